@@ -1,0 +1,116 @@
+#include "base/base.h"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <numbers>
+
+namespace gossamer {
+
+void fail_check(const char* condition, const char* file, int line, std::string_view message) {
+  std::fprintf(stderr, "gossamer: broken invariant %s at %s:%d: %.*s\n", condition, file, line,
+               static_cast<int>(message.size()), message.data());
+  std::fflush(stderr);
+  std::abort();
+}
+
+std::string_view code_name(Code code) {
+  switch (code) {
+#define GOSSAMER_CODE_CASE(name, value, remedy) \
+  case Code::name:                              \
+    return #name;
+    GOSSAMER_CODE_TABLE(GOSSAMER_CODE_CASE)
+#undef GOSSAMER_CODE_CASE
+  }
+  return "unknown";
+}
+
+std::string_view code_remedy(Code code) {
+  switch (code) {
+#define GOSSAMER_CODE_CASE(name, value, remedy) \
+  case Code::name:                              \
+    return remedy;
+    GOSSAMER_CODE_TABLE(GOSSAMER_CODE_CASE)
+#undef GOSSAMER_CODE_CASE
+  }
+  return "report a defect in Gossamer";
+}
+
+std::uint64_t SteadyClock::now_ns() const {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+void VirtualClock::advance_to(std::uint64_t now_ns) {
+  GOSSAMER_CHECK(now_ns >= now_ns_, "a clock never goes back");
+  now_ns_ = now_ns;
+}
+
+double Random::normal() {
+  const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
+  return radius * std::cos(2.0 * std::numbers::pi * uniform());
+}
+
+namespace {
+struct LogState {
+  std::mutex mutex;
+  LogSink sink;
+  std::atomic<int> least{static_cast<int>(LogLevel::error) + 1};
+};
+LogState& log_state() {
+  static LogState state;
+  return state;
+}
+}  // namespace
+
+void set_log_sink(LogLevel least, LogSink sink) {
+  LogState& state = log_state();
+  const std::lock_guard lock(state.mutex);
+  state.least = sink ? static_cast<int>(least) : static_cast<int>(LogLevel::error) + 1;
+  state.sink = std::move(sink);
+}
+
+bool log_enabled(LogLevel level) {
+  return static_cast<int>(level) >= log_state().least.load(std::memory_order_relaxed);
+}
+
+void log(LogLevel level, std::string_view message) {
+  if (!log_enabled(level)) return;
+  LogState& state = log_state();
+  const std::lock_guard lock(state.mutex);
+  if (state.sink) state.sink(level, message);
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  if (bytes < 1024) return text(bytes, " B");
+  constexpr std::array units = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes) / 1024.0;
+  std::size_t unit = 0;
+  while (value >= 1024.0 && unit + 1 < units.size()) {
+    value /= 1024.0;
+    ++unit;
+  }
+  std::array<char, 32> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), "%.1f %s", value, units[unit]);
+  return buffer.data();
+}
+
+std::string format_duration(std::uint64_t duration_ns) {
+  std::array<char, 32> buffer{};
+  const double ns = static_cast<double>(duration_ns);
+  if (duration_ns < 1'000) return text(duration_ns, " ns");
+  if (duration_ns < 1'000'000) {
+    std::snprintf(buffer.data(), buffer.size(), "%.1f us", ns / 1e3);
+  } else if (duration_ns < 1'000'000'000) {
+    std::snprintf(buffer.data(), buffer.size(), "%.1f ms", ns / 1e6);
+  } else {
+    std::snprintf(buffer.data(), buffer.size(), "%.1f s", ns / 1e9);
+  }
+  return buffer.data();
+}
+
+}  // namespace gossamer

@@ -1,0 +1,11 @@
+// The public header of `base`: what every layer may use.
+#pragma once
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory_kind.h"
+#include "base/random.h"
+#include "base/rank.h"
+#include "base/result.h"
+#include "base/text.h"

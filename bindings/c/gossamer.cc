@@ -1,0 +1,363 @@
+// The C interface over the runtime. Nothing throws through it: what the standard library throws
+// (no memory) becomes a status here.
+#include "bindings/c/gossamer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <string>
+#include <type_traits>
+
+#include "bindings/c/objects.h"
+#include "runtime/runtime.h"
+
+namespace {
+
+using gossamer::Code;
+using gossamer::Error;
+using gossamer::text;
+
+// The table of the header and the table of the core are one: same names, same values.
+#define SAME_VALUE(name, value, remedy) static_assert(static_cast<int>(Code::name) == (value));
+GOSSAMER_CODE_TABLE(SAME_VALUE)
+#undef SAME_VALUE
+#define COUNT_ONE(...) +1
+static_assert((0 GOSSAMER_CODE_TABLE(COUNT_ONE)) == (0 GOSSAMER_STATUS_TABLE(COUNT_ONE)));
+#undef COUNT_ONE
+
+thread_local Error last_error{Code::done, ""};
+
+gossamer_status fail(Error error) {
+  const auto status = static_cast<gossamer_status>(error.code);
+  last_error = std::move(error);
+  return status;
+}
+
+gossamer_status fail_argument(const char* function, const std::string& problem) {
+  return fail(Error{Code::invalid_argument, text(function, ": ", problem)});
+}
+
+template <typename R>
+gossamer_status outcome(const R& result) {
+  return result.ok() ? GOSSAMER_DONE : fail(result.error());
+}
+
+template <typename Body>
+gossamer_status guarded(Body body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return fail(Error{Code::out_of_resources, "no memory is left"});
+  } catch (const std::exception& exception) {
+    return fail(Error{Code::internal, text("unexpected: ", exception.what())});
+  }
+}
+
+// Copies the caller's struct into one of this library's size: what an older caller does not know stays
+// at its default, what a newer caller knows must be zero here, or it would be ignored silently.
+template <typename Struct>
+gossamer_status read_struct(const char* function, const Struct* given, Struct& copy) {
+  const std::size_t size = given->struct_size;
+  if (size < sizeof(std::size_t) || size > 65536)
+    return fail_argument(function, text("struct_size is ", size, ": begin with the initializer macro"));
+  std::memcpy(static_cast<void*>(&copy), given, std::min(size, sizeof(Struct)));
+  const auto* bytes = reinterpret_cast<const unsigned char*>(given);
+  for (std::size_t i = sizeof(Struct); i < size; ++i)
+    if (bytes[i] != 0)
+      return fail_argument(function, "the struct has fields that this version of the library does not know");
+  copy.struct_size = sizeof(Struct);
+  return GOSSAMER_DONE;
+}
+
+template <typename Struct>
+gossamer_status write_struct(const char* function, const Struct& value, Struct* out) {
+  const std::size_t size = out->struct_size;
+  if (size < sizeof(std::size_t) || size > 65536)
+    return fail_argument(function, text("struct_size is ", size, ": begin with the initializer macro"));
+  std::memcpy(static_cast<void*>(out), &value, std::min(size, sizeof(Struct)));
+  out->struct_size = size;
+  return GOSSAMER_DONE;
+}
+
+std::optional<std::string> optional_text(const char* value) {
+  return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+}
+
+// 0 means the default; negative limits are none.
+gossamer_status read_limit(const char* function, int64_t given, uint64_t fallback, uint64_t& limit) {
+  if (given < 0) return fail_argument(function, text("the timeout is ", given, " ns, expected 0 for the default, or more"));
+  limit = given == 0 ? fallback : static_cast<uint64_t>(given);
+  return GOSSAMER_DONE;
+}
+
+gossamer_status read_config(const gossamer_config* given, gossamer::runtime::SettingsRequest& request) {
+  constexpr const char* function = "gossamer_init";
+  gossamer_config config = GOSSAMER_CONFIG_INIT;
+  if (given != nullptr)
+    if (const auto status = read_struct(function, given, config); status != GOSSAMER_DONE) return status;
+  if (config.rank < -1 || config.rank_count < -1)
+    return fail_argument(function, text("rank is ", config.rank, " and rank_count ", config.rank_count,
+                                        ", expected 0 or more, or -1 for the environment's"));
+  if (config.init_timeout_ns < 0) return fail_argument(function, text("init_timeout_ns is ", config.init_timeout_ns, ", expected 0 or more"));
+  if (config.progress < GOSSAMER_PROGRESS_AUTO || config.progress > GOSSAMER_PROGRESS_THREAD)
+    return fail_argument(function, text("progress is ", config.progress, ", expected a gossamer_progress"));
+  if (config.rank >= 0) request.rank = config.rank;
+  if (config.rank_count >= 0) request.rank_count = config.rank_count;
+  request.rendezvous = optional_text(config.rendezvous);
+  request.bind_host = optional_text(config.bind_host);
+  request.transport = optional_text(config.transport);
+  request.job = optional_text(config.job);
+  if (config.init_timeout_ns > 0) request.init_timeout_ns = static_cast<uint64_t>(config.init_timeout_ns);
+  if (config.progress != GOSSAMER_PROGRESS_AUTO) request.progress = static_cast<gossamer::runtime::ProgressMode>(config.progress);
+  return GOSSAMER_DONE;
+}
+
+gossamer_status read_compressor_config(const gossamer_compressor_config* given,
+                                       gossamer::runtime::CompressorConfig& config) {
+  constexpr const char* function = "gossamer_compressor_create";
+  gossamer_compressor_config c = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+  if (const auto status = read_struct(function, given, c); status != GOSSAMER_DONE) return status;
+  if (c.tensor_count > 0 && c.tensors == nullptr)
+    return fail_argument(function, text("tensors is NULL, expected ", c.tensor_count, " of them"));
+  if (c.algorithm < 0 || c.algorithm > GOSSAMER_DENSE)
+    return fail_argument(function, text("algorithm is ", c.algorithm, ", expected a gossamer_algorithm, or 0 for gs-SGD"));
+  if (c.selection < GOSSAMER_SELECT_TOP || c.selection > GOSSAMER_SELECT_HEAVYMIX)
+    return fail_argument(function, text("selection is ", c.selection, ", expected a gossamer_selection"));
+  if (c.schedule < 0 || c.schedule > 5)
+    return fail_argument(function, text("schedule is ", c.schedule, ", expected 0 (automatic) to 5 (star)"));
+  if (c.keep_k > 1) return fail_argument(function, text("keep_k is ", c.keep_k, ", expected 0 or 1"));
+  if (c.name != nullptr) config.name = c.name;
+  config.algorithm = static_cast<gossamer::runtime::AlgorithmKind>(c.algorithm == 0 ? GOSSAMER_GS_SGD : c.algorithm);
+  for (std::size_t i = 0; i < c.tensor_count; ++i) {
+    const gossamer_tensor& tensor = c.tensors[i];
+    if (tensor.exact > 1) return fail_argument(function, text("exact of tensor ", i, " is ", tensor.exact, ", expected 0 or 1"));
+    config.tensors.push_back(
+        {tensor.name != nullptr ? tensor.name : text("tensor ", i), tensor.count, tensor.exact == 1});
+  }
+  config.density = c.density;
+  config.rows = c.rows;
+  config.columns = c.columns;
+  config.oversampling = c.oversampling;
+  config.momentum = c.momentum;
+  config.clip = c.clip;
+  config.selection = static_cast<gossamer::runtime::SelectionKind>(c.selection);
+  config.keep_k = c.keep_k == 1;
+  config.seed = c.seed;
+  if (c.schedule != 0) config.schedule = static_cast<gossamer::topology::ScheduleKind>(c.schedule);
+  return GOSSAMER_DONE;
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* gossamer_version(void) { return gossamer::runtime::version; }
+
+const char* gossamer_status_name(gossamer_status status) {
+  switch (static_cast<int>(status)) {
+#define STATUS_NAME(name, value, meaning) \
+  case value:                             \
+    return "GOSSAMER_" #name;
+    GOSSAMER_STATUS_TABLE(STATUS_NAME)
+#undef STATUS_NAME
+    default:
+      return "unknown status";
+  }
+}
+
+const char* gossamer_status_text(gossamer_status status) {
+  switch (static_cast<int>(status)) {
+#define STATUS_TEXT(name, value, meaning) \
+  case value:                             \
+    return meaning;
+    GOSSAMER_STATUS_TABLE(STATUS_TEXT)
+#undef STATUS_TEXT
+    default:
+      return "unknown status";
+  }
+}
+
+const char* gossamer_last_error(void) { return last_error.message.c_str(); }
+int64_t gossamer_last_error_rank(void) { return last_error.rank ? int64_t{last_error.rank->value} : -1; }
+int64_t gossamer_last_error_index(void) { return last_error.index ? static_cast<int64_t>(*last_error.index) : -1; }
+
+void gossamer_set_log(gossamer_log_level least, gossamer_log_sink sink, void* context) {
+  if (sink == nullptr) return gossamer::set_log_sink(gossamer::LogLevel::error, {});
+  gossamer::set_log_sink(static_cast<gossamer::LogLevel>(least),
+                         [sink, context](gossamer::LogLevel level, std::string_view line) {
+                           sink(static_cast<gossamer_log_level>(level), std::string(line).c_str(), context);
+                         });
+}
+
+gossamer_status gossamer_init(const gossamer_config* config, gossamer_session** session) {
+  return guarded([&] {
+    if (session == nullptr) return fail_argument("gossamer_init", "session is NULL, expected where to put it");
+    *session = nullptr;
+    gossamer::runtime::SettingsRequest request;
+    if (const auto status = read_config(config, request); status != GOSSAMER_DONE) return status;
+    auto joined = gossamer::runtime::Session::join(request);
+    if (!joined.ok()) return fail(joined.error());
+    *session = new gossamer_session{std::move(*joined), {}};
+    return GOSSAMER_DONE;
+  });
+}
+
+void gossamer_finalize(gossamer_session* session) { delete session; }
+
+int32_t gossamer_rank(const gossamer_session* session) {
+  return session != nullptr ? static_cast<int32_t>(session->session->rank().value) : -1;
+}
+
+int32_t gossamer_rank_count(const gossamer_session* session) {
+  return session != nullptr ? static_cast<int32_t>(session->session->rank_count()) : -1;
+}
+
+gossamer_status gossamer_broadcast(gossamer_session* session, void* data, size_t bytes, int32_t root,
+                                   int64_t timeout_ns) {
+  constexpr const char* function = "gossamer_broadcast";
+  return guarded([&] {
+    if (session == nullptr) return fail_argument(function, "session is NULL");
+    if (data == nullptr && bytes > 0) return fail_argument(function, "data is NULL");
+    if (root < 0) return fail_argument(function, text("root is ", root, ", expected a rank"));
+    uint64_t limit = 0;
+    if (const auto status = read_limit(function, timeout_ns, 0, limit); status != GOSSAMER_DONE) return status;
+    return outcome(session->session->broadcast({static_cast<std::byte*>(data), bytes},
+                                               gossamer::Rank{static_cast<uint32_t>(root)}, limit));
+  });
+}
+
+gossamer_status gossamer_check_equal(gossamer_session* session, const char* name, const void* data, size_t bytes,
+                                     int64_t timeout_ns) {
+  constexpr const char* function = "gossamer_check_equal";
+  return guarded([&] {
+    if (session == nullptr) return fail_argument(function, "session is NULL");
+    if (name == nullptr) return fail_argument(function, "name is NULL, expected what is compared");
+    if (data == nullptr && bytes > 0) return fail_argument(function, "data is NULL");
+    uint64_t limit = 0;
+    if (const auto status = read_limit(function, timeout_ns, 0, limit); status != GOSSAMER_DONE) return status;
+    return outcome(session->session->check_equal(name, {static_cast<const std::byte*>(data), bytes}, limit));
+  });
+}
+
+gossamer_status gossamer_compressor_create(gossamer_session* session, const gossamer_compressor_config* config,
+                                           gossamer_compressor** compressor) {
+  constexpr const char* function = "gossamer_compressor_create";
+  return guarded([&] {
+    if (compressor == nullptr) return fail_argument(function, "compressor is NULL, expected where to put it");
+    *compressor = nullptr;
+    if (session == nullptr) return fail_argument(function, "session is NULL");
+    if (config == nullptr) return fail_argument(function, "config is NULL, expected at least the tensors");
+    gossamer::runtime::CompressorConfig request;
+    if (const auto status = read_compressor_config(config, request); status != GOSSAMER_DONE) return status;
+    auto made = session->session->make_compressor(request);
+    if (!made.ok()) return fail(made.error());
+    session->compressors.push_back(std::make_unique<gossamer_compressor>(session, *made));
+    *compressor = session->compressors.back().get();
+    return GOSSAMER_DONE;
+  });
+}
+
+void gossamer_compressor_destroy(gossamer_compressor* compressor) {
+  if (compressor == nullptr) return;
+  gossamer_session* session = compressor->session;
+  session->session->destroy_compressor(compressor->compressor);
+  std::erase_if(session->compressors, [&](const auto& entry) { return entry.get() == compressor; });
+}
+
+gossamer_status gossamer_compress(gossamer_compressor* compressor, const float* const* gradients) {
+  constexpr const char* function = "gossamer_compress";
+  return guarded([&] {
+    if (compressor == nullptr) return fail_argument(function, "compressor is NULL");
+    if (gradients == nullptr) return fail_argument(function, "gradients is NULL, expected one pointer for each tensor");
+    const auto& layout = compressor->compressor->layout();
+    for (std::size_t i = 0; i < layout.tensor_count(); ++i)
+      if (gradients[i] == nullptr)
+        return fail_argument(function, text("the gradient of tensor \"", layout.tensor(i).name, "\" is NULL, expected ",
+                                            layout.tensor(i).count, " floats"));
+    return outcome(compressor->compressor->compress(gradients));
+  });
+}
+
+gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operation** operation) {
+  return guarded([&] {
+    if (compressor == nullptr || operation == nullptr)
+      return fail_argument("gossamer_reduce", "compressor or operation is NULL");
+    *operation = nullptr;
+    if (const auto status = compressor->compressor->reduce(); !status.ok()) return fail(status.error());
+    *operation = &compressor->operation;
+    return GOSSAMER_DONE;
+  });
+}
+
+gossamer_status gossamer_operation_test(gossamer_operation* operation) {
+  return guarded([&] {
+    if (operation == nullptr) return fail_argument("gossamer_operation_test", "operation is NULL");
+    const auto code = operation->compressor->compressor->test();
+    return code.ok() ? static_cast<gossamer_status>(*code) : fail(code.error());
+  });
+}
+
+gossamer_status gossamer_operation_wait(gossamer_operation* operation, int64_t timeout_ns) {
+  constexpr const char* function = "gossamer_operation_wait";
+  return guarded([&] {
+    if (operation == nullptr) return fail_argument(function, "operation is NULL");
+    uint64_t limit = 0;
+    if (const auto status = read_limit(function, timeout_ns, 60'000'000'000, limit); status != GOSSAMER_DONE) return status;
+    return outcome(operation->compressor->compressor->wait(limit));
+  });
+}
+
+gossamer_status gossamer_recover(gossamer_compressor* compressor, gossamer_update* update) {
+  constexpr const char* function = "gossamer_recover";
+  return guarded([&] {
+    if (compressor == nullptr || update == nullptr) return fail_argument(function, "compressor or update is NULL");
+    const auto found = compressor->compressor->update();
+    if (!found.ok()) return fail(found.error());
+    gossamer_update value = GOSSAMER_UPDATE_INIT;
+    value.count = found->values.size();
+    value.indices = found->everything ? nullptr : found->indices.data();
+    value.values = found->values.data();
+    value.compressor = compressor;
+    return write_struct(function, value, update);
+  });
+}
+
+gossamer_status gossamer_update_apply(const gossamer_update* update, float* const* weights, float scale) {
+  constexpr const char* function = "gossamer_update_apply";
+  return guarded([&] {
+    if (update == nullptr || update->compressor == nullptr || update->values == nullptr)
+      return fail_argument(function, "update is empty: fill it with gossamer_recover");
+    const auto& layout = update->compressor->compressor->layout();
+    if (weights == nullptr) return fail_argument(function, "weights is NULL, expected one pointer for each tensor");
+    for (std::size_t i = 0; i < layout.tensor_count(); ++i)
+      if (weights[i] == nullptr)
+        return fail_argument(function, text("the weights of tensor \"", layout.tensor(i).name, "\" are NULL"));
+    gossamer::runtime::apply_update(layout, {update->indices, update->indices != nullptr ? update->count : 0},
+                                    {update->values, update->count}, weights, scale);
+    return GOSSAMER_DONE;
+  });
+}
+
+gossamer_status gossamer_compressor_stats(const gossamer_compressor* compressor, gossamer_stats* stats) {
+  constexpr const char* function = "gossamer_compressor_stats";
+  return guarded([&] {
+    if (compressor == nullptr || stats == nullptr) return fail_argument(function, "compressor or stats is NULL");
+    const auto& s = compressor->compressor->stats();
+    gossamer_stats value = GOSSAMER_STATS_INIT;
+    value.operations = s.operations;
+    value.bytes_sent = s.bytes_sent;
+    value.compress_ns = s.compress_ns;
+    value.exchange_ns = s.exchange_ns;
+    value.waiting_ns = s.waiting_ns;
+    value.wire_ns = s.wire_ns;
+    value.compute_ns = s.compute_ns;
+    value.total_bytes_sent = s.total_bytes_sent;
+    value.control_bytes_sent = compressor->session->session->control_bytes_sent();
+    value.applied = s.applied;
+    value.dimension = compressor->compressor->layout().dimension();
+    return write_struct(function, value, stats);
+  });
+}
+
+}  // extern "C"

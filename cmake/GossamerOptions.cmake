@@ -1,0 +1,56 @@
+# Switches of the build and the flags that all layers share.
+include(GNUInstallDirs)
+
+option(GOSSAMER_BUILD_TESTS "Build the tests" ON)
+option(GOSSAMER_BUILD_TOOLS "Build the gossamer command" ON)
+option(GOSSAMER_DEVELOPER "Warnings are errors" OFF)
+set(GOSSAMER_SANITIZE "" CACHE STRING "Sanitizers: empty, address,undefined or thread")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 99)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+# Floating-point results must not depend on what the compiler fuses: every rank needs the same bits.
+add_compile_options(-ffp-contract=off)
+if(GOSSAMER_SANITIZE)
+  add_compile_options(-fsanitize=${GOSSAMER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g)
+  add_link_options(-fsanitize=${GOSSAMER_SANITIZE})
+  add_compile_definitions(GOSSAMER_SANITIZE="${GOSSAMER_SANITIZE}")
+endif()
+
+add_library(gossamer_warnings INTERFACE)
+target_compile_options(gossamer_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+                       $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
+                       -Wno-missing-field-initializers  # what a designated initializer leaves out has its default
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # false alarms on std::string in GCC 12 (bug 105651)
+                       $<$<BOOL:${GOSSAMER_DEVELOPER}>:-Werror>)
+
+# gossamer_layer(NAME SOURCES ... USES layers below ... LINK private libraries ...)
+# One static target for each folder, whose public header is NAME/NAME.h.
+function(gossamer_layer name)
+  cmake_parse_arguments(arg "" "" "SOURCES;USES;LINK" ${ARGN})
+  add_library(gossamer_${name} STATIC ${arg_SOURCES})
+  target_include_directories(gossamer_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(gossamer_${name} PUBLIC ${arg_USES} PRIVATE ${arg_LINK} $<BUILD_INTERFACE:gossamer_warnings>)
+endfunction()
+
+# gossamer_test(NAME SOURCES ... LINK libraries ... LABELS ... TIMEOUT seconds)
+# One GoogleTest program; each of its cases becomes a ctest case.
+function(gossamer_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 60)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LINK} gossamer_warnings GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()

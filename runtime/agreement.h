@@ -1,0 +1,49 @@
+// The words at the end of a payload, through which ranks learn in the same message whether to go on.
+//
+// Words merge by minimum. A rank with a non-finite gradient puts (rank, index) there, the others the
+// largest word: every rank sees the lowest rank that has one, and its first index. A hash h travels as
+// h and ~h: the minimum of both is the minimum and the complement of the maximum over ranks, which
+// are equal exactly when all hashes are.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+
+#include "base/base.h"
+#include "runtime/buffer.h"
+#include "sketch/sketch.h"
+
+namespace gossamer::runtime {
+
+inline constexpr std::uint64_t no_flag = ~std::uint64_t{0};
+
+// 24 bits of rank, 40 of index: a tag counts 4,096 ranks, a vector 2^32 elements.
+[[nodiscard]] constexpr std::uint64_t make_flag(Rank rank, std::optional<std::uint64_t> index) {
+  return index ? std::uint64_t{rank.value} << 40 | *index : no_flag;
+}
+
+[[nodiscard]] Status check_flag(std::uint64_t flag);
+
+struct HashWords {
+  std::uint64_t least = 0;
+  std::uint64_t most_inverted = 0;
+};
+[[nodiscard]] constexpr HashWords make_hash_words(std::uint64_t hash) { return {hash, ~hash}; }
+[[nodiscard]] Status check_hash_words(const HashWords& merged, std::uint64_t own);
+
+// The f32 cells and the words of a payload in its buffer.
+[[nodiscard]] inline std::span<float> payload_cells(const Buffer& buffer, const sketch::PayloadShape& shape) {
+  return buffer.as<float>(shape.cells);
+}
+inline void write_word(const Buffer& buffer, const sketch::PayloadShape& shape, std::uint32_t i, std::uint64_t word) {
+  std::memcpy(buffer.data() + shape.words_offset() + 8 * std::uint64_t{i}, &word, sizeof word);
+}
+[[nodiscard]] inline std::uint64_t read_word(const Buffer& buffer, const sketch::PayloadShape& shape, std::uint32_t i) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, buffer.data() + shape.words_offset() + 8 * std::uint64_t{i}, sizeof word);
+  return word;
+}
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,42 @@
+#include "runtime/algorithm.h"
+
+namespace gossamer::runtime {
+
+Result<std::unique_ptr<Algorithm>> make_algorithm(AlgorithmContext context) {
+  switch (context.shape.algorithm) {
+    case AlgorithmKind::gs_sgd:
+      return make_gs_sgd(std::move(context));
+    case AlgorithmKind::shared_top_k:
+      return make_shared_top_k(std::move(context));
+    case AlgorithmKind::top_k:
+      return make_top_k(std::move(context));
+    case AlgorithmKind::dense:
+      return make_dense(std::move(context));
+  }
+  return Error{Code::invalid_argument,
+               text("algorithm is ", static_cast<int>(context.shape.algorithm),
+                    ", expected 1 (gs-sgd), 2 (shared-top-k), 3 (top-k) or 4 (dense)")};
+}
+
+Result<topology::ScheduleRequest> schedule_stage(const AlgorithmContext& context, std::string_view label,
+                                                 topology::Collective collective, std::uint64_t payload_bytes) {
+  topology::ScheduleRequest request;
+  request.collective = collective;
+  request.rank_count = context.rank_count;
+  std::string reason = "as configured";
+  if (context.shape.schedule && topology::supports(*context.shape.schedule, collective)) {
+    request.kind = *context.shape.schedule;
+  } else {
+    auto choice = topology::choose_schedule(collective, context.rank_count, payload_bytes, context.cost);
+    GOSSAMER_TRY(choice);
+    request.kind = choice->kind;
+    reason = choice->reason;
+  }
+  if (context.rank.value == 0 && log_enabled(LogLevel::info))
+    log(LogLevel::info, text(context.shape.name, " ", label, " ", topology::collective_name(collective), " over ",
+                             context.rank_count, " ranks, ", format_bytes(payload_bytes), ": ",
+                             topology::schedule_kind_name(request.kind), " (", reason, ")"));
+  return request;
+}
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,57 @@
+// A gradient compression algorithm: what is sent, and what every rank makes of the sum.
+//
+//   compress (caller) ─► stages (engine and driver) ─► update (caller)
+//
+// One object belongs to one rank and one compressor. `compress` and `update` are the caller's, with
+// no operation in flight; the rest is Work. Nothing allocates after `make_algorithm`.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/base.h"
+#include "runtime/compressor_config.h"
+#include "runtime/work.h"
+
+namespace gossamer::runtime {
+
+// The same on every rank, bit for bit. Spans are the algorithm's, valid until the next operation.
+struct Update {
+  bool everything = false;                 // values are all coordinates in the caller's order, no indices
+  std::span<const std::uint32_t> indices;  // in the caller's order of tensors
+  std::span<const float> values;           // mean over ranks
+};
+
+class Algorithm : public Work {
+ public:
+  [[nodiscard]] virtual const Layout& layout() const = 0;
+  // Takes the gradients, one pointer a tensor; they are the caller's again on return. A non-finite one
+  // is flagged in the payload instead of taken.
+  virtual void compress(const float* const* gradients) = 0;
+  [[nodiscard]] virtual Update update() const = 0;
+  // Accumulated and not yet sent, in the layout's order; empty where there is none. For tests and checkpoints.
+  [[nodiscard]] virtual std::span<const float> residual() const { return {}; }
+};
+
+struct AlgorithmContext {
+  CompressorShape shape;
+  Rank rank;
+  std::uint32_t rank_count = 1;
+  topology::CostModel cost;
+};
+
+[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_algorithm(AlgorithmContext context);
+
+[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_gs_sgd(AlgorithmContext context);
+[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_shared_top_k(AlgorithmContext context);
+[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_top_k(AlgorithmContext context);
+[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_dense(AlgorithmContext context);
+
+// The schedule of one stage: the configured kind where it can do this collective, else the cheapest
+// by the cost model. Logged with its reason.
+[[nodiscard]] Result<topology::ScheduleRequest> schedule_stage(const AlgorithmContext& context, std::string_view label,
+                                                               topology::Collective collective,
+                                                               std::uint64_t payload_bytes);
+
+}  // namespace gossamer::runtime

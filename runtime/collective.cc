@@ -1,0 +1,246 @@
+#include "runtime/collective.h"
+
+#include <algorithm>
+
+#include "runtime/buffer.h"
+#include "runtime/tag.h"
+
+namespace gossamer::runtime {
+
+using topology::SliceRange;
+using topology::StepKind;
+
+Result<CollectiveRun> CollectiveRun::make(const Setup& setup, const Stage& stage, MessageCounts& counts) {
+  auto program = topology::make_program(stage.schedule, setup.rank);
+  GOSSAMER_TRY(program);
+  auto slices = topology::slice_count(stage.schedule);
+  GOSSAMER_TRY(slices);
+
+  CollectiveRun run;
+  run.setup_ = setup;
+  run.label_ = stage.label;
+  run.request_ = stage.schedule;
+  run.concatenating_ = stage.concatenating;
+  run.bytes_max_ = stage.bytes_max;
+  run.slice_count_ = *slices;
+  if (stage.concatenating) {
+    GOSSAMER_CHECK(stage.schedule.collective == topology::Collective::all_gather && *slices == stage.schedule.rank_count,
+                   "parts of varying length are gathered, one slice for each rank");
+    run.part_bytes_.resize(stage.schedule.rank_count);
+  }
+
+  std::uint32_t messages_max = 0;
+  const auto add = [&](StepKind kind, Rank peer, SliceRange slices_of_step) {
+    std::uint32_t& count = counts[{peer.value, kind == StepKind::send}];
+    run.transfers_.push_back({kind, peer, slices_of_step, count, false, 0});
+    messages_max = std::max(messages_max, ++count);
+  };
+  for (const topology::Round& round : program->rounds) {
+    const auto first = static_cast<std::uint32_t>(run.transfers_.size());
+    std::size_t merges = 0;
+    for (const topology::Step& step : round.steps) {
+      merges += step.kind == StepKind::receive_merge ? 1u : 0u;
+      // Parts have lengths of their own, so each travels by itself.
+      if (run.concatenating_)
+        for (std::uint32_t i = 0; i < step.slices.count; ++i) add(step.kind, step.peer, {step.slices.first + i, 1});
+      else
+        add(step.kind, step.peer, step.slices);
+    }
+    const auto count = static_cast<std::uint32_t>(run.transfers_.size()) - first;
+    run.rounds_.push_back({first, count});
+    run.actions_max_ = std::max(run.actions_max_, count + merges);
+  }
+  if (messages_max > tag_field_max || run.transfers_.size() > 0xffff)
+    return Error{Code::invalid_argument,
+                 text("a ", topology::schedule_kind_name(stage.schedule.kind), " over ", stage.schedule.rank_count,
+                      " ranks needs more messages between two ranks than a tag can count (", tag_field_max,
+                      "): choose another schedule")};
+  return run;
+}
+
+std::uint64_t CollectiveRun::staging_bytes() const {
+  std::uint64_t most = 0;
+  for (const RoundSpan& round : rounds_) {
+    std::uint64_t bytes = 0;
+    for (std::uint32_t i = round.first; i < round.first + round.count; ++i) {
+      if (transfers_[i].kind != StepKind::receive_merge) continue;
+      // A range of slices is at most its share of the payload and the rounding of both ends.
+      const std::uint64_t share = (bytes_max_ / slice_count_ + 1) * transfers_[i].slices.count + 2 * buffer_alignment;
+      bytes += align_up(std::min(share, bytes_max_));
+    }
+    most = std::max(most, bytes);
+  }
+  return most;
+}
+
+void CollectiveRun::bind(const transport::Region& buffer, const transport::Region& staging) {
+  buffer_ = buffer;
+  staging_ = staging;
+}
+
+// Merging: as equal as cache lines allow. Concatenating: at a fixed stride.
+std::uint64_t CollectiveRun::slice_offset(std::uint32_t slice) const {
+  if (concatenating_) return slice * part_stride(bytes_max_);
+  const std::uint64_t bytes = size_.shape.bytes();
+  if (slice == slice_count_) return bytes;
+  const std::uint64_t lines = (bytes + buffer_alignment - 1) / buffer_alignment;
+  return std::min(bytes, lines * slice / slice_count_ * buffer_alignment);
+}
+
+std::uint64_t CollectiveRun::range_bytes(const SliceRange& range) const {
+  if (concatenating_) return part_bytes_[range.first];
+  return slice_offset(range.first + range.count) - slice_offset(range.first);
+}
+
+transport::Slice CollectiveRun::slice_of(const SliceRange& range) const {
+  return {buffer_, slice_offset(range.first), range_bytes(range)};
+}
+
+void CollectiveRun::begin(std::uint32_t sequence, const StageSize& size) {
+  sequence_ = sequence;
+  size_ = size;
+  if (concatenating_) {
+    GOSSAMER_CHECK(size.own_bytes <= bytes_max_, "a part longer than its capacity");
+    std::fill(part_bytes_.begin(), part_bytes_.end(), 0);
+    part_bytes_[setup_.rank.value] = size.own_bytes;
+  } else {
+    GOSSAMER_CHECK(size.shape.bytes() <= bytes_max_, "a payload larger than its capacity");
+  }
+  round_ = 0;
+  phase_ = Phase::transferring;
+  outstanding_ = 0;
+  started_ = false;
+  bytes_sent_ = 0;
+}
+
+bool CollectiveRun::advance(std::vector<Action>& actions) {
+  while (outstanding_ == 0) {
+    if (round_ == rounds_.size()) return true;
+    if (!started_) {
+      started_ = true;
+      phase_ = Phase::transferring;
+      start_round(actions);
+    } else if (phase_ == Phase::transferring) {
+      phase_ = Phase::merging;
+      merge_round(actions);
+    } else {
+      ++round_;
+      started_ = false;
+    }
+  }
+  return false;
+}
+
+void CollectiveRun::start_round(std::vector<Action>& actions) {
+  const RoundSpan& round = rounds_[round_];
+  std::uint64_t staged = 0;
+  for (std::uint32_t i = round.first; i < round.first + round.count; ++i) {
+    Transfer& transfer = transfers_[i];
+    transport::Slice slice = slice_of(transfer.slices);
+    const bool outgoing = transfer.kind == StepKind::send;
+    if (concatenating_) {
+      if (!outgoing) slice.bytes = bytes_max_;  // posted at capacity; the true length comes with the message
+    } else if (slice.bytes == 0) {
+      continue;  // both sides know that there is nothing to move
+    }
+    if (transfer.kind == StepKind::receive_merge) {
+      transfer.staging_offset = staged;
+      slice = {staging_, staged, slice.bytes};
+      staged += align_up(slice.bytes);
+      GOSSAMER_CHECK(staged <= staging_.bytes, "a round needs more staging memory than its plan has");
+    }
+    transfer.pending = true;
+    ++outstanding_;
+    if (outgoing) bytes_sent_ += slice.bytes;
+    const Tag tag = make_tag({.view = setup_.epoch,
+                              .plan = setup_.plan,
+                              .sequence = sequence_,
+                              .message = transfer.message,
+                              .source = outgoing ? setup_.rank : transfer.peer});
+    actions.push_back({.kind = outgoing ? ActionKind::send : ActionKind::receive,
+                       .plan = setup_.plan,
+                       .peer = transfer.peer,
+                       .tag = tag,
+                       .context = TransferId{setup_.plan, sequence_, setup_.stage, i}.pack(),
+                       .slice = slice,
+                       .staged = {},
+                       .stage = setup_.stage});
+  }
+}
+
+// In the order of the steps, never of arrival: floating-point sums must have the same bits on all ranks.
+void CollectiveRun::merge_round(std::vector<Action>& actions) {
+  const RoundSpan& round = rounds_[round_];
+  for (std::uint32_t i = round.first; i < round.first + round.count; ++i) {
+    const Transfer& transfer = transfers_[i];
+    if (transfer.kind != StepKind::receive_merge) continue;
+    const transport::Slice into = slice_of(transfer.slices);
+    if (into.bytes == 0) continue;
+    ++outstanding_;
+    actions.push_back({.kind = ActionKind::merge,
+                       .plan = setup_.plan,
+                       .peer = transfer.peer,
+                       .tag = {},
+                       .context = 0,
+                       .slice = into,
+                       .staged = {staging_, transfer.staging_offset, into.bytes},
+                       .stage = setup_.stage});
+  }
+}
+
+Status CollectiveRun::transferred(std::uint32_t index, std::uint64_t bytes) {
+  Transfer& transfer = transfers_.at(index);
+  GOSSAMER_CHECK(transfer.pending, "a transfer completed twice");
+  transfer.pending = false;
+  --outstanding_;
+  if (transfer.kind == StepKind::send) return {};
+  if (concatenating_) {
+    part_bytes_[transfer.slices.first] = bytes;
+  } else if (const std::uint64_t expected = range_bytes(transfer.slices); bytes != expected) {
+    return Error{Code::malformed, text("rank ", transfer.peer.value, " sent ", bytes, " B for ", label_, " slice ",
+                                       transfer.slices.first, ", expected ", expected, " B"), transfer.peer};
+  }
+  return {};
+}
+
+void CollectiveRun::merged() {
+  GOSSAMER_CHECK(phase_ == Phase::merging && outstanding_ > 0, "a merge that was not asked for");
+  --outstanding_;
+}
+
+namespace {
+// What a receive means to a reader of the message, by schedule and kind of step.
+std::string_view movement(const topology::ScheduleRequest& request, StepKind kind) {
+  using topology::Collective;
+  using topology::ScheduleKind;
+  if (request.collective != Collective::all_reduce) return topology::collective_name(request.collective);
+  const bool sliced = request.kind == ScheduleKind::circulant || request.kind == ScheduleKind::ring;
+  if (request.kind == ScheduleKind::butterfly) return "all-reduce";
+  if (kind == StepKind::receive_merge) return sliced ? "reduce-scatter" : "reduce";
+  return sliced ? "all-gather" : "broadcast";
+}
+}  // namespace
+
+std::optional<CollectiveRun::Wait> CollectiveRun::wait() const {
+  if (round_ >= rounds_.size() || phase_ != Phase::transferring) return std::nullopt;
+  const RoundSpan& round = rounds_[round_];
+  const Transfer* waited = nullptr;
+  for (std::uint32_t i = round.first; i < round.first + round.count; ++i) {
+    const Transfer& transfer = transfers_[i];
+    if (!transfer.pending) continue;
+    // Waiting to receive says more than waiting for a send that nobody takes.
+    if (waited == nullptr || (waited->kind == StepKind::send && transfer.kind != StepKind::send)) waited = &transfer;
+  }
+  if (waited == nullptr) return std::nullopt;
+  const std::string_view verb = waited->kind == StepKind::send ? "send" : movement(request_, waited->kind);
+  return Wait{waited->peer, text(label_, " ", verb, " slice ", waited->slices.first)};
+}
+
+bool CollectiveRun::waits_for(Rank peer) const {
+  if (round_ >= rounds_.size() || phase_ != Phase::transferring) return false;
+  const RoundSpan& round = rounds_[round_];
+  return std::any_of(transfers_.begin() + round.first, transfers_.begin() + round.first + round.count,
+                     [&](const Transfer& transfer) { return transfer.pending && transfer.peer == peer; });
+}
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,78 @@
+#include "runtime/compressor.h"
+
+#include <algorithm>
+
+namespace gossamer::runtime {
+
+Result<std::unique_ptr<Compressor>> Compressor::make(AlgorithmContext context, Driver& driver, const Clock& clock) {
+  std::unique_ptr<Compressor> self(new Compressor(driver, clock));
+  self->name_ = context.shape.name;
+  auto algorithm = make_algorithm(std::move(context));
+  GOSSAMER_TRY(algorithm);
+  self->algorithm_ = std::move(*algorithm);
+  const auto plan = driver.add(self->name_, *self->algorithm_);
+  GOSSAMER_TRY(plan);
+  self->plan_ = *plan;
+  return self;
+}
+
+Status Compressor::compress(const float* const* gradients) {
+  if (in_flight_)
+    return Error{Code::busy, text(name_, " has an operation in flight: wait for it before the next compress")};
+  const std::uint64_t before_ns = clock_.now_ns();
+  algorithm_->compress(gradients);
+  stats_.compress_ns = clock_.now_ns() - before_ns;
+  compressed_ = true;
+  return {};
+}
+
+Status Compressor::reduce() {
+  if (in_flight_)
+    return Error{Code::busy, text(name_, " has an operation in flight: wait for it before the next reduce")};
+  if (!compressed_)
+    return Error{Code::invalid_argument, text(name_, " has nothing to reduce: call compress first, once for each reduce")};
+  GOSSAMER_TRY(driver_.submit(plan_));
+  compressed_ = false;
+  has_update_ = false;
+  in_flight_ = true;
+  return {};
+}
+
+Result<Code> Compressor::settle(Code code) {
+  if (code == Code::pending) return Code::pending;
+  const PlanState& state = driver_.state(plan_);
+  if (in_flight_ && code == Code::done) {
+    const Update update = algorithm_->update();
+    has_update_ = true;
+    ++stats_.operations;
+    stats_.bytes_sent = state.bytes_sent;
+    stats_.total_bytes_sent += state.bytes_sent;
+    stats_.exchange_ns = state.finished_ns - state.started_ns;
+    stats_.compute_ns = std::min(state.compute_ns, stats_.exchange_ns);
+    stats_.wire_ns = std::min(state.wire_ns, stats_.exchange_ns - stats_.compute_ns);
+    stats_.waiting_ns = stats_.exchange_ns - stats_.compute_ns - stats_.wire_ns;
+    stats_.applied = update.values.size();
+  }
+  in_flight_ = false;
+  if (code != Code::done) return state.error;
+  return Code::done;
+}
+
+Result<Code> Compressor::test() { return settle(driver_.test(plan_)); }
+
+Status Compressor::wait(std::uint64_t limit_ns) {
+  const std::uint64_t before_ns = clock_.now_ns();
+  const auto code = settle(driver_.wait(plan_, limit_ns));
+  GOSSAMER_TRY(code);
+  if (*code != Code::pending) return {};
+  return Error{Code::deadline, driver_.describe_wait(plan_, clock_.now_ns() - before_ns)};
+}
+
+Result<Update> Compressor::update() const {
+  if (in_flight_) return Error{Code::busy, text(name_, " has an operation in flight: wait for it, then recover its update")};
+  if (!has_update_)
+    return Error{Code::invalid_argument, text(name_, " has no update: none of its operations has ended done since the last reduce")};
+  return algorithm_->update();
+}
+
+}  // namespace gossamer::runtime

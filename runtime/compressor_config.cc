@@ -1,0 +1,116 @@
+#include "runtime/compressor_config.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gossamer::runtime {
+
+std::string_view algorithm_name(AlgorithmKind kind) {
+  switch (kind) {
+    case AlgorithmKind::gs_sgd:
+      return "gs-sgd";
+    case AlgorithmKind::shared_top_k:
+      return "shared-top-k";
+    case AlgorithmKind::top_k:
+      return "top-k";
+    case AlgorithmKind::dense:
+      return "dense";
+  }
+  return "unknown";
+}
+
+double default_density(AlgorithmKind kind) {
+  switch (kind) {
+    case AlgorithmKind::gs_sgd:
+      return 0.0195;
+    case AlgorithmKind::shared_top_k:
+      return 0.005;
+    case AlgorithmKind::top_k:
+      return 0.0025;
+    case AlgorithmKind::dense:
+      break;
+  }
+  return 1.0;
+}
+
+namespace {
+
+Error wrong(std::string message) { return Error{Code::invalid_argument, std::move(message)}; }
+
+// Cells in whole cache lines, as long as there is more than one line.
+std::uint32_t whole_lines(std::uint64_t columns) {
+  return static_cast<std::uint32_t>(columns >= 32 ? columns / 16 * 16 : columns);
+}
+
+Status check_numbers(const CompressorConfig& config) {
+  if (std::isnan(config.density) || config.density < 0.0 || config.density > 1.0)
+    return wrong(text("density is ", config.density, ", expected a fraction in (0, 1], or 0 for the default"));
+  if (config.rows > 15 || (config.rows != 0 && config.rows % 2 == 0))
+    return wrong(text("rows is ", config.rows, ", expected an odd number from 1 to 15, or 0 for the default"));
+  if (std::isnan(config.oversampling) || (config.oversampling != 0.0 && config.oversampling < 1.0) ||
+      std::isinf(config.oversampling))
+    return wrong(text("oversampling is ", config.oversampling, ", expected at least 1, or 0 for the default"));
+  if (std::isnan(config.momentum) || config.momentum < 0.0 || config.momentum >= 1.0)
+    return wrong(text("momentum is ", config.momentum, ", expected a number in [0, 1)"));
+  if (std::isnan(config.clip) || config.clip < 0.0 || std::isinf(config.clip))
+    return wrong(text("clip is ", config.clip, ", expected a positive norm, or 0 for no clipping"));
+  return {};
+}
+
+}  // namespace
+
+Result<CompressorShape> resolve(const CompressorConfig& config) {
+  GOSSAMER_TRY(check_numbers(config));
+  auto layout = Layout::make(config.tensors);
+  GOSSAMER_TRY(layout);
+
+  CompressorShape shape;
+  shape.algorithm = config.algorithm;
+  shape.name = config.name.empty() ? std::string(algorithm_name(config.algorithm)) : config.name;
+  shape.layout = std::move(*layout);
+  shape.momentum = static_cast<float>(config.momentum);
+  shape.clip = config.clip;
+  shape.selection = config.selection;
+  shape.keep_k = config.keep_k;
+  shape.seed = config.seed;
+  shape.schedule = config.schedule;
+  if (config.algorithm == AlgorithmKind::dense) return shape;
+
+  const std::uint64_t d = shape.layout.sparse();
+  if (d == 0)
+    return wrong(text("every tensor is exact, so ", shape.name, " has nothing to compress: use the dense algorithm"));
+  const double density = config.density > 0.0 ? config.density : default_density(config.algorithm);
+  shape.k = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(density * static_cast<double>(d))), 1, d);
+  if (config.algorithm != AlgorithmKind::gs_sgd) return shape;
+
+  if (config.columns > d)
+    return wrong(text("columns is ", config.columns, ", more than the ", d,
+                      " coordinates that are compressed: a sketch larger than its vector saves nothing; expected 1 to ", d,
+                      ", or 0 for the default"));
+  shape.rows = config.rows != 0 ? config.rows : default_rows;
+  shape.columns = config.columns != 0 ? config.columns : whole_lines(std::min<std::uint64_t>(shape.k, 1u << 28));
+  const double oversampling = config.oversampling > 0.0 ? config.oversampling : default_oversampling;
+  shape.candidates =
+      std::min(d, static_cast<std::uint64_t>(std::min(std::ceil(oversampling * static_cast<double>(shape.k)), 4e9)));
+  return shape;
+}
+
+std::vector<Field> shared_fields(const CompressorShape& shape) {
+  return {{"algorithm", std::string(algorithm_name(shape.algorithm))},
+          {"name", shape.name},
+          {"dimension", text(shape.layout.dimension())},
+          {"rows", text(shape.rows)},
+          {"columns", text(shape.columns)},
+          {"cells", "f32"},
+          {"k", text(shape.k)},
+          {"candidates", text(shape.candidates)},
+          {"clip", text(shape.clip)},
+          {"momentum", text(shape.momentum)},
+          {"seed", text(shape.seed)},
+          {"selection", shape.selection == SelectionKind::top ? "top" : "heavymix"},
+          {"keep_k", text(shape.keep_k)},
+          {"schedule", shape.schedule ? std::string(topology::schedule_kind_name(*shape.schedule)) : "auto"},
+          {"tensors", shape.layout.describe()}};
+}
+
+}  // namespace gossamer::runtime

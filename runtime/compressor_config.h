@@ -1,0 +1,66 @@
+// What a compressor is asked to do, and the numbers that follow from it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/base.h"
+#include "runtime/control.h"
+#include "runtime/layout.h"
+#include "topology/topology.h"
+
+namespace gossamer::runtime {
+
+enum class AlgorithmKind : std::uint8_t { gs_sgd = 1, shared_top_k = 2, top_k = 3, dense = 4 };
+enum class SelectionKind : std::uint8_t { top = 0, heavymix = 1 };
+
+[[nodiscard]] std::string_view algorithm_name(AlgorithmKind kind);  // "gs-sgd", ...
+
+struct CompressorConfig {
+  std::string name;  // empty: the algorithm's name
+  AlgorithmKind algorithm = AlgorithmKind::gs_sgd;
+  std::vector<Tensor> tensors;
+  double density = 0.0;       // 0: default_density
+  std::uint32_t rows = 0;     // 0: default_rows
+  std::uint32_t columns = 0;  // 0: k, in whole cache lines
+  double oversampling = 0.0;  // 0: default_oversampling
+  double momentum = 0.9;
+  double clip = 1.0;
+  SelectionKind selection = SelectionKind::top;
+  bool keep_k = false;
+  std::uint64_t seed = 1;
+  std::optional<topology::ScheduleKind> schedule;  // none: chosen by the cost model
+};
+
+// Defaults that train: docs/algorithms.md has the measurements.
+[[nodiscard]] double default_density(AlgorithmKind kind);
+inline constexpr std::uint32_t default_rows = 3;
+inline constexpr double default_oversampling = 2.0;
+
+// A valid configuration with nothing left open.
+struct CompressorShape {
+  std::string name;
+  AlgorithmKind algorithm = AlgorithmKind::gs_sgd;
+  Layout layout;
+  std::uint64_t k = 0;           // coordinates meant to be applied, of layout.sparse()
+  std::uint64_t candidates = 0;  // gs-SGD: coordinates that the sketch names, |H|
+  std::uint32_t rows = 0;
+  std::uint32_t columns = 0;
+  float momentum = 0.0f;
+  double clip = 0.0;
+  SelectionKind selection = SelectionKind::top;
+  bool keep_k = false;
+  std::uint64_t seed = 0;
+  std::optional<topology::ScheduleKind> schedule;
+};
+
+// invalid_argument says which field is wrong, its value, and the range.
+[[nodiscard]] Result<CompressorShape> resolve(const CompressorConfig& config);
+
+// Everything that ranks must have in common, by name.
+[[nodiscard]] std::vector<Field> shared_fields(const CompressorShape& shape);
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,178 @@
+#include "runtime/control_address.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <cerrno>
+#include <charconv>
+#include <condition_variable>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace gossamer::runtime {
+namespace {
+
+boost::system::error_code last_error() { return {errno, boost::system::system_category()}; }
+
+struct LookUp {
+  std::mutex mutex;
+  std::condition_variable ended;
+  bool done = false;
+  int status = 0;
+  std::vector<Endpoint> endpoints;
+};
+
+void look_up(LookUp& look_up, const HostPort& where) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int status = getaddrinfo(where.host.c_str(), nullptr, &hints, &found);
+  std::vector<Endpoint> endpoints;
+  if (status == 0) {
+    for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+      if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6) continue;
+      Endpoint endpoint;
+      std::memcpy(endpoint.data(), entry->ai_addr, entry->ai_addrlen);
+      endpoint.port(where.port);
+      if (std::find(endpoints.begin(), endpoints.end(), endpoint) == endpoints.end()) endpoints.push_back(endpoint);
+    }
+    freeaddrinfo(found);
+  }
+  const std::lock_guard lock(look_up.mutex);
+  look_up.status = status;
+  look_up.endpoints = std::move(endpoints);
+  look_up.done = true;
+  look_up.ended.notify_all();
+}
+
+Error cannot_listen(const Endpoint& endpoint) {
+  const int reason = errno;
+  std::string message = text("cannot listen at ", endpoint_text(endpoint), ": ", reason_text(last_error()));
+  if (reason == EADDRINUSE) {
+    message += ": the port is in use; is another session or a second rank 0 using it? End it or choose another port";
+  } else if (reason == EADDRNOTAVAIL) {
+    message += ": no interface of this host has that address; rank 0 must run on the rendezvous host";
+  } else if (reason == EACCES) {
+    message += ": choose a port above 1023";
+  }
+  return Error{Code::unavailable, std::move(message)};
+}
+
+}  // namespace
+
+Time time_after(std::uint64_t duration_ns) {
+  constexpr std::uint64_t year_ns = 365ull * 24 * 3600 * 1'000'000'000;
+  return std::chrono::steady_clock::now() + std::chrono::nanoseconds(std::min(duration_ns, year_ns));
+}
+
+Descriptor::~Descriptor() {
+  if (value_ >= 0) ::close(value_);
+}
+
+Result<HostPort> parse_host_port(std::string_view words) {
+  const auto wrong = [&](std::string_view why) {
+    return Error{Code::invalid_argument,
+                 text("the address \"", words, "\" ", why,
+                      "; expected \"host:port\" with a port from 1 to 65535, or \"[IPv6]:port\"")};
+  };
+  const std::size_t colon = words.rfind(':');
+  if (colon == std::string_view::npos) return wrong("has no port");
+  std::string_view host = words.substr(0, colon);
+  const std::string_view digits = words.substr(colon + 1);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return wrong("has more than one colon");
+  }
+  if (host.empty()) return wrong("has no host");
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (error != std::errc() || end != digits.data() + digits.size() || port == 0) return wrong("has a wrong port");
+  return HostPort{std::string(host), port};
+}
+
+Result<std::vector<Endpoint>> resolve(const HostPort& where, Time deadline) {
+  boost::system::error_code error;
+  const auto numeric = boost::asio::ip::make_address(where.host, error);
+  if (!error) return std::vector<Endpoint>{Endpoint(numeric, where.port)};
+
+  const auto state = std::make_shared<LookUp>();
+  std::thread([state, where] { look_up(*state, where); }).detach();
+  std::unique_lock lock(state->mutex);
+  if (!state->ended.wait_until(lock, deadline, [&] { return state->done; })) {
+    return Error{Code::unavailable, text("no answer in time to the look-up of the host name \"", where.host,
+                                         "\"; check the name server, or give a numeric address")};
+  }
+  if (state->status != 0 || state->endpoints.empty()) {
+    return Error{Code::unavailable, text("cannot find the host \"", where.host, "\": ",
+                                         state->status != 0 ? gai_strerror(state->status) : "it has no IP address",
+                                         "; check the name, or give a numeric address")};
+  }
+  return std::move(state->endpoints);
+}
+
+bool all_loopback(const std::vector<Endpoint>& endpoints) {
+  return std::all_of(endpoints.begin(), endpoints.end(),
+                     [](const Endpoint& endpoint) { return endpoint.address().is_loopback(); });
+}
+
+std::string endpoint_text(const Endpoint& endpoint) { return text(endpoint); }
+
+Result<Descriptor> open_listener(const Endpoint& endpoint) {
+  Descriptor socket(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket.value() < 0) return cannot_listen(endpoint);
+  // Lets a session start where one has just ended (TIME_WAIT); two listeners still exclude each other.
+  const int on = 1;
+  if (::setsockopt(socket.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      ::bind(socket.value(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
+      ::listen(socket.value(), SOMAXCONN) != 0) {
+    return cannot_listen(endpoint);
+  }
+  return socket;
+}
+
+Result<Descriptor> adopt_listener(int descriptor) {
+  Descriptor socket(descriptor);
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) {
+    // Whatever it is, it is not ours to close.
+    static_cast<void>(socket.release());
+    return Error{Code::invalid_argument,
+                 text("the rendezvous descriptor ", descriptor,
+                      " is not a listening socket; pass the one that the launcher opened, or none")};
+  }
+  const int family = local_endpoint_of(socket).protocol().family();
+  if (family != AF_INET && family != AF_INET6) {
+    static_cast<void>(socket.release());
+    return Error{Code::invalid_argument, text("the rendezvous descriptor ", descriptor, " is not a TCP socket")};
+  }
+  if (::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0 ||
+      ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK) != 0) {
+    return Error{Code::unavailable,
+                 text("cannot set up the rendezvous descriptor ", descriptor, ": ", reason_text(last_error()))};
+  }
+  return socket;
+}
+
+Endpoint local_endpoint_of(const Descriptor& socket) {
+  Endpoint endpoint;
+  auto size = static_cast<socklen_t>(endpoint.capacity());
+  if (::getsockname(socket.value(), endpoint.data(), &size) == 0) endpoint.resize(size);
+  return endpoint;
+}
+
+std::string reason_text(const boost::system::error_code& error) {
+  std::string reason = error.message();
+  if (!reason.empty() && reason[0] >= 'A' && reason[0] <= 'Z') reason[0] = static_cast<char>(reason[0] - 'A' + 'a');
+  return reason;
+}
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,258 @@
+#include "runtime/control_host.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "runtime/control_fields.h"
+
+namespace gossamer::runtime {
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+// How long a refusal waits for ranks that are still on their way, so that they hear the same words.
+constexpr std::chrono::milliseconds linger_max{1000};
+// How long it waits for those that came to read it.
+constexpr std::chrono::milliseconds telling_max{300};
+
+std::vector<Field> fields_of(const wire::Hello& hello) {
+  std::vector<Field> fields;
+  for (const wire::Field& field : hello.shared()) fields.push_back({field.name(), field.value()});
+  return fields;
+}
+
+}  // namespace
+
+std::string process_name() {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host = {'?'};
+  return text(host.data(), ":", ::getpid());
+}
+
+Host::Host(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Descriptor listener,
+           Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
+    : options_(options),
+      shared_(shared.begin(), shared.end()),
+      address_(endpoint_text(local_endpoint_of(listener))),
+      process_(process_name()),
+      bytes_sent_(bytes_sent),
+      done_(std::move(done)),
+      timer_(io),
+      deadline_(deadline),
+      deadline_ns_(options.deadline_ns),
+      members_(options.rank_count),
+      door_(io, std::move(listener), "rendezvous " + address_, bytes_sent,
+            [this](const std::shared_ptr<Link>& link, const wire::Message& message) { return admit(link, message); }) {
+  Member& self = members_[0];
+  self.came = self.ready = self.told = true;
+  self.hello.set_process(process_);
+}
+
+void Host::start() {
+  watch_deadline();
+  door_.open();
+}
+
+bool Host::admit(const std::shared_ptr<Link>& link, const wire::Message& message) {
+  if (!message.has_hello() || message.hello().magic() != control_magic || phase_ == Phase::over) return false;
+  link->set_owner(this);
+  link->rank = message.hello().rank();
+  note(link, message.hello());
+  link->read();
+  return true;
+}
+
+void Host::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
+  const std::optional<Error> wrong = check_hello(hello);
+  const bool known = hello.rank() < members_.size();
+  if (wrong || phase_ != Phase::gathering) {
+    if (known) members_[hello.rank()].told = true;
+    if (phase_ != Phase::refused) {
+      GOSSAMER_CHECK(wrong.has_value(), "after all ranks came, one more is a second one");
+      telling_.push_back(link);
+      refuse(*wrong, Linger::yes);
+    } else {
+      tell_refusal(link);
+      finish_refusal_if_told();
+    }
+    return;
+  }
+  Member& member = members_[hello.rank()];
+  member.link = link;
+  member.hello = hello;
+  member.came = true;
+  wire::Message noted;
+  noted.mutable_noted();
+  link->send(noted);
+
+  // The first rank that can wait no longer ends the wait of all.
+  const Time theirs = time_after(hello.remaining_ns());
+  if (theirs < deadline_) {
+    deadline_ = theirs;
+    deadline_ns_ = hello.deadline_ns();
+    watch_deadline();
+  }
+  if (ranks_without(&Member::came).empty()) welcome_all();
+}
+
+std::optional<Error> Host::check_hello(const wire::Hello& hello) const {
+  const Rank rank{hello.rank()};
+  const auto differs = [&](std::string_view name, std::uint64_t mine, std::uint64_t theirs) {
+    return Error{
+        Code::mismatch,
+        text(name, ": rank 0 has ", mine, ", rank ", rank.value, " has ", theirs, " (", shown(hello.process()), ")"),
+        rank};
+  };
+  if (hello.protocol() != control_protocol) return differs("control protocol", control_protocol, hello.protocol());
+  if (hello.rank_count() != options_.rank_count) return differs("rank count", options_.rank_count, hello.rank_count());
+  if (rank.value >= options_.rank_count) {
+    return Error{Code::mismatch, text("a peer (", shown(hello.process()), ") claims rank ", rank.value, " of ",
+                                      options_.rank_count, "; the last rank is ", options_.rank_count - 1)};
+  }
+  if (members_[rank.value].came) {
+    return Error{Code::mismatch,
+                 text("two peers claim rank ", rank.value, ": ", shown(members_[rank.value].hello.process()), " and ",
+                      shown(hello.process()), "; give each process a rank of its own"),
+                 rank};
+  }
+  const std::vector<Field> theirs = fields_of(hello);
+  if (const auto difference = first_difference({Rank{0}, shared_}, {rank, theirs})) {
+    return Error{Code::mismatch, *difference, rank};
+  }
+  return std::nullopt;
+}
+
+void Host::welcome_all() {
+  phase_ = Phase::meshing;
+  wire::Message message;
+  for (const Member& member : members_) {
+    wire::Welcome::Member* entry = message.mutable_welcome()->add_members();
+    entry->set_listen_address(member.hello.listen_address());
+    entry->set_listen_port(member.hello.listen_port());
+    entry->set_key(member.hello.key());
+  }
+  for (const Member& member : members_) {
+    if (member.link) member.link->send(message);
+  }
+}
+
+void Host::on_message(Link& link, const wire::Message& message) {
+  if (phase_ == Phase::refused) return link.read();  // until it ends
+  if (!message.has_ready() || phase_ != Phase::meshing) {
+    const std::shared_ptr<Link> keep = link.shared_from_this();
+    link.close();
+    return on_end(link, "it sent a message that has no place in joining", true);
+  }
+  if (!message.ready().trouble().empty()) {
+    refuse({Code::unavailable, shown(message.ready().trouble()), Rank{link.rank}}, Linger::yes);
+    return link.read();
+  }
+  members_[link.rank].ready = true;
+  if (ranks_without(&Member::ready).empty()) return start_all();
+  link.read();
+}
+
+void Host::on_end(Link& link, const std::string& reason, bool) {
+  if (phase_ == Phase::refused) {
+    std::erase_if(telling_, [&](const std::shared_ptr<Link>& told) { return told.get() == &link; });
+    return finish_refusal_if_told();
+  }
+  if (phase_ == Phase::over) return;
+  const Member& member = members_[link.rank];
+  refuse({Code::peer_lost,
+          text("rank ", link.rank, " (", shown(member.hello.process()),
+               ") was lost while the session was "
+               "being joined: ",
+               reason),
+          Rank{link.rank}},
+         Linger::yes);
+}
+
+void Host::start_all() {
+  wire::Message message;
+  message.mutable_start();
+  Links links(members_.size());
+  for (std::size_t rank = 1; rank < members_.size(); ++rank) {
+    links[rank] = members_[rank].link;
+    links[rank]->send(message);
+  }
+  finish(std::move(links));
+}
+
+void Host::watch_deadline() {
+  timer_.expires_at(deadline_);
+  timer_.async_wait([this](const error_code& error) {
+    if (!error && phase_ != Phase::over && std::chrono::steady_clock::now() >= deadline_) deadline_passed();
+  });
+}
+
+void Host::deadline_passed() {
+  if (phase_ == Phase::refused) return finish(*refusal_);
+  const bool gathering = phase_ == Phase::gathering;
+  const std::vector<Rank> missing = ranks_without(gathering ? &Member::came : &Member::ready);
+  refuse({Code::deadline,
+          gathering ? text(name_ranks(missing), " of ", options_.rank_count, " did not come to ", address_, " within ",
+                           format_duration(deadline_ns_))
+                    : text(name_ranks(missing), " of ", options_.rank_count,
+                           " did not connect to all their peers within ", format_duration(deadline_ns_)),
+          missing.front()},
+         Linger::no);
+}
+
+void Host::refuse(Error error, Linger linger) {
+  phase_ = Phase::refused;
+  refusal_ = std::move(error);
+  linger_ = linger == Linger::yes;
+  const Time now = std::chrono::steady_clock::now();
+  deadline_ = linger_ ? std::min(std::max(deadline_, now), now + linger_max) : now + telling_max;
+  watch_deadline();
+  const std::vector<std::shared_ptr<Link>> extra = std::exchange(telling_, {});
+  for (Member& member : members_) {
+    if (!member.link) continue;
+    member.told = true;
+    if (member.link->open()) tell_refusal(member.link);
+  }
+  for (const auto& link : extra) tell_refusal(link);
+  finish_refusal_if_told();
+}
+
+void Host::tell_refusal(const std::shared_ptr<Link>& link) {
+  wire::Message message;
+  set_error(*message.mutable_refusal(), *refusal_);
+  link->send(message);
+  link->finish();
+  telling_.push_back(link);
+}
+
+void Host::finish_refusal_if_told() {
+  if (!telling_.empty()) return;
+  if (!linger_ || ranks_without(&Member::told).empty()) finish(*refusal_);
+}
+
+void Host::finish(Result<Links> result) {
+  phase_ = Phase::over;
+  timer_.cancel();
+  door_.close();
+  for (const auto& link : telling_) link->close();
+  telling_.clear();
+  if (!result.ok()) {
+    for (const Member& member : members_) {
+      if (member.link) member.link->close();
+    }
+  }
+  const JoinDone done = std::exchange(done_, nullptr);
+  if (done) done(std::move(result));
+}
+
+std::vector<Rank> Host::ranks_without(bool Member::*flag) const {
+  std::vector<Rank> ranks;
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (!(members_[rank].*flag)) ranks.push_back(Rank{rank});
+  }
+  return ranks;
+}
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,88 @@
+// Rank 0's part of joining: waits for all ranks, refuses all when something is wrong.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/base.h"
+#include "runtime/control.h"
+#include "runtime/control_door.h"
+#include "runtime/control_link.h"
+#include "runtime/control_mesh.h"
+
+namespace gossamer::runtime {
+
+// One link for each rank, in rank order; the own one is empty.
+using Links = std::vector<std::shared_ptr<Link>>;
+using JoinDone = std::function<void(Result<Links>)>;
+
+//   rank 1            rank 0            rank 2
+//     |---- Hello ---->|                  |
+//     |<--- Noted -----|<---- Hello ------|
+//     |                |----- Noted ----->|    all came:
+//     |<--- Welcome ---|---- Welcome ---->|
+//     |<------------- MeshHello ----------|
+//     |---- Ready ---->|<---- Ready ------|    all are ready:
+//     |<--- Start -----|----- Start ----->|
+//
+// The first thing that is wrong goes as Refusal to all that came, and for a moment to those that still
+// come. Runs in the service thread; destroyed only when its io_context has stopped.
+class Host final : public LinkOwner {
+ public:
+  Host(boost::asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Descriptor listener,
+       Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done);
+
+  void start();
+  void on_message(Link& link, const wire::Message& message) override;
+  void on_end(Link& link, const std::string& reason, bool malformed) override;
+
+ private:
+  enum class Phase { gathering, meshing, refused, over };
+  struct Member {
+    std::shared_ptr<Link> link;
+    wire::Hello hello;
+    bool came = false;
+    bool ready = false;
+    bool told = false;  // of the refusal
+  };
+
+  bool admit(const std::shared_ptr<Link>& link, const wire::Message& message);
+  void note(const std::shared_ptr<Link>& link, const wire::Hello& hello);
+  [[nodiscard]] std::optional<Error> check_hello(const wire::Hello& hello) const;
+  void welcome_all();
+  void start_all();
+  void watch_deadline();
+  void deadline_passed();
+  enum class Linger { no, yes };
+  void refuse(Error error, Linger linger);
+  void tell_refusal(const std::shared_ptr<Link>& link);
+  void finish_refusal_if_told();
+  void finish(Result<Links> result);
+  [[nodiscard]] std::vector<Rank> ranks_without(bool Member::*flag) const;
+
+  const MeshOptions options_;
+  const std::vector<Field> shared_;
+  const std::string address_;
+  const std::string process_;
+  std::atomic<std::uint64_t>& bytes_sent_;
+  JoinDone done_;
+  boost::asio::steady_timer timer_;
+  Time deadline_;
+  std::uint64_t deadline_ns_;  // as the rank whose deadline it is was told
+  Phase phase_ = Phase::gathering;
+  std::vector<Member> members_;
+  std::vector<std::shared_ptr<Link>> telling_;  // links that carry the refusal and have not ended
+  std::optional<Error> refusal_;
+  bool linger_ = false;
+  Door door_;
+};
+
+// "host:pid" of this process.
+[[nodiscard]] std::string process_name();
+
+}  // namespace gossamer::runtime

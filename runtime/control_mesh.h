@@ -1,0 +1,44 @@
+// The control plane between processes: a rendezvous at rank 0, then one TCP connection for each pair.
+//
+//   1. rank 0 listens at the rendezvous; every other rank connects (retrying until the deadline) and
+//      sends Hello: rank, rank count, the fields that all must share, the address of its own listener.
+//   2. rank 0 waits for all, or fails on the first thing that is wrong, and tells every rank that came.
+//   3. each rank connects to all lower ones: the mesh. A connection that ends without a good-bye is a
+//      death, found within milliseconds; the finder tells all others before its caller knows.
+//
+// One service thread runs the mesh (Boost.Asio); messages are Protocol Buffers behind a 4-byte
+// little-endian length, at most 1 MiB each.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/base.h"
+#include "runtime/control.h"
+
+namespace gossamer::runtime {
+
+struct MeshOptions {
+  Rank rank;
+  std::uint32_t rank_count = 1;
+  std::string rendezvous;  // "host:port" that rank 0 listens on and the others connect to
+  // Rank 0 only: a socket that listens already (the launcher's); `rendezvous` is then not used. Taken
+  // over and closed in the end, except when the error says that it is no listening socket.
+  int rendezvous_descriptor = -1;
+  std::string bind_host = "127.0.0.1";         // where own listeners bind; loopback unless told otherwise
+  std::uint64_t deadline_ns = 30'000'000'000;  // of the whole of make_control_mesh
+};
+
+// Joins the session. Errors: `mismatch` (a shared field differs, two peers with one rank, different
+// rank counts: field, both values and both ranks, on every rank that came), `deadline` ("ranks 2 and 3
+// of 4 did not come to 127.0.0.1:4711 within 30.0 s"; the earliest deadline of those that came counts),
+// `peer_lost` (one that came died before all had), `unavailable` (port in use, host unreachable:
+// says which address, the system's reason and what to do), `invalid_argument`. Blocks at most the
+// deadline and half a second; after a mismatch, rank 0 stays up to one second for those still on their
+// way, so that they hear why.
+[[nodiscard]] Result<std::unique_ptr<Control>> make_control_mesh(const MeshOptions& options,
+                                                                 std::span<const Field> shared);
+
+}  // namespace gossamer::runtime

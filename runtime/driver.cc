@@ -1,0 +1,335 @@
+#include "runtime/driver.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace gossamer::runtime {
+
+namespace {
+
+// A peer that has left may have sent what we need just before: only silence makes it a loss.
+constexpr std::uint64_t silence_ns = 200'000'000;
+// A sleeper looks around at least so often, for events that no descriptor shows.
+constexpr std::uint64_t sleep_max_ns = 50'000'000;
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+Driver::Driver(Engine& engine, transport::Transport& transport, Control& control, const Clock& clock, Patience patience,
+               std::optional<ComputeCost> simulated)
+    : engine_(engine),
+      transport_(transport),
+      control_(control),
+      clock_(clock),
+      patience_(patience),
+      simulated_(simulated),
+      wake_descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  GOSSAMER_CHECK(wake_descriptor_ >= 0, "no event descriptor: too many open files");
+}
+
+Driver::~Driver() {
+  stop_thread();
+  for (auto& [plan, bound] : bound_)
+    for (const transport::Region& region : bound.regions) transport_.release_memory(region);
+  close(wake_descriptor_);
+}
+
+template <typename Body>
+auto Driver::exclusively(Body body) {
+  wanted_.fetch_add(1);
+  const std::lock_guard lock(mutex_);
+  wanted_.fetch_sub(1);
+  return body();
+}
+
+Result<std::uint32_t> Driver::add(std::string name, Work& work) {
+  return exclusively([&]() -> Result<std::uint32_t> {
+    auto plan = engine_.add(std::move(name), work);
+    GOSSAMER_TRY(plan);
+    Bound bound;
+    std::size_t receives = 0;
+    const auto stages = engine_.memory(*plan);
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      auto staging = Buffer::make(stages[i].staging_bytes);
+      GOSSAMER_TRY(staging);
+      auto buffer_region = transport_.register_memory(stages[i].buffer, stages[i].buffer_bytes, MemoryKind::host);
+      GOSSAMER_TRY(buffer_region);
+      bound.regions.push_back(*buffer_region);
+      auto staging_region = transport_.register_memory(staging->data(), staging->bytes(), MemoryKind::host);
+      GOSSAMER_TRY(staging_region);
+      bound.regions.push_back(*staging_region);
+      bound.staging.push_back(std::move(*staging));
+      engine_.bind(*plan, i, *buffer_region, *staging_region);
+      receives += engine_.transfers_max(*plan, i);
+    }
+    bound.receives.reserve(receives);
+    bound_.emplace(*plan, std::move(bound));
+    return plan;
+  });
+}
+
+bool Driver::remove(std::uint32_t plan, std::uint64_t limit_ns) {
+  return exclusively([&] {
+    while (take_starts()) {
+    }
+    engine_.fail(plan, Error{Code::cancelled, "the plan was removed"});
+    Bound& bound = bound_.at(plan);
+    for (const auto& [context, token] : bound.receives) transport_.cancel(token);
+    const std::uint64_t end_ns = clock_.now_ns() + limit_ns;
+    while (engine_.outstanding(plan) > 0 && !simulated_ && clock_.now_ns() < end_ns)
+      if (!pass()) sched_yield();
+    if (engine_.outstanding(plan) > 0) return false;
+    for (const transport::Region& region : bound.regions) transport_.release_memory(region);
+    bound_.erase(plan);
+    engine_.remove(plan);
+    return true;
+  });
+}
+
+Status Driver::submit(std::uint32_t plan) {
+  GOSSAMER_TRY(engine_.claim(plan));
+  PlanState& state = engine_.state(plan);
+  state.started_ns = clock_.now_ns();
+  state.compute_ns = 0;
+  state.wire_ns = wire_ns_.load(std::memory_order_relaxed);  // until it ends; then the difference
+  if (!has_thread()) {
+    engine_.start(plan);
+    pass();
+    return {};
+  }
+  const std::uint32_t tail = starts_tail_.load(std::memory_order_relaxed);
+  while (tail - starts_head_.load(std::memory_order_acquire) == starts_.size()) sched_yield();
+  starts_[tail % starts_.size()] = plan;
+  starts_tail_.store(tail + 1, std::memory_order_seq_cst);
+  if (asleep_.load(std::memory_order_seq_cst)) {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(wake_descriptor_, &one, sizeof one);
+  }
+  return {};
+}
+
+bool Driver::take_starts() {
+  const std::uint32_t head = starts_head_.load(std::memory_order_relaxed);
+  if (head == starts_tail_.load(std::memory_order_acquire)) return false;
+  const std::uint32_t plan = starts_[head % starts_.size()];
+  starts_head_.store(head + 1, std::memory_order_release);
+  engine_.start(plan);
+  return true;
+}
+
+Code Driver::test(std::uint32_t plan) {
+  const PlanState& state = engine_.state(plan);
+  Code code = state.code.load(std::memory_order_acquire);
+  if (code == Code::pending && !has_thread()) {
+    pass();
+    code = state.code.load(std::memory_order_acquire);
+  }
+  return code;
+}
+
+Code Driver::wait(std::uint32_t plan, std::uint64_t limit_ns) {
+  const PlanState& state = engine_.state(plan);
+  const std::uint64_t end_ns = clock_.now_ns() + limit_ns;
+  std::uint32_t idle = 0;
+  while (true) {
+    const bool moved = !has_thread() && pass();
+    if (const Code code = state.code.load(std::memory_order_acquire); code != Code::pending) return code;
+    idle = moved ? 0 : idle + 1;
+    if (idle < patience_.spins) {
+      relax();
+      if (idle % 64 != 0) continue;
+    } else if (idle < patience_.spins + patience_.yields) {
+      sched_yield();
+    } else if (!has_thread()) {
+      sleep(end_ns);
+    } else {
+      waiters_.fetch_add(1);
+      {
+        std::unique_lock lock(waiter_mutex_);
+        waiter_.wait_for(lock, std::chrono::nanoseconds(std::min(sleep_max_ns, limit_ns)),
+                         [&] { return state.code.load(std::memory_order_acquire) != Code::pending; });
+      }
+      waiters_.fetch_sub(1);
+    }
+    if (clock_.now_ns() >= end_ns) return state.code.load(std::memory_order_acquire);
+  }
+}
+
+std::string Driver::describe_wait(std::uint32_t plan, std::uint64_t waited_ns) {
+  return exclusively([&] { return engine_.describe_wait(plan, waited_ns); });
+}
+
+bool Driver::progress() { return pass(); }
+
+bool Driver::pass() {
+  if (simulated_ && clock_.now_ns() < busy_until_ns_) return false;
+  bool moved = false;
+  while (take_starts()) moved = true;
+  moved |= look_for_losses();
+  moved |= run_actions();
+  moved |= poll_transport();
+  moved |= run_actions();
+  return moved;
+}
+
+bool Driver::look_for_losses() {
+  if (engine_.broken()) return false;
+  const auto loss = control_.loss();
+  if (!loss) return false;
+  if (loss->left) {
+    const std::uint64_t now_ns = clock_.now_ns();
+    if (!loss_) {
+      loss_ = loss;
+      moved_at_ns_ = now_ns;
+    }
+    if (engine_.in_flight() == 0 || !engine_.any_waits_for(loss->rank)) return false;
+    if (now_ns - moved_at_ns_ < silence_ns) return false;
+  }
+  transport_.fail_peer(loss->rank);
+  engine_.break_with(Error{Code::peer_lost, text("rank ", loss->rank.value, " is lost: ", loss->reason), loss->rank});
+  return true;
+}
+
+bool Driver::poll_transport() {
+  if (engine_.in_flight() == 0 && bound_.empty()) return false;
+  std::array<transport::Completion, 64> completions;
+  const std::uint64_t before_ns = clock_.now_ns();
+  const std::size_t count = transport_.poll(completions);
+  if (count == 0) return false;
+  moved_at_ns_ = clock_.now_ns();
+  wire_ns_.fetch_add(moved_at_ns_ - before_ns, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < count; ++i) {
+    const transport::Completion& completion = completions[i];
+    auto& receives = bound_.at(TransferId::unpack(completion.context).plan).receives;
+    const auto found = std::find_if(receives.begin(), receives.end(),
+                                    [&](const auto& entry) { return entry.first == completion.context; });
+    if (found != receives.end()) {
+      *found = receives.back();
+      receives.pop_back();
+    }
+    engine_.completed(completion.context, completion.code, completion.bytes);
+  }
+  return true;
+}
+
+bool Driver::run_actions() {
+  bool moved = false;
+  Action action;
+  while (!(simulated_ && clock_.now_ns() < busy_until_ns_) && engine_.next(action)) {
+    run(action);
+    moved = true;
+  }
+  if (!moved) return false;
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // a waiter counts itself, then looks at the state
+  if (waiters_.load(std::memory_order_relaxed) > 0) {
+    { const std::lock_guard lock(waiter_mutex_); }
+    waiter_.notify_all();
+  }
+  return true;
+}
+
+void Driver::run(const Action& action) {
+  if (action.kind == ActionKind::send || action.kind == ActionKind::receive) return start_transfer(action);
+  PlanState& state = engine_.state(action.plan);
+  const std::uint64_t before_ns = clock_.now_ns();
+  const auto account = [&](double simulated_cost_ns) {
+    if (simulated_) busy_until_ns_ = before_ns + static_cast<std::uint64_t>(simulated_cost_ns);
+    state.finished_ns = simulated_ ? busy_until_ns_ : clock_.now_ns();
+    state.compute_ns += state.finished_ns - before_ns;
+  };
+  if (action.kind == ActionKind::merge) {
+    sketch::merge(engine_.shape(action.plan, action.stage), action.slice.offset, action.slice.data(),
+                  action.staged.data(), action.slice.bytes);
+    account(simulated_ ? simulated_->merge_ns_per_byte * static_cast<double>(action.slice.bytes) : 0.0);
+    engine_.merged(action.plan);
+    return;
+  }
+  const auto size = engine_.work(action.plan).prepare(action.stage, engine_.part_bytes(action.plan));
+  account(simulated_ ? static_cast<double>(simulated_->prepare_ns) : 0.0);
+  if (action.stage == engine_.work(action.plan).stages().size())
+    state.wire_ns = wire_ns_.load(std::memory_order_relaxed) - state.wire_ns;
+  engine_.prepared(action.plan, size);  // may publish the end of the operation: the state is complete before it
+}
+
+void Driver::start_transfer(const Action& action) {
+  const std::uint64_t before_ns = clock_.now_ns();
+  if (action.kind == ActionKind::send) {
+    const auto token = transport_.start_send(action.peer, action.tag, action.slice, action.context);
+    if (!token.ok()) engine_.refused(action.context, token.error());
+  } else {
+    const auto token = transport_.start_receive(action.peer, action.tag, action.slice, action.context);
+    if (token.ok())
+      bound_.at(action.plan).receives.emplace_back(action.context, *token);
+    else
+      engine_.refused(action.context, token.error());
+  }
+  wire_ns_.fetch_add(clock_.now_ns() - before_ns, std::memory_order_relaxed);
+}
+
+void Driver::sleep(std::uint64_t until_ns) {
+  if (transport_.event_descriptor() < 0) {
+    sched_yield();
+    return;
+  }
+  asleep_.store(true, std::memory_order_seq_cst);
+  const bool may_sleep = starts_head_.load() == starts_tail_.load(std::memory_order_seq_cst) && transport_.arm();
+  const std::uint64_t now_ns = clock_.now_ns();
+  if (may_sleep && now_ns < until_ns) {
+    // A loss that is known already keeps its descriptor readable: do not poll it, or this would spin.
+    const int control_descriptor = loss_ || engine_.broken() ? -1 : control_.event_descriptor();
+    std::array<pollfd, 3> descriptors = {pollfd{transport_.event_descriptor(), POLLIN, 0},
+                                         pollfd{control_descriptor, POLLIN, 0}, pollfd{wake_descriptor_, POLLIN, 0}};
+    const std::uint64_t sleep_ns = std::min(sleep_max_ns, until_ns - now_ns);
+    const timespec timeout = {static_cast<time_t>(sleep_ns / 1'000'000'000), static_cast<long>(sleep_ns % 1'000'000'000)};
+    ppoll(descriptors.data(), descriptors.size(), &timeout, nullptr);
+    if (descriptors[2].revents != 0) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const ssize_t got = read(wake_descriptor_, &count, sizeof count);
+    }
+  }
+  asleep_.store(false, std::memory_order_seq_cst);
+}
+
+void Driver::start_thread() {
+  GOSSAMER_CHECK(!simulated_, "a simulation has no threads");
+  if (thread_.joinable()) return;
+  stopping_.store(false);
+  thread_ = std::thread([this] { thread_main(); });
+}
+
+void Driver::stop_thread() {
+  if (!thread_.joinable()) return;
+  stopping_.store(true);
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_descriptor_, &one, sizeof one);
+  thread_.join();
+}
+
+void Driver::thread_main() {
+  std::uint32_t idle = 0;
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    while (wanted_.load() > 0) sched_yield();
+    const std::lock_guard lock(mutex_);
+    idle = pass() ? 0 : idle + 1;
+    if (idle < patience_.spins)
+      relax();
+    else if (idle < patience_.spins + patience_.yields)
+      sched_yield();
+    else
+      sleep(clock_.now_ns() + sleep_max_ns);
+  }
+}
+
+}  // namespace gossamer::runtime

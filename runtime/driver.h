@@ -1,0 +1,126 @@
+// The driver: does what the engine says, over a transport, a control plane and a clock.
+//
+// Whoever progresses is either the caller, in test and wait (inline), or one thread of the driver's
+// own. The caller hands a start to that thread through a small lock-free queue, so between caller and
+// engine there is no lock and no allocation. Waiting spins, then yields, then sleeps on the
+// descriptors of transport and control plane.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/base.h"
+#include "runtime/buffer.h"
+#include "runtime/control.h"
+#include "runtime/engine.h"
+#include "transport/transport.h"
+
+namespace gossamer::runtime {
+
+// What computing costs on a virtual clock; a simulated driver is busy that long.
+struct ComputeCost {
+  double merge_ns_per_byte = 0.05;
+  std::uint64_t prepare_ns = 100'000;
+};
+
+// How long a waiter spins and yields before it sleeps, in passes without progress.
+struct Patience {
+  std::uint32_t spins = 2'000;
+  std::uint32_t yields = 200;
+};
+
+class Driver {
+ public:
+  // All are the caller's and outlive the driver. `simulated` is for a virtual clock only.
+  Driver(Engine& engine, transport::Transport& transport, Control& control, const Clock& clock, Patience patience,
+         std::optional<ComputeCost> simulated = std::nullopt);
+  ~Driver();
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+
+  // From now on a thread of the driver's own progresses, until stop_thread.
+  void start_thread();
+  void stop_thread();
+  [[nodiscard]] bool has_thread() const { return thread_.joinable(); }
+
+  // Adds a plan to the engine and registers its memory.
+  Result<std::uint32_t> add(std::string name, Work& work);
+  // Gives up what is in flight on the plan, waits at most `limit_ns` for its transfers to end, and
+  // forgets it. False where transfers are still under way: its memory must then outlive the transport.
+  [[nodiscard]] bool remove(std::uint32_t plan, std::uint64_t limit_ns);
+
+  // Starts the plan's next operation; how it ends is in the plan's state. One caller thread.
+  Status submit(std::uint32_t plan);
+  // Moves things on if that is the caller's part, and says how the latest operation stands.
+  [[nodiscard]] Code test(std::uint32_t plan);
+  // Until the operation is not pending, at most `limit_ns`; then Code::pending.
+  [[nodiscard]] Code wait(std::uint32_t plan, std::uint64_t limit_ns);
+
+  [[nodiscard]] std::string describe_wait(std::uint32_t plan, std::uint64_t waited_ns);
+  [[nodiscard]] const PlanState& state(std::uint32_t plan) { return engine_.state(plan); }
+
+  // One pass, inline. True if something moved. The simulation calls it for each rank in turn.
+  bool progress();
+
+  // On a virtual clock: until when this driver computes; in the past if it does not.
+  [[nodiscard]] std::uint64_t busy_until_ns() const { return busy_until_ns_; }
+
+ private:
+  struct Bound {
+    std::vector<transport::Region> regions;
+    std::vector<Buffer> staging;
+    std::vector<std::pair<std::uint64_t, transport::Token>> receives;  // context and token of those under way
+  };
+
+  bool pass();
+  bool take_starts();
+  bool look_for_losses();
+  bool poll_transport();
+  bool run_actions();
+  void run(const Action& action);
+  void start_transfer(const Action& action);
+  void sleep(std::uint64_t until_ns);
+  void thread_main();
+  template <typename Body>
+  auto exclusively(Body body);  // runs `body` while the thread, if any, stands aside
+
+  Engine& engine_;
+  transport::Transport& transport_;
+  Control& control_;
+  const Clock& clock_;
+  const Patience patience_;
+  const std::optional<ComputeCost> simulated_;
+  std::map<std::uint32_t, Bound> bound_;
+
+  // Plans to start, on their way to the thread: one producer, one consumer.
+  std::array<std::uint32_t, 256> starts_{};
+  std::atomic<std::uint32_t> starts_head_{0};
+  std::atomic<std::uint32_t> starts_tail_{0};
+
+  std::optional<Loss> loss_;          // a peer that left in good order; operations that need it will fail
+  std::uint64_t moved_at_ns_ = 0;     // when something last moved
+
+  std::uint64_t busy_until_ns_ = 0;
+  std::atomic<std::uint64_t> wire_ns_{0};  // inside the transport while it moved something, since the beginning
+
+  std::thread thread_;
+  std::mutex mutex_;                  // over everything above, in thread mode; never taken by submit and test
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::uint32_t> wanted_{0};  // others that want the mutex: the thread lets them
+  std::atomic<bool> asleep_{false};
+  int wake_descriptor_ = -1;
+  std::mutex waiter_mutex_;
+  std::condition_variable waiter_;
+  std::atomic<std::uint32_t> waiters_{0};
+};
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,198 @@
+#include "runtime/engine.h"
+
+#include "runtime/tag.h"
+
+namespace gossamer::runtime {
+
+Engine::Plan& Engine::at(std::uint32_t plan) {
+  GOSSAMER_CHECK(plan < plans_.size() && plans_[plan], "no such plan");
+  return *plans_[plan];
+}
+
+Result<std::uint32_t> Engine::add(std::string name, Work& work) {
+  const auto number = static_cast<std::uint32_t>(plans_.size());
+  if (number >= tag_field_max)
+    return Error{Code::out_of_resources, text("a session holds at most ", tag_field_max,
+                                              " plans in its life: reuse compressors, or begin a new session")};
+  auto plan = std::make_unique<Plan>();
+  plan->name = std::move(name);
+  plan->work = &work;
+  CollectiveRun::MessageCounts counts;
+  std::size_t actions = 1;
+  for (const Stage& stage : work.stages()) {
+    auto run = CollectiveRun::make({.epoch = epoch_,
+                                    .rank = rank_,
+                                    .plan = number,
+                                    .stage = static_cast<std::uint32_t>(plan->runs.size())},
+                                   stage, counts);
+    GOSSAMER_TRY(run);
+    actions += run->actions_max();
+    plan->runs.push_back(std::move(*run));
+  }
+  plans_.push_back(std::move(plan));
+  actions_.reserve(actions_.capacity() + actions);
+  return number;
+}
+
+std::vector<Engine::StageMemory> Engine::memory(std::uint32_t plan) const {
+  std::vector<StageMemory> memory;
+  const Plan& p = at(plan);
+  for (std::size_t i = 0; i < p.runs.size(); ++i) {
+    const Stage& stage = p.work->stages()[i];
+    const std::uint64_t bytes =
+        stage.concatenating ? stage.schedule.rank_count * part_stride(stage.bytes_max) : stage.bytes_max;
+    memory.push_back({stage.buffer, bytes, p.runs[i].staging_bytes()});
+  }
+  return memory;
+}
+
+void Engine::bind(std::uint32_t plan, std::size_t stage, const transport::Region& buffer,
+                  const transport::Region& staging) {
+  at(plan).runs.at(stage).bind(buffer, staging);
+}
+
+void Engine::remove(std::uint32_t plan) {
+  GOSSAMER_CHECK(at(plan).outstanding == 0, "a plan is removed while its memory is in use");
+  plans_[plan].reset();
+}
+
+Status Engine::claim(std::uint32_t plan) {
+  Plan& p = at(plan);
+  if (p.state.code.load(std::memory_order_acquire) == Code::pending)
+    return Error{Code::busy, text(p.name, " has an operation in flight: wait for it before the next start")};
+  p.state.code.store(Code::pending, std::memory_order_release);
+  return {};
+}
+
+void Engine::start(std::uint32_t plan) {
+  Plan& p = at(plan);
+  ++in_flight_;
+  ++p.state.operations;
+  p.state.bytes_sent = 0;
+  p.stage = 0;
+  if (broken_) return fail(plan, *broken_);
+  if (p.outstanding != 0)
+    return fail(plan, Error{Code::busy, text(p.name, " still has transfers of a failed operation: end the session")});
+  push_prepare(plan, 0);
+}
+
+void Engine::push_prepare(std::uint32_t plan, std::size_t stage) {
+  Action action;
+  action.kind = ActionKind::prepare;
+  action.plan = plan;
+  action.stage = stage;
+  actions_.push_back(action);
+}
+
+bool Engine::next(Action& action) {
+  while (head_ < actions_.size()) {
+    action = actions_[head_++];
+    Plan* plan = plans_[action.plan].get();
+    // What was queued before its plan failed or went is not done any more.
+    if (plan == nullptr || plan->state.code.load(std::memory_order_relaxed) != Code::pending) continue;
+    if (action.kind == ActionKind::send || action.kind == ActionKind::receive) ++plan->outstanding;
+    return true;
+  }
+  actions_.clear();
+  head_ = 0;
+  return false;
+}
+
+void Engine::advance(std::uint32_t plan) {
+  Plan& p = at(plan);
+  CollectiveRun& run = p.runs[p.stage];
+  if (!run.advance(actions_)) return;
+  p.state.bytes_sent += run.bytes_sent();
+  ++p.stage;
+  push_prepare(plan, p.stage);
+}
+
+void Engine::prepared(std::uint32_t plan, const Result<StageSize>& size) {
+  Plan& p = at(plan);
+  if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;
+  if (!size.ok()) return fail(plan, size.error());
+  if (p.stage == p.runs.size()) return finish(p);
+  p.runs[p.stage].begin(p.state.operations, *size);
+  advance(plan);
+}
+
+void Engine::merged(std::uint32_t plan) {
+  Plan& p = at(plan);
+  if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;
+  p.runs[p.stage].merged();
+  advance(plan);
+}
+
+void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
+  const TransferId id = TransferId::unpack(context);
+  Plan& p = at(id.plan);
+  GOSSAMER_CHECK(p.outstanding > 0, "a completion without a start");
+  --p.outstanding;
+  if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;  // the failed operation's leftovers
+  CollectiveRun& run = p.runs[id.stage];
+  if (code != Code::done)
+    return fail(id.plan, Error{code, text("a message of ", p.name, " step ", p.state.operations, " (", run.label(),
+                                          ") ended as ", code_name(code))});
+  if (const Status status = run.transferred(id.index, bytes); !status.ok()) return fail(id.plan, status.error());
+  advance(id.plan);
+}
+
+void Engine::refused(std::uint64_t context, const Error& error) {
+  const TransferId id = TransferId::unpack(context);
+  --at(id.plan).outstanding;
+  fail(id.plan, error);
+}
+
+void Engine::finish(Plan& plan) {
+  --in_flight_;
+  plan.state.code.store(Code::done, std::memory_order_release);
+}
+
+void Engine::fail(std::uint32_t plan, const Error& error) {
+  Plan& p = at(plan);
+  if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;
+  p.work->drop();
+  p.state.error = error;
+  --in_flight_;
+  p.state.code.store(error.code, std::memory_order_release);
+}
+
+void Engine::break_with(Error error) {
+  broken_ = std::move(error);
+  for (std::uint32_t plan = 0; plan < plans_.size(); ++plan)
+    if (plans_[plan]) fail(plan, *broken_);
+}
+
+std::span<const std::uint64_t> Engine::part_bytes(std::uint32_t plan) const {
+  const Plan& p = at(plan);
+  if (p.stage == 0) return {};
+  return p.runs[p.stage - 1].part_bytes();
+}
+
+const sketch::PayloadShape& Engine::shape(std::uint32_t plan, std::size_t stage) const {
+  return at(plan).runs[stage].shape();
+}
+
+bool Engine::waits_for(std::uint32_t plan, Rank peer) const {
+  const Plan& p = at(plan);
+  return p.state.code.load(std::memory_order_relaxed) == Code::pending && p.stage < p.runs.size() &&
+         p.runs[p.stage].waits_for(peer);
+}
+
+bool Engine::any_waits_for(Rank peer) const {
+  for (std::uint32_t plan = 0; plan < plans_.size(); ++plan)
+    if (plans_[plan] && waits_for(plan, peer)) return true;
+  return false;
+}
+
+std::string Engine::describe_wait(std::uint32_t plan, std::uint64_t waited_ns) const {
+  const Plan& p = at(plan);
+  const std::string place = text(p.name, " step ", p.state.operations);
+  if (p.stage < p.runs.size())
+    if (const auto wait = p.runs[p.stage].wait())
+      return text("rank ", rank_.value, " waits for rank ", wait->peer.value, ", ", place, ", ", wait->what, ", ",
+                  format_duration(waited_ns));
+  return text("rank ", rank_.value, " waits for nobody but its own progress, ", place, ", ", format_duration(waited_ns));
+}
+
+}  // namespace gossamer::runtime

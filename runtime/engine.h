@@ -1,0 +1,119 @@
+// The engine: one rank's logic as a state machine over any number of plans.
+//
+//        start(plan)   completed(context)   prepared(plan)   merged(plan)   fail_all(error)
+//             │               │                   │               │              │
+//             ▼               ▼                   ▼               ▼              ▼
+//        ┌──────────────────────────────  Engine  ───────────────────────────────────┐
+//        └──────────────────────────────────┬─────────────────────────────────────────┘
+//                                           ▼ next(action)
+//                         send, receive, merge, prepare: done by the driver
+//
+// It holds no thread, no socket and no clock, and does not touch payload memory, so a whole cluster
+// of engines runs in one process from one seed. After `add` it does not allocate until an error.
+// One thread at a time, except that `claim` and `state().code` are the caller's too.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/base.h"
+#include "runtime/collective.h"
+#include "runtime/work.h"
+
+namespace gossamer::runtime {
+
+// How a plan's latest operation stands. Written by the engine, read by anyone.
+struct PlanState {
+  std::atomic<Code> code{Code::done};
+  Error error;                     // valid once `code` is a failure
+  std::uint32_t operations = 0;    // started so far
+  std::uint64_t bytes_sent = 0;    // by the latest operation
+  // Of the latest operation, on the driver's clock; written by the driver, valid once it is done.
+  std::uint64_t started_ns = 0;
+  std::uint64_t finished_ns = 0;
+  std::uint64_t compute_ns = 0;  // in merge and prepare
+  std::uint64_t wire_ns = 0;     // inside the transport while it moved something, for all plans together
+};
+
+class Engine {
+ public:
+  Engine(Rank rank, Epoch epoch) : rank_(rank), epoch_(epoch) {}
+
+  // Memory of a stage that the driver registers before the first start.
+  struct StageMemory {
+    std::byte* buffer = nullptr;
+    std::uint64_t buffer_bytes = 0;
+    std::uint64_t staging_bytes = 0;
+  };
+
+  // Adds a plan; its number is the same on every rank that adds in the same order. `name` is for
+  // messages. `work` outlives the plan.
+  Result<std::uint32_t> add(std::string name, Work& work);
+  [[nodiscard]] std::vector<StageMemory> memory(std::uint32_t plan) const;
+  void bind(std::uint32_t plan, std::size_t stage, const transport::Region& buffer, const transport::Region& staging);
+  // Forgets a plan with no transfer outstanding.
+  void remove(std::uint32_t plan);
+
+  // ---- inputs
+  // Marks the next operation as pending, or says `busy`. The caller's thread; `start` follows.
+  Status claim(std::uint32_t plan);
+  void start(std::uint32_t plan);
+  void completed(std::uint64_t context, Code code, std::uint64_t bytes);
+  void prepared(std::uint32_t plan, const Result<StageSize>& size);
+  void merged(std::uint32_t plan);
+  // A transfer could not be started.
+  void refused(std::uint64_t context, const Error& error);
+  // Every operation in flight, and each one that is started later, ends with this error.
+  void break_with(Error error);
+  [[nodiscard]] bool broken() const { return broken_.has_value(); }
+  void fail(std::uint32_t plan, const Error& error);
+
+  // ---- outputs
+  // The next thing to do, in order. False when there is none until the next input.
+  [[nodiscard]] bool next(Action& action);
+  [[nodiscard]] Work& work(std::uint32_t plan) { return *at(plan).work; }
+  [[nodiscard]] std::span<const std::uint64_t> part_bytes(std::uint32_t plan) const;
+  [[nodiscard]] const sketch::PayloadShape& shape(std::uint32_t plan, std::size_t stage) const;
+  [[nodiscard]] PlanState& state(std::uint32_t plan) { return at(plan).state; }
+  // Transfers started and not completed; memory may be freed only at 0.
+  [[nodiscard]] std::uint32_t outstanding(std::uint32_t plan) const { return at(plan).outstanding; }
+  [[nodiscard]] std::uint32_t in_flight() const { return in_flight_; }
+  [[nodiscard]] std::size_t transfers_max(std::uint32_t plan, std::size_t stage) const {
+    return at(plan).runs[stage].actions_max();
+  }
+  [[nodiscard]] bool waits_for(std::uint32_t plan, Rank peer) const;
+  [[nodiscard]] bool any_waits_for(Rank peer) const;
+
+  // "rank 3 waits for rank 1, gs-sgd step 412, sketch all-gather slice 2, 5.0 s"
+  [[nodiscard]] std::string describe_wait(std::uint32_t plan, std::uint64_t waited_ns) const;
+
+ private:
+  struct Plan {
+    std::string name;
+    Work* work = nullptr;
+    std::vector<CollectiveRun> runs;
+    std::size_t stage = 0;
+    std::uint32_t outstanding = 0;
+    PlanState state;
+  };
+
+  [[nodiscard]] Plan& at(std::uint32_t plan);
+  [[nodiscard]] const Plan& at(std::uint32_t plan) const { return const_cast<Engine*>(this)->at(plan); }
+  void push_prepare(std::uint32_t plan, std::size_t stage);
+  void advance(std::uint32_t plan);
+  void finish(Plan& plan);
+
+  Rank rank_;
+  Epoch epoch_;
+  std::vector<std::unique_ptr<Plan>> plans_;  // by number; null once removed
+  std::vector<Action> actions_;               // a queue: taken from head_, cleared when empty
+  std::size_t head_ = 0;
+  std::uint32_t in_flight_ = 0;
+  std::optional<Error> broken_;
+};
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,214 @@
+#include "runtime/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <string_view>
+
+extern char** environ;
+
+namespace gossamer::runtime {
+
+namespace {
+
+struct SettingDefinition {
+  const char* name;
+  const char* variable;
+  const char* alternative;  // a variable of torchrun's that means the same, or null
+  const char* fallback;
+  const char* meaning;
+};
+
+enum Index : std::size_t { rank, rank_count, rendezvous, rendezvous_fd, bind_host, transport, job, init_timeout, progress };
+
+constexpr std::array<SettingDefinition, 9> definitions = {{
+    {"rank", "GOSSAMER_RANK", "RANK", "0", "this process's rank, 0 to rank_count - 1"},
+    {"rank_count", "GOSSAMER_RANK_COUNT", "WORLD_SIZE", "1", "how many ranks the session has"},
+    {"rendezvous", "GOSSAMER_RENDEZVOUS", nullptr, "127.0.0.1:29400", "host:port where rank 0 listens"},
+    {"rendezvous_fd", "GOSSAMER_RENDEZVOUS_FD", nullptr, "-1", "rank 0: a socket that listens already, from the launcher"},
+    {"bind_host", "GOSSAMER_BIND_HOST", nullptr, "127.0.0.1", "address that listeners bind to"},
+    {"transport", "GOSSAMER_TRANSPORT", nullptr, "ucx", "what moves the data: ucx"},
+    {"job", "GOSSAMER_JOB", nullptr, "default", "names this job's shared-memory files"},
+    {"init_timeout", "GOSSAMER_INIT_TIMEOUT_S", nullptr, "30", "seconds that init waits for all ranks"},
+    {"progress", "GOSSAMER_PROGRESS", nullptr, "auto", "who moves data on: auto, inline, thread"},
+}};
+
+constexpr const char* config_variable = "GOSSAMER_CONFIG";
+// Read by the gossamer command, not by the library.
+constexpr std::array other_variables = {config_variable, "GOSSAMER_LOG"};
+
+struct Found {
+  std::string value;
+  std::string origin;
+};
+
+std::string trim(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return std::string(text.substr(first, text.find_last_not_of(" \t\r") - first + 1));
+}
+
+// Lines of NAME = value; # begins a comment. Names as in the environment.
+Result<std::map<std::string, std::string>> read_config_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file)
+    return Error{Code::unavailable, text(config_variable, " names ", path, ", which cannot be read: ", std::strerror(errno))};
+  std::map<std::string, std::string> values;
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    line = trim(std::string_view(line).substr(0, line.find('#')));
+    if (line.empty()) continue;
+    const auto equals = line.find('=');
+    const std::string name = trim(std::string_view(line).substr(0, equals));
+    const bool known = std::any_of(definitions.begin(), definitions.end(),
+                                   [&](const SettingDefinition& definition) { return name == definition.variable; });
+    if (equals == std::string::npos || !known)
+      return Error{Code::invalid_argument, text(path, ":", number, ": \"", line,
+                                                "\" is no setting, expected NAME = value with a name that `gossamer info` lists")};
+    values[name] = trim(std::string_view(line).substr(equals + 1));
+  }
+  return values;
+}
+
+using FoundSettings = std::array<Found, definitions.size()>;
+
+Result<FoundSettings> find_settings() {
+  std::map<std::string, std::string> from_file;
+  const char* path = std::getenv(config_variable);
+  if (path != nullptr && *path != '\0') {
+    auto values = read_config_file(path);
+    GOSSAMER_TRY(values);
+    from_file = std::move(*values);
+  }
+  FoundSettings found;
+  for (std::size_t i = 0; i < definitions.size(); ++i) {
+    const SettingDefinition& definition = definitions[i];
+    const char* value = std::getenv(definition.variable);
+    const char* alternative = definition.alternative != nullptr ? std::getenv(definition.alternative) : nullptr;
+    if (value != nullptr && *value != '\0')
+      found[i] = {value, "environment"};
+    else if (const auto entry = from_file.find(definition.variable); entry != from_file.end())
+      found[i] = {entry->second, text("file ", path)};
+    else if (alternative != nullptr && *alternative != '\0')
+      found[i] = {alternative, text("environment (", definition.alternative, ")")};
+    else
+      found[i] = {definition.fallback, "default"};
+  }
+  const char* host = std::getenv("MASTER_ADDR");
+  const char* port = std::getenv("MASTER_PORT");
+  if (found[rendezvous].origin == "default" && host != nullptr && port != nullptr)
+    found[rendezvous] = {text(host, ":", port), "environment (MASTER_ADDR, MASTER_PORT)"};
+  return found;
+}
+
+Error wrong(Index index, const Found& found, std::string_view expected) {
+  return Error{Code::invalid_argument, text(definitions[index].name, " is \"", found.value, "\" (from ", found.origin,
+                                            "), expected ", expected)};
+}
+
+Result<std::int64_t> read_number(Index index, const Found& found, std::int64_t least, std::int64_t most,
+                                 std::string_view expected) {
+  std::int64_t number = 0;
+  const char* end = found.value.data() + found.value.size();
+  const auto [at, error] = std::from_chars(found.value.data(), end, number);
+  if (error != std::errc{} || at != end || number < least || number > most) return wrong(index, found, expected);
+  return number;
+}
+
+Result<std::uint64_t> read_seconds(Index index, const Found& found) {
+  char* end = nullptr;
+  const double seconds = std::strtod(found.value.c_str(), &end);
+  if (found.value.empty() || *end != '\0' || !(seconds > 0.0) || seconds > 86'400.0)
+    return wrong(index, found, "a number of seconds from just above 0 to 86400");
+  return static_cast<std::uint64_t>(seconds * 1e9);
+}
+
+Result<ProgressMode> read_progress(const Found& found) {
+  if (found.value == "auto") return ProgressMode::automatic;
+  if (found.value == "inline") return ProgressMode::inline_only;
+  if (found.value == "thread") return ProgressMode::thread;
+  return wrong(progress, found, "auto, inline or thread");
+}
+
+void override_with(const SettingsRequest& request, FoundSettings& found) {
+  const auto set = [&](Index index, const auto& value) {
+    if (value) found[index] = {text(*value), "api"};
+  };
+  set(rank, request.rank);
+  set(rank_count, request.rank_count);
+  set(rendezvous, request.rendezvous);
+  set(bind_host, request.bind_host);
+  set(transport, request.transport);
+  set(job, request.job);
+}
+
+}  // namespace
+
+Result<Settings> resolve_settings(const SettingsRequest& request) {
+  auto found = find_settings();
+  GOSSAMER_TRY(found);
+  override_with(request, *found);
+
+  Settings settings;
+  const auto count = read_number(rank_count, (*found)[rank_count], 1, 4096, "a number of ranks from 1 to 4096");
+  GOSSAMER_TRY(count);
+  settings.rank_count = static_cast<std::uint32_t>(*count);
+  const auto own = read_number(rank, (*found)[rank], 0, *count - 1,
+                               text("a rank from 0 to ", *count - 1, ", since rank_count is ", *count));
+  GOSSAMER_TRY(own);
+  settings.rank = Rank{static_cast<std::uint32_t>(*own)};
+  const auto descriptor = read_number(rendezvous_fd, (*found)[rendezvous_fd], -1, 1 << 20, "a file descriptor, or -1");
+  GOSSAMER_TRY(descriptor);
+  if (settings.rank.value == 0) settings.rendezvous_descriptor = static_cast<int>(*descriptor);
+  settings.rendezvous = (*found)[rendezvous].value;
+  settings.bind_host = (*found)[bind_host].value;
+  settings.transport = (*found)[transport].value;
+  settings.job = (*found)[job].value;
+  if (request.init_timeout_ns) {
+    settings.init_timeout_ns = *request.init_timeout_ns;
+  } else {
+    const auto timeout = read_seconds(init_timeout, (*found)[init_timeout]);
+    GOSSAMER_TRY(timeout);
+    settings.init_timeout_ns = *timeout;
+  }
+  if (request.progress) {
+    settings.progress = *request.progress;
+  } else {
+    const auto mode = read_progress((*found)[progress]);
+    GOSSAMER_TRY(mode);
+    settings.progress = *mode;
+  }
+  return settings;
+}
+
+Result<std::vector<SettingLine>> describe_settings() {
+  const auto found = find_settings();
+  GOSSAMER_TRY(found);
+  std::vector<SettingLine> lines;
+  for (std::size_t i = 0; i < definitions.size(); ++i)
+    lines.push_back({definitions[i].name, definitions[i].variable, (*found)[i].value, (*found)[i].origin,
+                     definitions[i].meaning});
+  return lines;
+}
+
+std::vector<std::string> unknown_variables() {
+  std::vector<std::string> unknown;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view line(*entry);
+    const std::string name(line.substr(0, line.find('=')));
+    if (!name.starts_with("GOSSAMER_")) continue;
+    const bool known = std::any_of(definitions.begin(), definitions.end(),
+                                   [&](const SettingDefinition& definition) { return name == definition.variable; }) ||
+                       std::any_of(other_variables.begin(), other_variables.end(),
+                                   [&](const char* other) { return name == other; });
+    if (!known) unknown.push_back(name);
+  }
+  std::sort(unknown.begin(), unknown.end());
+  return unknown;
+}
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,125 @@
+// Shared top-k: each rank names its own k/P heaviest coordinates, all send exact values of the union.
+//
+//   compress    u = m u + g ;  v = v + u ;  own = ceil(k/P) heaviest of |v|
+//   stage 0     gather the lists                              | flag | indices |  of each rank
+//   prepare 1   H = their union ;  x = v[H]
+//   stage 1     x = sum over ranks of x                       | values | hash of H, ~hash of H |
+//   prepare 2   update = x / P ;  u[H] = 0 ;  v[H] = 0
+//
+// Kin: ScaleCom (Chen et al. 2020) lets one rotating leader name all k.
+#include <algorithm>
+#include <vector>
+
+#include "runtime/feedback.h"
+#include "runtime/index_gather.h"
+#include "runtime/value_exchange.h"
+
+namespace gossamer::runtime {
+
+namespace {
+
+class SharedTopK final : public Algorithm {
+ public:
+  static Result<std::unique_ptr<Algorithm>> make(AlgorithmContext context) {
+    std::unique_ptr<SharedTopK> self(new SharedTopK(std::move(context)));
+    const AlgorithmContext& c = self->context_;
+    const std::uint64_t own = (c.shape.k + c.rank_count - 1) / c.rank_count;
+    const std::uint64_t union_max = std::min(own * c.rank_count, c.shape.layout.sparse());
+    auto feedback = Feedback::make(c.shape.layout);
+    GOSSAMER_TRY(feedback);
+    self->feedback_ = std::move(*feedback);
+    auto selector = sketch::make_selector(c.shape.layout.sparse(), own);
+    GOSSAMER_TRY(selector);
+    self->selector_ = std::move(*selector);
+    auto lists = IndexGather::make(c, own, false);
+    GOSSAMER_TRY(lists);
+    self->lists_ = std::move(*lists);
+    auto values = ValueExchange::make(c, union_max);
+    GOSSAMER_TRY(values);
+    self->values_ = std::move(*values);
+    self->own_.resize(own);
+    self->named_.reserve(own * c.rank_count + c.shape.layout.exact());
+    self->outer_.resize(union_max + c.shape.layout.exact());
+
+    auto first = self->lists_.stage(c, "indices");
+    GOSSAMER_TRY(first);
+    self->stages_.push_back(std::move(*first));
+    auto second = self->values_.stage(c, "values");
+    GOSSAMER_TRY(second);
+    self->stages_.push_back(std::move(*second));
+    return std::unique_ptr<Algorithm>(std::move(self));
+  }
+
+  const Layout& layout() const override { return context_.shape.layout; }
+  std::span<const Stage> stages() const override { return stages_; }
+  std::span<const float> residual() const override { return feedback_.residual(); }
+
+  void compress(const float* const* gradients) override {
+    const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip);
+    const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
+    if (scan.first_non_finite) return lists_.fill(context_.rank, flag, {}, {});
+    feedback_.absorb(layout(), gradients, scan.scale, context_.shape.momentum);
+    selector_->select_largest(feedback_.pending().first(layout().sparse()), own_);
+    lists_.fill(context_.rank, flag, own_, {});
+  }
+
+  Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override {
+    if (stage == 0) return lists_.size();
+    if (stage == 1) return unite(part_bytes);
+    GOSSAMER_TRY(values_.check());
+    apply();
+    return StageSize{};
+  }
+
+  void drop() override { feedback_.drop(); }
+  Update update() const override { return update_; }
+
+ private:
+  explicit SharedTopK(AlgorithmContext context) : context_(std::move(context)) {}
+
+  Result<StageSize> unite(std::span<const std::uint64_t> part_bytes) {
+    GOSSAMER_TRY(lists_.check_flags(part_bytes));
+    named_.clear();
+    for (std::uint32_t r = 0; r < context_.rank_count; ++r) {
+      const auto part = lists_.read(Rank{r}, part_bytes[r]);
+      GOSSAMER_TRY(part);
+      named_.insert(named_.end(), part->indices.begin(), part->indices.end());
+    }
+    std::sort(named_.begin(), named_.end());
+    named_.erase(std::unique(named_.begin(), named_.end()), named_.end());
+    return values_.fill(feedback_, named_, sketch::hash_bytes(std::as_bytes(std::span(named_))));
+  }
+
+  void apply() {
+    const std::uint64_t exact = layout().exact();
+    feedback_.commit(named_);
+    const std::size_t count = named_.size();
+    named_.resize(count + exact);
+    append_exact_range(layout(), std::span(named_).subspan(count));
+    const auto values = values_.values();
+    const float share = 1.0f / static_cast<float>(context_.rank_count);
+    for (float& value : values) value *= share;
+    const auto outer = std::span(outer_).first(named_.size());
+    layout().to_outer(named_, outer);
+    update_ = {false, outer, values};
+  }
+
+  AlgorithmContext context_;
+  Feedback feedback_;
+  std::unique_ptr<sketch::Selector> selector_;
+  IndexGather lists_;
+  ValueExchange values_;
+  std::vector<Stage> stages_;
+  std::vector<std::uint32_t> own_;
+  std::vector<std::uint32_t> named_;
+  std::vector<std::uint32_t> outer_;
+  Update update_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Algorithm>> make_shared_top_k(AlgorithmContext context) {
+  return SharedTopK::make(std::move(context));
+}
+
+}  // namespace gossamer::runtime

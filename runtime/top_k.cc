@@ -1,0 +1,136 @@
+// Top-k with gather (Lin et al. 2018, "Deep Gradient Compression"): each rank's k heaviest as pairs.
+//
+//   compress    u = m u + g ;  v = v + u ;  own = k heaviest of |v|
+//   stage 0     gather the parts                              | flag | indices | values |  of each rank
+//   prepare 1   x = sum of all parts, in the order of ranks ;  u[own] = 0 ;  v[own] = 0 once all is well
+//   stage 1     exact tensors, and agreement on the union     | exact | hash, ~hash |
+//
+// Bytes grow with P; kept as the yardstick it is in the literature.
+#include <algorithm>
+#include <vector>
+
+#include "runtime/feedback.h"
+#include "runtime/index_gather.h"
+#include "runtime/value_exchange.h"
+
+namespace gossamer::runtime {
+
+namespace {
+
+class TopK final : public Algorithm {
+ public:
+  static Result<std::unique_ptr<Algorithm>> make(AlgorithmContext context) {
+    std::unique_ptr<TopK> self(new TopK(std::move(context)));
+    const AlgorithmContext& c = self->context_;
+    const std::uint64_t union_max = std::min(c.shape.k * c.rank_count, c.shape.layout.sparse());
+    auto feedback = Feedback::make(c.shape.layout);
+    GOSSAMER_TRY(feedback);
+    self->feedback_ = std::move(*feedback);
+    auto selector = sketch::make_selector(c.shape.layout.sparse(), c.shape.k);
+    GOSSAMER_TRY(selector);
+    self->selector_ = std::move(*selector);
+    auto parts = IndexGather::make(c, c.shape.k, true);
+    GOSSAMER_TRY(parts);
+    self->parts_ = std::move(*parts);
+    auto values = ValueExchange::make(c, 0);
+    GOSSAMER_TRY(values);
+    self->exact_ = std::move(*values);
+    auto sums = Buffer::make(c.shape.layout.sparse() * sizeof(float));
+    GOSSAMER_TRY(sums);
+    self->sums_ = std::move(*sums);
+    self->own_.resize(c.shape.k);
+    self->named_.reserve(c.shape.k * c.rank_count + c.shape.layout.exact());
+    self->outer_.resize(union_max + c.shape.layout.exact());
+    self->values_.resize(self->outer_.size());
+
+    auto first = self->parts_.stage(c, "pairs");
+    GOSSAMER_TRY(first);
+    self->stages_.push_back(std::move(*first));
+    auto second = self->exact_.stage(c, "exact tensors");
+    GOSSAMER_TRY(second);
+    self->stages_.push_back(std::move(*second));
+    return std::unique_ptr<Algorithm>(std::move(self));
+  }
+
+  const Layout& layout() const override { return context_.shape.layout; }
+  std::span<const Stage> stages() const override { return stages_; }
+  std::span<const float> residual() const override { return feedback_.residual(); }
+
+  void compress(const float* const* gradients) override {
+    const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip);
+    const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
+    if (scan.first_non_finite) return parts_.fill(context_.rank, flag, {}, {});
+    feedback_.absorb(layout(), gradients, scan.scale, context_.shape.momentum);
+    const auto pending = feedback_.pending().first(layout().sparse());
+    selector_->select_largest(pending, own_);
+    parts_.fill(context_.rank, flag, own_, pending);
+  }
+
+  Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override {
+    if (stage == 0) return parts_.size();
+    if (stage == 1) return sum(part_bytes);
+    GOSSAMER_TRY(exact_.check());
+    apply();
+    return StageSize{};
+  }
+
+  void drop() override { feedback_.drop(); }
+  Update update() const override { return update_; }
+
+ private:
+  explicit TopK(AlgorithmContext context) : context_(std::move(context)) {}
+
+  Result<StageSize> sum(std::span<const std::uint64_t> part_bytes) {
+    GOSSAMER_TRY(parts_.check_flags(part_bytes));
+    const auto sums = sums_.as<float>(layout().sparse());
+    named_.clear();
+    for (std::uint32_t r = 0; r < context_.rank_count; ++r) {
+      const auto part = parts_.read(Rank{r}, part_bytes[r]);
+      GOSSAMER_TRY(part);
+      for (std::size_t i = 0; i < part->indices.size(); ++i) sums[part->indices[i]] += part->values[i];
+      named_.insert(named_.end(), part->indices.begin(), part->indices.end());
+    }
+    std::sort(named_.begin(), named_.end());
+    named_.erase(std::unique(named_.begin(), named_.end()), named_.end());
+    // Takes the sums out and leaves zeros for the next operation.
+    const float share = 1.0f / static_cast<float>(context_.rank_count);
+    for (std::size_t i = 0; i < named_.size(); ++i) {
+      values_[i] = sums[named_[i]] * share;
+      sums[named_[i]] = 0.0f;
+    }
+    return exact_.fill(feedback_, {}, sketch::hash_bytes(std::as_bytes(std::span(named_))));
+  }
+
+  void apply() {
+    const std::uint64_t exact = layout().exact();
+    feedback_.commit(own_);
+    const std::size_t count = named_.size();
+    named_.resize(count + exact);
+    append_exact_range(layout(), std::span(named_).subspan(count));
+    const auto exact_sums = exact_.values();
+    const float share = 1.0f / static_cast<float>(context_.rank_count);
+    for (std::size_t i = 0; i < exact_sums.size(); ++i) values_[count + i] = exact_sums[i] * share;
+    const auto outer = std::span(outer_).first(named_.size());
+    layout().to_outer(named_, outer);
+    update_ = {false, outer, std::span(values_).first(named_.size())};
+  }
+
+  AlgorithmContext context_;
+  Feedback feedback_;
+  std::unique_ptr<sketch::Selector> selector_;
+  IndexGather parts_;
+  ValueExchange exact_;
+  Buffer sums_;  // zeros between operations
+  std::vector<Stage> stages_;
+  std::vector<std::uint32_t> own_;
+  std::vector<std::uint32_t> named_;
+  std::vector<std::uint32_t> outer_;
+  std::vector<float> values_;
+  Update update_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Algorithm>> make_top_k(AlgorithmContext context) { return TopK::make(std::move(context)); }
+
+}  // namespace gossamer::runtime

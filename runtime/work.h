@@ -1,0 +1,53 @@
+// What a plan runs: collectives in a fixed order, and what is computed before, between and after them.
+//
+//   prepare(0) ─► collective 0 ─► prepare(1) ─► collective 1 ─► ... ─► prepare(n)
+//
+// The engine orders these; the driver calls `prepare`; algorithms implement it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "base/base.h"
+#include "sketch/sketch.h"
+#include "topology/topology.h"
+
+namespace gossamer::runtime {
+
+// One collective of a plan. Its memory is the work's, alive as long as the plan.
+struct Stage {
+  std::string label;                   // "sketch", "values": for messages
+  topology::ScheduleRequest schedule;  // rank_count and collective included
+  bool concatenating = false;          // parts of varying length, one for each rank, instead of a merged payload
+  std::uint64_t bytes_max = 0;         // of the payload; of one rank's part if concatenating
+  std::byte* buffer = nullptr;         // bytes_max; rank_count * part_stride(bytes_max) if concatenating
+};
+
+// Where the parts of a concatenating payload lie: rank r's at r * part_stride.
+[[nodiscard]] constexpr std::uint64_t part_stride(std::uint64_t bytes_max) { return (bytes_max + 63) / 64 * 64; }
+
+// How much a stage moves this time.
+struct StageSize {
+  sketch::PayloadShape shape;   // merging: at most bytes_max, equal on all ranks
+  std::uint64_t own_bytes = 0;  // concatenating: length of this rank's part
+};
+
+class Work {
+ public:
+  virtual ~Work() = default;
+
+  [[nodiscard]] virtual std::span<const Stage> stages() const = 0;
+
+  // Fills the buffer of stage `stage`; with stage == stages().size() takes the last result and
+  // commits. `part_bytes` are the lengths by rank of the stage before, if that was concatenating. An
+  // error ends the operation on this rank; errors that all ranks find in merged data (a non-finite
+  // input, a disagreement) end it everywhere without a message more.
+  virtual Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) = 0;
+
+  // The operation has failed: what was not committed is taken back.
+  virtual void drop() = 0;
+};
+
+}  // namespace gossamer::runtime

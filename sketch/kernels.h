@@ -1,0 +1,58 @@
+// The SIMD kernels behind the public functions. Each is compiled for every target that Highway knows on
+// this architecture and picked at run time; all targets give the same bits.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace gossamer::sketch::kernels {
+
+// The widest vector of any compiled target; rows have this much slack, so that a partial vector at the
+// end of a segment can be processed as a whole one.
+inline constexpr std::size_t lanes_max = 16;
+
+// r rows of c columns, each followed by a pad of L columns and the slack, so that no segment wraps inside
+// a vector:
+//
+//   | 0 ... c-1 | c ... c+L-1 | slack |     row_stride floats
+//
+// Encoding folds the pad onto columns 0 ... L-1; decoding holds a copy of them there. The slack only ever
+// takes +0 and -0 or is read and thrown away.
+struct RowShape {
+  std::uint64_t seed = 0;
+  std::uint32_t rows = 0;
+  std::uint32_t columns = 0;
+  std::size_t row_stride = 0;
+};
+
+// Adds the segments of `vector` to rows that hold zeros, segment after segment.
+void encode_rows(const RowShape& shape, const float* vector, std::uint64_t dimension, float* rows);
+
+// cells[b] = row[b] + row[c + b] for b < L, row[b] for the others.
+void fold_rows(const RowShape& shape, const float* rows, float* cells);
+
+// Medians over rows for coordinates first, first + 1, ..., any range.
+void estimate_rows(const RowShape& shape, const float* rows, std::uint64_t first, float* estimates, std::size_t count);
+
+// The bit pattern of |value| as an integer of at least 0: it orders as the magnitude does, and puts NaN above
+// infinity.
+[[nodiscard]] inline std::int32_t key_of(float value) { return std::bit_cast<std::int32_t>(value) & 0x7fffffff; }
+
+// Writes (index, key) of every value whose key is above `above`, ascending by index. Returns how many; what is
+// written may be one entry more.
+std::size_t keep_above(const float* values, std::size_t count, std::uint32_t first_index, std::int32_t above,
+                       std::uint32_t* indices, std::int32_t* keys);
+
+void accumulate(const float* g, float scale, float momentum, float* u, float* v, std::size_t count);
+double sum_squares(const float* values, std::size_t count);
+std::size_t first_non_finite(const float* values, std::size_t count);
+
+// f32 at addresses of any alignment.
+void add_floats(std::byte* into, const std::byte* from, std::size_t count);
+
+// The HWY_TARGET bit of the kernels that run now, and of all that were compiled.
+std::int64_t target_chosen();
+std::int64_t targets_compiled();
+
+}  // namespace gossamer::sketch::kernels

@@ -1,0 +1,193 @@
+// Kernels over plain vectors: one pass each.
+#include <bit>
+#include <cstring>
+
+#include "sketch/kernels.h"
+#include "sketch/simd_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "sketch/vector_kernels.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gossamer::sketch::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using FloatTag = hn::ScalableTag<float>;
+using KeyTag = hn::RebindToSigned<FloatTag>;
+using IndexTag = hn::RebindToUnsigned<FloatTag>;
+using Floats = hn::Vec<FloatTag>;
+using Keys = hn::Vec<KeyTag>;
+inline constexpr std::size_t lanes = hn::MaxLanes(FloatTag());
+static_assert(lanes <= lanes_max);
+
+// The bit pattern of |value| as a signed integer: magnitudes in order, all at least 0.
+HWY_INLINE Keys keys_of(Floats values) {
+  const KeyTag d;
+  return hn::And(hn::BitCast(d, values), hn::Set(d, 0x7fffffff));
+}
+
+// Bit i is set when the key of values[i] is above `bound`, for 64 values.
+HWY_INLINE std::uint64_t bits_above(const float* values, Keys bound) {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < 64; i += lanes) {
+    HWY_ALIGN std::uint8_t part[8];  // the least that Highway asks for
+    hn::StoreMaskBits(KeyTag(), hn::Gt(keys_of(hn::LoadU(FloatTag(), values + i)), bound), part);
+    std::uint32_t word = 0;
+    std::memcpy(&word, part, (lanes + 7) / 8);
+    bits |= std::uint64_t{word} << i;
+  }
+  return bits;
+}
+
+// A loop over set bits: what is kept is rare. (Highway's Compress copies its tables to the stack with the
+// compilers of today, which costs ten times as much.)
+std::size_t keep_above(const float* HWY_RESTRICT values, std::size_t count, std::uint32_t first_index,
+                       std::int32_t above, std::uint32_t* HWY_RESTRICT indices, std::int32_t* HWY_RESTRICT keys) {
+  const Keys bound = hn::Set(KeyTag(), above);
+  std::size_t kept = 0;
+  std::size_t begin = 0;
+  for (; begin + 64 <= count; begin += 64) {
+    for (std::uint64_t bits = bits_above(values + begin, bound); bits != 0; bits &= bits - 1) {
+      const std::size_t i = begin + static_cast<std::size_t>(std::countr_zero(bits));
+      indices[kept] = first_index + static_cast<std::uint32_t>(i);
+      keys[kept] = key_of(values[i]);
+      ++kept;
+    }
+  }
+  for (std::size_t i = begin; i < count; ++i) {
+    indices[kept] = first_index + static_cast<std::uint32_t>(i);
+    keys[kept] = key_of(values[i]);
+    kept += keys[kept] > above ? 1 : 0;
+  }
+  return kept;
+}
+
+void accumulate(const float* g, float scale, float momentum, float* u, float* v, std::size_t count) {
+  const FloatTag d;
+  const Floats scales = hn::Set(d, scale);
+  const Floats momenta = hn::Set(d, momentum);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const Floats next = hn::Add(hn::Mul(momenta, hn::LoadU(d, u + i)), hn::Mul(scales, hn::LoadU(d, g + i)));
+    const Floats sum = hn::Add(hn::LoadU(d, v + i), next);
+    hn::StoreU(next, d, u + i);
+    hn::StoreU(sum, d, v + i);
+  }
+  for (; i < count; ++i) {
+    u[i] = momentum * u[i] + scale * g[i];
+    v[i] = v[i] + u[i];
+  }
+}
+
+// Partial sum p takes elements p, p + 16, p + 32, ...; the square of an f32 is exact in f64.
+double sum_squares(const float* values, std::size_t count) {
+  constexpr std::size_t partials = 16;
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, hn::ScalableTag<double>> half;
+  using Doubles = hn::Vec<hn::ScalableTag<double>>;
+  constexpr std::size_t width = hn::MaxLanes(hn::ScalableTag<double>());
+  constexpr std::size_t vectors = partials / width;
+  Doubles sums[vectors];
+  for (Doubles& sum : sums) sum = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + partials <= count; i += partials) {
+    for (std::size_t part = 0; part < vectors; ++part) {
+      const Doubles x = hn::PromoteTo(d, hn::LoadU(half, values + i + part * width));
+      sums[part] = hn::Add(sums[part], hn::Mul(x, x));
+    }
+  }
+  HWY_ALIGN double sum[partials];
+  for (std::size_t part = 0; part < vectors; ++part) hn::Store(sums[part], d, sum + part * width);
+  for (; i < count; ++i) {
+    const double x = values[i];
+    sum[i % partials] += x * x;
+  }
+  for (std::size_t step = partials / 2; step != 0; step /= 2) {
+    for (std::size_t p = 0; p < step; ++p) sum[p] += sum[p + step];
+  }
+  return sum[0];
+}
+
+std::size_t first_non_finite(const float* values, std::size_t count) {
+  constexpr std::int32_t finite_max = 0x7f7fffff;
+  const FloatTag d;
+  const KeyTag key_tag;
+  const Keys bound = hn::Set(key_tag, finite_max);
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    const Keys greatest =
+        hn::Max(hn::Max(keys_of(hn::LoadU(d, values + i)), keys_of(hn::LoadU(d, values + i + lanes))),
+                hn::Max(keys_of(hn::LoadU(d, values + i + 2 * lanes)), keys_of(hn::LoadU(d, values + i + 3 * lanes))));
+    if (!hn::AllFalse(key_tag, hn::Gt(greatest, bound))) break;
+  }
+  for (; i < count; ++i) {
+    if (key_of(values[i]) > finite_max) return i;
+  }
+  return count;
+}
+
+void add_floats(std::byte* into, const std::byte* from, std::size_t count) {
+  std::size_t i = 0;
+#if HWY_TARGET != HWY_SCALAR  // its vectors of bytes are too short to hold a float
+  const hn::ScalableTag<std::uint8_t> bytes;
+  const FloatTag d;
+  auto* const to = reinterpret_cast<std::uint8_t*>(into);
+  const auto* const source = reinterpret_cast<const std::uint8_t*>(from);
+  for (; i + lanes <= count; i += lanes) {
+    const std::size_t at = i * sizeof(float);
+    const Floats sum =
+        hn::Add(hn::BitCast(d, hn::LoadU(bytes, to + at)), hn::BitCast(d, hn::LoadU(bytes, source + at)));
+    hn::StoreU(hn::BitCast(bytes, sum), bytes, to + at);
+  }
+#endif
+  for (; i < count; ++i) {
+    float a = 0;
+    float b = 0;
+    std::memcpy(&a, into + i * sizeof(float), sizeof(float));
+    std::memcpy(&b, from + i * sizeof(float), sizeof(float));
+    a += b;
+    std::memcpy(into + i * sizeof(float), &a, sizeof(float));
+  }
+}
+
+std::int64_t target_chosen() { return HWY_TARGET; }
+
+}  // namespace gossamer::sketch::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gossamer::sketch::kernels {
+
+HWY_EXPORT(keep_above);
+HWY_EXPORT(accumulate);
+HWY_EXPORT(sum_squares);
+HWY_EXPORT(first_non_finite);
+HWY_EXPORT(add_floats);
+HWY_EXPORT(target_chosen);
+
+std::size_t keep_above(const float* values, std::size_t count, std::uint32_t first_index, std::int32_t above,
+                       std::uint32_t* indices, std::int32_t* keys) {
+  return HWY_DYNAMIC_DISPATCH(keep_above)(values, count, first_index, above, indices, keys);
+}
+
+void accumulate(const float* g, float scale, float momentum, float* u, float* v, std::size_t count) {
+  HWY_DYNAMIC_DISPATCH(accumulate)(g, scale, momentum, u, v, count);
+}
+
+double sum_squares(const float* values, std::size_t count) { return HWY_DYNAMIC_DISPATCH(sum_squares)(values, count); }
+
+std::size_t first_non_finite(const float* values, std::size_t count) {
+  return HWY_DYNAMIC_DISPATCH(first_non_finite)(values, count);
+}
+
+void add_floats(std::byte* into, const std::byte* from, std::size_t count) {
+  HWY_DYNAMIC_DISPATCH(add_floats)(into, from, count);
+}
+
+std::int64_t target_chosen() { return HWY_DYNAMIC_DISPATCH(target_chosen)(); }
+std::int64_t targets_compiled() { return HWY_TARGETS; }
+
+}  // namespace gossamer::sketch::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,138 @@
+// Rank 0's judgement and the words it uses, without a network.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "runtime/control_address.h"
+#include "runtime/control_collect.h"
+#include "runtime/control_fields.h"
+
+namespace gossamer::runtime {
+namespace {
+
+using testing::HasSubstr;
+
+wire::Collect part(std::uint64_t sequence, const std::string& subject, const std::string& columns = "64",
+                   std::uint64_t deadline_ns = 1000) {
+  wire::Collect out;
+  out.set_sequence(sequence);
+  out.set_subject(subject);
+  out.set_deadline_ns(deadline_ns);
+  wire::Field* field = out.add_fields();
+  field->set_name("columns");
+  field->set_value(columns);
+  return out;
+}
+
+// Goal: nobody hears a verdict before all came, then all hear the same. Method: three parts.
+TEST(Collector, VerdictGoesToAllWhenTheLastCame) {
+  Collector collector(3);
+  EXPECT_TRUE(collector.add(Rank{2}, part(0, "plan"), 0)->empty());
+  EXPECT_TRUE(collector.add(Rank{0}, part(0, "plan"), 0)->empty());
+  const auto answers = collector.add(Rank{1}, part(0, "plan"), 0);
+  ASSERT_TRUE(answers.ok());
+  ASSERT_EQ(answers->size(), 3u);
+  for (std::uint32_t rank = 0; rank < 3; ++rank) {
+    EXPECT_EQ((*answers)[rank].to, Rank{rank});
+    EXPECT_EQ((*answers)[rank].verdict.code(), 0);
+  }
+  EXPECT_FALSE(collector.next_deadline_ns().has_value());
+}
+
+// Goal: the earliest deadline ends the wait, late ones hear the same, and the next collective is sound.
+// Method: two of three come with deadlines 1000 and 400; the third comes after the verdict.
+TEST(Collector, LateRankHearsTheSameDeadlineAndStaysInStep) {
+  Collector collector(3);
+  ASSERT_TRUE(collector.add(Rank{0}, part(0, "plan \"a\""), 0).ok());
+  ASSERT_TRUE(collector.add(Rank{1}, part(0, "plan \"a\"", "64", 400), 100).ok());
+  EXPECT_EQ(collector.next_deadline_ns(), 500u);
+  EXPECT_TRUE(collector.expire(499).empty());
+  const auto expired = collector.expire(500);
+  ASSERT_EQ(expired.size(), 2u);
+  EXPECT_EQ(expired[0].verdict.message(), "plan \"a\": rank 2 of 3 did not come within 400 ns");
+  const auto late = collector.add(Rank{2}, part(0, "plan \"a\""), 9999);
+  ASSERT_EQ(late->size(), 1u);
+  EXPECT_EQ((*late)[0].to, Rank{2});
+  EXPECT_EQ((*late)[0].verdict.message(), expired[0].verdict.message());
+  ASSERT_TRUE(collector.add(Rank{0}, part(1, "next"), 0).ok());
+  ASSERT_TRUE(collector.add(Rank{1}, part(1, "next"), 0).ok());
+  EXPECT_EQ(collector.add(Rank{2}, part(1, "next"), 0)->size(), 3u);
+}
+
+// Goal: a peer that left does not spoil what it had finished. Method: it leaves after giving its part of
+// collective 0; 0 succeeds, 1 fails at once and names it.
+TEST(Collector, OneThatLeftFailsOnlyWhatItHadNotComeTo) {
+  Collector collector(3);
+  ASSERT_TRUE(collector.add(Rank{1}, part(0, "plan"), 0).ok());
+  EXPECT_TRUE(collector.lose({Rank{1}, "it left the session", true}).empty());
+  ASSERT_TRUE(collector.add(Rank{0}, part(0, "plan"), 0).ok());
+  const auto whole = collector.add(Rank{2}, part(0, "plan"), 0);
+  ASSERT_EQ(whole->size(), 3u);
+  EXPECT_EQ((*whole)[0].verdict.code(), 0);
+  const auto next = collector.add(Rank{0}, part(1, "next"), 0);
+  ASSERT_EQ(next->size(), 1u);
+  const Error error = error_of((*next)[0].verdict);
+  EXPECT_EQ(error.code, Code::peer_lost);
+  EXPECT_EQ(error.rank, Rank{1});
+  EXPECT_EQ(error.message, "next: rank 1 is lost: it left the session");
+}
+
+// Goal: a death fails whatever is open, whoever had come. Method: the dead one had given its part.
+TEST(Collector, DeathFailsWhatIsOpen) {
+  Collector collector(3);
+  ASSERT_TRUE(collector.add(Rank{1}, part(0, "plan"), 0).ok());
+  ASSERT_TRUE(collector.add(Rank{2}, part(0, "plan"), 0).ok());
+  const auto answers = collector.lose({Rank{1}, "its process ended (connection reset)"});
+  ASSERT_EQ(answers.size(), 2u);
+  EXPECT_EQ(error_of(answers[1].verdict).rank, Rank{1});
+}
+
+// Goal: a sequence that repeats or skips is refused, since it would break the step of all. Method: both.
+TEST(Collector, SequenceWithAGapIsRefused) {
+  Collector collector(2);
+  EXPECT_EQ(collector.add(Rank{1}, part(1, "plan"), 0).error().code, Code::malformed);
+  ASSERT_TRUE(collector.add(Rank{1}, part(0, "plan"), 0).ok());
+  EXPECT_EQ(collector.add(Rank{1}, part(0, "plan"), 0).error().code, Code::malformed);
+}
+
+// Goal: the difference is named whichever side has it. Method: value, missing on the right, on the left,
+// and another order, which is no difference.
+TEST(Fields, DifferenceIsNamedWithBothValues) {
+  const std::array a = {Field{"columns", "4096"}, Field{"rows", "5"}};
+  const std::array value = {Field{"columns", "8192"}, Field{"rows", "5"}};
+  const std::array order = {Field{"rows", "5"}, Field{"columns", "4096"}};
+  const std::array less = {Field{"columns", "4096"}};
+  const auto difference = [](std::span<const Field> left, std::span<const Field> right) {
+    return first_difference({Rank{0}, left}, {Rank{2}, right});
+  };
+  EXPECT_EQ(difference(a, value), "columns: rank 0 has 4096, rank 2 has 8192");
+  EXPECT_EQ(difference(a, less), "rows: rank 0 has 5, rank 2 does not have this field");
+  EXPECT_EQ(difference(less, a), "rows: rank 0 does not have this field, rank 2 has 5");
+  EXPECT_EQ(difference(a, order), std::nullopt);
+}
+
+// Goal: sentences about ranks read well, and a peer's bytes cannot spoil a terminal. Method: examples.
+TEST(Fields, WordsAreFitToShow) {
+  EXPECT_EQ(name_ranks(std::array{Rank{2}}), "rank 2");
+  EXPECT_EQ(name_ranks(std::array{Rank{2}, Rank{3}}), "ranks 2 and 3");
+  EXPECT_EQ(name_ranks(std::array{Rank{0}, Rank{2}, Rank{3}}), "ranks 0, 2 and 3");
+  EXPECT_EQ(shown("a\x1b[31m\n"), "a?[31m?");
+  EXPECT_EQ(shown(""), "(empty)");
+  EXPECT_EQ(shown(std::string(1000, 'x')).size(), 203u);
+}
+
+// Goal: an address that cannot be meant is refused with the form that is. Method: good and bad ones.
+TEST(Address, WrongAddressesAreRefusedWithTheExpectedForm) {
+  EXPECT_EQ(parse_host_port("127.0.0.1:4711")->port, 4711);
+  EXPECT_EQ(parse_host_port("[::1]:80")->host, "::1");
+  for (const char* wrong : {"", "host", "host:", "host:0", "host:65536", "host:12x", ":80", "::1:80", "host:-1"}) {
+    const auto parsed = parse_host_port(wrong);
+    ASSERT_FALSE(parsed.ok()) << wrong;
+    EXPECT_EQ(parsed.error().code, Code::invalid_argument);
+    EXPECT_THAT(parsed.error().message, HasSubstr("expected \"host:port\""));
+  }
+}
+
+}  // namespace
+}  // namespace gossamer::runtime

@@ -1,0 +1,249 @@
+// Joining that succeeds, and joining whose addresses are wrong.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <set>
+#include <thread>
+
+#include "control_testing.h"
+#include "runtime/control_address.h"
+
+namespace gossamer::runtime {
+namespace {
+
+using testing::HasSubstr;
+
+// The next connection to a listener; -1 inside when none comes in ten seconds.
+Descriptor accept_one(const Descriptor& listener) {
+  pollfd wait{listener.value(), POLLIN, 0};
+  ::poll(&wait, 1, 10'000);
+  return Descriptor(::accept4(listener.value(), nullptr, nullptr, SOCK_CLOEXEC));
+}
+
+class JoinWith : public testing::TestWithParam<std::uint32_t> {};
+
+// Goal: a session of P ranks comes about, agrees, and ends in good order. Method: threads, P of 1 to 8.
+TEST_P(JoinWith, SessionComesAboutAndEndsInGoodOrder) {
+  const auto session = make_session(GetParam());
+  ASSERT_EQ(session.size(), GetParam());
+  const std::vector<Field> fields = {{"columns", "4096"}};
+  on_each(session, [&](std::uint32_t, Control& control) {
+    const Status agreed = control.agree("plan", fields, 10 * second_ns);
+    EXPECT_TRUE(agreed.ok()) << agreed.error().message;
+    // A quicker rank may have left already.
+    const auto loss = control.loss();
+    EXPECT_TRUE(!loss || loss->left);
+    control.leave();
+    control.leave();
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, JoinWith, testing::Values(1, 2, 3, 4, 8));
+
+// Goal: one rank needs no network. Method: no address at all, and every call.
+TEST(Join, OneRankNeedsNoNetwork) {
+  const std::size_t before = open_descriptors();
+  MeshOptions options;
+  const auto control = make_control_mesh(options, {});
+  ASSERT_TRUE(control.ok());
+  EXPECT_EQ(open_descriptors(), before);
+  EXPECT_EQ((*control)->event_descriptor(), -1);
+  EXPECT_EQ((*control)->bytes_sent(), 0u);
+  const Blob mine(3, std::byte{7});
+  EXPECT_EQ(*(*control)->all_gather("blobs", mine, 0), std::vector<Blob>{mine});
+}
+
+// Goal: the start order does not matter. Method: rank 1 first waits alone at a port where nobody listens;
+// rank 0 comes when rank 1 is known to try (a listener that closes on it).
+TEST(Join, RankThatComesBeforeTheRendezvousWaitsForIt) {
+  const std::string rendezvous = own_rendezvous();
+  auto early = std::make_unique<Descriptor>(
+      *open_listener(resolve(*parse_host_port(rendezvous), time_after(second_ns))->front()));
+  Joined one = Error{Code::internal, ""};
+  std::jthread first([&] { one = make_control_mesh(mesh_options(1, 2, rendezvous), {}); });
+  const Descriptor visitor = accept_one(*early);
+  EXPECT_GE(visitor.value(), 0);
+  early.reset();
+  ::shutdown(visitor.value(), SHUT_RDWR);
+  const auto zero = make_control_mesh(mesh_options(0, 2, rendezvous), {});
+  first.join();
+  EXPECT_TRUE(zero.ok()) << zero.error().message;
+  EXPECT_TRUE(one.ok()) << one.error().message;
+}
+
+// Goal: rank 0 takes over a socket that listens already, and closes it. Method: port 0 and an adopted socket.
+TEST(Join, AdoptedSocketIsTheRendezvous) {
+  const std::size_t before = open_descriptors();
+  auto listener = open_listener(resolve({"127.0.0.1", 0}, time_after(second_ns))->front());
+  ASSERT_TRUE(listener.ok());
+  auto all = seats(3, endpoint_text(local_endpoint_of(*listener)));
+  all[0].options.rendezvous.clear();
+  all[0].options.rendezvous_descriptor = listener->release();
+  for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
+  EXPECT_EQ(open_descriptors(), before);
+}
+
+// Goal: what is no listening socket is refused and left alone. Method: a pipe; rank 1 with a descriptor.
+TEST(Join, DescriptorThatDoesNotListenIsRefused) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  MeshOptions options = mesh_options(0, 2, "");
+  options.rendezvous_descriptor = ends[0];
+  const auto refused = make_control_mesh(options, {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::invalid_argument);
+  EXPECT_THAT(refused.error().message, HasSubstr("is not a listening socket"));
+  EXPECT_NE(::fcntl(ends[0], F_GETFD), -1);
+  options.rank = Rank{1};
+  EXPECT_EQ(make_control_mesh(options, {}).error().code, Code::invalid_argument);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+// Goal: no descriptor leaks, and none is inherited by children. Method: /proc/self/fd around a session.
+TEST(Join, DescriptorsAreClosedAndNotInherited) {
+  std::set<std::string> before;
+  const auto list = [] {
+    std::set<std::string> names;
+    for (int descriptor = 0; descriptor < 1024; ++descriptor) {
+      if (::fcntl(descriptor, F_GETFD) != -1) names.insert(std::to_string(descriptor));
+    }
+    return names;
+  };
+  before = list();
+  {
+    const auto session = make_session(4);
+    ASSERT_EQ(session.size(), 4u);
+    std::size_t fresh = 0;
+    for (const std::string& name : list()) {
+      if (before.contains(name)) continue;
+      ++fresh;
+      EXPECT_NE(::fcntl(std::stoi(name), F_GETFD) & FD_CLOEXEC, 0) << "descriptor " << name;
+    }
+    EXPECT_GT(fresh, 12u);
+  }
+  EXPECT_EQ(list(), before);
+}
+
+// Goal: a rendezvous where nobody listens is given up in time, with the reason. Method: a loopback port.
+TEST(Join, UnreachableRendezvousIsGivenUpInTime) {
+  const std::string rendezvous = own_rendezvous();
+  MeshOptions options = mesh_options(2, 4, rendezvous);
+  options.deadline_ns = second_ns / 5;
+  const auto start = std::chrono::steady_clock::now();
+  const auto failed = make_control_mesh(options, {});
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error().code, Code::unavailable);
+  EXPECT_EQ(failed.error().message, "rank 2 could not reach the rendezvous " + rendezvous +
+                                        " within 200.0 ms: connection refused; is rank 0 started, with the same "
+                                        "GOSSAMER_RENDEZVOUS?");
+}
+
+// Goal: a listener that is not rank 0 is told apart from none. Method: one that is silent, one that talks.
+TEST(Join, OtherProgramAtTheRendezvousIsNamed) {
+  const std::string rendezvous = own_rendezvous();
+  const auto listener = open_listener(resolve(*parse_host_port(rendezvous), time_after(second_ns))->front());
+  MeshOptions options = mesh_options(1, 2, rendezvous);
+  options.deadline_ns = second_ns / 5;
+  const auto silent = make_control_mesh(options, {});
+  EXPECT_EQ(silent.error().code, Code::unavailable);
+  EXPECT_THAT(silent.error().message, HasSubstr("something listens there and gave no answer"));
+
+  options.deadline_ns = 20 * second_ns;
+  std::jthread other([&] {
+    // The first visitor is the one before, which has gone.
+    for (int visits = 0; visits < 2; ++visits) {
+      const Descriptor visitor = accept_one(*listener);
+      const std::string answer = "HTTP/1.1 400 Bad Request\r\n\r\n";
+      static_cast<void>(::send(visitor.value(), answer.data(), answer.size(), MSG_NOSIGNAL));
+      ::shutdown(visitor.value(), SHUT_WR);
+      std::string rest(4096, '\0');
+      while (::recv(visitor.value(), rest.data(), rest.size(), 0) > 0) continue;
+    }
+  });
+  const auto talks = make_control_mesh(options, {});
+  other.join();
+  EXPECT_EQ(talks.error().code, Code::unavailable);
+  EXPECT_THAT(talks.error().message, HasSubstr("is no rank 0 of Gossamer"));
+}
+
+// Goal: a host that does not exist is named. Method: a name that no name server may answer (RFC 6761).
+TEST(Join, HostThatDoesNotExistIsNamed) {
+  MeshOptions options = mesh_options(1, 2, "no-such-host.invalid:4711");
+  options.deadline_ns = 2 * second_ns;
+  const auto failed = make_control_mesh(options, {});
+  EXPECT_EQ(failed.error().code, Code::unavailable);
+  EXPECT_THAT(failed.error().message, HasSubstr("no-such-host.invalid"));
+}
+
+// Goal: a port in use, as by a second rank 0, is refused at once and the first session lives.
+// Method: rank 0 twice at one address, then rank 1.
+TEST(Join, PortInUseIsRefusedAtOnce) {
+  const std::string rendezvous = own_rendezvous();
+  Joined first = Error{Code::internal, ""};
+  std::jthread zero([&] { first = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
+  const RawClient listens(rendezvous);
+  const auto second = make_control_mesh(mesh_options(0, 2, rendezvous), {});
+  const auto one = make_control_mesh(mesh_options(1, 2, rendezvous), {});
+  zero.join();
+  EXPECT_TRUE(first.ok() && one.ok());
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, Code::unavailable);
+  EXPECT_THAT(second.error().message, HasSubstr("cannot listen at " + rendezvous +
+                                                ": address already in use: the port is in use; is another "
+                                                "session or a second rank 0 using it?"));
+}
+
+// Goal: an address of another host is refused with the remedy. Method: TEST-NET-1 (RFC 5737), bind_host free.
+TEST(Join, RendezvousOfAnotherHostIsRefused) {
+  MeshOptions options = mesh_options(0, 2, "192.0.2.1:4711");
+  options.bind_host = "0.0.0.0";
+  const auto failed = make_control_mesh(options, {});
+  EXPECT_EQ(failed.error().code, Code::unavailable);
+  EXPECT_THAT(failed.error().message, HasSubstr("rank 0 must run on the rendezvous host"));
+}
+
+// Goal: nothing but loopback is listened on unless told. Method: a wildcard rendezvous, both kinds of
+// rank, and an adopted socket that is bound to all interfaces.
+TEST(Join, OnlyLoopbackIsListenedOnUnlessTold) {
+  for (const std::uint32_t rank : {0u, 1u}) {
+    const auto refused = make_control_mesh(mesh_options(rank, 2, "0.0.0.0:4711"), {});
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, Code::invalid_argument);
+    EXPECT_THAT(refused.error().message, HasSubstr("until joiners are authenticated"));
+    EXPECT_THAT(refused.error().message, HasSubstr("GOSSAMER_BIND_HOST"));
+  }
+  auto open = open_listener(resolve({"0.0.0.0", 0}, time_after(second_ns))->front());
+  ASSERT_TRUE(open.ok());
+  MeshOptions options = mesh_options(0, 2, "127.0.0.1:4711");
+  options.rendezvous_descriptor = open->release();
+  EXPECT_EQ(make_control_mesh(options, {}).error().code, Code::invalid_argument);
+}
+
+// Goal: with bind_host set, other interfaces are used. Method: wildcard listeners, joined over loopback.
+TEST(Join, BindHostOpensOtherInterfaces) {
+  auto all = seats(3, own_rendezvous());
+  for (Seat& seat : all) seat.options.bind_host = "0.0.0.0";
+  for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
+}
+
+// Goal: a call that cannot be meant is refused before anything is opened. Method: the four of them.
+TEST(Join, WrongOptionsAreRefused) {
+  const auto code_of = [](const MeshOptions& options) { return make_control_mesh(options, {}).error().code; };
+  EXPECT_EQ(code_of(mesh_options(0, 0, "127.0.0.1:4711")), Code::invalid_argument);
+  EXPECT_EQ(code_of(mesh_options(2, 2, "127.0.0.1:4711")), Code::invalid_argument);
+  EXPECT_EQ(code_of(mesh_options(0, 2, "127.0.0.1")), Code::invalid_argument);
+  EXPECT_EQ(code_of(mesh_options(0, 65, "127.0.0.1:4711")), Code::out_of_resources);
+  const std::vector<Field> large = {{"text", std::string(70'000, 'x')}};
+  const auto failed = make_control_mesh(mesh_options(0, 2, "127.0.0.1:4711"), large);
+  EXPECT_EQ(failed.error().code, Code::invalid_argument);
+  EXPECT_THAT(failed.error().message, HasSubstr("64.0 KiB is the limit"));
+}
+
+}  // namespace
+}  // namespace gossamer::runtime

@@ -1,0 +1,70 @@
+// The simulated twin of the control plane.
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "runtime/control_sim.h"
+
+namespace gossamer::runtime {
+namespace {
+
+// Goal: a death is known exactly after its delay, to all but the dead, and a later one does not replace it.
+// Method: a virtual clock, two deaths.
+TEST(SimControl, DeathIsKnownExactlyAfterItsDelay) {
+  VirtualClock clock;
+  SimControlHub hub(3, clock);
+  const auto zero = hub.make_control(Rank{0});
+  clock.advance_to(1000);
+  hub.kill(Rank{2}, 50);
+  clock.advance_to(1049);
+  EXPECT_FALSE(zero->loss().has_value());
+  clock.advance_to(1050);
+  ASSERT_TRUE(zero->loss().has_value());
+  EXPECT_EQ(zero->loss()->rank, Rank{2});
+  hub.kill(Rank{1}, 0);
+  EXPECT_EQ(zero->loss()->rank, Rank{2});
+  EXPECT_EQ(zero->agree("plan", {}, 0).error().rank, Rank{2});
+  EXPECT_EQ(zero->event_descriptor(), -1);
+}
+
+// Goal: a death is told in place of a leaving. Method: rank 1 leaves, then rank 2 dies.
+TEST(SimControl, DeathIsToldInPlaceOfALeaving) {
+  VirtualClock clock;
+  SimControlHub hub(3, clock);
+  const auto zero = hub.make_control(Rank{0});
+  const auto one = hub.make_control(Rank{1});
+  one->leave();
+  EXPECT_TRUE(zero->loss()->left);
+  hub.kill(Rank{2}, 0);
+  EXPECT_EQ(zero->loss()->rank, Rank{2});
+  EXPECT_FALSE(zero->loss()->left);
+  EXPECT_EQ(one->agree("plan", {}, 0).error().code, Code::invalid_argument);
+}
+
+// Goal: a later rank sees what differs. Method: fields, then subjects.
+TEST(SimControl, LaterRankSeesTheDifference) {
+  VirtualClock clock;
+  SimControlHub hub(2, clock);
+  const auto zero = hub.make_control(Rank{0});
+  const auto one = hub.make_control(Rank{1});
+  const std::array few = {Field{"columns", "4096"}};
+  const std::array many = {Field{"columns", "8192"}};
+  EXPECT_TRUE(zero->agree("plan", few, 0).ok());
+  EXPECT_EQ(one->agree("plan", many, 0).error().message, "plan: columns: rank 0 has 4096, rank 1 has 8192");
+  EXPECT_TRUE(one->agree("b", few, 0).ok());
+  EXPECT_EQ(zero->agree("a", few, 0).error().code, Code::mismatch);
+}
+
+// Goal: a gather gives what the hub was told, and says so when it was told nothing. Method: both.
+TEST(SimControl, GatherGivesWhatTheHubWasTold) {
+  VirtualClock clock;
+  SimControlHub hub(2, clock);
+  const auto zero = hub.make_control(Rank{0});
+  EXPECT_EQ(zero->all_gather("addresses", {}, 0).error().code, Code::unavailable);
+  const std::vector<Blob> blobs = {Blob(1, std::byte{1}), Blob(2, std::byte{2})};
+  hub.set_gather("addresses", blobs);
+  EXPECT_EQ(*zero->all_gather("addresses", {}, 0), blobs);
+}
+
+}  // namespace
+}  // namespace gossamer::runtime

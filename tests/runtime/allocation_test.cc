@@ -1,0 +1,61 @@
+// A started plan allocates nothing: global operator new counts.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "tests/runtime/cluster_fixture.h"
+
+namespace {
+std::atomic<std::uint64_t> allocations{0};
+
+void* count_and_allocate(std::size_t bytes) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+  throw std::bad_alloc();
+}
+}  // namespace
+
+void* operator new(std::size_t bytes) { return count_and_allocate(bytes); }
+void* operator new[](std::size_t bytes) { return count_and_allocate(bytes); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace gossamer::runtime {
+namespace {
+
+// A network without bytes: every rank is alone, so only our own code runs.
+// Goal: compress, reduce, wait and recover allocate nothing once warm. Method: P = 1, counted over ten steps.
+TEST(Allocation, AStartedPlanAllocatesNothing) {
+  for (const AlgorithmKind kind :
+       {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense}) {
+    testing::TestCluster test(testing::ClusterCase{kind, 1, std::nullopt});
+    const auto g = test.gradients(0, 0);
+    const float* pointers[] = {g[0].data(), g[1].data(), g[2].data(), g[3].data()};
+    Compressor& compressor = *test.compressors[0];
+    Driver& driver = test.cluster->session(Rank{0}).driver();
+    VirtualClock& clock = const_cast<VirtualClock&>(test.cluster->clock());
+    const auto step = [&] {
+      bool ok = compressor.compress(pointers).ok() && compressor.reduce().ok();
+      for (int pass = 0; pass < 100 && driver.busy_until_ns() >= clock.now_ns(); ++pass) {
+        clock.advance_to(driver.busy_until_ns() + 1);
+        driver.progress();
+      }
+      const auto code = compressor.test();
+      return ok && code.ok() && *code == Code::done && compressor.update().ok();
+    };
+    ASSERT_TRUE(step());
+    ASSERT_TRUE(step());
+    const std::uint64_t before = allocations.load();
+    bool all = true;
+    for (int i = 0; i < 10; ++i) all &= step();
+    EXPECT_EQ(allocations.load(), before) << algorithm_name(kind);
+    EXPECT_TRUE(all);
+  }
+}
+
+}  // namespace
+}  // namespace gossamer::runtime

@@ -1,0 +1,126 @@
+#include "tests/runtime/cluster_fixture.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gossamer::runtime::testing {
+
+std::string case_name(const ClusterCase& c) {
+  std::string name(algorithm_name(c.algorithm));
+  name += text("_", c.rank_count, "_", c.schedule ? topology::schedule_kind_name(*c.schedule) : "auto");
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+std::vector<Tensor> small_model() {
+  return {{"w1", 3000, false}, {"b1", 30, true}, {"w2", 1101, false}, {"b2", 7, true}};
+}
+
+CompressorConfig small_config(const ClusterCase& c) {
+  CompressorConfig config;
+  config.algorithm = c.algorithm;
+  config.tensors = small_model();
+  config.density = c.algorithm == AlgorithmKind::dense ? 0.0 : 0.02;
+  config.columns = c.algorithm == AlgorithmKind::gs_sgd ? 256 : 0;
+  config.clip = 0.0;
+  config.schedule = c.schedule;
+  return config;
+}
+
+TestCluster::TestCluster(const ClusterCase& c, std::uint64_t seed) { set_up(c.rank_count, small_config(c), seed); }
+
+TestCluster::TestCluster(std::uint32_t rank_count, const CompressorConfig& config, std::uint64_t seed) {
+  set_up(rank_count, config, seed);
+}
+
+void TestCluster::set_up(std::uint32_t rank_count, const CompressorConfig& config, std::uint64_t seed) {
+  tensors_ = config.tensors;
+  SimClusterOptions options;
+  options.rank_count = rank_count;
+  options.network.seed = seed;
+  auto made = SimCluster::make(options);
+  GOSSAMER_CHECK(made.ok(), "a simulated cluster");
+  cluster = std::move(*made);
+  for (std::uint32_t r = 0; r < rank_count; ++r) {
+    auto compressor = cluster->session(Rank{r}).make_compressor(config);
+    GOSSAMER_CHECK(compressor.ok(), compressor.ok() ? "" : compressor.error().message);
+    compressors.push_back(*compressor);
+  }
+  alive.assign(rank_count, true);
+}
+
+std::vector<std::vector<float>> TestCluster::gradients(std::uint32_t rank, std::uint32_t step) const {
+  Random random(mix64(mix64(step), rank));
+  std::vector<std::vector<float>> gradients;
+  for (const Tensor& tensor : tensors_) {
+    std::vector<float>& g = gradients.emplace_back(tensor.count);
+    for (float& value : g) {
+      // Mostly small, some heavy, as gradients are.
+      const double scale = random.below(50) == 0 ? 40.0 : 1.0;
+      value = static_cast<float>(std::round(random.normal() * scale * 4.0) / 64.0);
+    }
+  }
+  return gradients;
+}
+
+void TestCluster::compress(std::uint32_t rank, const std::vector<std::vector<float>>& gradients) {
+  std::vector<const float*> pointers;
+  for (const auto& g : gradients) pointers.push_back(g.data());
+  const Status status = compressors[rank]->compress(pointers.data());
+  ASSERT_TRUE(status.ok()) << status.error().message;
+}
+
+void TestCluster::compress_all(std::uint32_t step) {
+  for (std::uint32_t r = 0; r < rank_count(); ++r)
+    if (alive[r]) compress(r, gradients(r, step));
+}
+
+void TestCluster::reduce_all() {
+  for (std::uint32_t r = 0; r < rank_count(); ++r) {
+    if (!alive[r]) continue;
+    const Status status = compressors[r]->reduce();
+    ASSERT_TRUE(status.ok()) << status.error().message;
+  }
+}
+
+std::vector<TestCluster::Outcome> TestCluster::run(std::uint64_t limit_ns) {
+  std::vector<Outcome> outcomes(rank_count());
+  const auto all_ended = [&] {
+    for (std::uint32_t r = 0; r < rank_count(); ++r) {
+      if (!alive[r] || outcomes[r].code != Code::pending) continue;
+      const auto code = compressors[r]->test();
+      if (!code.ok())
+        outcomes[r] = {code.error().code, code.error()};
+      else
+        outcomes[r].code = *code;
+    }
+    for (std::uint32_t r = 0; r < rank_count(); ++r)
+      if (alive[r] && outcomes[r].code == Code::pending) return false;
+    return true;
+  };
+  cluster->run_until(all_ended, limit_ns);
+  return outcomes;
+}
+
+void TestCluster::step(std::uint32_t number) {
+  compress_all(number);
+  reduce_all();
+  const auto outcomes = run();
+  for (std::uint32_t r = 0; r < rank_count(); ++r)
+    ASSERT_EQ(outcomes[r].code, Code::done) << "rank " << r << ": " << outcomes[r].error.message;
+}
+
+std::vector<float> TestCluster::dense_update(std::uint32_t rank) const {
+  const auto update = compressors[rank]->update();
+  GOSSAMER_CHECK(update.ok(), "an update after a step");
+  std::vector<std::vector<float>> dense;
+  std::vector<float*> pointers;
+  for (const Tensor& tensor : tensors_) dense.emplace_back(tensor.count, 0.0f);
+  for (auto& tensor : dense) pointers.push_back(tensor.data());
+  apply_update(compressors[rank]->layout(), update->indices, update->values, pointers.data(), 1.0f);
+  std::vector<float> flat;
+  for (const auto& tensor : dense) flat.insert(flat.end(), tensor.begin(), tensor.end());
+  return flat;
+}
+
+}  // namespace gossamer::runtime::testing

@@ -1,0 +1,59 @@
+// A simulated cluster with one compressor on each rank, and gradients from a seed.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/runtime.h"
+
+namespace gossamer::runtime::testing {
+
+struct ClusterCase {
+  AlgorithmKind algorithm = AlgorithmKind::gs_sgd;
+  std::uint32_t rank_count = 4;
+  std::optional<topology::ScheduleKind> schedule;
+};
+[[nodiscard]] std::string case_name(const ClusterCase& c);
+
+// Two tensors that are compressed and two that travel whole.
+[[nodiscard]] std::vector<Tensor> small_model();
+[[nodiscard]] CompressorConfig small_config(const ClusterCase& c);
+
+class TestCluster {
+ public:
+  explicit TestCluster(const ClusterCase& c, std::uint64_t seed = 1);
+  TestCluster(std::uint32_t rank_count, const CompressorConfig& config, std::uint64_t seed);
+
+  [[nodiscard]] std::uint32_t rank_count() const { return cluster->rank_count(); }
+
+  // Gradients of one rank in one step: one vector a tensor, on a grid of 1/64 so that sums are exact.
+  [[nodiscard]] std::vector<std::vector<float>> gradients(std::uint32_t rank, std::uint32_t step) const;
+
+  void compress(std::uint32_t rank, const std::vector<std::vector<float>>& gradients);
+  void compress_all(std::uint32_t step);
+  void reduce_all();
+  // Runs until every live rank's operation has ended; their codes and errors by rank.
+  struct Outcome {
+    Code code = Code::pending;
+    Error error;
+  };
+  std::vector<Outcome> run(std::uint64_t limit_ns = 10'000'000'000);
+  // compress, reduce, run, all of them done.
+  void step(std::uint32_t number);
+
+  // The update of a rank as a dense vector in the caller's order.
+  [[nodiscard]] std::vector<float> dense_update(std::uint32_t rank) const;
+
+  std::unique_ptr<SimCluster> cluster;
+  std::vector<Compressor*> compressors;
+  std::vector<bool> alive;
+
+ private:
+  void set_up(std::uint32_t rank_count, const CompressorConfig& config, std::uint64_t seed);
+  std::vector<Tensor> tensors_;
+};
+
+}  // namespace gossamer::runtime::testing

@@ -1,0 +1,203 @@
+// What every algorithm promises, on every schedule and for many P.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "tests/runtime/cluster_fixture.h"
+
+namespace gossamer::runtime {
+namespace {
+
+using testing::ClusterCase;
+using testing::TestCluster;
+using topology::ScheduleKind;
+
+std::vector<ClusterCase> all_cases() {
+  std::vector<ClusterCase> cases;
+  const std::vector<std::optional<ScheduleKind>> schedules = {std::nullopt,          ScheduleKind::binomial_tree,
+                                                              ScheduleKind::butterfly, ScheduleKind::circulant,
+                                                              ScheduleKind::ring,      ScheduleKind::star};
+  for (const AlgorithmKind algorithm :
+       {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense})
+    for (const auto& schedule : schedules)
+      for (const std::uint32_t p : {1u, 2u, 3u, 4u, 6u, 8u, 13u}) cases.push_back({algorithm, p, schedule});
+  return cases;
+}
+
+class EveryAlgorithm : public ::testing::TestWithParam<ClusterCase> {};
+
+// Goal: all ranks get the same update, bit for bit, in every step. Method: several steps, updates compared.
+TEST_P(EveryAlgorithm, GivesEveryRankTheSameBits) {
+  TestCluster test(GetParam());
+  for (std::uint32_t step = 0; step < 4; ++step) {
+    ASSERT_NO_FATAL_FAILURE(test.step(step));
+    const std::vector<float> expected = test.dense_update(0);
+    for (std::uint32_t r = 1; r < test.rank_count(); ++r) ASSERT_EQ(test.dense_update(r), expected) << "rank " << r;
+  }
+}
+
+// Goal: no gradient mass is lost or made: what was applied plus what the residuals hold is all that came
+// in. Method: momentum 0 and gradients on a grid, so that all sums are exact.
+TEST_P(EveryAlgorithm, AppliedPlusResidualIsAllThatCameIn) {
+  CompressorConfig config = testing::small_config(GetParam());
+  config.momentum = 0.0;
+  const std::uint32_t p = GetParam().rank_count;
+  TestCluster test(p, config, 7);
+  std::vector<double> came_in;
+  std::vector<double> applied;
+  for (std::uint32_t step = 0; step < 5; ++step) {
+    ASSERT_NO_FATAL_FAILURE(test.step(step));
+    std::size_t at = 0;
+    for (std::uint32_t r = 0; r < p; ++r) {
+      at = 0;
+      for (const auto& tensor : test.gradients(r, step)) {
+        came_in.resize(std::max(came_in.size(), at + tensor.size()));
+        for (const float value : tensor) came_in[at++] += value;
+      }
+    }
+    const auto update = test.dense_update(0);
+    applied.resize(update.size());
+    for (std::size_t i = 0; i < update.size(); ++i) applied[i] += static_cast<double>(update[i]) * p;
+  }
+  const Layout& layout = test.compressors[0]->layout();
+  for (std::size_t t = 0; t < layout.tensor_count(); ++t) {
+    for (std::uint64_t i = 0; i < layout.tensor(t).count; ++i) {
+      double held = 0.0;
+      for (std::uint32_t r = 0; r < p; ++r)
+        if (const auto residual = test.compressors[r]->residual(); !residual.empty())
+          held += residual[layout.inner_offset(t) + i];
+      const std::uint64_t at = layout.outer_offset(t) + i;
+      // Division by a P that is no power of two rounds once.
+      ASSERT_NEAR(applied[at] + held, came_in[at], 1e-5 * (1.0 + std::abs(came_in[at])))
+          << layout.tensor(t).name << "[" << i << "]";
+    }
+  }
+}
+
+// Goal: bytes are booked as they were sent. Method: compared with the payload and the schedule's own count.
+TEST_P(EveryAlgorithm, BooksTheBytesThatItSends) {
+  TestCluster test(GetParam());
+  ASSERT_NO_FATAL_FAILURE(test.step(0));
+  std::uint64_t most = 0;
+  for (const Compressor* compressor : test.compressors) most = std::max(most, compressor->stats().bytes_sent);
+  if (GetParam().rank_count == 1)
+    EXPECT_EQ(most, 0u);
+  else
+    EXPECT_GT(most, 0u);
+  const auto& stats = test.compressors[0]->stats();
+  EXPECT_EQ(stats.exchange_ns, stats.waiting_ns + stats.wire_ns + stats.compute_ns);
+  EXPECT_EQ(stats.operations, 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cluster, EveryAlgorithm, ::testing::ValuesIn(all_cases()),
+                         [](const auto& each) { return testing::case_name(each.param); });
+
+// Goal: a circulant gs-SGD step sends 2 (P-1)/P of both payloads, as the cost table says. Method: exact count
+// up to the rounding of slices to cache lines.
+TEST(Bytes, CirculantGsSgdSendsItsShareOfBothPayloads) {
+  const ClusterCase c{AlgorithmKind::gs_sgd, 4, ScheduleKind::circulant};
+  TestCluster test(c);
+  ASSERT_NO_FATAL_FAILURE(test.step(0));
+  const auto shape = resolve(testing::small_config(c));
+  ASSERT_TRUE(shape.ok());
+  const double cells = static_cast<double>(shape->rows) * shape->columns;
+  const double values = static_cast<double>(shape->candidates + shape->layout.exact());
+  const double expected = 2.0 * 3.0 / 4.0 * 4.0 * (cells + values);
+  EXPECT_NEAR(static_cast<double>(test.compressors[0]->stats().bytes_sent), expected, 4 * 64 * 2 + 48);
+}
+
+// Goal: dense with momentum is plain momentum SGD. Method: compared with the textbook recurrence.
+TEST(DenseAlgorithm, IsMomentumSgd) {
+  TestCluster test(ClusterCase{AlgorithmKind::dense, 4, std::nullopt});
+  std::vector<float> u;
+  for (std::uint32_t step = 0; step < 3; ++step) {
+    ASSERT_NO_FATAL_FAILURE(test.step(step));
+    const auto update = test.dense_update(0);
+    u.resize(update.size());
+    std::vector<double> mean(update.size());
+    for (std::uint32_t r = 0; r < 4; ++r) {
+      std::size_t at = 0;
+      for (const auto& tensor : test.gradients(r, step))
+        for (const float value : tensor) mean[at++] += value / 4.0;
+    }
+    for (std::size_t i = 0; i < u.size(); ++i) u[i] = 0.9f * u[i] + static_cast<float>(mean[i]);
+    ASSERT_EQ(update, u);
+  }
+}
+
+// Goal: exact tensors follow plain momentum SGD under every sparse algorithm. Method: the biases' update
+// against the textbook recurrence.
+TEST(ExactTensors, FollowPlainMomentumSgd) {
+  for (const AlgorithmKind kind : {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k}) {
+    TestCluster test(ClusterCase{kind, 4, std::nullopt});
+    std::vector<float> u(30);
+    for (std::uint32_t step = 0; step < 4; ++step) {
+      ASSERT_NO_FATAL_FAILURE(test.step(step));
+      std::vector<double> mean(30);
+      for (std::uint32_t r = 0; r < 4; ++r)
+        for (std::size_t i = 0; i < 30; ++i) mean[i] += test.gradients(r, step)[1][i] / 4.0;
+      const auto update = test.dense_update(0);
+      for (std::size_t i = 0; i < 30; ++i) {
+        u[i] = 0.9f * u[i] + static_cast<float>(mean[i]);
+        ASSERT_NEAR(update[3000 + i], u[i], 1e-5) << algorithm_name(kind) << " step " << step;
+      }
+    }
+  }
+}
+
+// Goal: the clip bounds each rank's norm. Method: momentum 0, one rank, density 1: the update is the clipped gradient.
+TEST(Clip, BoundsTheNormOfARanksGradient) {
+  CompressorConfig config = testing::small_config({AlgorithmKind::dense, 1, std::nullopt});
+  config.clip = 0.5;
+  config.momentum = 0.0;
+  TestCluster test(1, config, 1);
+  ASSERT_NO_FATAL_FAILURE(test.step(0));
+  double squares = 0.0;
+  for (const float value : test.dense_update(0)) squares += static_cast<double>(value) * value;
+  EXPECT_NEAR(std::sqrt(squares), 0.5, 1e-5);
+}
+
+// Goal: the published variant applies k coordinates and keeps the others in the residual; HEAVYMIX works in
+// the whole step. Method: counts, and the same bits on all ranks.
+TEST(GsSgdVariants, KeepKAndHeavymixGiveTheSameBitsEverywhere) {
+  CompressorConfig config = testing::small_config({AlgorithmKind::gs_sgd, 4, std::nullopt});
+  config.keep_k = true;
+  config.selection = SelectionKind::heavymix;
+  TestCluster test(4, config, 3);
+  const auto shape = resolve(config);
+  ASSERT_TRUE(shape.ok());
+  for (std::uint32_t step = 0; step < 3; ++step) {
+    ASSERT_NO_FATAL_FAILURE(test.step(step));
+    for (std::uint32_t r = 1; r < 4; ++r) ASSERT_EQ(test.dense_update(r), test.dense_update(0));
+    ASSERT_EQ(test.compressors[0]->update()->values.size(), shape->k + shape->layout.exact());
+  }
+}
+
+// Goal: gs-SGD finds what is heavy only in the sum, which no rank could name by itself. Method: eight ranks
+// share a spike that is below every rank's own noise.
+TEST(GsSgd, FindsWhatIsHeavyOnlyInTheSum) {
+  CompressorConfig config;
+  config.tensors = {{"w", 20'000, false}};
+  config.columns = 2048;
+  config.rows = 5;
+  config.density = 0.005;
+  config.momentum = 0.0;
+  config.clip = 0.0;
+  constexpr std::uint32_t p = 8;
+  TestCluster test(p, config, 5);
+  for (std::uint32_t r = 0; r < p; ++r) {
+    std::vector<std::vector<float>> g(1, std::vector<float>(20'000));
+    Random random(r + 1);
+    for (float& value : g[0]) value = static_cast<float>(random.normal() * 0.1);
+    g[0][12'345] = 0.9f;
+    for (std::uint32_t own = 0; own < 200; ++own) g[0][r * 2000 + own * 7] = (own + r) % 2 == 0 ? 1.0f : -1.0f;
+    test.compress(r, g);
+  }
+  test.reduce_all();
+  for (const auto& outcome : test.run()) ASSERT_EQ(outcome.code, Code::done);
+  EXPECT_NEAR(test.dense_update(3)[12'345], 0.9f, 1e-4f);
+}
+
+}  // namespace
+}  // namespace gossamer::runtime

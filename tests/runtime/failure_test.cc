@@ -1,0 +1,213 @@
+// What goes wrong, and that it goes wrong in the same way on every rank.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "tests/runtime/cluster_fixture.h"
+
+namespace gossamer::runtime {
+namespace {
+
+using testing::ClusterCase;
+using testing::TestCluster;
+using topology::ScheduleKind;
+using ::testing::HasSubstr;
+
+constexpr AlgorithmKind all_algorithms[] = {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k,
+                                            AlgorithmKind::dense};
+
+class EveryAlgorithmFails : public ::testing::TestWithParam<AlgorithmKind> {};
+
+// Goal: NaN or infinity on one rank fails the step on every rank with that rank and index, and leaves no
+// trace. Method: two clusters with the same steps, one has a failed step between; the next updates are equal.
+TEST_P(EveryAlgorithmFails, WithoutATraceWhenOneGradientIsNotFinite) {
+  // gs-SGD draws a new seed for each operation, so its twin fails a step as well, by another rank and index.
+  const auto fail_a_step = [&](TestCluster& test, std::uint32_t rank, std::size_t tensor, std::size_t index, float value,
+                               std::uint64_t flat) {
+    for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
+      auto g = test.gradients(r, 99);
+      if (r == rank) g[tensor][index] = value;
+      test.compress(r, g);
+    }
+    test.reduce_all();
+    for (const auto& outcome : test.run()) {
+      ASSERT_EQ(outcome.code, Code::not_finite) << outcome.error.message;
+      EXPECT_EQ(outcome.error.rank, Rank{rank});
+      EXPECT_EQ(outcome.error.index, flat);
+      EXPECT_THAT(outcome.error.message, HasSubstr(text("rank ", rank)));
+    }
+  };
+  TestCluster one(ClusterCase{GetParam(), 4, std::nullopt});
+  TestCluster two(ClusterCase{GetParam(), 4, std::nullopt});
+  for (TestCluster* test : {&one, &two}) ASSERT_NO_FATAL_FAILURE(test->step(0));
+  ASSERT_NO_FATAL_FAILURE(fail_a_step(one, 2, 0, 17, std::numeric_limits<float>::quiet_NaN(), 17));
+  ASSERT_NO_FATAL_FAILURE(fail_a_step(two, 1, 2, 5, -std::numeric_limits<float>::infinity(), 3000 + 30 + 5));
+  for (std::uint32_t r = 0; r < 4; ++r) {
+    const auto a = one.compressors[r]->residual();
+    const auto b = two.compressors[r]->residual();
+    ASSERT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+    EXPECT_FALSE(one.compressors[r]->update().ok());
+  }
+  for (TestCluster* test : {&one, &two}) ASSERT_NO_FATAL_FAILURE(test->step(1));
+  for (std::uint32_t r = 0; r < 4; ++r) ASSERT_EQ(one.dense_update(r), two.dense_update(0));
+}
+
+// Goal: the failed step's gradient is nowhere: neither residual nor momentum of any rank has it. Method: an
+// algorithm without seeds, one cluster with a failed step, one without; all later updates are equal.
+TEST_P(EveryAlgorithmFails, AsIfTheStepHadNeverBeen) {
+  if (GetParam() == AlgorithmKind::gs_sgd) return;  // covered above: its next seed differs by design
+  TestCluster with(ClusterCase{GetParam(), 4, std::nullopt});
+  TestCluster without(ClusterCase{GetParam(), 4, std::nullopt});
+  for (TestCluster* test : {&with, &without}) ASSERT_NO_FATAL_FAILURE(test->step(0));
+  for (std::uint32_t r = 0; r < 4; ++r) {
+    auto g = with.gradients(r, 50);
+    if (r == 3) g[2][0] = std::numeric_limits<float>::infinity();
+    with.compress(r, g);
+  }
+  with.reduce_all();
+  for (const auto& outcome : with.run()) ASSERT_EQ(outcome.code, Code::not_finite);
+  for (std::uint32_t step = 1; step < 3; ++step) {
+    for (TestCluster* test : {&with, &without}) ASSERT_NO_FATAL_FAILURE(test->step(step));
+    ASSERT_EQ(with.dense_update(1), without.dense_update(1));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Algorithms, EveryAlgorithmFails, ::testing::ValuesIn(all_algorithms), [](const auto& each) {
+  std::string name(algorithm_name(each.param));
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+struct DeathCase {
+  AlgorithmKind algorithm;
+  ScheduleKind schedule;
+};
+
+class DeathOnEverySchedule : public ::testing::TestWithParam<DeathCase> {};
+
+// Goal: a rank that dies at any moment of a step makes every survivor end with peer_lost that names it,
+// on every schedule. Method: kills at moments spread over the step's virtual time, each victim in turn.
+TEST_P(DeathOnEverySchedule, NamesTheLostRankOnEverySurvivor) {
+  constexpr std::uint32_t p = 5;
+  const ClusterCase c{GetParam().algorithm, p, GetParam().schedule};
+  TestCluster probe(c);
+  ASSERT_NO_FATAL_FAILURE(probe.step(0));
+  const std::uint64_t duration_ns = probe.cluster->clock().now_ns();
+  for (std::uint32_t moment = 0; moment < 12; ++moment) {
+    TestCluster test(c, moment + 1);
+    const std::uint32_t victim = moment % p;
+    test.compress_all(0);
+    test.reduce_all();
+    test.cluster->run_to(duration_ns * moment / 12);
+    test.cluster->kill(Rank{victim});
+    test.alive[victim] = false;
+    const auto outcomes = test.run();
+    for (std::uint32_t r = 0; r < p; ++r) {
+      if (r == victim) continue;
+      // A rank that has got everything before the death may end done: never pending.
+      ASSERT_NE(outcomes[r].code, Code::pending) << "rank " << r << " hangs, victim " << victim << ", moment " << moment;
+      if (outcomes[r].code == Code::done) continue;
+      ASSERT_EQ(outcomes[r].code, Code::peer_lost) << outcomes[r].error.message;
+      ASSERT_EQ(outcomes[r].error.rank, Rank{victim});
+    }
+    // And the next step fails on all, with the same rank.
+    test.compress_all(1);
+    test.reduce_all();
+    const auto next = test.run();
+    for (std::uint32_t r = 0; r < p; ++r) {
+      if (r == victim) continue;
+      ASSERT_EQ(next[r].error.rank, Rank{victim}) << next[r].error.message;
+    }
+  }
+}
+
+std::vector<DeathCase> death_cases() {
+  std::vector<DeathCase> cases;
+  for (const AlgorithmKind algorithm : all_algorithms)
+    for (const ScheduleKind schedule : {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
+                                        ScheduleKind::ring, ScheduleKind::star})
+      cases.push_back({algorithm, schedule});
+  return cases;
+}
+INSTANTIATE_TEST_SUITE_P(Schedules, DeathOnEverySchedule, ::testing::ValuesIn(death_cases()), [](const auto& each) {
+  return testing::case_name({each.param.algorithm, 5, each.param.schedule});
+});
+
+// Goal: who waits too long is told who waits for whom, where and since when. Method: one rank never starts.
+TEST(Waiting, SaysWhoWaitsForWhom) {
+  TestCluster test(ClusterCase{AlgorithmKind::gs_sgd, 4, ScheduleKind::circulant});
+  ASSERT_NO_FATAL_FAILURE(test.step(0));
+  test.compress_all(1);
+  for (const std::uint32_t r : {0u, 2u, 3u}) ASSERT_TRUE(test.compressors[r]->reduce().ok());
+  test.cluster->run_to(test.cluster->clock().now_ns() + 5'000'000'000);
+  Driver& driver = test.cluster->session(Rank{3}).driver();
+  const std::string message = driver.describe_wait(0, 5'000'000'000);
+  EXPECT_THAT(message, ::testing::MatchesRegex("rank 3 waits for rank [0-9], gs-sgd step 2, sketch "
+                                               "(reduce-scatter|all-gather|send) slice [0-9], 5.0 s"));
+}
+
+// Goal: a started plan is busy until its operation ends. Method: second reduce, compress and recover in between.
+TEST(OperationOrder, IsCheckedAndExplained) {
+  TestCluster test(ClusterCase{AlgorithmKind::gs_sgd, 2, std::nullopt});
+  Compressor& compressor = *test.compressors[0];
+  EXPECT_EQ(compressor.reduce().error().code, Code::invalid_argument);
+  EXPECT_EQ(compressor.update().error().code, Code::invalid_argument);
+  test.compress_all(0);
+  ASSERT_TRUE(compressor.reduce().ok());
+  EXPECT_EQ(compressor.reduce().error().code, Code::busy);
+  const auto g = test.gradients(0, 1);
+  const std::vector<const float*> pointers = {g[0].data(), g[1].data(), g[2].data(), g[3].data()};
+  EXPECT_EQ(compressor.compress(pointers.data()).error().code, Code::busy);
+  EXPECT_EQ(compressor.update().error().code, Code::busy);
+  ASSERT_TRUE(test.compressors[1]->reduce().ok());
+  for (const auto& outcome : test.run()) EXPECT_EQ(outcome.code, Code::done);
+  EXPECT_TRUE(compressor.update().ok());
+}
+
+// Goal: peers whose compressors differ are refused with field and both values. Method: each field in turn.
+TEST(Mismatch, NamesFieldAndBothValues) {
+  struct Change {
+    const char* field;
+    void (*apply)(CompressorConfig&);
+  };
+  const Change changes[] = {
+      {"algorithm", [](CompressorConfig& c) { c.algorithm = AlgorithmKind::shared_top_k; }},
+      {"dimension", [](CompressorConfig& c) { c.tensors[0].count = 3001; }},
+      {"rows", [](CompressorConfig& c) { c.rows = 5; }},
+      {"columns", [](CompressorConfig& c) { c.columns = 128; }},
+      {"k", [](CompressorConfig& c) { c.density = 0.03; c.oversampling = 2.0 * 0.02 / 0.03; }},
+      {"candidates", [](CompressorConfig& c) { c.oversampling = 3.0; }},
+      {"clip", [](CompressorConfig& c) { c.clip = 2.0; }},
+      {"momentum", [](CompressorConfig& c) { c.momentum = 0.5; }},
+      {"seed", [](CompressorConfig& c) { c.seed = 2; }},
+      {"selection", [](CompressorConfig& c) { c.selection = SelectionKind::heavymix; }},
+      {"keep_k", [](CompressorConfig& c) { c.keep_k = true; }},
+      {"schedule", [](CompressorConfig& c) { c.schedule = ScheduleKind::ring; }},
+      {"tensors", [](CompressorConfig& c) { c.tensors[0].name = "other"; }},
+      {"error", [](CompressorConfig& c) { c.density = 7.0; }},
+  };
+  for (const Change& change : changes) {
+    SimClusterOptions options;
+    options.rank_count = 2;
+    auto cluster = SimCluster::make(options);
+    ASSERT_TRUE(cluster.ok());
+    CompressorConfig config = testing::small_config({AlgorithmKind::gs_sgd, 2, std::nullopt});
+    ASSERT_TRUE((*cluster)->session(Rank{0}).make_compressor(config).ok());
+    change.apply(config);
+    const auto second = (*cluster)->session(Rank{1}).make_compressor(config);
+    ASSERT_FALSE(second.ok()) << change.field;
+    if (std::string(change.field) == "error") {
+      EXPECT_EQ(second.error().code, Code::invalid_argument);
+      EXPECT_THAT(second.error().message, HasSubstr("density is 7"));
+    } else {
+      EXPECT_EQ(second.error().code, Code::mismatch);
+      EXPECT_THAT(second.error().message, HasSubstr(change.field));
+      EXPECT_THAT(second.error().message, HasSubstr("rank 0 has"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gossamer::runtime

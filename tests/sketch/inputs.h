@@ -1,0 +1,92 @@
+// Inputs and machinery that the tests of `sketch` share.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hwy/targets.h"
+#include "sketch/kernels.h"
+#include "sketch/sketch.h"
+
+namespace gossamer::sketch {
+
+// Values n / 8, |n| <= 64: sums of up to 100,000 of them are exact in f32, whatever their order.
+inline std::vector<float> coarse_vector(std::uint64_t seed, std::size_t size) {
+  Random random(seed);
+  std::vector<float> values(size);
+  for (float& value : values) value = (static_cast<float>(random.below(129)) - 64.0F) / 8.0F;
+  return values;
+}
+
+// Heavy-tailed values of both signs whose sums do round: the cube of a normal.
+inline std::vector<float> rough_vector(std::uint64_t seed, std::size_t size) {
+  Random random(seed);
+  std::vector<float> values(size);
+  for (float& value : values) {
+    const double x = random.normal();
+    value = static_cast<float>(x * x * x);
+  }
+  return values;
+}
+
+// Equal bit for bit: -0 is not +0, a NaN is itself.
+inline ::testing::AssertionResult same_bits(const std::vector<float>& actual, const std::vector<float>& expected) {
+  if (actual.size() != expected.size()) return ::testing::AssertionFailure() << "lengths differ";
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    if (std::memcmp(&actual[i], &expected[i], sizeof(float)) != 0) {
+      return ::testing::AssertionFailure() << "element " << i << " is " << actual[i] << ", not " << expected[i];
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
+// Runs `body` once with each SIMD target that was compiled and that this machine has.
+template <typename Body>
+void with_each_target(const Body& body) {
+  hwy::SetSupportedTargetsForTest(0);
+  const std::int64_t all = hwy::SupportedTargets() & kernels::targets_compiled();
+  for (std::int64_t rest = all; rest != 0; rest &= rest - 1) {
+    const std::int64_t target = rest & -rest;
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().DeInit();
+    ASSERT_EQ(kernels::target_chosen(), target);
+    SCOPED_TRACE(std::string("target ") + hwy::TargetName(target));
+    body();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().DeInit();
+}
+
+inline std::unique_ptr<CountSketch> make_fast(const SketchShape& shape) {
+  return std::move(make_count_sketch(shape)).value();
+}
+
+inline std::unique_ptr<CountSketch> make_reference(const SketchShape& shape) {
+  return std::move(make_reference_count_sketch(shape)).value();
+}
+
+inline std::vector<float> encode_with(CountSketch& sketch, std::uint64_t seed, std::span<const float> vector) {
+  std::vector<float> cells(sketch.shape().cells(), -1.0F);
+  sketch.encode(seed, vector, cells);
+  return cells;
+}
+
+inline std::vector<float> estimates_of(const CountSketch& sketch) {
+  std::vector<float> estimates(sketch.shape().dimension);
+  sketch.estimate(0, estimates);
+  return estimates;
+}
+
+inline std::vector<std::uint32_t> top_of(CountSketch& sketch, std::size_t count) {
+  std::vector<std::uint32_t> indices(count, 0xffffffffu);
+  sketch.select_top(indices);
+  return indices;
+}
+
+}  // namespace gossamer::sketch

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Checks the text of the tree: no tabs in C++ sources, no trailing spaces, no file that is too long to read.
+
+Usage: check_text.py ROOT. Prints one line "file:line: what is wrong; what to do" for each breach, and
+exits with 1 if there is any. Reads what git tracks or would track, or every file where there is no git.
+A source file of more than 600 lines says why in a comment: "// long file: <reason>" ("#" in Python and
+CMake).
+"""
+import os
+import re
+import subprocess
+import sys
+
+LINES_MAX = 600
+SOURCE_FOLDERS = ("base/", "transport/", "topology/", "sketch/", "runtime/", "bindings/", "tools/", "tests/", "cmake/")
+CXX_SUFFIXES = (".h", ".hpp", ".hh", ".inc", ".inl", ".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh")
+LONG_SUFFIXES = CXX_SUFFIXES + (".py", ".cmake", "CMakeLists.txt", ".sh", ".f90", ".proto")
+LONG_MARK = re.compile(r"(//|#|!)\s*long file:\s*\S")
+
+# Files that are as they are for a reason: path to reason.
+EXCEPTIONS = {}
+
+
+def files_of(root):
+    listed = subprocess.run(["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                            capture_output=True, check=False) if os.path.exists(os.path.join(root, ".git")) else None
+    if listed is not None and listed.returncode == 0:
+        names = {os.fsdecode(name) for name in listed.stdout.split(b"\0") if name}
+        return sorted(name for name in names if os.path.isfile(os.path.join(root, name)))
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [f for f in folders if f not in (".git", ".cache", "__pycache__") and not f.startswith("build")]
+        found += [os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/") for name in names]
+    return sorted(found)
+
+
+def check_file(path, content):
+    lines = content.split("\n")
+    breaches = []
+    for number, line in enumerate(lines, 1):
+        if "\t" in line and path.endswith(CXX_SUFFIXES):
+            breaches.append(f"{path}:{number}: a tab; indent with spaces, and write \\t in strings")
+        if line != line.rstrip():
+            breaches.append(f"{path}:{number}: spaces at the end of the line; remove them")
+    count = len(lines) - (lines[-1] == "")
+    if count > LINES_MAX and path.startswith(SOURCE_FOLDERS) and path.endswith(LONG_SUFFIXES):
+        if not any(LONG_MARK.search(line) for line in lines):
+            breaches.append(f"{path}:{count}: {count} lines; split the file at {LINES_MAX}, or say why not in a comment "
+                            "\"long file: <reason>\"")
+    return breaches
+
+
+def check(root, exceptions=None):
+    exceptions = EXCEPTIONS if exceptions is None else exceptions
+    breaches = []
+    for path in files_of(root):
+        with open(os.path.join(root, path), "rb") as file:
+            data = file.read()
+        if path in exceptions or b"\0" in data:
+            continue  # a zero byte: not text
+        breaches += check_file(path, data.decode("utf-8", errors="replace"))
+    return breaches
+
+
+def main():
+    if len(sys.argv) != 2 or not os.path.isdir(sys.argv[1]):
+        print("usage: check_text.py ROOT", file=sys.stderr)
+        return 2
+    breaches = check(sys.argv[1])
+    print("\n".join(breaches) if breaches else "the text is in order")
+    return 1 if breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,307 @@
+// The gossamer command as a user runs it: real processes, real exchange.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/base.h"
+#include "temporary_folder.h"
+
+namespace gossamer::tools {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string read_file(const std::string& path) {
+  std::ostringstream out;
+  out << std::ifstream(path, std::ios::binary).rdbuf();
+  return out.str();
+}
+
+struct Ran {
+  int status = -1;  // exit status, or 128 + signal
+  std::string output, errors;
+};
+
+class Command : public ::testing::Test {
+ protected:
+  pid_t start(const std::vector<std::string>& arguments) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      const auto redirect = [](const std::string& path, int flags, int target) {
+        const int file = open(path.c_str(), flags, 0644);
+        if (file < 0 || dup2(file, target) < 0) _exit(125);
+      };
+      redirect("/dev/null", O_RDONLY, 0);
+      redirect(folder_ / "output", O_WRONLY | O_CREAT | O_TRUNC, 1);
+      redirect(folder_ / "errors", O_WRONLY | O_CREAT | O_TRUNC, 2);
+      std::vector<char*> argv = {const_cast<char*>("gossamer")};
+      for (const std::string& each : arguments) argv.push_back(const_cast<char*>(each.c_str()));
+      argv.push_back(nullptr);
+      execv(GOSSAMER_COMMAND, argv.data());
+      _exit(125);
+    }
+    return pid;
+  }
+
+  Ran finish(pid_t pid) {
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), read_file(folder_ / "output"),
+            read_file(folder_ / "errors")};
+  }
+
+  Ran run(const std::vector<std::string>& arguments) { return finish(start(arguments)); }
+
+  // A short training run; `json` is read from the file it writes.
+  Ran train(std::vector<std::string> more, nlohmann::json* document = nullptr) {
+    std::vector<std::string> arguments = {"train",         "--dataset=synthetic", "--samples=640",
+                                          "--features=32", "--hidden=48,24",      "--steps=20",
+                                          "--batch=50",    "--density=0.1",       "--timeout=120"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const std::string path = folder_ / "result.json";
+    if (document != nullptr) arguments.push_back("--json=" + path);
+    Ran out = run(arguments);
+    if (document != nullptr) *document = nlohmann::json::parse(read_file(path), nullptr, false);
+    return out;
+  }
+
+  TemporaryFolder folder_;
+};
+
+// Goal: each algorithm trains with any number of peers, and all peers end with the same bits. Method: 1 to 8 peers,
+// powers of two and others; the weights that every rank wrote are compared byte by byte.
+TEST_F(Command, TrainingGivesEveryPeerTheSameWeightsForEveryAlgorithmAndPeerCount) {
+  for (const int ranks : {1, 2, 3, 4, 6, 8}) {
+    const std::string dump = folder_ / text("weights", ranks);
+    nlohmann::json document;
+    const Ran ran =
+        train({text("--ranks=", ranks), "--algorithm=gs-sgd,shared-top-k,top-k,dense", "--dump=" + dump}, &document);
+    ASSERT_EQ(ran.status, 0) << ranks << " peers\n" << ran.errors;
+    ASSERT_TRUE(document.is_object());
+    ASSERT_EQ(document.at("summaries").size(), 4u);
+    for (const nlohmann::json& summary : document.at("summaries")) {
+      const auto algorithm = summary.at("algorithm").get<std::string>();
+      const std::string first = read_file(text(dump, "/", algorithm, ".rank0.f32"));
+      EXPECT_EQ(first.size(), summary.at("dimension").get<std::size_t>() * 4);
+      for (int rank = 1; rank < ranks; ++rank) {
+        EXPECT_EQ(read_file(text(dump, "/", algorithm, ".rank", rank, ".f32")), first)
+            << algorithm << ", rank " << rank << " of " << ranks;
+      }
+      EXPECT_EQ(summary.at("steps"), 20);
+      EXPECT_EQ(summary.at("ranks"), ranks);
+      if (ranks == 1) {
+        EXPECT_EQ(summary.at("bytes_per_step"), 0);
+      } else {
+        EXPECT_GT(summary.at("bytes_per_step").get<double>(), 0);
+      }
+    }
+  }
+}
+
+// Goal: the result has every key that readers rely on. Method: the document of a run with two algorithms.
+TEST_F(Command, TrainingWritesItsDocumentTableAndPlot) {
+  nlohmann::json document;
+  const std::string plot = folder_ / "plot.svg";
+  const Ran ran = train({"--ranks=2", "--algorithm=gs-sgd,dense", "--plot=" + plot}, &document);
+  ASSERT_EQ(ran.status, 0) << ran.errors;
+  EXPECT_EQ(document.at("schema"), "gossamer.train/1");
+  EXPECT_EQ(document.at("configuration").at("ranks"), 2);
+  for (const char* key : {"gossamer", "cpu", "cores", "simd", "hash_version"})
+    EXPECT_TRUE(document.at("environment").contains(key)) << key;
+  for (const nlohmann::json& row : document.at("rows")) {
+    for (const char* key : {"algorithm", "epoch", "step", "accuracy", "train_loss", "bytes"})
+      EXPECT_TRUE(row.contains(key)) << key;
+  }
+  for (const char* key :
+       {"accuracy", "bytes_per_step", "exchange_p50_us", "exchange_p99_us", "waiting_p50_us", "wire_p50_us",
+        "compute_p50_us", "compress_p50_us", "seconds", "control_bytes", "times_fewer_bytes"}) {
+    EXPECT_TRUE(document.at("summary").at(key).is_number()) << key;
+  }
+  EXPECT_EQ(document.at("summary").at("weights_hash").get<std::string>().size(), 16u);
+  EXPECT_GT(document.at("summary").at("times_fewer_bytes").get<double>(), 1);
+  EXPECT_DOUBLE_EQ(document.at("summaries").at(1).at("times_fewer_bytes").get<double>(), 1);
+  EXPECT_THAT(ran.output, HasSubstr("gs-sgd"));
+  EXPECT_THAT(ran.output, HasSubstr("fewer than dense"));
+  EXPECT_THAT(ran.errors, HasSubstr("gs-sgd epoch 2/"));
+  EXPECT_THAT(read_file(plot), HasSubstr("</svg>"));
+}
+
+// Goal: a run is repeatable. Method: equal seeds give equal weights, another seed others.
+TEST_F(Command, EqualSeedsGiveEqualWeights) {
+  const auto hash = [&](const char* seed) {
+    nlohmann::json document;
+    const Ran ran = train({"--ranks=3", seed}, &document);
+    EXPECT_EQ(ran.status, 0) << ran.errors;
+    return document.is_object() ? document.at("summary").at("weights_hash").get<std::string>() : ran.errors;
+  };
+  const std::string one = hash("--seed=7");
+  EXPECT_EQ(one, hash("--seed=7"));
+  EXPECT_NE(one, hash("--seed=8"));
+}
+
+// Goal: training learns. Method: enough steps on the synthetic set to be far above chance, dense and compressed.
+TEST_F(Command, TrainingLearnsTheSyntheticData) {
+  nlohmann::json document;
+  const Ran ran = train({"--ranks=2", "--algorithm=gs-sgd,dense", "--steps=0", "--epochs=12"}, &document);
+  ASSERT_EQ(ran.status, 0) << ran.errors;
+  for (const nlohmann::json& summary : document.at("summaries"))
+    EXPECT_GT(summary.at("accuracy").get<double>(), 0.5) << summary;
+}
+
+// Goal: training works under `gossamer run` as well, and rank 0 alone reports. Method: two algorithms in one session.
+TEST_F(Command, TrainingIsAPeerOfItsOwnLauncher) {
+  const Ran ran = run({"run", "-n", "3", "--timeout", "120", "--", GOSSAMER_COMMAND, "train", "--dataset=synthetic",
+                       "--samples=200", "--features=16", "--hidden=16", "--steps=5", "--density=0.2",
+                       "--algorithm=dense,gs-sgd", "--json=-"});
+  ASSERT_EQ(ran.status, 0) << ran.errors;
+  std::string json;
+  std::istringstream lines(ran.output);
+  for (std::string line; std::getline(lines, line);) {
+    ASSERT_EQ(line.substr(0, 4), "[0] ") << line;
+    json += line.substr(4);
+  }
+  const nlohmann::json document = nlohmann::json::parse(json, nullptr, false);
+  ASSERT_TRUE(document.is_object()) << json;
+  EXPECT_EQ(document.at("summaries").size(), 2u);
+  EXPECT_EQ(document.at("configuration").at("ranks"), 3);
+}
+
+// Goal: what is known to go wrong is warned of before the run. Method: one row.
+TEST_F(Command, TrainingWarnsOfChoicesThatDiverged) {
+  const Ran ran = train({"--ranks=1", "--rows=1", "--steps=1"});
+  EXPECT_EQ(ran.status, 0) << ran.errors;
+  EXPECT_THAT(ran.errors, HasSubstr("gossamer train: warning: --rows 1"));
+}
+
+// Goal: Ctrl-C ends a run, says what was interrupted, and leaves neither process nor file. Method: SIGINT once a peer
+// has its first epoch; a run that would take hours.
+TEST_F(Command, InterruptEndsTrainingAndLeavesNothing) {
+  const pid_t pid = start({"train", "--ranks=3", "--dataset=synthetic", "--features=16", "--hidden=16", "--samples=200",
+                           "--epochs=1000000", "--batch=50", "--density=0.2"});
+  const SteadyClock clock;
+  const std::uint64_t deadline = clock.now_ns() + 60'000'000'000;
+  while (read_file(folder_ / "errors").find("epoch 1/") == std::string::npos && clock.now_ns() < deadline)
+    poll(nullptr, 0, 5);
+  std::vector<std::string> peers;
+  std::istringstream children(read_file(text("/proc/", pid, "/task/", pid, "/children")));
+  for (std::string each; children >> each;) peers.push_back(each);
+  EXPECT_EQ(peers.size(), 3u);
+  ASSERT_EQ(kill(pid, SIGINT), 0);
+  const Ran ran = finish(pid);
+  EXPECT_EQ(ran.status, 130) << ran.errors;
+  EXPECT_THAT(ran.errors, HasSubstr("gs-sgd interrupted; 0 of 1 algorithms finished, there is no result"));
+  for (const std::string& each : peers) EXPECT_FALSE(std::filesystem::exists("/proc/" + each)) << each;
+  for (const auto& file : std::filesystem::directory_iterator("/dev/shm")) {
+    EXPECT_THAT(file.path().string(), Not(HasSubstr(text("job-", pid, "-"))));
+  }
+}
+
+// Goal: wrong command lines end with 2 and say what was expected. Method: one of each kind.
+TEST_F(Command, WrongFlagsEndWithStatus2AndAMessage) {
+  const auto expect = [&](const std::vector<std::string>& arguments, const char* words) {
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.status, 2) << ran.errors;
+    EXPECT_THAT(ran.errors, HasSubstr(words));
+    EXPECT_EQ(ran.output, "");
+  };
+  expect({"fly"}, "fly");
+  expect({"run", "-n", "2"}, "no program: put it after --");
+  expect({"run", "--", "true"}, "--ranks is required");
+  expect({"run", "-n", "0", "--", "true"}, "-n 0: expected 1 to 1024 peers");
+  expect({"run", "-n", "two", "--", "true"}, "two");
+  expect({"train", "--ranks=0"}, "--ranks 0: expected 1 to 1024");
+  expect({"train", "--algorithm=magic"}, "--algorithm magic: expected gs-sgd");
+  expect({"train", "--no-such-flag"}, "--no-such-flag");
+  expect({"train", "--schedule=spiral"}, "spiral");
+  expect({"train", "--rows=2"}, "--rows 2: expected an odd number");
+  expect({"info", "--", "true"}, "did you mean `gossamer run`?");
+  expect({"study", "frontier", "--factors=0.5"}, "--factors 0.5: expected above 1");
+  expect({"study", "frontier", "--ranks=1"}, "one peer sends nothing");
+}
+
+// Goal: missing data end with their own status, once and not once a peer. Method: an empty folder.
+TEST_F(Command, MissingDataEndWithStatus3) {
+  const Ran ran = run({"train", "--data=" + folder_.path()});
+  EXPECT_EQ(ran.status, 3);
+  EXPECT_THAT(ran.errors, HasSubstr("apt install dataset-fashion-mnist"));
+  EXPECT_EQ(std::count(ran.errors.begin(), ran.errors.end(), '\n'), 1);
+}
+
+// Goal: the launcher passes statuses on and writes how peers ended. Method: a peer fails; an unknown program.
+TEST_F(Command, RunPassesStatusesOnAndWritesJson) {
+  const std::string json = folder_ / "run.json";
+  const Ran ran = run({"run", "-n", "2", "--json", json, "--", "/bin/sh", "-c", "exit $((GOSSAMER_RANK * 5))"});
+  EXPECT_EQ(ran.status, 5);
+  const nlohmann::json document = nlohmann::json::parse(read_file(json), nullptr, false);
+  ASSERT_TRUE(document.is_object());
+  EXPECT_EQ(document.at("schema"), "gossamer.run/1");
+  EXPECT_EQ(document.at("exit_code"), 5);
+  EXPECT_EQ(document.at("rows").size(), 2u);
+  EXPECT_EQ(run({"run", "-n", "1", "--", "no-such-program-anywhere"}).status, 127);
+  EXPECT_EQ(run({"run", "-n", "1", "--timeout", "0.2", "--", "sleep", "1000"}).status, 124);
+}
+
+// Goal: info shows versions, transports, limits and where settings come from. Method: text and JSON with one setting
+// given and one unknown variable.
+TEST_F(Command, InfoShowsSettingsWithTheirOriginAndUnknownVariables) {
+  setenv("GOSSAMER_INIT_TIMEOUT_S", "17", 1);
+  setenv("GOSSAMER_NO_SUCH_THING", "1", 1);
+  const Ran json = run({"info", "--json"});
+  const Ran human = run({"info"});
+  unsetenv("GOSSAMER_INIT_TIMEOUT_S");
+  unsetenv("GOSSAMER_NO_SUCH_THING");
+  ASSERT_EQ(json.status, 0) << json.errors;
+  EXPECT_THAT(json.errors, HasSubstr("GOSSAMER_NO_SUCH_THING"));
+  const nlohmann::json document = nlohmann::json::parse(json.output, nullptr, false);
+  ASSERT_TRUE(document.is_object()) << json.output;
+  EXPECT_EQ(document.at("schema"), "gossamer.info/1");
+  EXPECT_EQ(document.at("transports").at(0).at("name"), "ucx");
+  bool seen = false;
+  for (const nlohmann::json& each : document.at("settings")) {
+    if (each.at("variable") != "GOSSAMER_INIT_TIMEOUT_S") continue;
+    seen = true;
+    EXPECT_EQ(each.at("origin"), "environment");
+    EXPECT_THAT(each.at("value").get<std::string>(), HasSubstr("17"));
+  }
+  EXPECT_TRUE(seen);
+  EXPECT_EQ(human.status, 0);
+  for (const char* each : {"gossamer", "transport ucx", "SIMD", "/dev/shm", "locked memory", "GOSSAMER_RANK"})
+    EXPECT_THAT(human.output, HasSubstr(each));
+}
+
+// Goal: the frontier study comes near the factors it was asked for. Method: a small model, two factors, two algorithms.
+TEST_F(Command, FrontierComesNearTheWantedFactors) {
+  const std::string json = folder_ / "study.json";
+  const std::string plot = folder_ / "study.svg";
+  const Ran ran = run({"study", "frontier", "--dataset=synthetic", "--samples=1000", "--features=64",
+                       "--hidden=256,128", "--epochs=4", "--batch=50", "--ranks=2", "--factors=5,10",
+                       "--no-exact-biases", "--timeout=120", "--json=" + json, "--plot=" + plot});
+  ASSERT_EQ(ran.status, 0) << ran.errors;
+  const nlohmann::json document = nlohmann::json::parse(read_file(json), nullptr, false);
+  ASSERT_TRUE(document.is_object());
+  EXPECT_EQ(document.at("schema"), "gossamer.study.frontier/1");
+  ASSERT_EQ(document.at("rows").size(), 5u);
+  for (const nlohmann::json& row : document.at("rows")) {
+    ASSERT_TRUE(row.at("accuracy").is_number()) << row;
+    const double wanted = row.at("target_factor").get<double>();
+    EXPECT_NEAR(row.at("times_fewer_bytes").get<double>(), wanted, 0.15 * wanted) << row;
+  }
+  EXPECT_THAT(read_file(plot), HasSubstr("</svg>"));
+}
+
+}  // namespace
+}  // namespace gossamer::tools

@@ -1,0 +1,127 @@
+#include "tools/train_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "bindings/c/gossamer.h"
+
+namespace gossamer::tools {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// Goal: peers train with exactly what the parent was told. Method: a configuration with no default left, to arguments
+// and back.
+TEST(TrainConfig, PeerArgumentsGiveTheSameConfigurationBack) {
+  TrainConfig config;
+  config.dataset = "synthetic";
+  config.data = "/some where/else";
+  config.samples = 77;
+  config.features = 13;
+  config.classes = 4;
+  config.hidden = {9, 8, 7};
+  config.epochs = 3;
+  config.steps = 21;
+  config.batch = 33;
+  config.rate = 0.1 + 1e-17 + 1.0 / 3;
+  config.density = 1.0 / 7;
+  config.rows = 5;
+  config.columns = 123;
+  config.oversampling = 2.5;
+  config.momentum = 0.0;
+  config.clip = 0.25;
+  config.selection = "heavymix";
+  config.keep_k = true;
+  config.exact_biases = false;
+  config.schedule = "ring";
+  config.seed = 18'446'744'073'709'551'615u;
+  config.transport = "ucx";
+  config.dump = "folder";
+  std::vector<std::string> arguments = peer_arguments(config, "top-k");
+  EXPECT_EQ(arguments[0], "train");
+  EXPECT_EQ(arguments[1], "--algorithm=top-k");
+  arguments.erase(arguments.begin(), arguments.begin() + 2);
+  std::reverse(arguments.begin(), arguments.end());
+  TrainConfig back;
+  CLI::App app;
+  add_training_options(app, back);
+  app.parse(arguments);
+  EXPECT_EQ(config_json(back), config_json(config));
+  EXPECT_NE(config_json(TrainConfig()), config_json(config));
+}
+
+// Goal: names stand for the C interface's numbers. Method: all of both lists.
+TEST(TrainConfig, NamesAreTheInterfacesNumbers) {
+  EXPECT_EQ(algorithm_number("gs-sgd"), GOSSAMER_GS_SGD);
+  EXPECT_EQ(algorithm_number("shared-top-k"), GOSSAMER_SHARED_TOP_K);
+  EXPECT_EQ(algorithm_number("top-k"), GOSSAMER_TOP_K);
+  EXPECT_EQ(algorithm_number("dense"), GOSSAMER_DENSE);
+  EXPECT_EQ(schedule_number("auto"), 0);
+  EXPECT_EQ(schedule_number("binomial-tree"), 1);
+  EXPECT_EQ(schedule_number("star"), 5);
+}
+
+// Goal: a wrong choice is told with its flag and what is allowed. Method: one wrong field at a time.
+TEST(TrainConfig, RefusesWhatNoRunCanBeMadeOf) {
+  EXPECT_TRUE(check_config({}).ok());
+  const auto message = [](auto change) {
+    TrainConfig config;
+    change(config);
+    const Status status = check_config(config);
+    return status.ok() ? std::string("accepted") : status.error().message;
+  };
+  EXPECT_THAT(message([](TrainConfig& c) { c.ranks = 0; }), HasSubstr("--ranks 0: expected 1"));
+  EXPECT_THAT(message([](TrainConfig& c) {
+                c.algorithms = {"dense", "sgd"};
+              }),
+              HasSubstr("--algorithm sgd: expected gs-sgd"));
+  EXPECT_THAT(message([](TrainConfig& c) { c.rows = 4; }), HasSubstr("--rows 4: expected an odd number"));
+  EXPECT_THAT(message([](TrainConfig& c) { c.density = 1.5; }), HasSubstr("--density 1.5: expected a fraction"));
+  EXPECT_THAT(message([](TrainConfig& c) { c.oversampling = 0.5; }), HasSubstr("--oversampling 0.5"));
+  EXPECT_THAT(message([](TrainConfig& c) { c.momentum = 1; }), HasSubstr("--momentum 1"));
+  EXPECT_THAT(message([](TrainConfig& c) { c.rate = 0; }), HasSubstr("--rate 0"));
+  EXPECT_THAT(message([](TrainConfig& c) { c.batch = 0; }), HasSubstr("--batch 0"));
+  EXPECT_THAT(message([](TrainConfig& c) { c.hidden = {5, 0}; }), HasSubstr("--hidden 5,0"));
+  EXPECT_THAT(message([](TrainConfig& c) { c.clip = std::stod("nan"); }), HasSubstr("--clip nan"));
+}
+
+// Goal: the model is the one that the measurements speak of. Method: its dimension is known.
+TEST(TrainConfig, FashionMnistModelHasItsKnownDimension) {
+  EXPECT_EQ(model_sizes({}), (std::vector<std::uint32_t>{784, 512, 256, 10}));
+  EXPECT_EQ(model_dimension({}).sparse + model_dimension({}).exact, 535'818u);
+  EXPECT_EQ(model_dimension({}).exact, 778u);
+  TrainConfig config;
+  config.exact_biases = false;
+  EXPECT_EQ(model_dimension(config).exact, 0u);
+  EXPECT_EQ(model_dimension(config).sparse, 535'818u);
+}
+
+// Goal: each region where gs-SGD was seen to fail is warned of, and nothing else. Method: one choice at a time.
+TEST(DivergenceWarnings, NameWhatWasMeasuredInEachBadRegion) {
+  const auto warnings = [](auto change, const std::string& algorithm = "gs-sgd") {
+    TrainConfig config;
+    change(config);
+    return divergence_warnings(config, algorithm);
+  };
+  EXPECT_THAT(warnings([](TrainConfig&) {}), IsEmpty());
+  const auto expect_one = [&](auto change, const char* words) {
+    const std::vector<std::string> found = warnings(change);
+    ASSERT_THAT(found, SizeIs(1));
+    EXPECT_THAT(found.front(), HasSubstr(words));
+    EXPECT_THAT(found.front(), HasSubstr("Measured"));
+    EXPECT_THAT(warnings(change, "shared-top-k"), IsEmpty());
+  };
+  expect_one([](TrainConfig& c) { c.density = 0.001; }, "--density 0.1 % is below 0.5 %");
+  expect_one([](TrainConfig& c) { c.oversampling = 1; }, "--oversampling 1 is below 2");
+  expect_one([](TrainConfig& c) { c.rows = 1; }, "--rows 1");
+  expect_one([](TrainConfig& c) { c.columns = 1000; }, "below half of the 10433 chosen");
+  expect_one([](TrainConfig& c) { c.selection = "heavymix"; }, "--selection heavymix");
+  expect_one([](TrainConfig& c) { c.keep_k = true; }, "--keep-k");
+}
+
+}  // namespace
+}  // namespace gossamer::tools

@@ -1,0 +1,188 @@
+#include <gtest/gtest.h>
+
+#include <bit>
+
+#include "every_request.h"
+
+namespace gossamer::topology {
+namespace {
+
+struct Traffic {
+  std::uint32_t sent = 0;      // slices
+  std::uint32_t received = 0;  // slices
+};
+
+Traffic traffic_of(const Program& program) {
+  Traffic traffic;
+  for (const Round& round : program.rounds) {
+    for (const Step& step : round.steps) {
+      (step.kind == StepKind::send ? traffic.sent : traffic.received) += step.slices.count;
+    }
+  }
+  return traffic;
+}
+
+std::uint32_t ceil_log2(std::uint32_t n) { return static_cast<std::uint32_t>(std::bit_width(n - 1)); }
+
+// Goal: every schedule is right for every size that a small cluster has. Method: the proof, for all
+// kinds, collectives and three roots, for each P from 1 to 64.
+TEST(Schedules, AreProvedForEverySizeTo64) {
+  for (std::uint32_t ranks = 1; ranks <= 64; ++ranks) {
+    for (const ScheduleRequest& request : every_request(ranks)) {
+      const Status status = check_schedule(made(request));
+      ASSERT_TRUE(status.ok()) << in_words(request) << ": " << reason(status);
+    }
+  }
+}
+
+// Goal: the rules hold beyond the sizes that are proved one by one. Method: the proof for sizes around
+// powers of two, primes and round numbers; up to 4,096 ranks where the buffer is whole, to 1,025 where it
+// has a slice for each rank (P^2 slice states), and to 257 where each rank has P rounds as well.
+TEST(Schedules, AreProvedForSampledSizesTo4096) {
+  for (const std::uint32_t ranks : {65u, 100u, 127u, 128u, 129u, 257u, 500u, 1023u, 1025u, 2048u, 4095u, 4096u}) {
+    for (ScheduleRequest request : every_request(ranks)) {
+      const bool whole = *slice_count(request) == 1;
+      if (!whole && ranks > (request.kind == ScheduleKind::ring ? 257u : 1025u)) continue;
+      if (request.root.value == 0) continue;  // roots at 0 are the easy ones
+      const Status status = check_schedule(made(request));
+      ASSERT_TRUE(status.ok()) << in_words(request) << ": " << reason(status);
+    }
+  }
+}
+
+// Goal: a rank makes its own program without the others', for large P too, and the two sides of a
+// message agree. Method: for sampled P and ranks, each step has its mirror image in the same round of
+// the peer's program.
+TEST(Schedules, SidesOfAMessageAreInTheSameRoundUpTo4096Ranks) {
+  for (const std::uint32_t ranks : {2u, 3u, 7u, 64u, 1000u, 4096u}) {
+    for (const ScheduleRequest& request : every_request(ranks)) {
+      Random random(ranks);
+      for (int sample = 0; sample < 3; ++sample) {
+        const Rank rank{static_cast<std::uint32_t>(random.below(ranks))};
+        const Program program = *make_program(request, rank);
+        ASSERT_FALSE(program.rounds.empty()) << in_words(request);
+        for (int pick = 0; pick < 3; ++pick) {
+          const std::size_t index = random.below(program.rounds.size());
+          const std::vector<Step>& steps = program.rounds[index].steps;
+          if (steps.empty()) continue;
+          const Step& step = steps[random.below(steps.size())];
+          const Program other = *make_program(request, step.peer);
+          ASSERT_LT(index, other.rounds.size()) << in_words(request);
+          bool found = false;
+          for (const Step& mirrored : other.rounds[index].steps) {
+            found |= mirrored.peer == rank && mirrored.slices == step.slices &&
+                     (mirrored.kind == StepKind::send) != (step.kind == StepKind::send);
+          }
+          EXPECT_TRUE(found) << in_words(request) << ", rank " << rank.value << ", round " << index;
+        }
+      }
+    }
+  }
+}
+
+// Goal: the published cost of the circulant schedule holds: ceil(log2 P) rounds and P - 1 slices each
+// way for one half, whatever P. Method: count them in every rank's program.
+TEST(Circulant, HasCeilLog2RoundsAndMovesExactlyPMinus1Slices) {
+  for (std::uint32_t ranks = 1; ranks <= 300; ++ranks) {
+    for (const Collective collective : {Collective::reduce_scatter, Collective::all_gather, Collective::all_reduce}) {
+      const std::uint32_t halves = collective == Collective::all_reduce ? 2 : 1;
+      const ScheduleRequest request{ScheduleKind::circulant, collective, ranks, Rank{0}};
+      for (std::uint32_t rank = 0; rank < ranks; rank += 1 + ranks / 17) {
+        const Program program = *make_program(request, Rank{rank});
+        ASSERT_EQ(program.rounds.size(), halves * ceil_log2(ranks)) << in_words(request);
+        ASSERT_EQ(traffic_of(program).sent, halves * (ranks - 1)) << in_words(request);
+        ASSERT_EQ(traffic_of(program).received, halves * (ranks - 1)) << in_words(request);
+      }
+    }
+  }
+}
+
+// Goal: a ring all-reduce takes 2(P-1) rounds of one slice between neighbours. Method: count.
+TEST(Ring, HasTwicePMinus1RoundsOfOneSliceBetweenNeighbours) {
+  for (std::uint32_t ranks = 2; ranks <= 100; ++ranks) {
+    const Program program = *make_program({ScheduleKind::ring, Collective::all_reduce, ranks, Rank{0}}, Rank{1});
+    ASSERT_EQ(program.rounds.size(), 2 * (ranks - 1));
+    for (const Round& round : program.rounds) {
+      ASSERT_EQ(round.steps.size(), 2u);
+      EXPECT_EQ(round.steps[0].peer.value, 2 % ranks);
+      EXPECT_EQ(round.steps[1].peer.value, 0u);
+      EXPECT_EQ(round.steps[0].slices.count, 1u);
+    }
+  }
+}
+
+// Goal: the butterfly needs log2 P rounds for a power of two, and two more for a fold. Method: count.
+TEST(Butterfly, HasLog2RoundsAndTwoMoreForAFold) {
+  for (std::uint32_t ranks = 2; ranks <= 130; ++ranks) {
+    const Program program = *make_program({ScheduleKind::butterfly, Collective::all_reduce, ranks, Rank{0}}, Rank{0});
+    const std::uint32_t log2 = static_cast<std::uint32_t>(std::bit_width(ranks)) - 1;
+    EXPECT_EQ(program.rounds.size(), log2 + (std::has_single_bit(ranks) ? 0 : 2)) << ranks;
+  }
+}
+
+// Goal: no rank of a tree is in more rounds than ceil(log2 P) each way. Method: count, every root.
+TEST(BinomialTree, TakesCeilLog2RoundsEachWay) {
+  for (std::uint32_t ranks = 1; ranks <= 40; ++ranks) {
+    for (std::uint32_t root = 0; root < ranks; ++root) {
+      const Schedule schedule = made({ScheduleKind::binomial_tree, Collective::all_reduce, ranks, Rank{root}});
+      EXPECT_EQ(schedule.programs[root].rounds.size(), 2 * ceil_log2(ranks));
+      for (const Program& program : schedule.programs) EXPECT_LE(program.rounds.size(), 2 * ceil_log2(ranks));
+    }
+  }
+}
+
+// Goal: a single rank has nothing to do. Method: all programs for P = 1 are empty.
+TEST(Schedules, OfOneRankAreEmpty) {
+  for (const ScheduleRequest& request : every_request(1)) {
+    EXPECT_TRUE(make_program(request, Rank{0})->rounds.empty()) << in_words(request);
+    EXPECT_EQ(*slice_count(request), 1u);
+  }
+}
+
+// Goal: each collective has a schedule for little latency and one for much data. Method: ask.
+TEST(Schedules, EveryCollectiveHasAQuickAndAFrugalKind) {
+  for (const Collective collective : every_collective) {
+    EXPECT_TRUE(supports(ScheduleKind::circulant, collective) || supports(ScheduleKind::ring, collective));
+    EXPECT_TRUE(supports(ScheduleKind::butterfly, collective) || supports(ScheduleKind::binomial_tree, collective));
+  }
+}
+
+// Goal: a wrong request is refused with a sentence that says why. Method: one request of each mistake.
+TEST(Schedules, RefuseWrongRequestsAndSayWhy) {
+  const ScheduleRequest good{ScheduleKind::ring, Collective::all_reduce, 4, Rank{0}};
+  const auto why = [](const ScheduleRequest& request, std::uint32_t rank) {
+    const Result<Program> program = make_program(request, Rank{rank});
+    EXPECT_FALSE(program.ok());
+    if (program.ok()) return std::string();
+    EXPECT_EQ(program.error().code, Code::invalid_argument);
+    EXPECT_EQ(make_schedule(request).ok(), rank >= request.rank_count && request.rank_count > 0);
+    return program.error().message;
+  };
+  EXPECT_EQ(why(good, 4), "rank 4 is not one of 4 ranks");
+  EXPECT_EQ(why({ScheduleKind::ring, Collective::all_reduce, 4, Rank{9}}, 0), "root 9 is not one of 4 ranks");
+  EXPECT_EQ(why({ScheduleKind::ring, Collective::all_reduce, 0, Rank{0}}, 0), "a schedule has 1 to 65536 ranks, not 0");
+  EXPECT_EQ(why({ScheduleKind::star, Collective::broadcast, rank_count_max + 1, Rank{0}}, 0),
+            "a schedule has 1 to 65536 ranks, not 65537");
+  EXPECT_EQ(why({ScheduleKind::butterfly, Collective::broadcast, 4, Rank{0}}, 0),
+            "there is no butterfly schedule for the collective broadcast; it has binomial-tree, ring, star");
+  EXPECT_EQ(why({static_cast<ScheduleKind>(77), Collective::broadcast, 4, Rank{0}}, 0),
+            "there is no unknown schedule for the collective broadcast; it has binomial-tree, ring, star");
+  EXPECT_EQ(why({ScheduleKind::ring, static_cast<Collective>(0), 4, Rank{0}}, 0),
+            "there is no ring schedule for the collective unknown");
+}
+
+// Goal: names are read as they are written, and a wrong one is answered with the right ones.
+// Method: there and back for every value.
+TEST(Schedules, NamesAreReadAsTheyAreWritten) {
+  for (const ScheduleKind kind : every_kind) EXPECT_EQ(*parse_schedule_kind(schedule_kind_name(kind)), kind);
+  for (const Collective collective : every_collective) {
+    EXPECT_EQ(*parse_collective(collective_name(collective)), collective);
+  }
+  EXPECT_EQ(parse_schedule_kind("tree").error().message,
+            "unknown schedule kind \"tree\": expected one of binomial-tree, butterfly, circulant, ring, star");
+  EXPECT_EQ(parse_collective("reduce").error().message,
+            "unknown collective \"reduce\": expected one of all-reduce, all-gather, broadcast, reduce-scatter");
+}
+
+}  // namespace
+}  // namespace gossamer::topology

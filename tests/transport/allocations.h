@@ -1,0 +1,10 @@
+// Counts what this program allocates by operator new. UCX allocates with malloc, which is not counted.
+#pragma once
+
+#include <cstddef>
+
+namespace gossamer::transport {
+
+[[nodiscard]] std::size_t allocation_count();
+
+}  // namespace gossamer::transport

@@ -1,0 +1,127 @@
+#include "cluster.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <thread>
+
+#include "transport/ucx/ucx_transport.h"
+
+namespace gossamer::transport {
+namespace {
+
+std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* network) {
+  if (backend.is_sim()) return network->make_endpoint();
+  auto transport = ucx::make_ucx_transport_with({"conformance", backend.transports});
+  GOSSAMER_CHECK(transport.ok(), transport.error().message);
+  return std::move(*transport);
+}
+
+}  // namespace
+
+const std::vector<Backend>& all_backends() {
+  static const std::vector<Backend> backends = {
+      {"sim", ""}, {"ucx_posix", "posix,self"}, {"ucx_sysv", "sysv,self"}, {"ucx_tcp", "tcp"}};
+  return backends;
+}
+
+Block::Block(Transport& transport, std::size_t bytes, std::size_t shift)
+    : transport_(transport), storage_(bytes + shift + 1) {
+  auto region = transport.register_memory(storage_.data() + shift, bytes, MemoryKind::host);
+  GOSSAMER_CHECK(region.ok(), region.error().message);
+  region_ = *region;
+}
+
+Block::~Block() { transport_.release_memory(region_); }
+
+void Block::fill(std::uint64_t seed) {
+  for (std::size_t i = 0; i < region_.bytes; i += 8) {
+    const std::uint64_t word = mix64(seed, i);
+    std::memcpy(region_.base + i, &word, std::min<std::size_t>(8, region_.bytes - i));
+  }
+}
+
+void Block::clear() { std::fill(storage_.begin(), storage_.end(), std::byte{0}); }
+
+bool Block::holds(std::uint64_t seed, std::size_t bytes) const {
+  for (std::size_t i = 0; i < bytes; i += 8) {
+    const std::uint64_t word = mix64(seed, i);
+    if (std::memcmp(region_.base + i, &word, std::min<std::size_t>(8, bytes - i)) != 0) return false;
+  }
+  return std::all_of(region_.base + bytes, region_.base + region_.bytes, [](std::byte b) { return b == std::byte{0}; });
+}
+
+Cluster::Cluster(const Backend& backend, std::size_t rank_count, const SimOptions& options)
+    : is_sim_(backend.is_sim()) {
+  if (backend.is_sim()) network_ = make_sim_network(options, clock_);
+  for (std::size_t i = 0; i < rank_count; ++i) endpoints_.push_back(make_endpoint(backend, network_.get()));
+  completions_.resize(rank_count);
+}
+
+Cluster::~Cluster() {
+  at_the_same_time([&](std::size_t rank) { endpoints_[rank].reset(); });
+}
+
+void Cluster::at_the_same_time(const std::function<void(std::size_t)>& action) {
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < size(); ++i) {
+    if (is_sim_) {
+      action(i);  // one thread by contract, and nobody waits for anybody
+    } else {
+      threads.emplace_back(action, i);
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+void Cluster::open(std::uint32_t epoch) {
+  View view{Epoch{epoch}, Rank{0}, {}};
+  for (const auto& endpoint : endpoints_) view.addresses.push_back(endpoint->address());
+  for (std::size_t i = 0; i < size(); ++i) {
+    view.rank = Rank{static_cast<std::uint32_t>(i)};
+    const Status opened = at(i).open_view(view);
+    GOSSAMER_CHECK(opened.ok(), opened.error().message);
+  }
+}
+
+void Cluster::close() {
+  at_the_same_time([&](std::size_t rank) {
+    const Status closed = at(rank).close_view(2'000'000'000);
+    GOSSAMER_CHECK(closed.ok(), closed.error().message);
+  });
+  for (auto& completions : completions_) completions.clear();
+}
+
+void Cluster::step() {
+  std::array<Completion, 64> batch;
+  bool moved = false;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const std::size_t count = at(i).poll(batch);
+    for (std::size_t k = 0; k < count; ++k) completions_[i].emplace(batch[k].context, batch[k]);
+    moved = moved || count > 0;
+  }
+  if (moved || network_ == nullptr) return;
+  if (const auto next = network_->next_event_ns()) clock_.advance_to(std::max(*next, clock_.now_ns()));
+}
+
+bool Cluster::wait(const std::function<bool()>& condition) {
+  const SteadyClock steady;
+  const std::uint64_t end_ns = steady.now_ns() + 20'000'000'000;
+  while (!condition()) {
+    if (steady.now_ns() > end_ns) return false;
+    step();
+  }
+  return true;
+}
+
+Completion Cluster::await(std::size_t rank, std::uint64_t context) {
+  if (!wait([&] { return has(rank, context); })) return {context, Code::pending, 0};
+  const auto entry = completions_[rank].find(context);
+  const Completion completion = entry->second;
+  completions_[rank].erase(entry);
+  return completion;
+}
+
+}  // namespace gossamer::transport

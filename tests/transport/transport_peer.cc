@@ -1,0 +1,107 @@
+// The other process of process_death_test.cc: rank 1 of two. Usage: transport_peer JOB TRANSPORTS MODE
+//   absent  writes its address, then does nothing
+//   setup   makes and destroys transports until it is killed, a byte for each
+//   idle    echoes one message of 8 B (tag 1, back as tag 2), then does nothing, unpolled
+//   echo    as idle, and polls on
+//   flood   as echo, then sends messages of 8,000 B with ever new tags
+//   large   as flood, of 4 MiB
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "transport/ucx/ucx_transport.h"
+
+namespace {
+
+using gossamer::Rank;
+using gossamer::Tag;
+namespace transport = gossamer::transport;
+
+void write_all(const void* data, std::size_t bytes) {
+  if (::write(STDOUT_FILENO, data, bytes) != static_cast<ssize_t>(bytes)) std::abort();
+}
+
+void signal_test() { write_all("x", 1); }
+
+void read_all(void* data, std::size_t bytes) {
+  auto* next = static_cast<char*>(data);
+  while (bytes > 0) {
+    const ssize_t count = ::read(STDIN_FILENO, next, bytes);
+    if (count <= 0) std::exit(0);  // the test has ended
+    next += count;
+    bytes -= static_cast<std::size_t>(count);
+  }
+}
+
+transport::Address read_address() {
+  std::uint64_t bytes = 0;
+  read_all(&bytes, sizeof bytes);
+  transport::Address address(bytes);
+  read_all(address.data(), bytes);
+  return address;
+}
+
+void wait_for(transport::Transport& endpoint, std::uint64_t context) {
+  std::array<transport::Completion, 1> completion;
+  while (endpoint.poll(completion) == 0 || completion[0].context != context) {
+  }
+}
+
+[[noreturn]] void do_nothing() {
+  for (;;) ::pause();
+}
+
+[[noreturn]] void send_for_ever(transport::Transport& endpoint, const transport::Slice& slice) {
+  std::array<transport::Completion, 16> completions;
+  std::uint64_t tag = 1'000;
+  std::size_t pending = 0;
+  for (;;) {
+    while (pending < completions.size() && endpoint.start_send(Rank{0}, Tag{++tag}, slice, 9).ok()) ++pending;
+    pending -= endpoint.poll(completions);
+    if (tag == 1'000 + completions.size()) signal_test();
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: %s JOB TRANSPORTS MODE\n", argv[0]);
+    return 2;
+  }
+  const std::string mode = argv[3];
+  const transport::ucx::WorkerOptions options{argv[1], argv[2]};
+  while (mode == "setup") {
+    if (!transport::ucx::make_ucx_transport_with(options).ok()) return 1;
+    signal_test();
+  }
+  auto made = transport::ucx::make_ucx_transport_with(options);
+  if (!made.ok()) {
+    std::fprintf(stderr, "%s\n", made.error().message.c_str());
+    return 1;
+  }
+  transport::Transport& endpoint = **made;
+  const std::uint64_t address_bytes = endpoint.address().size();
+  write_all(&address_bytes, sizeof address_bytes);
+  write_all(endpoint.address().data(), address_bytes);
+  if (mode == "absent") do_nothing();
+
+  transport::View view{gossamer::Epoch{1}, Rank{1}, {read_address(), read_address()}};
+  std::vector<std::byte> memory(4u << 20);
+  const auto region = endpoint.register_memory(memory.data(), memory.size(), gossamer::MemoryKind::host);
+  if (!endpoint.open_view(view).ok() || !region.ok()) return 1;
+  const transport::Slice small{*region, 0, 8};
+  if (!endpoint.start_receive(Rank{0}, Tag{1}, small, 1).ok()) return 1;
+  wait_for(endpoint, 1);
+  if (!endpoint.start_send(Rank{0}, Tag{2}, small, 2).ok()) return 1;
+  wait_for(endpoint, 2);
+  signal_test();
+  if (mode == "idle") do_nothing();
+  if (mode == "flood") send_for_ever(endpoint, {*region, 0, 8'000});
+  if (mode == "large") send_for_ever(endpoint, {*region, 0, memory.size()});
+  for (;;) wait_for(endpoint, 0);
+}

@@ -1,0 +1,23 @@
+// The subcommands. Each adds its flags to `app` and gives back what to run when it was named.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace gossamer::tools {
+
+// Returns the exit code.
+using Action = std::function<int()>;
+
+// `program`: what stands after "--".
+[[nodiscard]] Action add_run_command(CLI::App& app, const std::vector<std::string>& program);
+[[nodiscard]] Action add_train_command(CLI::App& app);
+[[nodiscard]] Action add_study_command(CLI::App& app);
+[[nodiscard]] Action add_info_command(CLI::App& app);
+
+// Prints "gossamer COMMAND: message" and returns `exit_code`.
+int complain(const std::string& command, const std::string& message, int exit_code);
+
+}  // namespace gossamer::tools

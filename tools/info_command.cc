@@ -1,0 +1,146 @@
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "bindings/c/gossamer.h"
+#include "runtime/runtime.h"
+#include "sketch/sketch.h"
+#include "tools/commands.h"
+#include "tools/exit_codes.h"
+#include "tools/launcher.h"
+#include "tools/mlp_kernel.h"
+#include "tools/train_report.h"
+#include "transport/transport.h"
+
+namespace gossamer::tools {
+namespace {
+
+nlohmann::json limit_json(const char* name, int resource) {
+  rlimit limit = {};
+  nlohmann::json out = {{"name", name}, {"value", nullptr}, {"most", nullptr}};  // null: unlimited
+  if (::getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) return out;
+  if (limit.rlim_cur != RLIM_INFINITY) out["value"] = limit.rlim_cur;
+  if (limit.rlim_max != RLIM_INFINITY) out["most"] = limit.rlim_max;
+  return out;
+}
+
+nlohmann::json shared_memory_json() {
+  struct statvfs state = {};
+  if (::statvfs("/dev/shm", &state) != 0) return {{"failure", text("/dev/shm: ", std::strerror(errno))}};
+  return {{"path", "/dev/shm"},
+          {"bytes", std::uint64_t{state.f_blocks} * state.f_frsize},
+          {"free_bytes", std::uint64_t{state.f_bavail} * state.f_frsize}};
+}
+
+nlohmann::json transports_json() {
+  nlohmann::json out = nlohmann::json::array();
+  const std::string job = make_job_name();
+  {
+    const auto ucx = transport::make_ucx_transport({job});
+    if (ucx.ok()) {
+      const transport::Capabilities& can = (*ucx)->capabilities();
+      std::vector<std::string> kinds;
+      for (const MemoryKind kind : can.memory_kinds) kinds.emplace_back(memory_kind_name(kind));
+      out.push_back({{"name", can.name},
+                     {"version", can.version},
+                     {"ways", can.ways},
+                     {"memory", kinds},
+                     {"can_sleep", can.can_sleep}});
+    } else {
+      out.push_back({{"name", "ucx"}, {"failure", ucx.error().message}});
+    }
+  }
+  transport::sweep_shared_memory(job);
+  return out;
+}
+
+Result<nlohmann::json> info_document() {
+  const auto settings = runtime::describe_settings();
+  if (!settings.ok()) return Error(settings.error());
+  nlohmann::json lines = nlohmann::json::array();
+  for (const runtime::SettingLine& each : *settings) {
+    lines.push_back({{"name", each.name},
+                     {"variable", each.variable},
+                     {"value", each.value},
+                     {"origin", each.origin},
+                     {"meaning", each.meaning}});
+  }
+  return nlohmann::json{
+      {"schema", "gossamer.info/1"},
+      {"environment", machine_json()},
+      {"versions", {{"gossamer", gossamer_version()}, {"hash", sketch::hash_version}}},
+      {"transports", transports_json()},
+      {"simd",
+       {{"used", sketch::simd_target()},
+        {"compiled", sketch::simd_targets_compiled()},
+        {"training", mlp_kernel().target}}},
+      {"shared_memory", shared_memory_json()},
+      {"limits", {limit_json("RLIMIT_MEMLOCK", RLIMIT_MEMLOCK), limit_json("RLIMIT_NOFILE", RLIMIT_NOFILE)}},
+      {"settings", lines},
+      {"unknown_variables", runtime::unknown_variables()}};
+}
+
+std::string words(const nlohmann::json& list) {
+  std::string out;
+  for (const nlohmann::json& each : list) out += (out.empty() ? "" : " ") + each.get<std::string>();
+  return out.empty() ? "none" : out;
+}
+
+std::string limit_text(const nlohmann::json& limit, bool bytes) {
+  if (!limit.at("value").is_number()) return "unlimited";
+  const auto value = limit.at("value").get<std::uint64_t>();
+  return bytes ? format_bytes(value) : std::to_string(value);
+}
+
+std::string info_text(const nlohmann::json& document) {
+  const nlohmann::json& machine = document.at("environment");
+  const nlohmann::json& memory = document.at("shared_memory");
+  std::vector<std::vector<std::string>> rows;
+  const auto add = [&rows](std::string name, std::string value) {
+    rows.push_back({std::move(name), std::move(value)});
+  };
+  add("gossamer", document.at("versions").at("gossamer").get<std::string>());
+  add("hash version", std::to_string(document.at("versions").at("hash").get<int>()));
+  for (const nlohmann::json& each : document.at("transports")) {
+    add("transport " + each.at("name").get<std::string>(),
+        each.contains("failure") ? "not available: " + each.at("failure").get<std::string>()
+                                 : text(each.at("version").get<std::string>(), ", by ", words(each.at("ways")),
+                                        ", memory ", words(each.at("memory"))));
+  }
+  add("SIMD",
+      text(document.at("simd").at("used").get<std::string>(), " of ", words(document.at("simd").at("compiled"))));
+  add("processor", text(machine.at("cpu").get<std::string>(), ", ", machine.at("cores").get<unsigned>(), " cores"));
+  add("system", machine.at("kernel").get<std::string>());
+  add("/dev/shm", memory.contains("failure")
+                      ? memory.at("failure").get<std::string>()
+                      : text(format_bytes(memory.at("bytes").get<std::uint64_t>()), ", ",
+                             format_bytes(memory.at("free_bytes").get<std::uint64_t>()), " free"));
+  add("locked memory", limit_text(document.at("limits").at(0), true));
+  add("open files", limit_text(document.at("limits").at(1), false));
+  std::vector<std::vector<std::string>> settings = {{"setting", "variable", "value", "from", "meaning"}};
+  for (const nlohmann::json& each : document.at("settings")) {
+    settings.push_back({each.at("name"), each.at("variable"), each.at("value"), each.at("origin"), each.at("meaning")});
+  }
+  return format_columns(rows) + "\n" + format_columns(settings);
+}
+
+}  // namespace
+
+Action add_info_command(CLI::App& app) {
+  auto as_json = std::make_shared<bool>(false);
+  app.add_flag("--json", *as_json, "print JSON instead of text");
+  return [as_json] {
+    const Result<nlohmann::json> document = info_document();
+    if (!document.ok()) return complain("info", document.error().message, exit_failure);
+    for (const nlohmann::json& each : document->at("unknown_variables")) {
+      complain("info", text("warning: ", each.get<std::string>(), " is set and means nothing to this version"), 0);
+    }
+    const Status written = write_text("-", *as_json ? document->dump(2) + "\n" : info_text(*document));
+    return written.ok() ? exit_success : complain("info", written.error().message, exit_failure);
+  };
+}
+
+}  // namespace gossamer::tools

@@ -1,0 +1,79 @@
+// The `gossamer` command: stdout is data, stderr is progress, exit_codes.h says what the status means.
+#include <algorithm>
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/base.h"
+#include "bindings/c/gossamer.h"
+#include "tools/commands.h"
+#include "tools/exit_codes.h"
+
+namespace gossamer::tools {
+
+int complain(const std::string& command, const std::string& message, int exit_code) {
+  std::fputs(text("gossamer ", command, ": ", message, "\n").c_str(), stderr);
+  return exit_code;
+}
+
+namespace {
+
+int run_main(int count, char** arguments) {
+  // What stands after the first "--" belongs to the program that is started and is not ours to read.
+  const std::vector<std::string> all(arguments + 1, arguments + count);
+  const auto cut = std::find(all.begin(), all.end(), "--");
+  std::vector<std::string> own(all.begin(), cut);
+  const std::vector<std::string> program(cut == all.end() ? cut : cut + 1, all.end());
+  if (own.empty()) own.push_back("--help");
+
+  CLI::App app("Gossamer: gradient exchange between peers without a parameter server", "gossamer");
+  app.set_version_flag("--version", std::string("gossamer ") + gossamer_version());
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(30);
+  std::vector<std::pair<CLI::App*, Action>> commands;
+  const auto add = [&](const char* name, const char* meaning, const auto& make) {
+    CLI::App* command = app.add_subcommand(name, meaning);
+    commands.emplace_back(command, make(*command));
+  };
+  add("run", "start the peers of a program on this host", [&](CLI::App& c) { return add_run_command(c, program); });
+  add("train", "train a network over real processes and compare algorithms", add_train_command);
+  add("study", "measure how accuracy depends on the bytes", add_study_command);
+  add("info", "versions, transports, limits and every setting with where it came from", add_info_command);
+  if (own.front().rfind('-', 0) != 0 && std::none_of(commands.begin(), commands.end(), [&](const auto& each) {
+        return each.first->get_name() == own.front();
+      })) {
+    return complain(own.front(), "there is no such command; expected run, train, study or info", exit_usage);
+  }
+  std::reverse(own.begin(), own.end());  // CLI11 takes them from the back
+  try {
+    app.parse(own);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "gossamer: " << error.what() << "\nSee `gossamer --help` and `gossamer COMMAND --help`.\n";
+    return exit_usage;
+  }
+  for (const auto& [command, action] : commands) {
+    if (!command->parsed()) continue;
+    if (!program.empty() && command->get_name() != "run") {
+      return complain(command->get_name(), "takes no program after --; did you mean `gossamer run`?", exit_usage);
+    }
+    return action();
+  }
+  return exit_usage;
+}
+
+}  // namespace
+}  // namespace gossamer::tools
+
+int main(int count, char** arguments) {
+  try {
+    return gossamer::tools::run_main(count, arguments);
+  } catch (const std::exception& error) {
+    return gossamer::tools::complain("", std::string("stopped by ") + error.what(), gossamer::tools::exit_failure);
+  }
+}

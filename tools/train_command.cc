@@ -1,0 +1,205 @@
+#include "tools/train_command.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <memory>
+
+#include "sketch/sketch.h"
+#include "tools/commands.h"
+#include "tools/exit_codes.h"
+#include "tools/launcher.h"
+#include "tools/train_peer.h"
+#include "tools/train_report.h"
+#include "tools/unique_descriptor.h"
+#include "transport/transport.h"
+
+namespace gossamer::tools {
+namespace {
+
+// A peer that our own parent started writes its result here; -1 where `gossamer run` started it.
+constexpr int no_result = -1;
+
+int exit_code_of(Code code) {
+  return code == Code::mismatch || code == Code::disagreement ? exit_disagreement : exit_failure;
+}
+
+// The link would say "(deleted)" where the program was replaced while it runs; the name below still opens it.
+std::string own_program() {
+  char path[4096];
+  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+  if (length <= 0 || length == sizeof path) return "/proc/self/exe";
+  const std::string program(path, static_cast<std::size_t>(length));
+  return ::access(program.c_str(), X_OK) == 0 ? program : "/proc/self/exe";
+}
+
+Status write_descriptor(int descriptor, const std::string& content) {
+  for (std::size_t at = 0; at < content.size();) {
+    const ssize_t wrote = ::write(descriptor, content.data() + at, content.size() - at);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0)
+      return Error{Code::unavailable, text("cannot hand the result to the parent: ", std::strerror(errno))};
+    at += static_cast<std::size_t>(wrote);
+  }
+  return {};
+}
+
+std::string read_descriptor(int descriptor) {
+  std::string out;
+  char bytes[16 * 1024];
+  for (off_t at = 0;;) {
+    const ssize_t got = ::pread(descriptor, bytes, sizeof bytes, at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return out;
+    out.append(bytes, static_cast<std::size_t>(got));
+    at += got;
+  }
+}
+
+Status publish(const TrainConfig& config, const nlohmann::json& document) {
+  if (config.json != "-") GOSSAMER_TRY(write_text("-", training_table(document)));
+  if (!config.json.empty()) GOSSAMER_TRY(write_text(config.json, document.dump(2) + "\n"));
+  if (!config.plot.empty()) GOSSAMER_TRY(write_text(config.plot, render_svg(training_plot(document))));
+  return {};
+}
+
+// The log of the library, on stderr. Any thread, one call at a time.
+void log_to_stderr(gossamer_log_level, const char* line, void*) { std::cerr << "gossamer train: " << line << "\n"; }
+
+// One rank, with all algorithms one after the other in one session. `warn`: no parent has printed the warnings.
+Result<std::vector<nlohmann::json>> train_all(const TrainConfig& config, const Dataset& dataset,
+                                              gossamer_session* session, bool warn) {
+  std::vector<nlohmann::json> runs;
+  for (const std::string& algorithm : config.algorithms) {
+    if (warn && gossamer_rank(session) == 0) print_warnings(config, algorithm, "train");
+    Result<nlohmann::json> run = train_on_this_rank(config, algorithm, dataset, session);
+    if (!run.ok()) return std::move(run).error();
+    runs.push_back(std::move(*run));
+  }
+  return runs;
+}
+
+int run_peer(TrainConfig config, int result) {
+  gossamer_set_log(GOSSAMER_LOG_WARNING, log_to_stderr, nullptr);
+  const Result<Dataset> dataset = load_dataset(config);
+  if (!dataset.ok()) return complain("train", dataset.error().message, exit_data);
+  const Result<gossamer_session*> session = join_session(config);
+  if (!session.ok()) return complain("train", session.error().message, exit_code_of(session.error().code));
+  const std::int32_t rank = gossamer_rank(*session);
+  config.ranks = static_cast<std::uint32_t>(gossamer_rank_count(*session));
+  const Result<std::vector<nlohmann::json>> runs = train_all(config, *dataset, *session, result == no_result);
+  gossamer_finalize(*session);
+  if (!runs.ok()) return complain("train", runs.error().message, exit_code_of(runs.error().code));
+  if (rank != 0) return exit_success;
+  const Status told = result != no_result ? write_descriptor(result, runs->front().dump())
+                                          : publish(config, training_document(config, environment_json(), *runs));
+  return told.ok() ? exit_success : complain("train", told.error().message, exit_failure);
+}
+
+int run_parent(const TrainConfig& config) {
+  // What all peers would stumble over is said once.
+  const Result<Dataset> dataset = load_dataset(config);
+  if (!dataset.ok()) return complain("train", dataset.error().message, exit_data);
+  std::vector<nlohmann::json> runs;
+  int exit_code = exit_success;
+  for (const std::string& algorithm : config.algorithms) {
+    print_warnings(config, algorithm, "train");
+    PeersOutcome outcome = train_in_peers(config, algorithm, "train");
+    if (outcome.exit_code != 0) {
+      exit_code = outcome.exit_code;
+      const std::string how = outcome.interrupt_signal != 0 ? "interrupted" : "failed";
+      complain("train",
+               text(algorithm, " ", how, "; ", runs.size(), " of ", config.algorithms.size(), " algorithms finished, ",
+                    runs.empty() ? "there is no result" : "whose results follow"),
+               exit_code);
+      break;
+    }
+    runs.push_back(std::move(outcome.run));
+  }
+  if (runs.empty()) return exit_code;
+  const Status told = publish(config, training_document(config, environment_json(), runs));
+  if (!told.ok()) return complain("train", told.error().message, exit_failure);
+  return exit_code;
+}
+
+}  // namespace
+
+void print_warnings(const TrainConfig& config, const std::string& algorithm, const std::string& command) {
+  for (const std::string& each : divergence_warnings(config, algorithm)) complain(command, "warning: " + each, 0);
+}
+
+nlohmann::json environment_json() {
+  nlohmann::json out = machine_json();
+  out["gossamer"] = gossamer_version();
+  out["hash_version"] = sketch::hash_version;
+  out["simd"] = sketch::simd_target();
+  return out;
+}
+
+PeersOutcome train_in_peers(const TrainConfig& config, const std::string& algorithm, const std::string& command) {
+  PeersOutcome out;
+  const auto failed = [&](int code, std::string message) {
+    out.exit_code = code;
+    out.failure = std::move(message);
+    return out;
+  };
+  // Memory that only the parent and rank 0 hold: nothing to remove afterwards, also after a kill.
+  const UniqueDescriptor low(memfd_create("gossamer-result", MFD_CLOEXEC));
+  const UniqueDescriptor result(low.open() ? fcntl(low.value(), F_DUPFD_CLOEXEC, 10) : -1);
+  if (!result.open()) {
+    complain(command, text("cannot make a place for the result: ", std::strerror(errno)), exit_failure);
+    return failed(exit_failure, "no memory file");
+  }
+  LaunchOptions options;
+  options.title = "gossamer " + command;
+  options.command = {own_program()};
+  for (std::string& each : peer_arguments(config, algorithm)) options.command.push_back(std::move(each));
+  options.command.push_back("--result-descriptor=" + std::to_string(result.value()));
+  options.rank_count = config.ranks;
+  options.rank_0_descriptors = {result.value()};
+  options.timeout_ns = static_cast<std::uint64_t>(config.timeout_s * 1e9);
+  options.rank_0_keeps_stderr = ::isatty(2) != 0;
+  options.sweep = [](std::string_view job) { transport::sweep_shared_memory(job); };
+  const Result<LaunchReport> report = launch(options);
+  if (!report.ok()) {
+    complain(command, report.error().message, exit_failure);
+    return failed(exit_failure, report.error().message);
+  }
+  out.interrupt_signal = report->interrupt_signal;
+  if (report->exit_code != 0) return failed(report->exit_code, report->message);
+  out.run = nlohmann::json::parse(read_descriptor(result.value()), nullptr, false);
+  if (!out.run.is_object() || !out.run.contains("summary")) {
+    complain(command, "rank 0 ended well and left no result", exit_failure);
+    return failed(exit_failure, "rank 0 left no result");
+  }
+  return out;
+}
+
+Action add_train_command(CLI::App& app) {
+  auto config = std::make_shared<TrainConfig>();
+  auto result = std::make_shared<int>(no_result);
+  app.add_option("--ranks,-n", config->ranks, "peers to start on this host")->capture_default_str();
+  app.add_option("--algorithm", config->algorithms, "gs-sgd, shared-top-k, top-k, dense; several with commas between")
+      ->delimiter(',')
+      ->capture_default_str();
+  add_training_options(app, *config);
+  app.add_option("--json", config->json, "write configuration, epochs and summaries to this file; - is stdout");
+  app.add_option("--plot", config->plot, "draw accuracy against bytes and steps into this SVG file");
+  app.add_option("--timeout", config->timeout_s, "end each run after so many seconds; 0: never");
+  app.add_option("--result-descriptor", *result)->group("");  // the parent's memory, see train_in_peers
+  app.footer(
+      "Starts its own peers, or is one of them under `gossamer run -n 4 -- gossamer train ...`.\n"
+      "Exit status: 0, 1 failed, 2 usage, 3 data, 4 ranks disagree, 124 timeout, 128 + signal.");
+  return [config, result] {
+    const Status valid = check_config(*config);
+    if (!valid.ok()) return complain("train", valid.error().message, exit_usage);
+    return std::getenv("GOSSAMER_RANK") != nullptr ? run_peer(*config, *result) : run_parent(*config);
+  };
+}
+
+}  // namespace gossamer::tools

@@ -1,0 +1,30 @@
+// Training in peers of their own, for the commands that compare runs.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/base.h"
+#include "tools/train_config.h"
+
+namespace gossamer::tools {
+
+struct PeersOutcome {
+  int exit_code = 0;
+  int interrupt_signal = 0;
+  std::string failure;  // why exit_code is not 0
+  nlohmann::json run;   // as train_on_this_rank gives it; null after a failure
+};
+
+// Starts config.ranks peers of this program, waits for them and takes rank 0's result. Their errors are on
+// stderr by then. `command`: in front of the launcher's messages. Blocks.
+[[nodiscard]] PeersOutcome train_in_peers(const TrainConfig& config, const std::string& algorithm,
+                                          const std::string& command);
+
+// This machine, this build and what Gossamer itself says about it.
+[[nodiscard]] nlohmann::json environment_json();
+
+// Prints the warnings that belong to the configuration.
+void print_warnings(const TrainConfig& config, const std::string& algorithm, const std::string& command);
+
+}  // namespace gossamer::tools

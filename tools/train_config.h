@@ -1,0 +1,85 @@
+// Everything that a training run can be told, its flags, and what is known to go wrong.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/base.h"
+
+namespace gossamer::tools {
+
+// Zero stands for the library's default where the library has one.
+struct TrainConfig {
+  // The parent's own.
+  std::uint32_t ranks = 4;
+  std::vector<std::string> algorithms = {"gs-sgd"};
+  std::string json;  // a file, "-" for stdout
+  std::string plot;
+  double timeout_s = 0;
+  // Every peer's.
+  std::string dataset = "fashion-mnist";
+  std::string data = "/usr/share/datasets/fashion-mnist";
+  std::uint32_t samples = 4'000;  // these three: of the synthetic data set
+  std::uint32_t features = 64;
+  std::uint32_t classes = 10;
+  std::vector<std::uint32_t> hidden = {512, 256};
+  std::uint32_t epochs = 5;
+  std::uint64_t steps = 0;  // stop after so many; 0: all epochs
+  std::uint64_t batch = 128;
+  double rate = 0.1;
+  double density = 0;
+  std::uint32_t rows = 0;
+  std::uint32_t columns = 0;
+  double oversampling = 0;
+  double momentum = 0.9;
+  double clip = 1;
+  std::string selection = "top";
+  bool keep_k = false;
+  bool exact_biases = true;
+  std::string schedule = "auto";
+  std::uint64_t seed = 1;
+  std::string transport;  // empty: the library's choice
+  std::string dump;       // a folder for every rank's final weights
+};
+
+inline const std::vector<std::string> algorithm_names = {"gs-sgd", "shared-top-k", "top-k", "dense"};
+inline const std::vector<std::string> schedule_names = {"auto",      "binomial-tree", "butterfly",
+                                                        "circulant", "ring",          "star"};
+inline const std::vector<std::string> dataset_names = {"fashion-mnist", "synthetic"};
+inline const std::vector<std::string> selection_names = {"top", "heavymix"};
+
+// The C ABI's numbers of these names; the name must be one of the list.
+[[nodiscard]] std::int32_t algorithm_number(const std::string& name);
+[[nodiscard]] std::int32_t schedule_number(const std::string& name);
+
+// The flags that every peer understands, bound to `config`, which must outlive `app`.
+void add_training_options(CLI::App& app, TrainConfig& config);
+
+// Command line of a peer that trains with `algorithm`: parsing it gives the same configuration back.
+[[nodiscard]] std::vector<std::string> peer_arguments(const TrainConfig& config, const std::string& algorithm);
+
+// Flat, keys with the words of the flags. Without the parent's files.
+[[nodiscard]] nlohmann::json config_json(const TrainConfig& config);
+
+// What no run can be made of; the message names the flag, what it has and what it may have.
+[[nodiscard]] Status check_config(const TrainConfig& config);
+
+// Layers of the model: features, hidden ones, classes.
+[[nodiscard]] std::vector<std::uint32_t> model_sizes(const TrainConfig& config);
+
+struct ModelDimension {
+  std::uint64_t sparse = 0;  // elements whose coordinates are chosen
+  std::uint64_t exact = 0;   // elements that are always exchanged
+};
+[[nodiscard]] ModelDimension model_dimension(const TrainConfig& config);
+
+// Density that the library uses where none is given.
+[[nodiscard]] double default_density(const std::string& algorithm);
+
+// Sentences about choices with which gs-SGD was measured to diverge or to lose accuracy; empty where none.
+[[nodiscard]] std::vector<std::string> divergence_warnings(const TrainConfig& config, const std::string& algorithm);
+
+}  // namespace gossamer::tools

@@ -1,0 +1,178 @@
+// What a schedule costs, read from its programs.
+//
+// A round costs a rank
+//
+//     alpha * max(peers it sends to, peers it receives from)
+//   + beta  * max(bytes sent, bytes received)          both directions of a link work at once
+//   + gamma * bytes merged
+//
+// and all ranks together what the slowest pays, round by round. Two steps to one peer in one round are
+// the halves of a range that passed the end of the buffer: they go out together and cost one alpha.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <optional>
+
+#include "topology/program_writer.h"
+
+namespace gossamer::topology {
+namespace {
+
+// Keeps sums of bytes over all messages of a schedule within 64 bits: (2^16 - 1) * 2^48 < 2^64.
+constexpr std::uint64_t payload_bytes_max = std::uint64_t{1} << 48;
+constexpr std::uint32_t all_ranks_walked_max = 64;
+
+// Slices as equal as possible: the first payload mod slices of them have one byte more.
+struct Slicing {
+  std::uint64_t payload_bytes;
+  std::uint32_t slices;
+  [[nodiscard]] std::uint64_t bytes(const SliceRange& range) const {
+    const std::uint64_t longer = payload_bytes % slices;
+    const std::uint64_t first = std::min<std::uint64_t>(range.first, longer);
+    const std::uint64_t last = std::min<std::uint64_t>(std::uint64_t{range.first} + range.count, longer);
+    return payload_bytes / slices * range.count + (last - first);
+  }
+};
+
+struct RoundCost {
+  double nanoseconds = 0;
+  std::uint64_t bytes_sent = 0;
+};
+
+// The halves of a wrapped range stand side by side, so a change of peer is a new message.
+RoundCost cost_of(const Round& round, const Slicing& slicing, const CostModel& model) {
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+  std::uint64_t merged = 0;
+  std::uint32_t send_count = 0;
+  std::uint32_t receive_count = 0;
+  std::optional<Rank> last_to;
+  std::optional<Rank> last_from;
+  for (const Step& step : round.steps) {
+    const std::uint64_t bytes = slicing.bytes(step.slices);
+    if (step.kind == StepKind::send) {
+      sent += bytes;
+      if (last_to != step.peer) ++send_count;
+      last_to = step.peer;
+    } else {
+      received += bytes;
+      if (step.kind == StepKind::receive_merge) merged += bytes;
+      if (last_from != step.peer) ++receive_count;
+      last_from = step.peer;
+    }
+  }
+  return {model.alpha_ns * std::max(send_count, receive_count) +
+              model.beta_ns_per_byte * static_cast<double>(std::max(sent, received)) +
+              model.gamma_ns_per_byte * static_cast<double>(merged),
+          sent};
+}
+
+// Ranks whose programs show the cost of all. Up to 64 ranks these are all ranks; beyond, one of each
+// role, which is exact up to the one byte by which slices differ.
+std::vector<std::uint32_t> ranks_to_walk(const ScheduleRequest& request) {
+  const std::uint32_t ranks = request.rank_count;
+  const std::uint32_t root = request.root.value;
+  std::vector<std::uint32_t> chosen;
+  if (ranks <= all_ranks_walked_max) {
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) chosen.push_back(rank);
+    return chosen;
+  }
+  const std::uint32_t power = std::bit_floor(ranks);
+  switch (request.kind) {
+    case ScheduleKind::binomial_tree:  // the root is in every round, with the largest subtree of it
+      chosen = {root, after(root, power / 2, ranks), after(root, power < ranks ? power : 1, ranks)};
+      break;
+    case ScheduleKind::butterfly:  // with a folded rank, without one, and folded
+      chosen = {0, power - 1, ranks - 1};
+      break;
+    case ScheduleKind::circulant:  // all alike
+      chosen = {0, ranks / 2};
+      break;
+    case ScheduleKind::ring:  // all alike; a broadcast has a first, middle and last place
+      chosen = {root, after(root, 1, ranks), after(root, ranks / 2, ranks), before(root, 1, ranks)};
+      break;
+    case ScheduleKind::star:
+      chosen = {root, after(root, 1, ranks)};
+      break;
+  }
+  return chosen;
+}
+
+Status check_model(const CostModel& model, std::uint64_t payload_bytes) {
+  for (const double value : {model.alpha_ns, model.beta_ns_per_byte, model.gamma_ns_per_byte}) {
+    if (!std::isfinite(value) || value < 0) {
+      return Error{Code::invalid_argument, text("a cost model has finite numbers of 0 or more, not ", value)};
+    }
+  }
+  if (payload_bytes > payload_bytes_max) {
+    return Error{Code::invalid_argument, text("a cost is predicted for at most ", format_bytes(payload_bytes_max),
+                                              ", not ", format_bytes(payload_bytes))};
+  }
+  return {};
+}
+
+std::string in_words(double nanoseconds) {
+  constexpr double longest = 1e18;  // 30 years; a larger double does not fit the integer
+  return format_duration(static_cast<std::uint64_t>(std::llround(std::min(nanoseconds, longest))));
+}
+
+}  // namespace
+
+Result<Cost> predict_cost(const ScheduleRequest& request, std::uint64_t payload_bytes, const CostModel& model) {
+  const Result<std::uint32_t> slices = slice_count(request);
+  if (!slices) return slices.error();
+  GOSSAMER_TRY(check_model(model, payload_bytes));
+
+  const Slicing slicing{payload_bytes, *slices};
+  Cost cost;
+  std::vector<double> slowest;  // by round
+  for (const std::uint32_t rank : ranks_to_walk(request)) {
+    const Result<Program> program = make_program(request, Rank{rank});
+    if (!program) return program.error();
+    if (program->rounds.size() > slowest.size()) slowest.resize(program->rounds.size(), 0.0);
+    std::uint64_t sent = 0;
+    for (std::size_t i = 0; i < program->rounds.size(); ++i) {
+      const RoundCost round = cost_of(program->rounds[i], slicing, model);
+      slowest[i] = std::max(slowest[i], round.nanoseconds);
+      sent += round.bytes_sent;
+    }
+    cost.bytes_per_rank = std::max(cost.bytes_per_rank, sent);
+  }
+  for (const double nanoseconds : slowest) cost.nanoseconds += nanoseconds;
+  cost.rounds = static_cast<std::uint32_t>(slowest.size());
+  return cost;
+}
+
+Result<Choice> choose_schedule(Collective collective, std::uint32_t rank_count, std::uint64_t payload_bytes,
+                               const CostModel& model) {
+  struct Candidate {
+    ScheduleKind kind;
+    double nanoseconds;
+  };
+  std::vector<Candidate> candidates;
+  for (const ScheduleKind kind :
+       {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant, ScheduleKind::ring}) {
+    if (!supports(kind, collective)) continue;
+    const Result<Cost> cost = predict_cost({kind, collective, rank_count, Rank{0}}, payload_bytes, model);
+    if (!cost) return cost.error();
+    candidates.push_back({kind, cost->nanoseconds});
+  }
+  if (candidates.empty()) {
+    return Error{Code::invalid_argument, text("unknown collective ", static_cast<unsigned>(collective))};
+  }
+  // Equal costs keep the order of the enum, so that the choice is the same everywhere.
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.nanoseconds < b.nanoseconds; });
+
+  Choice choice{candidates.front().kind, {}};
+  choice.reason =
+      text(schedule_kind_name(choice.kind), " for ", collective_name(collective), " of ", format_bytes(payload_bytes),
+           " over ", rank_count, rank_count == 1 ? " rank: " : " ranks: ", in_words(candidates.front().nanoseconds),
+           " predicted");
+  for (std::size_t i = 1; i < candidates.size(); ++i) {
+    choice.reason += text(", ", schedule_kind_name(candidates[i].kind), " ", in_words(candidates[i].nanoseconds));
+  }
+  return choice;
+}
+
+}  // namespace gossamer::topology

@@ -1,0 +1,50 @@
+// Private to `topology`: how a kind writes down one rank's program.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "topology/topology.h"
+
+namespace gossamer::topology {
+
+// Collects rounds and their steps. Every kind begins the same rounds on all ranks, whether the rank
+// has a part in them or not: that keeps round numbers alike everywhere (see topology.h).
+class ProgramWriter {
+ public:
+  explicit ProgramWriter(std::uint32_t slice_count) : slice_count_(slice_count) {}
+
+  void begin_round() { program_.rounds.emplace_back(); }
+
+  // A step of the current round about `count` <= slice_count slices from `first` on, counted around
+  // the circle of slices. A range that passes the end becomes two steps; no slices, no step. Both
+  // sides of a message name the same slices, so they cut it at the same place.
+  void add(StepKind kind, std::uint32_t peer, std::uint32_t first, std::uint32_t count);
+
+  // The program without the empty rounds at its end.
+  [[nodiscard]] Program finish() &&;
+
+ private:
+  std::uint32_t slice_count_;
+  Program program_;
+};
+
+// Positions on a circle of `size`: both arguments below `size` <= rank_count_max, so nothing overflows.
+[[nodiscard]] constexpr std::uint32_t after(std::uint32_t position, std::uint32_t distance, std::uint32_t size) {
+  return (position + distance) % size;
+}
+[[nodiscard]] constexpr std::uint32_t before(std::uint32_t position, std::uint32_t distance, std::uint32_t size) {
+  return (position + size - distance) % size;
+}
+
+// One rank's program for a request that is valid, supported and of at least two ranks.
+[[nodiscard]] Program make_binomial_tree(const ScheduleRequest& request, std::uint32_t rank);
+[[nodiscard]] Program make_butterfly(const ScheduleRequest& request, std::uint32_t rank);
+[[nodiscard]] Program make_circulant(const ScheduleRequest& request, std::uint32_t rank);
+[[nodiscard]] Program make_ring(const ScheduleRequest& request, std::uint32_t rank);
+[[nodiscard]] Program make_star(const ScheduleRequest& request, std::uint32_t rank);
+
+// Whether the request can be made at all, and why not.
+[[nodiscard]] Status check_request(const ScheduleRequest& request);
+
+}  // namespace gossamer::topology

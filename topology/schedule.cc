@@ -1,0 +1,165 @@
+#include <array>
+#include <cstddef>
+#include <optional>
+
+#include "topology/program_writer.h"
+
+namespace gossamer::topology {
+namespace {
+
+// Into how many slices a kind cuts the buffer of a collective, if it has that collective.
+enum class Cut : std::uint8_t { unsupported, whole, slice_for_each_rank };
+
+struct KindRow {
+  ScheduleKind kind;
+  std::string_view name;
+  Program (*make)(const ScheduleRequest&, std::uint32_t);
+  std::array<Cut, 4> cuts;  // in the order of Collective
+};
+
+// An all-gather and a reduce-scatter have a slice for each rank by their nature.
+constexpr Cut no = Cut::unsupported;
+constexpr Cut one = Cut::whole;
+constexpr Cut all = Cut::slice_for_each_rank;
+constexpr std::array<KindRow, 5> kinds = {{
+    // kind, name, programs, {all-reduce, all-gather, broadcast, reduce-scatter}
+    {ScheduleKind::binomial_tree, "binomial-tree", &make_binomial_tree, {one, all, one, all}},
+    {ScheduleKind::butterfly, "butterfly", &make_butterfly, {one, all, no, no}},
+    {ScheduleKind::circulant, "circulant", &make_circulant, {all, all, no, all}},
+    {ScheduleKind::ring, "ring", &make_ring, {all, all, all, all}},
+    {ScheduleKind::star, "star", &make_star, {one, all, one, all}},
+}};
+
+constexpr std::array<std::string_view, 4> collective_names = {"all-reduce", "all-gather", "broadcast",
+                                                              "reduce-scatter"};
+
+// Values of an enum may come from a C caller, so each is looked up, never trusted.
+const KindRow* find_kind(ScheduleKind kind) {
+  for (const KindRow& row : kinds) {
+    if (row.kind == kind) return &row;
+  }
+  return nullptr;
+}
+
+std::optional<std::size_t> index_of(Collective collective) {
+  const std::size_t value = static_cast<std::size_t>(collective);
+  if (value < 1 || value > collective_names.size()) return std::nullopt;
+  return value - 1;
+}
+
+Cut cut_of(ScheduleKind kind, Collective collective) {
+  const KindRow* row = find_kind(kind);
+  const std::optional<std::size_t> index = index_of(collective);
+  return row != nullptr && index ? row->cuts.at(*index) : Cut::unsupported;
+}
+
+Error unknown_name(std::string_view what, std::string_view name, const std::string& known) {
+  return Error{Code::invalid_argument, text("unknown ", what, " \"", name, "\": expected one of ", known)};
+}
+
+}  // namespace
+
+std::string_view schedule_kind_name(ScheduleKind kind) {
+  const KindRow* row = find_kind(kind);
+  return row != nullptr ? row->name : "unknown";
+}
+
+Result<ScheduleKind> parse_schedule_kind(std::string_view name) {
+  std::string known;
+  for (const KindRow& row : kinds) {
+    if (row.name == name) return row.kind;
+    known += (known.empty() ? "" : ", ");
+    known += row.name;
+  }
+  return unknown_name("schedule kind", name, known);
+}
+
+std::string_view collective_name(Collective collective) {
+  const std::optional<std::size_t> index = index_of(collective);
+  return index ? collective_names.at(*index) : "unknown";
+}
+
+Result<Collective> parse_collective(std::string_view name) {
+  std::string known;
+  for (std::size_t i = 0; i < collective_names.size(); ++i) {
+    if (collective_names.at(i) == name) return static_cast<Collective>(i + 1);
+    known += (known.empty() ? "" : ", ");
+    known += collective_names.at(i);
+  }
+  return unknown_name("collective", name, known);
+}
+
+bool supports(ScheduleKind kind, Collective collective) { return cut_of(kind, collective) != Cut::unsupported; }
+
+Status check_request(const ScheduleRequest& request) {
+  if (!supports(request.kind, request.collective)) {
+    std::string having;
+    for (const KindRow& row : kinds) {
+      if (!supports(row.kind, request.collective)) continue;
+      having += (having.empty() ? "" : ", ");
+      having += row.name;
+    }
+    return Error{Code::invalid_argument,
+                 text("there is no ", schedule_kind_name(request.kind), " schedule for the collective ",
+                      collective_name(request.collective), having.empty() ? "" : "; it has ", having)};
+  }
+  if (request.rank_count == 0 || request.rank_count > rank_count_max) {
+    return Error{Code::invalid_argument,
+                 text("a schedule has 1 to ", rank_count_max, " ranks, not ", request.rank_count)};
+  }
+  if (request.root.value >= request.rank_count) {
+    return Error{Code::invalid_argument,
+                 text("root ", request.root.value, " is not one of ", request.rank_count, " ranks"), request.root};
+  }
+  return {};
+}
+
+Result<std::uint32_t> slice_count(const ScheduleRequest& request) {
+  GOSSAMER_TRY(check_request(request));
+  return cut_of(request.kind, request.collective) == Cut::whole ? 1 : request.rank_count;
+}
+
+Result<Program> make_program(const ScheduleRequest& request, Rank rank) {
+  GOSSAMER_TRY(check_request(request));
+  if (rank.value >= request.rank_count) {
+    return Error{Code::invalid_argument, text("rank ", rank.value, " is not one of ", request.rank_count, " ranks"),
+                 rank};
+  }
+  if (request.rank_count == 1) return Program{};
+  return find_kind(request.kind)->make(request, rank.value);
+}
+
+Result<Schedule> make_schedule(const ScheduleRequest& request) {
+  const Result<std::uint32_t> slices = slice_count(request);
+  if (!slices) return slices.error();
+  Schedule schedule{request, *slices, {}};
+  schedule.programs.reserve(request.rank_count);
+  for (std::uint32_t rank = 0; rank < request.rank_count; ++rank) {
+    Result<Program> program = make_program(request, Rank{rank});
+    if (!program) return std::move(program).error();
+    schedule.programs.push_back(*std::move(program));
+  }
+  return schedule;
+}
+
+bool operator==(const Schedule& a, const Schedule& b) {
+  return a.request.kind == b.request.kind && a.request.collective == b.request.collective &&
+         a.request.rank_count == b.request.rank_count && a.request.root == b.request.root &&
+         a.slice_count == b.slice_count && a.programs == b.programs;
+}
+
+void ProgramWriter::add(StepKind kind, std::uint32_t peer, std::uint32_t first, std::uint32_t count) {
+  GOSSAMER_CHECK(!program_.rounds.empty() && count <= slice_count_, "a step belongs to a round and to the buffer");
+  first %= slice_count_;
+  const std::uint32_t until_end = count < slice_count_ - first ? count : slice_count_ - first;
+  std::vector<Step>& steps = program_.rounds.back().steps;
+  if (until_end > 0) steps.push_back({kind, Rank{peer}, {first, until_end}});
+  if (count > until_end) steps.push_back({kind, Rank{peer}, {0, count - until_end}});
+}
+
+Program ProgramWriter::finish() && {
+  while (!program_.rounds.empty() && program_.rounds.back().steps.empty()) program_.rounds.pop_back();
+  return std::move(program_);
+}
+
+}  // namespace gossamer::topology

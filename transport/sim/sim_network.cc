@@ -1,0 +1,148 @@
+#include "transport/sim/sim_network.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "transport/sim/sim_endpoint.h"
+
+namespace gossamer::transport {
+namespace sim {
+namespace {
+
+constexpr std::array<char, 4> address_mark = {'s', 'i', 'm', '1'};
+
+// Eight bytes at a time; the last ones padded with zeros, told apart by the length.
+std::uint64_t hash_bytes(const std::vector<std::byte>& bytes) {
+  std::uint64_t hash = mix64(bytes.size());
+  for (std::size_t i = 0; i < bytes.size(); i += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + i, std::min(sizeof(word), bytes.size() - i));
+    hash = mix64(hash ^ word);
+  }
+  return hash;
+}
+
+}  // namespace
+
+std::uint32_t SimCore::add_endpoint(SimEndpoint& endpoint) {
+  states_.push_back({&endpoint, 0, false});
+  return static_cast<std::uint32_t>(states_.size() - 1);
+}
+
+void SimCore::remove_endpoint(std::uint32_t number) { states_[number].endpoint = nullptr; }
+
+Address SimCore::make_address(std::uint32_t number) {
+  Address address(address_mark.size() + sizeof(number));
+  std::memcpy(address.data(), address_mark.data(), address_mark.size());
+  std::memcpy(address.data() + address_mark.size(), &number, sizeof(number));
+  return address;
+}
+
+std::optional<std::uint32_t> SimCore::find_endpoint(const Address& address) const {
+  std::uint32_t number = 0;
+  if (address.size() != address_mark.size() + sizeof(number)) return std::nullopt;
+  if (std::memcmp(address.data(), address_mark.data(), address_mark.size()) != 0) return std::nullopt;
+  std::memcpy(&number, address.data() + address_mark.size(), sizeof(number));
+  if (number >= states_.size()) return std::nullopt;
+  return number;
+}
+
+std::uint32_t SimCore::store(Message message) {
+  if (free_messages_.empty()) {
+    messages_.push_back(std::move(message));
+    return static_cast<std::uint32_t>(messages_.size() - 1);
+  }
+  const std::uint32_t index = free_messages_.back();
+  free_messages_.pop_back();
+  messages_[index] = std::move(message);
+  return index;
+}
+
+void SimCore::send(Message message, std::size_t bytes) {
+  EndpointState& source = states_[message.source];
+  const double wire_ns = std::ceil(static_cast<double>(bytes) / options_.bytes_per_ns);
+  source.link_free_ns = std::max(source.link_free_ns, clock_.now_ns()) + static_cast<std::uint64_t>(wire_ns);
+  message.flight_ns = options_.latency_ns + (options_.jitter_ns == 0 ? 0 : random_.below(options_.jitter_ns + 1));
+  events_.push({source.link_free_ns, sequence_++, store(std::move(message)), false});
+}
+
+void SimCore::advance() {
+  while (!events_.empty() && events_.top().due_ns <= clock_.now_ns()) {
+    const Event event = events_.top();
+    events_.pop();
+    if (event.arrives) {
+      arrive(event);
+    } else {
+      depart(event);
+    }
+  }
+}
+
+void SimCore::depart(const Event& event) {
+  Message& message = messages_[event.message];
+  const EndpointState& source = states_[message.source];
+  const bool sent = source.endpoint != nullptr && !source.dead && source.endpoint->depart(message);
+  if (sent) {
+    events_.push({event.due_ns + message.flight_ns, sequence_++, event.message, true});
+  } else {
+    free_messages_.push_back(event.message);
+  }
+}
+
+void SimCore::arrive(const Event& event) {
+  Message message = std::move(messages_[event.message]);
+  free_messages_.push_back(event.message);
+  const EndpointState& destination = states_[message.destination];
+  if (states_[message.source].dead || destination.dead || destination.endpoint == nullptr) return;
+  hash_delivery(event.due_ns, message);
+  destination.endpoint->arrive(std::move(message));
+}
+
+void SimCore::hash_delivery(std::uint64_t now_ns, const Message& message) {
+  const std::uint64_t ends = (std::uint64_t{message.source} << 32) | message.destination;
+  for (const std::uint64_t value : {now_ns, ends, message.tag.value, hash_bytes(message.bytes)}) {
+    event_hash_ = mix64(event_hash_, value);
+  }
+}
+
+std::optional<std::uint64_t> SimCore::next_event_ns() const {
+  if (events_.empty()) return std::nullopt;
+  return events_.top().due_ns;
+}
+
+void SimCore::kill(std::uint32_t number) {
+  advance();  // what arrived before this moment has arrived
+  states_[number].dead = true;
+}
+
+namespace {
+
+class Network final : public SimNetwork {
+ public:
+  Network(const SimOptions& options, VirtualClock& clock) : core_(std::make_shared<SimCore>(options, clock)) {}
+
+  std::unique_ptr<Transport> make_endpoint() override { return std::make_unique<SimEndpoint>(core_); }
+  std::optional<std::uint64_t> next_event_ns() const override { return core_->next_event_ns(); }
+  void kill(const Address& address) override {
+    const auto number = core_->find_endpoint(address);
+    GOSSAMER_CHECK(number.has_value(), "an address that this network gave out");
+    core_->kill(*number);
+  }
+  std::uint64_t event_hash() const override { return core_->event_hash(); }
+
+ private:
+  std::shared_ptr<SimCore> core_;
+};
+
+}  // namespace
+}  // namespace sim
+
+std::unique_ptr<SimNetwork> make_sim_network(const SimOptions& options, VirtualClock& clock) {
+  GOSSAMER_CHECK(options.bytes_per_ns > 0.0, "a link moves more than no bytes");
+  return std::make_unique<sim::Network>(options, clock);
+}
+
+}  // namespace gossamer::transport

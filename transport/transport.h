@@ -1,0 +1,160 @@
+// The public header of `transport`: moving bytes between ranks.
+//
+//   rank 0                                  rank 1
+//   start_send(1, tag, slice) ──── tag ───► start_receive(0, tag, slice)
+//        │                                        │
+//   poll → Completion{context}              poll → Completion{context, bytes}
+//
+// Nothing here blocks and nothing calls back. Each start either fails at once (and completes never)
+// or ends in exactly one Completion that `poll` gives out. Messages match by (peer, tag); two
+// messages in flight between the same two ranks never carry the same tag, so there is no ordering
+// to rely on. A completed send only says that its memory may be used again: the bytes may not have
+// arrived, and the peer may be dead. Death is found by the control plane, which calls `fail_peer`.
+//
+// Threads: one thread at a time. Memory: the caller's, registered once, kept alive until released.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/base.h"
+
+namespace gossamer::transport {
+
+using Address = std::vector<std::byte>;  // what a peer needs to reach this process; opaque
+
+// A registered block of memory. Owned by the transport that gave it out until `release_memory`.
+struct Region {
+  std::uint64_t id = 0;
+  std::byte* base = nullptr;
+  std::size_t bytes = 0;
+  MemoryKind kind = MemoryKind::host;
+};
+
+// A part of a region: what one message carries, or the most that one may bring.
+struct Slice {
+  Region region;
+  std::size_t offset = 0;
+  std::size_t bytes = 0;
+  [[nodiscard]] std::byte* data() const { return region.base + offset; }
+};
+
+// Names one start until its completion has been polled; for `cancel`.
+struct Token {
+  std::uint64_t value = 0;
+};
+
+struct Completion {
+  std::uint64_t context = 0;  // as given to the start
+  Code code = Code::done;     // done, cancelled, peer_lost, malformed (longer than the posted slice), unavailable
+  std::size_t bytes = 0;      // received length; for a send its length
+};
+
+// What this transport can do, for choosing and for `gossamer info`.
+struct Capabilities {
+  std::string name;                      // "ucx", "sim"
+  std::string version;                   // of the library underneath
+  std::vector<std::string> ways;         // what moves the bytes, as the library names it: "posix", "tcp", "rc_verbs"
+  std::vector<MemoryKind> memory_kinds;  // kinds it can move directly
+  std::size_t tag_bits = 64;
+  bool can_sleep = false;  // `event_descriptor` is usable
+};
+
+// Who is in the view: addresses by rank, the own one included.
+struct View {
+  Epoch epoch;
+  Rank rank;
+  std::vector<Address> addresses;
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  [[nodiscard]] virtual const Capabilities& capabilities() const = 0;
+
+  // The address that peers need; constant for the life of the transport.
+  [[nodiscard]] virtual const Address& address() const = 0;
+
+  // Makes the members of `view` reachable. Connections are made lazily, at the first start to a
+  // peer. One view at a time: close the former first.
+  virtual Status open_view(const View& view) = 0;
+
+  // Ends the view: every start still pending completes (cancelled or peer_lost; these completions
+  // are dropped), connections close, nothing of the old view can land in memory afterwards. Returns
+  // `deadline` if that took longer than `deadline_ns`; then registered memory must not be reused
+  // and the transport object may only be destroyed.
+  virtual Status close_view(std::uint64_t deadline_ns) = 0;
+
+  virtual Result<Region> register_memory(void* base, std::size_t bytes, MemoryKind kind) = 0;
+  virtual void release_memory(const Region& region) = 0;
+
+  // Sends the slice to `peer`; `peer` may be the own rank. The memory is the transport's until the completion.
+  virtual Result<Token> start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) = 0;
+
+  // Receives at most slice.bytes from `peer`. The message's true length is in the completion.
+  virtual Result<Token> start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) = 0;
+
+  // Asks for an early end of a start. Its completion still comes: as `cancelled`, or as it would have.
+  virtual void cancel(Token token) = 0;
+
+  // Moves everything on and gives out at most completions.size() completions. Returns how many.
+  virtual std::size_t poll(std::span<Completion> completions) = 0;
+
+  // The peer is known to be dead or out of the view: its connection is closed by force, every start
+  // to or from it that is pending completes with peer_lost, each later one fails at once with it.
+  virtual void fail_peer(Rank peer) = 0;
+
+  // For sleeping when nothing moves: a descriptor that becomes readable (-1 where there is none).
+  // Call `arm` first: false means that something has happened, so poll again instead of sleeping.
+  [[nodiscard]] virtual int event_descriptor() const = 0;
+  [[nodiscard]] virtual bool arm() = 0;
+};
+
+struct UcxOptions {
+  std::string job;  // names this job's shared-memory folder, together with process id and start time
+};
+
+// UCX tag matching over whatever UCX finds: shared memory, TCP, InfiniBand. Lanes and protocols are
+// UCX's choice; `UCX_*` variables of the user are honoured. Errors name the limit that is too small
+// (shared memory, locked memory), what is there and the way out.
+[[nodiscard]] Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options);
+
+// Removes shared-memory files that a process left behind which is no more. Safe to call for a live
+// process (nothing happens) and for one of another host. `job` as in UcxOptions. Returns what was removed.
+std::vector<std::string> sweep_shared_memory(std::string_view job);
+
+// ---------------------------------------------------------------------------------------------
+// The simulated network: any number of transports in one process, on a virtual clock, from one seed.
+
+struct SimOptions {
+  std::uint64_t seed = 1;
+  std::uint64_t latency_ns = 1'000;  // of every message
+  std::uint64_t jitter_ns = 500;     // uniform on top, so that messages overtake each other
+  double bytes_per_ns = 10.0;        // of one rank's link; sends of a rank queue behind each other
+};
+
+// Delivers messages between its endpoints when the virtual clock gets there. One thread.
+class SimNetwork {
+ public:
+  virtual ~SimNetwork() = default;
+  // A transport whose polls see what has arrived by the clock's now. Valid while the network lives.
+  [[nodiscard]] virtual std::unique_ptr<Transport> make_endpoint() = 0;
+  // When the next message or completion falls due; nullopt when nothing is under way.
+  [[nodiscard]] virtual std::optional<std::uint64_t> next_event_ns() const = 0;
+  // The endpoint's process is dead from now on: what it sent and has not arrived is lost, nothing
+  // more arrives there, its own starts complete never. Sends to it succeed and receives from it hang,
+  // as with the real libraries.
+  virtual void kill(const Address& address) = 0;
+  // Hash over every delivery (time, source, destination, tag, bytes of the message) in order.
+  [[nodiscard]] virtual std::uint64_t event_hash() const = 0;
+};
+
+[[nodiscard]] std::unique_ptr<SimNetwork> make_sim_network(const SimOptions& options, VirtualClock& clock);
+
+}  // namespace gossamer::transport

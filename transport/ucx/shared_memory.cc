@@ -1,0 +1,205 @@
+#include "transport/ucx/shared_memory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <system_error>
+
+#include "transport/transport.h"
+
+namespace gossamer::transport {
+namespace ucx {
+namespace {
+
+constexpr const char* root = "/dev/shm";
+constexpr const char* lock_name = "alive";
+
+std::string folder_prefix(std::string_view job) { return text("gossamer-", clean_job_name(job), "-"); }
+
+// The owner that a folder's name gives after its prefix: "<pid>-<start time>".
+struct Owner {
+  pid_t pid = 0;
+  std::uint64_t start_time = 0;
+};
+
+std::optional<Owner> parse_owner(std::string_view name) {
+  Owner owner;
+  const char* const end = name.data() + name.size();
+  const auto pid = std::from_chars(name.data(), end, owner.pid);
+  if (pid.ec != std::errc{} || pid.ptr == end || *pid.ptr != '-' || owner.pid <= 0) return std::nullopt;
+  const auto start = std::from_chars(pid.ptr + 1, end, owner.start_time);
+  if (start.ec != std::errc{} || start.ptr != end) return std::nullopt;
+  return owner;
+}
+
+// Whether a process of another process-id namespace may own the folder: its lock is still held.
+bool is_locked(const std::filesystem::path& folder) {
+  const int descriptor = ::open((folder / lock_name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0) return false;
+  const bool locked = ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(descriptor);
+  return locked;
+}
+
+// Segments of UCX's sysv transport: no key, nobody attached, ours, made by the dead process.
+void remove_sysv_segments(pid_t dead, std::vector<std::string>& removed) {
+  shmid_ds segment{};
+  const int last = ::shmctl(0, SHM_INFO, &segment);
+  for (int i = 0; i <= last; ++i) {
+    const int id = ::shmctl(i, SHM_STAT, &segment);
+    if (id < 0 || segment.shm_perm.__key != 0 || segment.shm_nattch != 0) continue;
+    if (segment.shm_perm.uid != ::geteuid() || segment.shm_cpid != dead) continue;
+    if (::shmctl(id, IPC_RMID, nullptr) == 0) removed.push_back(text("sysv:", id));
+  }
+}
+
+// The folders that this process has open.
+struct OpenFolder {
+  int users = 0;
+  int lock_descriptor = -1;
+};
+
+struct Registry {
+  std::mutex mutex;
+  std::map<std::string, OpenFolder> folders;
+};
+
+Registry& registry() {
+  static Registry instance;
+  return instance;
+}
+
+// Makes the folder and takes its lock. Returns 0 or an errno, and then leaves nothing behind.
+int make_folder(const std::string& path, OpenFolder& folder) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return errno;
+  const std::string lock_path = text(path, "/", lock_name);
+  folder.lock_descriptor = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (folder.lock_descriptor >= 0 && ::flock(folder.lock_descriptor, LOCK_EX | LOCK_NB) == 0) return 0;
+  const int error = errno;
+  if (folder.lock_descriptor >= 0) ::close(folder.lock_descriptor);
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+  return error;
+}
+
+}  // namespace
+
+std::string clean_job_name(std::string_view job) {
+  std::string name(job.substr(0, 64));
+  for (char& c : name) {
+    const bool kept =
+        (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+    if (!kept) c = '_';
+  }
+  return name.empty() ? "job" : name;
+}
+
+std::optional<std::uint64_t> process_start_time(pid_t pid) {
+  std::ifstream file(text("/proc/", pid, "/stat"));
+  const std::string line{std::istreambuf_iterator<char>(file), {}};
+  const std::size_t name_end = line.rfind(')');  // field 2 may hold blanks and parentheses
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream fields(line.substr(name_end + 1));
+  std::string skipped;
+  for (int field = 3; field < 22; ++field) fields >> skipped;
+  std::uint64_t start = 0;
+  if (!(fields >> start)) return std::nullopt;
+  return start;
+}
+
+Result<std::unique_ptr<SharedFolder>> SharedFolder::open(std::string_view job) {
+  const pid_t pid = ::getpid();
+  std::string path = text(root, "/", folder_prefix(job), pid, "-", process_start_time(pid).value_or(0));
+
+  Registry& known = registry();
+  const std::lock_guard lock(known.mutex);
+  OpenFolder& folder = known.folders[path];
+  if (folder.users == 0) {
+    const int error = make_folder(path, folder);
+    if (error != 0) {
+      known.folders.erase(path);
+      const Code code = error == ENOSPC || error == ENOMEM ? Code::out_of_resources : Code::unavailable;
+      return Error{code, text("cannot make the shared-memory folder ", path, ": ", std::strerror(error), "; make ",
+                              root, " writable, name another folder in UCX_POSIX_DIR, or choose UCX_TLS=tcp")};
+    }
+  }
+  ++folder.users;
+  return std::unique_ptr<SharedFolder>(new SharedFolder(std::move(path), pid));
+}
+
+SharedFolder::~SharedFolder() {
+  if (owner_ != ::getpid()) return;
+  Registry& known = registry();
+  const std::lock_guard lock(known.mutex);
+  const auto entry = known.folders.find(path_);
+  if (--entry->second.users > 0) return;
+  std::error_code ignored;  // the next sweep of the job removes what could not be removed here
+  std::filesystem::remove_all(path_, ignored);
+  ::close(entry->second.lock_descriptor);
+  known.folders.erase(entry);
+}
+
+Status check_shared_memory(const std::string& folder) {
+  struct statvfs room {};
+  if (::statvfs(folder.c_str(), &room) != 0) {
+    return Error{Code::unavailable, text(folder, " cannot be used for shared memory: ", std::strerror(errno),
+                                         "; mount a tmpfs there or choose UCX_TLS=tcp")};
+  }
+  const std::uint64_t free_bytes = std::uint64_t{room.f_bavail} * room.f_frsize;
+  const std::uint64_t need_bytes = shared_memory_start_bytes + shared_memory_reserve_bytes;
+  if (free_bytes >= need_bytes) return {};
+  return Error{
+      Code::out_of_resources,
+      text(folder, " has ", format_bytes(free_bytes), " free, each rank needs about ", format_bytes(need_bytes),
+           "; enlarge it (docker run --shm-size=1g, mount -o remount,size=1g /dev/shm) or choose UCX_TLS=tcp")};
+}
+
+Status check_locked_memory(std::uint64_t limit_bytes) {
+  if (limit_bytes >= locked_memory_bytes) return {};
+  return Error{
+      Code::out_of_resources,
+      text("this process may lock ", format_bytes(limit_bytes), " of memory, InfiniBand needs about ",
+           format_bytes(locked_memory_bytes),
+           "; raise the limit (ulimit -l unlimited, docker run --ulimit memlock=-1) or choose UCX_TLS=sm,tcp,self")};
+}
+
+}  // namespace ucx
+
+std::vector<std::string> sweep_shared_memory(std::string_view job) {
+  std::vector<std::string> removed;
+  const std::string prefix = ucx::folder_prefix(job);
+  std::error_code failure;
+  std::vector<std::filesystem::path> found;
+  for (std::filesystem::directory_iterator entry(ucx::root, failure), end; !failure && entry != end;
+       entry.increment(failure)) {
+    if (entry->path().filename().string().starts_with(prefix)) found.push_back(entry->path());
+  }
+  std::sort(found.begin(), found.end());
+  for (const std::filesystem::path& folder : found) {
+    const auto owner = ucx::parse_owner(folder.filename().string().substr(prefix.size()));
+    if (!owner) continue;
+    const auto start_time = ucx::process_start_time(owner->pid);
+    if (start_time == owner->start_time || ucx::is_locked(folder)) continue;
+    // A living process that got the dead one's id may be setting up its own segments.
+    if (!start_time) ucx::remove_sysv_segments(owner->pid, removed);
+    const std::uintmax_t count = std::filesystem::remove_all(folder, failure);
+    if (!failure && count > 0) removed.push_back(folder.string());
+  }
+  return removed;
+}
+
+}  // namespace gossamer::transport

@@ -1,0 +1,64 @@
+// The shared-memory folder of a process, and what the dead leave behind.
+//
+//   /dev/shm/gossamer-<job>-<process id>-<process start time>/
+//     alive            locked for as long as the process lives, whatever its process-id namespace
+//     ucx_shm_posix_*  UCX's files, for the moments between making and unlinking them
+//
+// UCX unlinks its files at once in the steady state, but a process killed while it sets up leaves
+// them, under names that tell nothing. So each process has its own folder, and whoever finds the
+// folder of a process that is gone removes it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/base.h"
+
+namespace gossamer::transport::ucx {
+
+// What one worker takes of /dev/shm. Measured on UCX 1.13.1 with statvfs around
+// ucp_worker_create: 512 receive buffers of 8 KiB (4,292,720 B) and a queue (12,288 B), nothing for
+// each peer. When more than about 500 messages wait that no receive was posted for, UCX takes the
+// first block again, so one is kept in reserve.
+inline constexpr std::uint64_t shared_memory_start_bytes = 4'292'720 + 12'288;
+inline constexpr std::uint64_t shared_memory_reserve_bytes = 4'292'720;
+
+// What one InfiniBand interface pins: by UCX 1.13's defaults 4,095 receive buffers of 8,256 B.
+inline constexpr std::uint64_t locked_memory_bytes = 4'095ULL * 8'256ULL;
+
+// A share in the process's folder for a job: one folder for all transports of one job in one
+// process, removed with all in it when the last share goes. Any thread.
+class SharedFolder {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<SharedFolder>> open(std::string_view job);
+  ~SharedFolder();
+  SharedFolder(const SharedFolder&) = delete;
+  SharedFolder& operator=(const SharedFolder&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  SharedFolder(std::string path, pid_t owner) : path_(std::move(path)), owner_(owner) {}
+  std::string path_;
+  pid_t owner_;  // a forked child must not remove its parent's folder
+};
+
+// [A-Za-z0-9_.-] stay, all else becomes '_', at most 64 characters; "job" for an empty name.
+[[nodiscard]] std::string clean_job_name(std::string_view job);
+
+// Field 22 of /proc/<pid>/stat, in clock ticks since boot; nullopt when there is no such process.
+[[nodiscard]] std::optional<std::uint64_t> process_start_time(pid_t pid);
+
+// out_of_resources with the remedy when `folder`'s file system has too little room for one worker.
+[[nodiscard]] Status check_shared_memory(const std::string& folder);
+
+// out_of_resources with the remedy when `limit` (RLIMIT_MEMLOCK) is too small for one interface.
+[[nodiscard]] Status check_locked_memory(std::uint64_t limit_bytes);
+
+}  // namespace gossamer::transport::ucx

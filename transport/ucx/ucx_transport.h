@@ -1,0 +1,92 @@
+// Transport over UCX tag matching.
+//
+// Peers are told apart by the tag alone: the caller's tag holds the source rank, so a receive
+// matches all 64 bits of it. Four limits of UCX 1.13 that a caller should know:
+//  - close_view drops every message that no receive was posted for, of whatever view. No rank may
+//    start in a new view before all its members have closed the former one.
+//  - A rank that closes its view drops data which its peers still wait for only if they have not
+//    received it yet: agree by the control plane that all are done, then close.
+//  - A close by force of a shared-memory connection does not end, and so do not the requests on it,
+//    while the peer's queue is full; a peer that died with a full queue never empties it. fail_peer
+//    then completes the starts itself, and the transport cannot close its view any more. A receive
+//    that was half done when its peer was given up must not have its memory used again while that
+//    peer may still live.
+//  - A process killed while it sends may leave the survivor's shared-memory queue unusable for all
+//    other senders, with no error. After a death make new transports instead of opening a view.
+#pragma once
+
+#include <ucp/api/ucp.h>
+
+#include <memory>
+#include <vector>
+
+#include "base/base.h"
+#include "transport/transport.h"
+#include "transport/ucx/endpoints.h"
+#include "transport/ucx/requests.h"
+#include "transport/ucx/worker.h"
+
+namespace gossamer::transport::ucx {
+
+class UcxTransport final : public Transport {
+ public:
+  explicit UcxTransport(std::unique_ptr<Worker> worker) : worker_(std::move(worker)), endpoints_(*worker_) {}
+  ~UcxTransport() override;
+  UcxTransport(const UcxTransport&) = delete;
+  UcxTransport& operator=(const UcxTransport&) = delete;
+
+  const Capabilities& capabilities() const override { return worker_->capabilities(); }
+  const Address& address() const override { return worker_->address(); }
+  Status open_view(const View& view) override;
+  Status close_view(std::uint64_t deadline_ns) override;
+  Result<Region> register_memory(void* base, std::size_t bytes, MemoryKind kind) override;
+  void release_memory(const Region& region) override;
+  Result<Token> start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) override;
+  Result<Token> start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) override;
+  void cancel(Token token) override;
+  std::size_t poll(std::span<Completion> completions) override;
+  void fail_peer(Rank peer) override;
+  int event_descriptor() const override { return worker_->event_descriptor(); }
+  bool arm() override;
+
+  // UCX's own description of the connection to `peer`: lanes and protocols; empty before the first start.
+  [[nodiscard]] std::string describe_peer(Rank peer);
+
+ private:
+  struct Registration {
+    std::byte* base = nullptr;
+    ucp_mem_h memory = nullptr;  // null where no device needs it
+    bool used = false;
+  };
+
+  [[nodiscard]] Status ready(Peer*& peer, Rank rank, const Slice& slice, StartKind kind);
+  [[nodiscard]] ucp_request_param_t parameters(Record& record, const Slice& slice) const;
+  [[nodiscard]] Result<Token> started(Record& record, Peer& peer, void* request);
+  [[nodiscard]] Code code_of(const Record& record, const Peer& peer, ucs_status_t status) const;
+  void finish(Record& record, ucs_status_t status, std::size_t bytes);
+  static void on_sent(void* request, ucs_status_t status, void* record);
+  static void on_received(void* request, ucs_status_t status, const ucp_tag_recv_info_t* info, void* record);
+
+  void cancel_receives(Peer& peer);
+  void care();
+  template <typename Condition>
+  bool progress_until(const Condition& condition, std::uint64_t end_ns);
+  void drop_unexpected();
+
+  std::unique_ptr<Worker> worker_;
+  Endpoints endpoints_;
+  Requests requests_;
+  std::vector<Registration> registrations_;  // Region::id is the index + 1
+  struct FailedPeer {
+    Rank rank;
+    std::uint64_t orphan_ns = 0;  // when UCX has had time enough to end its starts
+  };
+  std::vector<FailedPeer> failed_;  // whose starts are still pending
+  SteadyClock clock_;
+  bool abandoned_ = false;
+};
+
+// With `transports` as in UCX_TLS, for tests; make_ucx_transport leaves the choice to the user and UCX.
+[[nodiscard]] Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOptions& options);
+
+}  // namespace gossamer::transport::ucx

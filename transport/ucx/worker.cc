@@ -1,0 +1,182 @@
+#include "transport/ucx/worker.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "transport/ucx/library.h"
+
+namespace gossamer::transport::ucx {
+namespace {
+
+// Stands before the worker address, so that an address of another transport gives an error: UCX
+// reads what it is given without a check.
+constexpr std::array<char, 8> address_mark = {'G', 'S', 'M', 'R', 'U', 'C', 'X', '1'};
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// The transports in UCX's own listing of a context, each once, in its order. A line of it:
+// "#      resource 1  :  md 1  dev 1  flags -- tcp/lo"
+std::vector<std::string> parse_ways(std::string_view listing) {
+  std::vector<std::string> ways;
+  while (!listing.empty()) {
+    const std::string_view line = listing.substr(0, listing.find('\n'));
+    listing.remove_prefix(std::min(listing.size(), line.size() + 1));
+    const std::size_t slash = line.rfind('/');
+    if (line.find(" resource ") == std::string_view::npos || slash == std::string_view::npos) continue;
+    const std::size_t blank = line.rfind(' ', slash);
+    std::string way(line.substr(blank + 1, slash - blank - 1));
+    if (std::find(ways.begin(), ways.end(), way) == ways.end()) ways.push_back(std::move(way));
+  }
+  return ways;
+}
+
+std::string context_listing(ucp_context_h context) {
+  char* buffer = nullptr;
+  std::size_t bytes = 0;
+  FILE* const stream = ::open_memstream(&buffer, &bytes);
+  if (stream == nullptr) return {};
+  ucp_context_print_info(context, stream);
+  std::fclose(stream);
+  std::string listing(buffer, bytes);
+  std::free(buffer);
+  return listing;
+}
+
+ucs_status_t ignore_greeting(void* /*argument*/, const void* /*header*/, std::size_t /*header_bytes*/, void* /*data*/,
+                             std::size_t /*bytes*/, const ucp_am_recv_param_t* /*parameters*/) {
+  return UCS_OK;
+}
+
+// InfiniBand and RoCE transports: rc_verbs, ud_mlx5, dc_mlx5 and the like.
+bool is_rdma(std::string_view way) { return way.starts_with("rc") || way.starts_with("ud") || way.starts_with("dc"); }
+
+}  // namespace
+
+Result<const ucp_address_t*> worker_address(Rank rank, const Address& address) {
+  if (address.size() <= address_mark.size() ||
+      std::memcmp(address.data(), address_mark.data(), address_mark.size()) != 0) {
+    return Error{Code::invalid_argument,
+                 text("the address of rank ", rank.value, " (", address.size(),
+                      " B) is not of the ucx transport; every rank must use the same transport"),
+                 rank};
+  }
+  return reinterpret_cast<const ucp_address_t*>(address.data() + address_mark.size());
+}
+
+Result<std::unique_ptr<Worker>> Worker::make(const WorkerOptions& options) {
+  route_log();
+  std::unique_ptr<Worker> worker(new Worker);
+  GOSSAMER_TRY(worker->set_up(options));
+  return worker;
+}
+
+Worker::~Worker() {
+  if (abandoned_) return;
+  if (worker_ != nullptr) ucp_worker_destroy(worker_);
+  if (context_ != nullptr) ucp_cleanup(context_);
+}
+
+Status Worker::set_up(const WorkerOptions& options) {
+  const std::string transports = options.transports.empty() ? environment("UCX_TLS") : options.transports;
+  ScopedEnvironment scope;
+  if (allows_posix(transports)) {
+    std::string folder = environment("UCX_POSIX_DIR");
+    if (folder.empty()) {
+      auto own = SharedFolder::open(options.job);
+      if (!own.ok()) return std::move(own).error();
+      folder_ = std::move(*own);
+      folder = folder_->path();
+    }
+    GOSSAMER_TRY(check_shared_memory(folder));
+    scope.set_unless_set("UCX_POSIX_DIR", folder);
+  }
+  // Without it UCX drops shared memory silently for endpoints that handle errors.
+  if (allows_shared_memory(transports)) scope.set_unless_set("UCX_MM_ERROR_HANDLING", "y");
+  GOSSAMER_TRY(make_context(options));
+  read_capabilities();
+  GOSSAMER_TRY(make_worker());
+  return read_address();
+}
+
+Status Worker::make_context(const WorkerOptions& options) {
+  ucp_config_t* config = nullptr;
+  ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
+  if (status != UCS_OK) return status_error(Code::unavailable, "read its configuration (UCX_* variables)", status);
+  if (!options.transports.empty()) status = ucp_config_modify(config, "TLS", options.transports.c_str());
+  if (status == UCS_OK) {
+    ucp_params_t parameters{};
+    parameters.field_mask = UCP_PARAM_FIELD_FEATURES;
+    parameters.features = UCP_FEATURE_TAG | UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
+    status = ucp_init(&parameters, config, &context_);
+  }
+  ucp_config_release(config);
+  if (status == UCS_OK) return {};
+  context_ = nullptr;
+  return status_error(Code::unavailable, "start; check UCX_TLS and UCX_NET_DEVICES", status);
+}
+
+Status Worker::make_worker() {
+  if (has_rdma_) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0) GOSSAMER_TRY(check_locked_memory(limit.rlim_cur));
+  }
+  ucp_worker_params_t parameters{};
+  parameters.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
+  parameters.thread_mode = UCS_THREAD_MODE_SERIALIZED;  // one thread at a time, not always the same
+  const ucs_status_t status = ucp_worker_create(context_, &parameters, &worker_);
+  if (status != UCS_OK) {
+    worker_ = nullptr;
+    const bool resources = status == UCS_ERR_NO_MEMORY || status == UCS_ERR_NO_RESOURCE;
+    return status_error(resources ? Code::out_of_resources : Code::unavailable,
+                        "make a worker; check shared memory (df /dev/shm, ipcs -lm), locked memory (ulimit -l) and "
+                        "open files (ulimit -n)",
+                        status);
+  }
+  ucp_am_handler_param_t greeting{};
+  greeting.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB;
+  greeting.id = greeting_id;
+  greeting.cb = &ignore_greeting;
+  if (const ucs_status_t handled = ucp_worker_set_am_recv_handler(worker_, &greeting); handled != UCS_OK) {
+    return status_error(Code::unavailable, "set the handler of greetings", handled);
+  }
+  if (ucp_worker_get_efd(worker_, &event_descriptor_) != UCS_OK) event_descriptor_ = -1;
+  capabilities_.can_sleep = event_descriptor_ >= 0;
+  return {};
+}
+
+Status Worker::read_address() {
+  ucp_address_t* address = nullptr;
+  std::size_t bytes = 0;
+  const ucs_status_t status = ucp_worker_get_address(worker_, &address, &bytes);
+  if (status != UCS_OK) return status_error(Code::unavailable, "tell the worker's address", status);
+  address_.resize(address_mark.size() + bytes);
+  std::memcpy(address_.data(), address_mark.data(), address_mark.size());
+  std::memcpy(address_.data() + address_mark.size(), address, bytes);
+  ucp_worker_release_address(worker_, address);
+  return {};
+}
+
+void Worker::read_capabilities() {
+  capabilities_.name = "ucx";
+  capabilities_.version = ucp_get_version_string();
+  capabilities_.ways = parse_ways(context_listing(context_));
+  has_rdma_ = std::any_of(capabilities_.ways.begin(), capabilities_.ways.end(), is_rdma);
+  capabilities_.memory_kinds = {MemoryKind::host};
+  ucp_context_attr_t attributes{};
+  attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;
+  if (ucp_context_query(context_, &attributes) == UCS_OK &&
+      (attributes.memory_types & UCS_BIT(UCS_MEMORY_TYPE_CUDA)) != 0) {
+    capabilities_.memory_kinds.push_back(MemoryKind::cuda);
+  }
+}
+
+}  // namespace gossamer::transport::ucx
