@@ -71,7 +71,7 @@ Result<nlohmann::json> info_document() {
   return nlohmann::json{
       {"schema", "gossamer.info/1"},
       {"environment", machine_json()},
-      {"versions", {{"gossamer", gossamer_version()}, {"hash", sketch::hash_version}}},
+      {"versions", {{"gossamer", gossamer_version()}, {"wire", runtime::wire_version}, {"hash", sketch::hash_version}}},
       {"transports", transports_json()},
       {"simd",
        {{"used", sketch::simd_target()},
@@ -103,6 +103,7 @@ std::string info_text(const nlohmann::json& document) {
     rows.push_back({std::move(name), std::move(value)});
   };
   add("gossamer", document.at("versions").at("gossamer").get<std::string>());
+  add("wire version", std::to_string(document.at("versions").at("wire").get<int>()));
   add("hash version", std::to_string(document.at("versions").at("hash").get<int>()));
   for (const nlohmann::json& each : document.at("transports")) {
     add("transport " + each.at("name").get<std::string>(),

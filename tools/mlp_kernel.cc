@@ -39,7 +39,11 @@ void backward(LayerShape shape, std::size_t samples, const float* in, const floa
   const Input x(in, n, inputs);
   const Input d(delta, n, outputs);
   Output(dw, inputs, outputs).noalias() = x.transpose() * d;
-  Eigen::Map<Row>(db, outputs) = d.colwise().sum();
+  // Row by row: Eigen's own column sums take their first elements by the pointer's alignment, and the order of a sum
+  // is its bits.
+  Eigen::Map<Row> sums(db, outputs);
+  sums = d.row(0);
+  for (Index i = 1; i < n; ++i) sums += d.row(i);
   if (delta_in == nullptr) return;
   Output back(delta_in, n, inputs);
   back.noalias() = d * Input(w, inputs, outputs).transpose();

@@ -4,7 +4,8 @@
 // targets (target_clones) do not reach into Eigen's templates, which choose their vector width when they
 // are compiled; so the width is a property of the whole unit, and the unit is chosen when the program
 // starts. Only a rank's own gradient depends on the choice: ranks agree, since the update comes out of the
-// exchange with the same bits everywhere. Row-major, f32, any alignment; one thread.
+// exchange with the same bits everywhere. Row-major, f32, at least one sample; one thread. Any alignment, which does
+// not change the bits.
 #pragma once
 
 #include <cstddef>

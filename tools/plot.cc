@@ -101,7 +101,7 @@ void add_log_ticks(Axis& axis) {
       const double place = std::log10(value);
       if (place < axis.low - 1e-9 || place > axis.high + 1e-9) continue;
       axis.ticks.push_back(value);
-      if (times == 1 || (span < 2.5 && (times == 2 || times == 5))) axis.labelled.push_back(value);
+      if (times == 1 || (span < 3.5 && (times == 2 || times == 5))) axis.labelled.push_back(value);
     }
   }
   if (axis.labelled.size() < 2) axis.labelled = axis.ticks;

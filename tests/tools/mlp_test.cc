@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "base/base.h"
 
@@ -85,6 +87,52 @@ TEST(Mlp, GradientAgreesWithFiniteDifferences) { check_gradient(mlp_kernel_basel
 TEST(Mlp, GradientOfTheAvx2KernelAgreesWithFiniteDifferences) {
   if (mlp_kernel_avx2() == nullptr || &mlp_kernel() != mlp_kernel_avx2()) GTEST_SKIP() << "this machine has no AVX2";
   check_gradient(*mlp_kernel_avx2());
+}
+
+// What forward and backward give when every array begins `shift` floats after a 64-byte boundary.
+std::vector<std::vector<float>> results_at(const MlpKernel& kernel, LayerShape shape, std::size_t count,
+                                           std::size_t shift) {
+  std::vector<std::vector<float>> blocks;
+  const auto place = [&](std::size_t length) {
+    blocks.emplace_back(length + 64);
+    float* at = blocks.back().data();
+    while (reinterpret_cast<std::uintptr_t>(at) % 64 != 0) ++at;
+    return at + shift;
+  };
+  const std::size_t inputs = count * shape.inputs, outputs = count * shape.outputs,
+                    weights = shape.inputs * shape.outputs;
+  float *in = place(inputs), *w = place(weights), *b = place(shape.outputs), *delta = place(outputs);
+  float *out = place(outputs), *dw = place(weights), *db = place(shape.outputs), *back = place(inputs);
+  Random random(9);
+  const auto fill = [&](float* at, std::size_t length) {
+    for (std::size_t i = 0; i < length; ++i) at[i] = static_cast<float>(random.normal());
+  };
+  fill(in, inputs);
+  fill(w, weights);
+  fill(b, shape.outputs);
+  fill(delta, outputs);
+  kernel.forward(shape, count, in, w, b, true, out);
+  kernel.backward(shape, count, in, w, delta, dw, db, back);
+  return {{out, out + outputs}, {dw, dw + weights}, {db, db + shape.outputs}, {back, back + inputs}};
+}
+
+// Goal: a run can be repeated to the bit, wherever its arrays lie in memory. Method: every alignment of a cache line,
+// with
+// `==`, for shapes that use Eigen's small, vector and blocked products.
+TEST(MlpKernel, BitsDoNotDependOnAlignment) {
+  std::vector<const MlpKernel*> kernels = {&mlp_kernel_baseline()};
+  if (&mlp_kernel() != kernels.front()) kernels.push_back(&mlp_kernel());
+  for (const MlpKernel* kernel : kernels) {
+    for (const auto& [count, shape] : std::vector<std::pair<std::size_t, LayerShape>>{
+             {25, {32, 48}}, {17, {24, 10}}, {32, {300, 128}}, {1, {24, 10}}, {4, {5, 3}}}) {
+      const std::vector<std::vector<float>> aligned = results_at(*kernel, shape, count, 0);
+      for (std::size_t shift = 1; shift < 16; ++shift) {
+        EXPECT_EQ(results_at(*kernel, shape, count, shift), aligned)
+            << kernel->target << ", " << count << " samples, " << shape.inputs << " x " << shape.outputs << ", shift "
+            << shift;
+      }
+    }
+  }
 }
 
 // Goal: a rank without samples contributes zeros, and parts of a batch add up to the whole. Method: split in three.

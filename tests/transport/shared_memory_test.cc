@@ -42,6 +42,7 @@ TEST(SharedMemory, StartTimeIsOfALivingProcess) {
 // Goal: the folder is there as long as one transport of the job needs it, and the environment is as
 // before. Method: three shares, dropped one by one, and a transport.
 TEST(SharedMemory, TheFolderLivesAsLongAsItsUsers) {
+  static_cast<void>(sweep_shared_memory("shares"));  // what a former run may have left
   auto first = ucx::SharedFolder::open("shares");
   auto second = ucx::SharedFolder::open("shares");
   auto other = ucx::SharedFolder::open("other");

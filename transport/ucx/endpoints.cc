@@ -42,6 +42,8 @@ Status Endpoints::connect(Peer& peer) {
   peer.endpoint = nullptr;
   Error error = status_error(completion_code(status), text("connect to rank ", peer.rank.value), status);
   error.rank = peer.rank;
+  peer.broken = true;
+  peer.failure = error;
   return error;
 }
 

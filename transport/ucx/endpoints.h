@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/base.h"
@@ -38,7 +39,8 @@ struct Peer {
   bool lost = false;    // fail_peer was called
   bool broken = false;  // UCX reported an error of the connection
   bool established = false;
-  std::uint64_t close_ns = 0;  // when to close even if not established; 0: not asked to
+  std::optional<Error> failure;  // why it could not be connected
+  std::uint64_t close_ns = 0;    // when to close even if not established; 0: not asked to
 };
 
 class Endpoints {
@@ -49,7 +51,8 @@ class Endpoints {
   [[nodiscard]] std::size_t size() const { return peers_.size(); }
   [[nodiscard]] Peer& at(std::size_t rank) { return *peers_[rank]; }
 
-  // Makes the peer's endpoint. peer_lost when it is known at once that there is nobody.
+  // Makes the peer's endpoint; tried once for each peer and view. peer_lost when it is known at once that there is
+  // nobody.
   Status connect(Peer& peer);
 
   // Closes the endpoint by force, if there is one: now, or when it is established, at the latest

@@ -44,26 +44,32 @@ Status UcxTransport::open_view(const View& view) {
   return endpoints_.open(view);
 }
 
-Status UcxTransport::ready(Peer*& peer, Rank rank, const Slice& slice, StartKind kind) {
-  if (rank.value >= endpoints_.size()) {
-    return endpoints_.size() == 0 ? no_view_error() : peer_range_error(rank, endpoints_.size());
-  }
-  if (!slice_fits(slice)) return slice_error(slice);
-  if (slice.bytes > 0) {
-    const std::uint64_t id = slice.region.id;
-    if (id == 0 || id > registrations_.size() || registrations_[id - 1].base != slice.region.base) {
-      return Error{Code::invalid_argument, text("region ", id, " is not registered with this transport")};
-    }
-  }
-  peer = &endpoints_.at(rank.value);
-  if (peer->lost || (peer->broken && kind == StartKind::send)) return peer_lost_error(rank);
-  if (peer->endpoint != nullptr || peer->broken) return {};
+bool UcxTransport::is_registered(const Slice& slice) const {
+  const std::uint64_t id = slice.region.id;
+  return slice.bytes == 0 || (id - 1 < registrations_.size() && registrations_[id - 1].base == slice.region.base);
+}
+
+Peer* UcxTransport::ready(Rank rank, const Slice& slice, StartKind kind) {
+  if (rank.value >= endpoints_.size() || !slice_fits(slice) || !is_registered(slice)) return nullptr;
+  Peer& peer = endpoints_.at(rank.value);
+  if (peer.endpoint != nullptr && !peer.lost && !peer.broken) [[likely]]
+    return &peer;
+  if (peer.lost || (peer.broken && kind == StartKind::send)) return nullptr;
+  if (peer.broken || endpoints_.connect(peer).ok()) return &peer;
   // A receive connects as well: what it matches can be ended only through an endpoint. Where that
   // fails, the message may still have come before; if not, it ends by fail_peer.
-  Status connected = endpoints_.connect(*peer);
-  if (connected.ok() || kind == StartKind::send) return connected;
-  peer->broken = true;
-  return {};
+  return kind == StartKind::receive ? &peer : nullptr;
+}
+
+Error UcxTransport::start_error(Rank rank, const Slice& slice) {
+  if (endpoints_.size() == 0) return no_view_error();
+  if (rank.value >= endpoints_.size()) return peer_range_error(rank, endpoints_.size());
+  if (!slice_fits(slice)) return slice_error(slice);
+  if (!is_registered(slice)) {
+    return {Code::invalid_argument, text("region ", slice.region.id, " is not registered with this transport")};
+  }
+  const Peer& peer = endpoints_.at(rank.value);
+  return peer.failure && !peer.lost ? *peer.failure : peer_lost_error(rank);
 }
 
 ucp_request_param_t UcxTransport::parameters(Record& record, const Slice& slice) const {
@@ -81,8 +87,8 @@ ucp_request_param_t UcxTransport::parameters(Record& record, const Slice& slice)
 }
 
 Result<Token> UcxTransport::start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
-  Peer* to = nullptr;
-  GOSSAMER_TRY(ready(to, peer, slice, StartKind::send));
+  Peer* const to = ready(peer, slice, StartKind::send);
+  if (to == nullptr) return start_error(peer, slice);
   Record& record = requests_.acquire(StartKind::send, peer, context, to->pending);
   record.owner = this;
   record.bytes = slice.bytes;
@@ -92,8 +98,8 @@ Result<Token> UcxTransport::start_send(Rank peer, Tag tag, const Slice& slice, s
 }
 
 Result<Token> UcxTransport::start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
-  Peer* from = nullptr;
-  GOSSAMER_TRY(ready(from, peer, slice, StartKind::receive));
+  Peer* const from = ready(peer, slice, StartKind::receive);
+  if (from == nullptr) return start_error(peer, slice);
   Record& record = requests_.acquire(StartKind::receive, peer, context, from->pending);
   record.owner = this;
   ucp_request_param_t receive = parameters(record, slice);

@@ -59,7 +59,10 @@ class UcxTransport final : public Transport {
     bool used = false;
   };
 
-  [[nodiscard]] Status ready(Peer*& peer, Rank rank, const Slice& slice, StartKind kind);
+  // The connected peer of a start, or null: then `start_error` says why, at the cost of a sentence.
+  [[nodiscard]] Peer* ready(Rank rank, const Slice& slice, StartKind kind);
+  [[nodiscard]] Error start_error(Rank rank, const Slice& slice);
+  [[nodiscard]] bool is_registered(const Slice& slice) const;
   [[nodiscard]] ucp_request_param_t parameters(Record& record, const Slice& slice) const;
   [[nodiscard]] Result<Token> started(Record& record, Peer& peer, void* request);
   [[nodiscard]] Code code_of(const Record& record, const Peer& peer, ucs_status_t status) const;

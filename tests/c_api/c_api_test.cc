@@ -1,0 +1,206 @@
+// The C interface alone: arguments, statuses, struct sizes, and a session of one rank.
+#include <gmock/gmock.h>
+#include <gossamer.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace {
+
+using ::testing::HasSubstr;
+
+// A session of one rank, without any environment.
+class OneRank : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    gossamer_config config = GOSSAMER_CONFIG_INIT;
+    config.rank = 0;
+    config.rank_count = 1;
+    config.job = "c_api_test";
+    ASSERT_EQ(gossamer_init(&config, &session), GOSSAMER_DONE) << gossamer_last_error();
+    options.tensors = tensors;
+    options.tensor_count = 2;
+    options.clip = 0.0;
+    options.momentum = 0.0;
+  }
+  void TearDown() override { gossamer_finalize(session); }
+
+  gossamer_session* session = nullptr;
+  gossamer_tensor tensors[2] = {{"w", 1000, 0}, {"b", 10, 1}};
+  gossamer_compressor_config options = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+};
+
+// Goal: every status has its name and a text. Method: the table itself, and a number that is none.
+TEST(Status, HasNameAndText) {
+#define EXPECT_STATUS(name, value, text)                              \
+  EXPECT_STREQ(gossamer_status_name(GOSSAMER_##name), "GOSSAMER_" #name); \
+  EXPECT_STREQ(gossamer_status_text(GOSSAMER_##name), text);
+  GOSSAMER_STATUS_TABLE(EXPECT_STATUS)
+#undef EXPECT_STATUS
+  EXPECT_STREQ(gossamer_status_name(static_cast<gossamer_status>(-99)), "unknown status");
+}
+
+// Goal: header and library have one version. Method: the macros against the function.
+TEST(Version, IsThatOfTheHeader) {
+  EXPECT_EQ(std::string(gossamer_version()), std::to_string(GOSSAMER_VERSION_MAJOR) + "." +
+                                                 std::to_string(GOSSAMER_VERSION_MINOR) + "." +
+                                                 std::to_string(GOSSAMER_VERSION_PATCH));
+}
+
+// Goal: a whole step works through the C interface. Method: one rank, density 1: the update is the gradient.
+TEST_F(OneRank, AStepGivesTheGradientBack) {
+  options.density = 1.0;
+  gossamer_compressor* compressor = nullptr;
+  ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+  std::vector<float> g(1000), b(10), w(1000, 1.0f), bw(10, 2.0f);
+  for (std::size_t i = 0; i < g.size(); ++i) g[i] = static_cast<float>(i) + 1.0f;
+  for (std::size_t i = 0; i < b.size(); ++i) b[i] = -static_cast<float>(i);
+  const float* gradients[] = {g.data(), b.data()};
+  float* weights[] = {w.data(), bw.data()};
+  ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+  gossamer_operation* operation = nullptr;
+  ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE) << gossamer_last_error();
+  EXPECT_EQ(gossamer_operation_test(operation), GOSSAMER_DONE);
+  gossamer_update update = GOSSAMER_UPDATE_INIT;
+  ASSERT_EQ(gossamer_recover(compressor, &update), GOSSAMER_DONE);
+  EXPECT_EQ(update.count, 1010u);
+  ASSERT_EQ(gossamer_update_apply(&update, weights, -1.0f), GOSSAMER_DONE);
+  for (std::size_t i = 0; i < g.size(); ++i) ASSERT_EQ(w[i], 1.0f - g[i]);
+  for (std::size_t i = 0; i < b.size(); ++i) ASSERT_EQ(bw[i], 2.0f - b[i]);
+  gossamer_stats stats = GOSSAMER_STATS_INIT;
+  ASSERT_EQ(gossamer_compressor_stats(compressor, &stats), GOSSAMER_DONE);
+  EXPECT_EQ(stats.operations, 1u);
+  EXPECT_EQ(stats.applied, 1010u);
+  EXPECT_EQ(stats.dimension, 1010u);
+  EXPECT_EQ(stats.bytes_sent, 0u);
+  gossamer_compressor_destroy(compressor);
+}
+
+// Goal: a non-finite gradient is found with rank and index, and the next step works. Method: NaN in the second tensor.
+TEST_F(OneRank, ANonFiniteGradientIsNamedAndForgotten) {
+  gossamer_compressor* compressor = nullptr;
+  ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+  std::vector<float> g(1000, 1.0f), b(10, 1.0f);
+  const float* gradients[] = {g.data(), b.data()};
+  b[3] = std::nanf("");
+  ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+  gossamer_operation* operation = nullptr;
+  ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
+  EXPECT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_NOT_FINITE);
+  EXPECT_EQ(gossamer_last_error_rank(), 0);
+  EXPECT_EQ(gossamer_last_error_index(), 1003);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("index 1003"));
+  b[3] = 1.0f;
+  ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
+  EXPECT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE);
+}
+
+// Goal: a caller's mistake is INVALID_ARGUMENT with a sentence, and nothing else happens. Method: one of each kind.
+TEST_F(OneRank, MistakesAreExplained) {
+  gossamer_compressor* compressor = nullptr;
+  EXPECT_EQ(gossamer_compressor_create(nullptr, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("session is NULL"));
+  EXPECT_EQ(gossamer_compressor_create(session, nullptr, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  options.density = 1.5;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("density is 1.5"));
+  EXPECT_EQ(compressor, nullptr);
+  options.density = 0.0;
+  options.columns = 1001;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("columns is 1001"));
+  options.columns = 0;
+  options.algorithm = 9;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  options.algorithm = 0;
+  tensors[0].count = 0;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("\"w\" has no elements"));
+  tensors[0].count = 1000;
+  options.struct_size = 3;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("initializer"));
+  options.struct_size = sizeof options;
+
+  ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+  gossamer_operation* operation = nullptr;
+  EXPECT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("call compress first"));
+  EXPECT_EQ(operation, nullptr);
+  std::vector<float> g(1000);
+  const float* missing[] = {g.data(), nullptr};
+  EXPECT_EQ(gossamer_compress(compressor, missing), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("\"b\" is NULL"));
+  gossamer_update update = GOSSAMER_UPDATE_INIT;
+  EXPECT_EQ(gossamer_recover(compressor, &update), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_update_apply(&update, nullptr, 1.0f), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_operation_wait(nullptr, 0), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_broadcast(session, g.data(), 4, 7, 0), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_check_equal(session, nullptr, g.data(), 4, 0), GOSSAMER_INVALID_ARGUMENT);
+}
+
+// Goal: sessions refuse impossible ranks and transports. Method: rank out of range, zero ranks, unknown transport.
+TEST(Init, RefusesImpossibleSettings) {
+  struct Case {
+    int32_t rank, rank_count;
+    const char* transport;
+    const char* words;
+  };
+  for (const Case& c : {Case{0, 0, nullptr, "rank_count is \"0\""}, Case{4, 4, nullptr, "rank is \"4\" (from api), expected a rank from 0 to 3"},
+                        Case{-7, 1, nullptr, "rank is -7"}, Case{0, 1, "carrier pigeon", "carrier pigeon"}}) {
+    gossamer_config config = GOSSAMER_CONFIG_INIT;
+    config.rank = c.rank;
+    config.rank_count = c.rank_count;
+    config.transport = c.transport;
+    gossamer_session* session = nullptr;
+    EXPECT_EQ(gossamer_init(&config, &session), GOSSAMER_INVALID_ARGUMENT) << c.words;
+    EXPECT_THAT(gossamer_last_error(), HasSubstr(c.words));
+    EXPECT_EQ(session, nullptr);
+  }
+  EXPECT_EQ(gossamer_init(nullptr, nullptr), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_rank(nullptr), -1);
+  gossamer_finalize(nullptr);
+  gossamer_compressor_destroy(nullptr);
+}
+
+// Goal: a caller built against an older, shorter struct still works. Method: struct_size cut after the tensors.
+TEST_F(OneRank, AShorterStructOfAnOlderCallerWorks) {
+  options.struct_size = offsetof(gossamer_compressor_config, density);
+  gossamer_compressor* compressor = nullptr;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+}
+
+// Goal: a newer caller's field that this library does not know is refused, not ignored. Method: a longer struct.
+TEST_F(OneRank, AnUnknownFieldOfANewerCallerIsRefused) {
+  struct {
+    gossamer_compressor_config known;
+    uint64_t unknown;
+  } newer = {options, 0};
+  newer.known.struct_size = sizeof newer;
+  gossamer_compressor* compressor = nullptr;
+  EXPECT_EQ(gossamer_compressor_create(session, &newer.known, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+  newer.unknown = 1;
+  EXPECT_EQ(gossamer_compressor_create(session, &newer.known, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("does not know"));
+}
+
+// Goal: log lines reach the sink with their level, and NULL ends it. Method: info lines of a new compressor.
+TEST_F(OneRank, LogLinesReachTheSink) {
+  std::vector<std::string> lines;
+  gossamer_set_log(
+      GOSSAMER_LOG_INFO,
+      [](gossamer_log_level, const char* line, void* context) {
+        static_cast<std::vector<std::string>*>(context)->push_back(line);
+      },
+      &lines);
+  gossamer_compressor* compressor = nullptr;
+  ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE);
+  gossamer_set_log(GOSSAMER_LOG_INFO, nullptr, nullptr);
+  EXPECT_THAT(lines, ::testing::Contains(HasSubstr("gs-sgd sketch all-reduce over 1 ranks")));
+}
+
+}  // namespace
