@@ -33,6 +33,8 @@ constexpr std::chrono::milliseconds verdict_grace{500};
 constexpr std::chrono::milliseconds leave_max{1000};
 // How long news of a death waits for a peer that does not read, before it is given to the caller.
 constexpr std::chrono::milliseconds publish_max{20};
+// How long rank 0's verdict may take to come after the news of a death.
+constexpr std::chrono::milliseconds verdict_after_death_max{150};
 
 class Mesh final : public Control, private LinkOwner {
  public:
@@ -86,6 +88,8 @@ class Mesh final : public Control, private LinkOwner {
   Collector collector_;
   asio::steady_timer collect_timer_{io_};
   asio::steady_timer publish_timer_{io_};
+  asio::steady_timer verdict_timer_{io_};
+  asio::steady_timer own_verdict_timer_{io_};
   asio::steady_timer leave_timer_{io_};
   std::optional<Loss> death_known_;
   std::optional<Loss> leaving_known_;
@@ -251,8 +255,16 @@ void Mesh::learn(Loss loss) {
 void Mesh::publish_death() {
   death_.store(&*death_known_, std::memory_order_release);
   raise_event();
-  if (rank_.value == 0) send_answers(collector_.lose(*death_known_));
-  call_.fail(*death_known_);
+  if (rank_.value == 0) {
+    send_answers(collector_.lose(*death_known_));
+    return call_.fail(*death_known_);
+  }
+  // A rank that was refused in a collective may end at once, and the news of its end overtake rank 0's
+  // verdict: what rank 0 says comes first, and it says something, since it learns of the death as well.
+  verdict_timer_.expires_after(verdict_after_death_max);
+  verdict_timer_.async_wait([this](const error_code& error) {
+    if (!error) call_.fail(*death_known_);
+  });
 }
 
 void Mesh::raise_event() {
@@ -335,16 +347,26 @@ void Mesh::take_part(Rank rank, wire::Collect part) {
   watch_collectives();
 }
 
+// The own answer comes last, when the others' are out: the caller may end the process on a refusal.
 void Mesh::send_answers(const std::vector<Answer>& answers) {
+  const wire::Verdict* own = nullptr;
+  bool drained = true;
   for (const Answer& answer : answers) {
     if (answer.to == rank_) {
-      call_.deliver(answer.verdict);
+      own = &answer.verdict;
     } else if (const auto& link = links_[answer.to.value]) {
       wire::Message message;
       *message.mutable_verdict() = answer.verdict;
       link->send(message);
+      drained = drained && link->drained();
     }
   }
+  if (own == nullptr) return;
+  if (drained) return call_.deliver(*own);
+  own_verdict_timer_.expires_after(publish_max);
+  own_verdict_timer_.async_wait([this, verdict = *own](const error_code& error) {
+    if (!error) call_.deliver(verdict);
+  });
 }
 
 void Mesh::watch_collectives() {

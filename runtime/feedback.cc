@@ -45,9 +45,8 @@ void Feedback::absorb(const Layout& layout, const float* const* gradients, float
     const std::uint64_t at = layout.inner_offset(i);
     const std::uint64_t count = layout.tensor(i).count;
     const auto part = [&](const Buffer& buffer) { return buffer.as<float>(dimension_).subspan(at, count); };
-    std::ranges::copy(part(u_[current_]), part(u_[1 - current_]).begin());
-    std::ranges::copy(part(v_[current_]), part(v_[1 - current_]).begin());
-    sketch::accumulate({gradients[i], count}, scale, momentum, part(u_[1 - current_]), part(v_[1 - current_]));
+    sketch::accumulate({gradients[i], count}, scale, momentum, {part(u_[current_]), part(v_[current_])},
+                       {part(u_[1 - current_]), part(v_[1 - current_])});
   }
 }
 

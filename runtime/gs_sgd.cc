@@ -24,7 +24,7 @@ class GsSgd final : public Algorithm {
   static Result<std::unique_ptr<Algorithm>> make(AlgorithmContext context) {
     std::unique_ptr<GsSgd> self(new GsSgd(std::move(context)));
     const CompressorShape& shape = self->context_.shape;
-    auto sketch = sketch::make_count_sketch({shape.layout.sparse(), shape.rows, shape.columns});
+    auto sketch = sketch::make_count_sketch({shape.layout.sparse(), shape.rows, shape.columns}, shape.candidates);
     GOSSAMER_TRY(sketch);
     self->sketch_ = std::move(*sketch);
     auto feedback = Feedback::make(shape.layout);

@@ -74,7 +74,12 @@ class TopK final : public Algorithm {
     return StageSize{};
   }
 
-  void drop() override { feedback_.drop(); }
+  void drop() override {
+    feedback_.drop();
+    // A part that could not be read leaves the sums of the parts before it.
+    const auto sums = sums_.as<float>(layout().sparse());
+    std::fill(sums.begin(), sums.end(), 0.0f);
+  }
   Update update() const override { return update_; }
 
  private:

@@ -44,7 +44,8 @@ void estimate_rows(const RowShape& shape, const float* rows, std::uint64_t first
 std::size_t keep_above(const float* values, std::size_t count, std::uint32_t first_index, std::int32_t above,
                        std::uint32_t* indices, std::int32_t* keys);
 
-void accumulate(const float* g, float scale, float momentum, float* u, float* v, std::size_t count);
+void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, float* u_next,
+                float* v_next, std::size_t count);
 double sum_squares(const float* values, std::size_t count);
 std::size_t first_non_finite(const float* values, std::size_t count);
 

@@ -81,8 +81,19 @@ class CountSketch {
 // Index of the first NaN or infinity; values.size() if there is none.
 [[nodiscard]] std::size_t first_non_finite(std::span<const float> values);
 
-// u = momentum * u + scale * g; v = v + u, each operation rounded by itself.
-void accumulate(std::span<const float> g, float scale, float momentum, std::span<float> u, std::span<float> v);
+// Momentum u and residual v of one generation, and where the next one goes; it may be the same memory.
+struct FeedbackVectors {
+  std::span<const float> u;
+  std::span<const float> v;
+};
+struct NextFeedbackVectors {
+  std::span<float> u;
+  std::span<float> v;
+};
+
+// to.u = momentum * from.u + scale * g; to.v = from.v + to.u; each operation rounded by itself.
+void accumulate(std::span<const float> g, float scale, float momentum, const FeedbackVectors& from,
+                const NextFeedbackVectors& to);
 
 // into[i] += from[i]; the merge of f32 payloads.
 void add(std::span<float> into, std::span<const float> from);

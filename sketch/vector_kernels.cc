@@ -64,7 +64,8 @@ std::size_t keep_above(const float* HWY_RESTRICT values, std::size_t count, std:
   return kept;
 }
 
-void accumulate(const float* g, float scale, float momentum, float* u, float* v, std::size_t count) {
+void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, float* u_next,
+                float* v_next, std::size_t count) {
   const FloatTag d;
   const Floats scales = hn::Set(d, scale);
   const Floats momenta = hn::Set(d, momentum);
@@ -72,12 +73,13 @@ void accumulate(const float* g, float scale, float momentum, float* u, float* v,
   for (; i + lanes <= count; i += lanes) {
     const Floats next = hn::Add(hn::Mul(momenta, hn::LoadU(d, u + i)), hn::Mul(scales, hn::LoadU(d, g + i)));
     const Floats sum = hn::Add(hn::LoadU(d, v + i), next);
-    hn::StoreU(next, d, u + i);
-    hn::StoreU(sum, d, v + i);
+    hn::StoreU(next, d, u_next + i);
+    hn::StoreU(sum, d, v_next + i);
   }
   for (; i < count; ++i) {
-    u[i] = momentum * u[i] + scale * g[i];
-    v[i] = v[i] + u[i];
+    const float next = momentum * u[i] + scale * g[i];
+    v_next[i] = v[i] + next;
+    u_next[i] = next;
   }
 }
 
@@ -172,8 +174,9 @@ std::size_t keep_above(const float* values, std::size_t count, std::uint32_t fir
   return HWY_DYNAMIC_DISPATCH(keep_above)(values, count, first_index, above, indices, keys);
 }
 
-void accumulate(const float* g, float scale, float momentum, float* u, float* v, std::size_t count) {
-  HWY_DYNAMIC_DISPATCH(accumulate)(g, scale, momentum, u, v, count);
+void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, float* u_next,
+                float* v_next, std::size_t count) {
+  HWY_DYNAMIC_DISPATCH(accumulate)(g, scale, momentum, u, v, u_next, v_next, count);
 }
 
 double sum_squares(const float* values, std::size_t count) { return HWY_DYNAMIC_DISPATCH(sum_squares)(values, count); }

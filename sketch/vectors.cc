@@ -16,9 +16,12 @@ std::size_t first_non_finite(std::span<const float> values) {
   return kernels::first_non_finite(values.data(), values.size());
 }
 
-void accumulate(std::span<const float> g, float scale, float momentum, std::span<float> u, std::span<float> v) {
-  GOSSAMER_CHECK(u.size() == g.size() && v.size() == g.size(), "accumulate: vectors of different lengths");
-  kernels::accumulate(g.data(), scale, momentum, u.data(), v.data(), g.size());
+void accumulate(std::span<const float> g, float scale, float momentum, const FeedbackVectors& from,
+                const NextFeedbackVectors& to) {
+  const std::size_t size = g.size();
+  GOSSAMER_CHECK(from.u.size() == size && from.v.size() == size && to.u.size() == size && to.v.size() == size,
+                 "accumulate: vectors of different lengths");
+  kernels::accumulate(g.data(), scale, momentum, from.u.data(), from.v.data(), to.u.data(), to.v.data(), size);
 }
 
 void add(std::span<float> into, std::span<const float> from) {

@@ -97,7 +97,7 @@ typedef struct gossamer_session gossamer_session;
 
 /* How data moves on while the program computes. */
 typedef enum gossamer_progress {
-  GOSSAMER_PROGRESS_AUTO = 0,   /* a thread where this host has a core for each rank and one more, else inline */
+  GOSSAMER_PROGRESS_AUTO = 0,   /* a thread where this host has two cores or more for each rank on it, else inline */
   GOSSAMER_PROGRESS_INLINE = 1, /* inside test and wait only */
   GOSSAMER_PROGRESS_THREAD = 2  /* one progress thread of the session */
 } gossamer_progress;

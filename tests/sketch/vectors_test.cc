@@ -80,7 +80,13 @@ TEST(Accumulate, RoundsEachOperationByItself) {
         u_expected[i] = next;
         v_expected[i] = v[i] + next;
       }
-      accumulate(g, 0.37F, 0.9F, u, v);
+      // Into other memory first, then in place.
+      std::vector<float> u_next(size);
+      std::vector<float> v_next(size);
+      accumulate(g, 0.37F, 0.9F, {u, v}, {u_next, v_next});
+      ASSERT_TRUE(same_bits(u_next, u_expected));
+      ASSERT_TRUE(same_bits(v_next, v_expected));
+      accumulate(g, 0.37F, 0.9F, {u, v}, {u, v});
       ASSERT_TRUE(same_bits(u, u_expected));
       ASSERT_TRUE(same_bits(v, v_expected));
     }

@@ -1,0 +1,158 @@
+// Real processes over real UCX: all rank counts agree, and every way to fail ends in time with the right words.
+#include "tests/c_api/peer_group.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/base.h"
+
+namespace gossamer::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+using ::testing::HasSubstr;
+
+constexpr seconds patience{60};
+
+void expect_all_done(PeerGroup& group, unsigned rank_count, const std::string& line) {
+  for (unsigned r = 0; r < rank_count; ++r) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << "rank " << r << " hangs:\n" << group.output(r);
+    ASSERT_TRUE(WIFEXITED(group.status(r)) && WEXITSTATUS(group.status(r)) == 0) << "rank " << r << ":\n" << group.output(r);
+    EXPECT_THAT(group.output(r), HasSubstr(line));
+  }
+  EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
+}
+
+class RankCounts : public ::testing::TestWithParam<unsigned> {};
+
+// Goal: every rank count ends with the same weights on all ranks. Method: all algorithms, weights compared by hash.
+TEST_P(RankCounts, EndWithEqualWeights) {
+  for (const char* algorithm : {"1", "2", "3", "4"}) {
+    PeerGroup group({.rank_count = GetParam(), .arguments = {"--algorithm", algorithm, "--steps", "12"}});
+    ASSERT_NO_FATAL_FAILURE(expect_all_done(group, GetParam(), "done 12"));
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Peers, RankCounts, ::testing::Values(1, 2, 3, 4, 6, 8));
+
+// Goal: a progress thread gives the same result as progress inside wait. Method: both, three ranks.
+TEST(Progress, ThreadAndInlineBothWork) {
+  for (const char* progress : {"1", "2"}) {
+    PeerGroup group({.rank_count = 3, .arguments = {"--progress", progress, "--steps", "30"}});
+    ASSERT_NO_FATAL_FAILURE(expect_all_done(group, 3, "done 30"));
+  }
+}
+
+// Goal: the tcp lanes alone work as well as shared memory. Method: UCX forced to tcp.
+TEST(Lanes, TcpAloneWorks) {
+  PeerGroup group({.rank_count = 3, .arguments = {"--steps", "12"}, .environment = {{"UCX_TLS", "tcp,self"}}});
+  expect_all_done(group, 3, "done 12");
+}
+
+// Goal: NaN on one rank is an error with rank and index on every rank, and the steps after it work.
+TEST(NonFinite, IsNamedOnEveryRankAndTheNextStepWorks) {
+  PeerGroup group({.rank_count = 4, .arguments = {"--steps", "8", "--nan-at", "3"}});
+  expect_all_done(group, 4, "done 7");
+  for (unsigned r = 0; r < 4; ++r) EXPECT_THAT(group.output(r), HasSubstr("not finite: rank 1 index 4321"));
+}
+
+// Kills `victim` once rank 0 has taken some steps, after a random while, and checks every survivor.
+void kill_one_of_four(unsigned victim, const char* algorithm, const char* schedule, unsigned delay_us) {
+  PeerGroup group({.rank_count = 4, .arguments = {"--algorithm", algorithm, "--schedule", schedule, "--steps", "1000000"}});
+  for (unsigned r = 0; r < 4; ++r) ASSERT_TRUE(group.wait_for_line(r, "ready", patience)) << group.output(r);
+  // A random moment inside the steps: what passes here is the peers' work, not a wait for a state.
+  const auto moment = steady_clock::now() + std::chrono::microseconds(delay_us);
+  while (steady_clock::now() < moment) {
+  }
+  group.signal(victim, SIGKILL);
+  const auto killed_at = steady_clock::now();
+  for (unsigned r = 0; r < 4; ++r) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << "rank " << r << " hangs after the death of rank " << victim << ":\n"
+                                                 << group.output(r);
+    if (r == victim) continue;
+    const auto took = std::chrono::duration_cast<milliseconds>(group.ended_at(r) - killed_at).count();
+    EXPECT_LT(took, GOSSAMER_KILL_LIMIT_MS) << "rank " << r << ":\n" << group.output(r);
+    EXPECT_TRUE(WIFEXITED(group.status(r)) && WEXITSTATUS(group.status(r)) == 10)
+        << "rank " << r << " status " << group.status(r) << ":\n" << group.output(r);
+    EXPECT_THAT(group.output(r), HasSubstr(text("error GOSSAMER_PEER_LOST at step, rank ", victim, ","))) << "rank " << r;
+    EXPECT_THAT(group.output(r), HasSubstr("finalized")) << "rank " << r;
+  }
+  EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
+}
+
+// Goal: killing any one of four at a random moment, twenty times: each survivor ends with the right error in
+// under 2 s, without a leftover in shared memory. Method: seeded moments, victims, algorithms.
+TEST(Kill, TwentyTimesEachSurvivorNamesTheVictimInTime) {
+  Random random(20);
+  for (unsigned round = 0; round < 20; ++round) {
+    const auto victim = static_cast<unsigned>(random.below(4));
+    const std::string algorithm = std::to_string(1 + random.below(4));
+    const auto delay_us = static_cast<unsigned>(random.below(60'000));
+    ASSERT_NO_FATAL_FAILURE(kill_one_of_four(victim, algorithm.c_str(), "0", delay_us)) << "round " << round;
+    if (HasFailure()) FAIL() << "round " << round << ", victim " << victim << ", algorithm " << algorithm;
+  }
+}
+
+class KillOnSchedule : public ::testing::TestWithParam<const char*> {};
+
+// Goal: the same on every schedule. Method: gs-SGD, each victim once.
+TEST_P(KillOnSchedule, EachVictimIsNamed) {
+  for (unsigned victim = 0; victim < 4; ++victim)
+    ASSERT_NO_FATAL_FAILURE(kill_one_of_four(victim, "1", GetParam(), 7'000 * (victim + 1)));
+}
+INSTANTIATE_TEST_SUITE_P(Schedules, KillOnSchedule, ::testing::Values("1", "2", "3", "4", "5"));
+
+// Goal: who waits for a stopped peer is told who waits for whom, in which step, and for how long. Method: rank 1
+// stops itself; the others wait for half a second.
+TEST(Stopped, TheWaitSaysWhoWaitsForWhom) {
+  PeerGroup group({.rank_count = 3, .arguments = {"--steps", "9", "--stop-at", "2", "--wait-ms", "500", "--schedule", "3"}});
+  for (const unsigned r : {0u, 2u}) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << group.output(r);
+    EXPECT_THAT(group.output(r), ::testing::ContainsRegex(text("error GOSSAMER_DEADLINE at step, rank -1, index -1: rank ", r,
+                                                               " waits for rank [0-9], gs-sgd step 3, sketch .* slice [0-9], 5")));
+  }
+}
+
+// Goal: a configuration that differs on one rank is refused on every rank with the field and both values.
+TEST(Mismatch, IsRefusedOnEveryRankWithBothValues) {
+  PeerGroup group({.rank_count = 3,
+                   .arguments = {"--columns", "4096"},
+                   .environment = {},
+                   .environment_of = {{2, {{"EXCHANGE_PEER_COLUMNS", "8192"}}}}});
+  for (unsigned r = 0; r < 3; ++r) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << group.output(r);
+    EXPECT_THAT(group.output(r), HasSubstr("error GOSSAMER_MISMATCH at compressor"));
+    EXPECT_THAT(group.output(r), ::testing::AllOf(HasSubstr("columns"), HasSubstr("4096"), HasSubstr("8192")));
+  }
+}
+
+// Goal: a rank whose own configuration is wrong says so, and the others do not wait for it. Method: too many columns.
+TEST(Mismatch, AnInvalidConfigurationOfOneRankEndsAll) {
+  PeerGroup group({.rank_count = 2,
+                   .arguments = {},
+                   .environment = {},
+                   .environment_of = {{1, {{"EXCHANGE_PEER_COLUMNS", "200001"}}}}});
+  for (unsigned r = 0; r < 2; ++r) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << group.output(r);
+    EXPECT_THAT(group.output(r), HasSubstr("columns is 200001"));
+  }
+  EXPECT_THAT(group.output(1), HasSubstr("GOSSAMER_INVALID_ARGUMENT"));
+}
+
+// Goal: ranks that never come are named when the time is over. Method: rank count 4, two of them end at once.
+TEST(Missing, RanksThatDidNotComeAreNamed) {
+  PeerGroup group({.rank_count = 4,
+                   .arguments = {},
+                   .environment = {{"GOSSAMER_INIT_TIMEOUT_S", "2"}},
+                   .environment_of = {{2, {{"GOSSAMER_RANK_COUNT", "none"}}}, {3, {{"GOSSAMER_RANK_COUNT", "none"}}}}});
+  for (const unsigned r : {0u, 1u}) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << group.output(r);
+    EXPECT_THAT(group.output(r), ::testing::AllOf(HasSubstr("GOSSAMER_DEADLINE"), HasSubstr("2 and 3")));
+  }
+}
+
+}  // namespace
+}  // namespace gossamer::testing
