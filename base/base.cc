@@ -42,7 +42,8 @@ std::string_view code_remedy(Code code) {
 
 std::uint64_t SteadyClock::now_ns() const {
   return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
 }
 
 void VirtualClock::advance_to(std::uint64_t now_ns) {

@@ -10,8 +10,8 @@ namespace gossamer {
 
 }  // namespace gossamer
 
-#define GOSSAMER_CHECK(condition, message)                                       \
-  do {                                                                           \
-    if (!(condition)) [[unlikely]]                                               \
-      ::gossamer::fail_check(#condition, __FILE__, __LINE__, (message));         \
+#define GOSSAMER_CHECK(condition, message)                               \
+  do {                                                                   \
+    if (!(condition)) [[unlikely]]                                       \
+      ::gossamer::fail_check(#condition, __FILE__, __LINE__, (message)); \
   } while (false)

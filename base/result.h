@@ -14,20 +14,20 @@
 namespace gossamer {
 
 // X(name, value, what the caller does next). Values are the C ABI's status values.
-#define GOSSAMER_CODE_TABLE(X)                                                              \
-  X(done, 0, "nothing to do")                                                               \
-  X(pending, 1, "ask again")                                                                \
-  X(busy, 2, "finish the operation in flight, then start again")                            \
-  X(invalid_argument, -1, "fix the call")                                                   \
-  X(mismatch, -2, "give every peer the same configuration")                                 \
-  X(peer_lost, -3, "end the session, or build one without the lost peer")                   \
-  X(deadline, -4, "look at whom the message waits for, or allow more time")                 \
-  X(not_finite, -5, "mend the gradient of the named rank; nothing was committed")           \
-  X(disagreement, -6, "end the session: ranks recovered different coordinates")             \
-  X(out_of_resources, -7, "raise the limit that the message names")                         \
-  X(unavailable, -8, "check the network, file or device that the message names")            \
-  X(malformed, -9, "drop the bytes: they are not what they claim to be")                    \
-  X(cancelled, -10, "nothing: the operation was given up on request")                       \
+#define GOSSAMER_CODE_TABLE(X)                                                    \
+  X(done, 0, "nothing to do")                                                     \
+  X(pending, 1, "ask again")                                                      \
+  X(busy, 2, "finish the operation in flight, then start again")                  \
+  X(invalid_argument, -1, "fix the call")                                         \
+  X(mismatch, -2, "give every peer the same configuration")                       \
+  X(peer_lost, -3, "end the session, or build one without the lost peer")         \
+  X(deadline, -4, "look at whom the message waits for, or allow more time")       \
+  X(not_finite, -5, "mend the gradient of the named rank; nothing was committed") \
+  X(disagreement, -6, "end the session: ranks recovered different coordinates")   \
+  X(out_of_resources, -7, "raise the limit that the message names")               \
+  X(unavailable, -8, "check the network, file or device that the message names")  \
+  X(malformed, -9, "drop the bytes: they are not what they claim to be")          \
+  X(cancelled, -10, "nothing: the operation was given up on request")             \
   X(internal, -11, "report a defect in Gossamer")
 
 enum class Code : std::int32_t {
@@ -91,10 +91,9 @@ class [[nodiscard]] Status : public Result<Done> {
 };
 
 // Returns the error of `expression` (a Result or Status) from the enclosing function, if it failed.
-#define GOSSAMER_TRY(expression)                                        \
-  do {                                                                  \
-    if (auto&& gossamer_try_ = (expression); !gossamer_try_.ok())       \
-      return ::gossamer::Error(gossamer_try_.error());                  \
+#define GOSSAMER_TRY(expression)                                                                                   \
+  do {                                                                                                             \
+    if (auto&& gossamer_try_ = (expression); !gossamer_try_.ok()) return ::gossamer::Error(gossamer_try_.error()); \
   } while (false)
 
 }  // namespace gossamer

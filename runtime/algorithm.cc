@@ -13,9 +13,8 @@ Result<std::unique_ptr<Algorithm>> make_algorithm(AlgorithmContext context) {
     case AlgorithmKind::dense:
       return make_dense(std::move(context));
   }
-  return Error{Code::invalid_argument,
-               text("algorithm is ", static_cast<int>(context.shape.algorithm),
-                    ", expected 1 (gs-sgd), 2 (shared-top-k), 3 (top-k) or 4 (dense)")};
+  return Error{Code::invalid_argument, text("algorithm is ", static_cast<int>(context.shape.algorithm),
+                                            ", expected 1 (gs-sgd), 2 (shared-top-k), 3 (top-k) or 4 (dense)")};
 }
 
 Result<topology::ScheduleRequest> schedule_stage(const AlgorithmContext& context, std::string_view label,

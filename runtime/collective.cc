@@ -24,8 +24,9 @@ Result<CollectiveRun> CollectiveRun::make(const Setup& setup, const Stage& stage
   run.bytes_max_ = stage.bytes_max;
   run.slice_count_ = *slices;
   if (stage.concatenating) {
-    GOSSAMER_CHECK(stage.schedule.collective == topology::Collective::all_gather && *slices == stage.schedule.rank_count,
-                   "parts of varying length are gathered, one slice for each rank");
+    GOSSAMER_CHECK(
+        stage.schedule.collective == topology::Collective::all_gather && *slices == stage.schedule.rank_count,
+        "parts of varying length are gathered, one slice for each rank");
     run.part_bytes_.resize(stage.schedule.rank_count);
   }
 
@@ -197,8 +198,10 @@ Status CollectiveRun::transferred(std::uint32_t index, std::uint64_t bytes) {
   if (concatenating_) {
     part_bytes_[transfer.slices.first] = bytes;
   } else if (const std::uint64_t expected = range_bytes(transfer.slices); bytes != expected) {
-    return Error{Code::malformed, text("rank ", transfer.peer.value, " sent ", bytes, " B for ", label_, " slice ",
-                                       transfer.slices.first, ", expected ", expected, " B"), transfer.peer};
+    return Error{Code::malformed,
+                 text("rank ", transfer.peer.value, " sent ", bytes, " B for ", label_, " slice ",
+                      transfer.slices.first, ", expected ", expected, " B"),
+                 transfer.peer};
   }
   return {};
 }

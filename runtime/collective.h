@@ -24,12 +24,12 @@ enum class ActionKind : std::uint8_t { send, receive, merge, prepare };
 struct Action {
   ActionKind kind = ActionKind::prepare;
   std::uint32_t plan = 0;
-  Rank peer;                // send, receive
-  Tag tag;                  // send, receive
+  Rank peer;                  // send, receive
+  Tag tag;                    // send, receive
   std::uint64_t context = 0;  // send, receive: comes back with the completion
-  transport::Slice slice;   // send: from here; receive: to here; merge: into here
-  transport::Slice staged;  // merge: from here
-  std::size_t stage = 0;    // prepare: which
+  transport::Slice slice;     // send: from here; receive: to here; merge: into here
+  transport::Slice staged;    // merge: from here
+  std::size_t stage = 0;      // prepare: which
 };
 
 // Which transfer a completion belongs to.

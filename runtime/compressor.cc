@@ -30,7 +30,8 @@ Status Compressor::reduce() {
   if (in_flight_)
     return Error{Code::busy, text(name_, " has an operation in flight: wait for it before the next reduce")};
   if (!compressed_)
-    return Error{Code::invalid_argument, text(name_, " has nothing to reduce: call compress first, once for each reduce")};
+    return Error{Code::invalid_argument,
+                 text(name_, " has nothing to reduce: call compress first, once for each reduce")};
   GOSSAMER_TRY(driver_.submit(plan_));
   compressed_ = false;
   has_update_ = false;
@@ -69,9 +70,11 @@ Status Compressor::wait(std::uint64_t limit_ns) {
 }
 
 Result<Update> Compressor::update() const {
-  if (in_flight_) return Error{Code::busy, text(name_, " has an operation in flight: wait for it, then recover its update")};
+  if (in_flight_)
+    return Error{Code::busy, text(name_, " has an operation in flight: wait for it, then recover its update")};
   if (!has_update_)
-    return Error{Code::invalid_argument, text(name_, " has no update: none of its operations has ended done since the last reduce")};
+    return Error{Code::invalid_argument,
+                 text(name_, " has no update: none of its operations has ended done since the last reduce")};
   return algorithm_->update();
 }
 

@@ -53,8 +53,8 @@ class Compressor {
   std::string name_;
   std::unique_ptr<Algorithm> algorithm_;
   std::uint32_t plan_ = 0;
-  bool compressed_ = false;   // a payload waits for reduce
-  bool in_flight_ = false;    // reduce was called and its end not seen yet
+  bool compressed_ = false;  // a payload waits for reduce
+  bool in_flight_ = false;   // reduce was called and its end not seen yet
   bool has_update_ = false;
   CompressorStats stats_;
 };

@@ -33,6 +33,8 @@ double default_density(AlgorithmKind kind) {
   return 1.0;
 }
 
+double default_momentum(AlgorithmKind kind) { return kind == AlgorithmKind::dense ? 0.9 : 0.3; }
+
 namespace {
 
 Error wrong(std::string message) { return Error{Code::invalid_argument, std::move(message)}; }
@@ -50,8 +52,8 @@ Status check_numbers(const CompressorConfig& config) {
   if (std::isnan(config.oversampling) || (config.oversampling != 0.0 && config.oversampling < 1.0) ||
       std::isinf(config.oversampling))
     return wrong(text("oversampling is ", config.oversampling, ", expected at least 1, or 0 for the default"));
-  if (std::isnan(config.momentum) || config.momentum < 0.0 || config.momentum >= 1.0)
-    return wrong(text("momentum is ", config.momentum, ", expected a number in [0, 1)"));
+  if (std::isnan(config.momentum) || config.momentum >= 1.0)
+    return wrong(text("momentum is ", config.momentum, ", expected a number in [0, 1), or -1 for the default"));
   if (std::isnan(config.clip) || config.clip < 0.0 || std::isinf(config.clip))
     return wrong(text("clip is ", config.clip, ", expected a positive norm, or 0 for no clipping"));
   return {};
@@ -68,7 +70,7 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
   shape.algorithm = config.algorithm;
   shape.name = config.name.empty() ? std::string(algorithm_name(config.algorithm)) : config.name;
   shape.layout = std::move(*layout);
-  shape.momentum = static_cast<float>(config.momentum);
+  shape.momentum = static_cast<float>(config.momentum >= 0.0 ? config.momentum : default_momentum(config.algorithm));
   shape.clip = config.clip;
   shape.selection = config.selection;
   shape.keep_k = config.keep_k;
@@ -85,8 +87,8 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
 
   if (config.columns > d)
     return wrong(text("columns is ", config.columns, ", more than the ", d,
-                      " coordinates that are compressed: a sketch larger than its vector saves nothing; expected 1 to ", d,
-                      ", or 0 for the default"));
+                      " coordinates that are compressed: a sketch larger than its vector saves nothing; expected 1 to ",
+                      d, ", or 0 for the default"));
   shape.rows = config.rows != 0 ? config.rows : default_rows;
   shape.columns = config.columns != 0 ? config.columns : whole_lines(std::min<std::uint64_t>(shape.k, 1u << 28));
   const double oversampling = config.oversampling > 0.0 ? config.oversampling : default_oversampling;

@@ -27,7 +27,7 @@ struct CompressorConfig {
   std::uint32_t rows = 0;     // 0: default_rows
   std::uint32_t columns = 0;  // 0: k, in whole cache lines
   double oversampling = 0.0;  // 0: default_oversampling
-  double momentum = 0.9;
+  double momentum = -1.0;     // negative: default_momentum
   double clip = 1.0;
   SelectionKind selection = SelectionKind::top;
   bool keep_k = false;
@@ -37,6 +37,7 @@ struct CompressorConfig {
 
 // Defaults that train: docs/algorithms.md has the measurements.
 [[nodiscard]] double default_density(AlgorithmKind kind);
+[[nodiscard]] double default_momentum(AlgorithmKind kind);
 inline constexpr std::uint32_t default_rows = 3;
 inline constexpr double default_oversampling = 2.0;
 

@@ -292,7 +292,8 @@ void Driver::sleep(std::uint64_t until_ns) {
     std::array<pollfd, 3> descriptors = {pollfd{transport_.event_descriptor(), POLLIN, 0},
                                          pollfd{control_descriptor, POLLIN, 0}, pollfd{wake_descriptor_, POLLIN, 0}};
     const std::uint64_t sleep_ns = std::min(sleep_max_ns, until_ns - now_ns);
-    const timespec timeout = {static_cast<time_t>(sleep_ns / 1'000'000'000), static_cast<long>(sleep_ns % 1'000'000'000)};
+    const timespec timeout = {static_cast<time_t>(sleep_ns / 1'000'000'000),
+                              static_cast<long>(sleep_ns % 1'000'000'000)};
     ppoll(descriptors.data(), descriptors.size(), &timeout, nullptr);
     if (descriptors[2].revents != 0) {
       std::uint64_t count = 0;

@@ -106,14 +106,14 @@ class Driver {
   std::atomic<std::uint32_t> starts_head_{0};
   std::atomic<std::uint32_t> starts_tail_{0};
 
-  std::optional<Loss> loss_;          // a peer that left in good order; operations that need it will fail
-  std::uint64_t moved_at_ns_ = 0;     // when something last moved
+  std::optional<Loss> loss_;       // a peer that left in good order; operations that need it will fail
+  std::uint64_t moved_at_ns_ = 0;  // when something last moved
 
   std::uint64_t busy_until_ns_ = 0;
   std::atomic<std::uint64_t> wire_ns_{0};  // inside the transport while it moved something, since the beginning
 
   std::thread thread_;
-  std::mutex mutex_;                  // over everything above, in thread mode; never taken by submit and test
+  std::mutex mutex_;  // over everything above, in thread mode; never taken by submit and test
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint32_t> wanted_{0};  // others that want the mutex: the thread lets them
   std::atomic<bool> asleep_{false};

@@ -20,11 +20,9 @@ Result<std::uint32_t> Engine::add(std::string name, Work& work) {
   CollectiveRun::MessageCounts counts;
   std::size_t actions = 1;
   for (const Stage& stage : work.stages()) {
-    auto run = CollectiveRun::make({.epoch = epoch_,
-                                    .rank = rank_,
-                                    .plan = number,
-                                    .stage = static_cast<std::uint32_t>(plan->runs.size())},
-                                   stage, counts);
+    auto run = CollectiveRun::make(
+        {.epoch = epoch_, .rank = rank_, .plan = number, .stage = static_cast<std::uint32_t>(plan->runs.size())}, stage,
+        counts);
     GOSSAMER_TRY(run);
     actions += run->actions_max();
     plan->runs.push_back(std::move(*run));
@@ -192,7 +190,8 @@ std::string Engine::describe_wait(std::uint32_t plan, std::uint64_t waited_ns) c
     if (const auto wait = p.runs[p.stage].wait())
       return text("rank ", rank_.value, " waits for rank ", wait->peer.value, ", ", place, ", ", wait->what, ", ",
                   format_duration(waited_ns));
-  return text("rank ", rank_.value, " waits for nobody but its own progress, ", place, ", ", format_duration(waited_ns));
+  return text("rank ", rank_.value, " waits for nobody but its own progress, ", place, ", ",
+              format_duration(waited_ns));
 }
 
 }  // namespace gossamer::runtime

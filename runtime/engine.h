@@ -29,9 +29,9 @@ namespace gossamer::runtime {
 // How a plan's latest operation stands. Written by the engine, read by anyone.
 struct PlanState {
   std::atomic<Code> code{Code::done};
-  Error error;                     // valid once `code` is a failure
-  std::uint32_t operations = 0;    // started so far
-  std::uint64_t bytes_sent = 0;    // by the latest operation
+  Error error;                   // valid once `code` is a failure
+  std::uint32_t operations = 0;  // started so far
+  std::uint64_t bytes_sent = 0;  // by the latest operation
   // Of the latest operation, on the driver's clock; written by the driver, valid once it is done.
   std::uint64_t started_ns = 0;
   std::uint64_t finished_ns = 0;

@@ -21,8 +21,8 @@ namespace gossamer::runtime {
 
 // What one read of a rank's gradients tells.
 struct GradientScan {
-  float scale = 1.0f;                            // that cuts the norm to the bound
-  std::optional<std::uint64_t> first_non_finite; // position in the caller's order
+  float scale = 1.0f;                             // that cuts the norm to the bound
+  std::optional<std::uint64_t> first_non_finite;  // position in the caller's order
 };
 
 // Reads every gradient once. `clip` 0: no bound. Tensors as in the layout.

@@ -11,7 +11,7 @@ struct PartHeader {
   std::uint64_t flag = 0;
   std::uint64_t value_count = 0;
 };
-}
+}  // namespace
 
 Result<IndexGather> IndexGather::make(const AlgorithmContext& context, std::uint64_t count_max, bool with_values) {
   IndexGather gather;
@@ -51,7 +51,8 @@ void IndexGather::fill(Rank rank, std::uint64_t flag, std::span<const std::uint3
     std::memcpy(out + sizeof header, values_.data(), values_bytes);
   }
   const std::size_t list_at = sizeof header + values_bytes;
-  own_bytes_ = list_at + sketch::encode_index_list(indices, {out + list_at, static_cast<std::size_t>(bytes_max_) - list_at});
+  own_bytes_ =
+      list_at + sketch::encode_index_list(indices, {out + list_at, static_cast<std::size_t>(bytes_max_) - list_at});
 }
 
 Status IndexGather::check_flags(std::span<const std::uint64_t> part_bytes) const {
@@ -60,7 +61,8 @@ Status IndexGather::check_flags(std::span<const std::uint64_t> part_bytes) const
     PartHeader header;
     if (part_bytes[r] < sizeof header)
       return Error{Code::malformed,
-                   text("rank ", r, " sent a part of ", part_bytes[r], " B, expected at least ", sizeof header), Rank{r}};
+                   text("rank ", r, " sent a part of ", part_bytes[r], " B, expected at least ", sizeof header),
+                   Rank{r}};
     std::memcpy(&header, part(Rank{r}), sizeof header);
     least = std::min(least, header.flag);
   }
@@ -73,16 +75,16 @@ Result<IndexGather::Part> IndexGather::read(Rank rank, std::uint64_t part_bytes)
   std::memcpy(&header, part(rank), sizeof header);
   std::span<const std::byte> bytes(part(rank) + sizeof header, part_bytes - sizeof header);
   if (header.value_count > values_.size() || header.value_count * sizeof(float) > bytes.size())
-    return Error{Code::malformed, text("rank ", rank.value, " claims ", header.value_count, " values in ", part_bytes, " B"),
-                 rank};
+    return Error{Code::malformed,
+                 text("rank ", rank.value, " claims ", header.value_count, " values in ", part_bytes, " B"), rank};
   std::memcpy(values_.data(), bytes.data(), header.value_count * sizeof(float));
   bytes = bytes.subspan(header.value_count * sizeof(float));
   const auto count = sketch::decode_index_list(bytes, dimension_, indices_);
   if (!count.ok())
     return Error{count.error().code, text("index list of rank ", rank.value, ": ", count.error().message), rank};
   if (with_values_ && *count != header.value_count)
-    return Error{Code::malformed, text("rank ", rank.value, " sent ", *count, " indices with ", header.value_count, " values"),
-                 rank};
+    return Error{Code::malformed,
+                 text("rank ", rank.value, " sent ", *count, " indices with ", header.value_count, " values"), rank};
   return Part{std::span<const std::uint32_t>(indices_).first(*count),
               std::span<const float>(values_).first(header.value_count)};
 }

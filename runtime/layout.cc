@@ -7,7 +7,8 @@ namespace gossamer::runtime {
 
 Result<Layout> Layout::make(std::vector<Tensor> tensors) {
   if (tensors.empty())
-    return Error{Code::invalid_argument, "a compressor needs at least one tensor, got none: set tensors and tensor_count"};
+    return Error{Code::invalid_argument,
+                 "a compressor needs at least one tensor, got none: set tensors and tensor_count"};
   Layout layout;
   std::set<std::string> names;
   for (const Tensor& tensor : tensors) {
@@ -17,8 +18,9 @@ Result<Layout> Layout::make(std::vector<Tensor> tensors) {
       return Error{Code::invalid_argument, text("two tensors are named \"", tensor.name, "\": give each its own name")};
     layout.outer_.push_back(layout.dimension_);
     if (tensor.count > std::numeric_limits<std::uint32_t>::max() - layout.dimension_)
-      return Error{Code::invalid_argument, text("the tensors have more than ", std::numeric_limits<std::uint32_t>::max(),
-                                                " elements together: use several compressors")};
+      return Error{Code::invalid_argument,
+                   text("the tensors have more than ", std::numeric_limits<std::uint32_t>::max(),
+                        " elements together: use several compressors")};
     layout.dimension_ += tensor.count;
   }
   layout.tensors_ = std::move(tensors);

@@ -27,7 +27,8 @@ Session::~Session() {
   driver_.reset();
   if (!closed.ok()) {
     // The network may still write to what was retired: it is given up with the transport, not freed.
-    log(LogLevel::warning, text("rank ", rank().value, " leaves memory of unfinished transfers behind: ", closed.error().message));
+    log(LogLevel::warning,
+        text("rank ", rank().value, " leaves memory of unfinished transfers behind: ", closed.error().message));
     for (auto& compressor : retired_) static_cast<void>(compressor.release());
     for (auto& memory : retired_memory_) static_cast<void>(new std::shared_ptr<void>(memory));
   }
@@ -63,7 +64,8 @@ void Session::destroy_compressor(Compressor* compressor) {
 
 Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t limit_ns) {
   if (root.value >= rank_count())
-    return Error{Code::invalid_argument, text("root is ", root.value, ", expected a rank from 0 to ", rank_count() - 1)};
+    return Error{Code::invalid_argument,
+                 text("root is ", root.value, ", expected a rank from 0 to ", rank_count() - 1)};
   const std::uint64_t limit = limit_ns != 0 ? limit_ns : parts_.timeout_ns;
   const std::vector<Field> fields = {{"bytes", text(data.size())}, {"root", text(root.value)}};
   GOSSAMER_TRY(parts_.control->agree("broadcast", fields, limit));

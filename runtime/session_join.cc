@@ -101,7 +101,8 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   GOSSAMER_TRY(all_ready);
 
   const std::string host = host_identity();
-  auto blobs = (*control)->all_gather("addresses", make_introduction(host, (*made)->address()), settings->init_timeout_ns);
+  auto blobs =
+      (*control)->all_gather("addresses", make_introduction(host, (*made)->address()), settings->init_timeout_ns);
   GOSSAMER_TRY(blobs);
   transport::View view{Epoch{1}, settings->rank, {}};
   std::uint32_t local_ranks = 0;

@@ -23,13 +23,24 @@ struct SettingDefinition {
   const char* meaning;
 };
 
-enum Index : std::size_t { rank, rank_count, rendezvous, rendezvous_fd, bind_host, transport, job, init_timeout, progress };
+enum Index : std::size_t {
+  rank,
+  rank_count,
+  rendezvous,
+  rendezvous_fd,
+  bind_host,
+  transport,
+  job,
+  init_timeout,
+  progress
+};
 
 constexpr std::array<SettingDefinition, 9> definitions = {{
     {"rank", "GOSSAMER_RANK", "RANK", "0", "this process's rank, 0 to rank_count - 1"},
     {"rank_count", "GOSSAMER_RANK_COUNT", "WORLD_SIZE", "1", "how many ranks the session has"},
     {"rendezvous", "GOSSAMER_RENDEZVOUS", nullptr, "127.0.0.1:29400", "host:port where rank 0 listens"},
-    {"rendezvous_fd", "GOSSAMER_RENDEZVOUS_FD", nullptr, "-1", "rank 0: a socket that listens already, from the launcher"},
+    {"rendezvous_fd", "GOSSAMER_RENDEZVOUS_FD", nullptr, "-1",
+     "rank 0: a socket that listens already, from the launcher"},
     {"bind_host", "GOSSAMER_BIND_HOST", nullptr, "127.0.0.1", "address that listeners bind to"},
     {"transport", "GOSSAMER_TRANSPORT", nullptr, "ucx", "what moves the data: ucx"},
     {"job", "GOSSAMER_JOB", nullptr, "default", "names this job's shared-memory files"},
@@ -56,7 +67,8 @@ std::string trim(std::string_view text) {
 Result<std::map<std::string, std::string>> read_config_file(const std::string& path) {
   std::ifstream file(path);
   if (!file)
-    return Error{Code::unavailable, text(config_variable, " names ", path, ", which cannot be read: ", std::strerror(errno))};
+    return Error{Code::unavailable,
+                 text(config_variable, " names ", path, ", which cannot be read: ", std::strerror(errno))};
   std::map<std::string, std::string> values;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
@@ -67,8 +79,9 @@ Result<std::map<std::string, std::string>> read_config_file(const std::string& p
     const bool known = std::any_of(definitions.begin(), definitions.end(),
                                    [&](const SettingDefinition& definition) { return name == definition.variable; });
     if (equals == std::string::npos || !known)
-      return Error{Code::invalid_argument, text(path, ":", number, ": \"", line,
-                                                "\" is no setting, expected NAME = value with a name that `gossamer info` lists")};
+      return Error{Code::invalid_argument,
+                   text(path, ":", number, ": \"", line,
+                        "\" is no setting, expected NAME = value with a name that `gossamer info` lists")};
     values[name] = trim(std::string_view(line).substr(equals + 1));
   }
   return values;
@@ -190,8 +203,8 @@ Result<std::vector<SettingLine>> describe_settings() {
   GOSSAMER_TRY(found);
   std::vector<SettingLine> lines;
   for (std::size_t i = 0; i < definitions.size(); ++i)
-    lines.push_back({definitions[i].name, definitions[i].variable, (*found)[i].value, (*found)[i].origin,
-                     definitions[i].meaning});
+    lines.push_back(
+        {definitions[i].name, definitions[i].variable, (*found)[i].value, (*found)[i].origin, definitions[i].meaning});
   return lines;
 }
 
@@ -201,10 +214,10 @@ std::vector<std::string> unknown_variables() {
     const std::string_view line(*entry);
     const std::string name(line.substr(0, line.find('=')));
     if (!name.starts_with("GOSSAMER_")) continue;
-    const bool known = std::any_of(definitions.begin(), definitions.end(),
-                                   [&](const SettingDefinition& definition) { return name == definition.variable; }) ||
-                       std::any_of(other_variables.begin(), other_variables.end(),
-                                   [&](const char* other) { return name == other; });
+    const bool known =
+        std::any_of(definitions.begin(), definitions.end(),
+                    [&](const SettingDefinition& definition) { return name == definition.variable; }) ||
+        std::any_of(other_variables.begin(), other_variables.end(), [&](const char* other) { return name == other; });
     if (!known) unknown.push_back(name);
   }
   std::sort(unknown.begin(), unknown.end());

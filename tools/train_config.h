@@ -29,12 +29,12 @@ struct TrainConfig {
   std::uint32_t epochs = 5;
   std::uint64_t steps = 0;  // stop after so many; 0: all epochs
   std::uint64_t batch = 128;
-  double rate = 0.1;
+  double rate = 0;  // 0: default_rate of the algorithm
   double density = 0;
   std::uint32_t rows = 0;
   std::uint32_t columns = 0;
   double oversampling = 0;
-  double momentum = 0.9;
+  double momentum = -1;  // -1: the library's default for the algorithm
   double clip = 1;
   std::string selection = "top";
   bool keep_k = false;
@@ -78,6 +78,10 @@ struct ModelDimension {
 
 // Density that the library uses where none is given.
 [[nodiscard]] double default_density(const std::string& algorithm);
+
+// Learning rate that goes with the library's default momentum: the sum of both over all steps is the same for
+// every algorithm, rate / (1 - momentum) = 1.
+[[nodiscard]] double default_rate(const std::string& algorithm);
 
 // Sentences about choices with which gs-SGD was measured to diverge or to lose accuracy; empty where none.
 [[nodiscard]] std::vector<std::string> divergence_warnings(const TrainConfig& config, const std::string& algorithm);

@@ -190,7 +190,7 @@ Status Trainer::train_epoch(std::uint32_t epoch, std::uint64_t step_limit) {
   samples_seen_ = 0;
   for (std::uint64_t i = 0; i < batches; ++i) {
     const Share batch = batch_at(samples, config_.batch, i);
-    rate_ = cosine_rate(config_.rate, step_, steps_planned_);
+    rate_ = cosine_rate(config_.rate > 0 ? config_.rate : default_rate(algorithm_), step_, steps_planned_);
     GOSSAMER_TRY(train_step(order, batch, rate_));
     ++step_;
     samples_seen_ += batch.count;

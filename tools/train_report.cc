@@ -141,9 +141,8 @@ Plot training_plot(const nlohmann::json& document) {
   Plot plot;
   plot.title = text("Test accuracy on ", configuration.at("dataset").get<std::string>(), " over ", ranks,
                     ranks == 1 ? " peer" : " peers");
-  plot.subtitle =
-      text("One marker an epoch. Batch ", configuration.at("batch").get<std::uint64_t>(), ", rate ",
-           configuration.at("rate").get<double>(), ", seed ", configuration.at("seed").get<std::uint64_t>());
+  plot.subtitle = text("One marker an epoch. Batch ", configuration.at("batch").get<std::uint64_t>(), ", seed ",
+                       configuration.at("seed").get<std::uint64_t>());
   PlotPanel bytes{"For the same bytes", "bytes moved by each peer (B, logarithmic)", "test accuracy", true, {}};
   PlotPanel steps{"For the same steps", "training steps", "test accuracy", false, {}};
   for (const nlohmann::json& summary : document.at("summaries")) {

@@ -112,21 +112,23 @@ struct CostModel {
 };
 
 struct Cost {
-  double nanoseconds = 0;          // of the slowest rank, rounds taken one after the other in lock step
-  std::uint64_t bytes_per_rank = 0; // sent by the rank that sends most
+  double nanoseconds = 0;            // of the slowest rank, rounds taken one after the other in lock step
+  std::uint64_t bytes_per_rank = 0;  // sent by the rank that sends most
   std::uint32_t rounds = 0;
 };
 
-[[nodiscard]] Result<Cost> predict_cost(const ScheduleRequest& request, std::uint64_t payload_bytes, const CostModel& model);
+[[nodiscard]] Result<Cost> predict_cost(const ScheduleRequest& request, std::uint64_t payload_bytes,
+                                        const CostModel& model);
 
 struct Choice {
   ScheduleKind kind = ScheduleKind::binomial_tree;
-  std::string reason;  // "circulant for all-reduce of 210.0 KiB over 4 ranks: 92.1 us predicted, butterfly 118.3 us, ..."
+  std::string
+      reason;  // "circulant for all-reduce of 210.0 KiB over 4 ranks: 92.1 us predicted, butterfly 118.3 us, ..."
 };
 
 // The cheapest kind for this payload by the model. A pure function of its arguments, so that ranks
 // that agree on them agree on the schedule. Never star.
-[[nodiscard]] Result<Choice> choose_schedule(Collective collective, std::uint32_t rank_count, std::uint64_t payload_bytes,
-                                             const CostModel& model);
+[[nodiscard]] Result<Choice> choose_schedule(Collective collective, std::uint32_t rank_count,
+                                             std::uint64_t payload_bytes, const CostModel& model);
 
 }  // namespace gossamer::topology

@@ -86,7 +86,8 @@ std::optional<std::string> optional_text(const char* value) {
 
 // 0 means the default; negative limits are none.
 gossamer_status read_limit(const char* function, int64_t given, uint64_t fallback, uint64_t& limit) {
-  if (given < 0) return fail_argument(function, text("the timeout is ", given, " ns, expected 0 for the default, or more"));
+  if (given < 0)
+    return fail_argument(function, text("the timeout is ", given, " ns, expected 0 for the default, or more"));
   limit = given == 0 ? fallback : static_cast<uint64_t>(given);
   return GOSSAMER_DONE;
 }
@@ -99,7 +100,8 @@ gossamer_status read_config(const gossamer_config* given, gossamer::runtime::Set
   if (config.rank < -1 || config.rank_count < -1)
     return fail_argument(function, text("rank is ", config.rank, " and rank_count ", config.rank_count,
                                         ", expected 0 or more, or -1 for the environment's"));
-  if (config.init_timeout_ns < 0) return fail_argument(function, text("init_timeout_ns is ", config.init_timeout_ns, ", expected 0 or more"));
+  if (config.init_timeout_ns < 0)
+    return fail_argument(function, text("init_timeout_ns is ", config.init_timeout_ns, ", expected 0 or more"));
   if (config.progress < GOSSAMER_PROGRESS_AUTO || config.progress > GOSSAMER_PROGRESS_THREAD)
     return fail_argument(function, text("progress is ", config.progress, ", expected a gossamer_progress"));
   if (config.rank >= 0) request.rank = config.rank;
@@ -109,7 +111,8 @@ gossamer_status read_config(const gossamer_config* given, gossamer::runtime::Set
   request.transport = optional_text(config.transport);
   request.job = optional_text(config.job);
   if (config.init_timeout_ns > 0) request.init_timeout_ns = static_cast<uint64_t>(config.init_timeout_ns);
-  if (config.progress != GOSSAMER_PROGRESS_AUTO) request.progress = static_cast<gossamer::runtime::ProgressMode>(config.progress);
+  if (config.progress != GOSSAMER_PROGRESS_AUTO)
+    request.progress = static_cast<gossamer::runtime::ProgressMode>(config.progress);
   return GOSSAMER_DONE;
 }
 
@@ -121,7 +124,8 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   if (c.tensor_count > 0 && c.tensors == nullptr)
     return fail_argument(function, text("tensors is NULL, expected ", c.tensor_count, " of them"));
   if (c.algorithm < 0 || c.algorithm > GOSSAMER_DENSE)
-    return fail_argument(function, text("algorithm is ", c.algorithm, ", expected a gossamer_algorithm, or 0 for gs-SGD"));
+    return fail_argument(function,
+                         text("algorithm is ", c.algorithm, ", expected a gossamer_algorithm, or 0 for gs-SGD"));
   if (c.selection < GOSSAMER_SELECT_TOP || c.selection > GOSSAMER_SELECT_HEAVYMIX)
     return fail_argument(function, text("selection is ", c.selection, ", expected a gossamer_selection"));
   if (c.schedule < 0 || c.schedule > 5)
@@ -131,7 +135,8 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   config.algorithm = static_cast<gossamer::runtime::AlgorithmKind>(c.algorithm == 0 ? GOSSAMER_GS_SGD : c.algorithm);
   for (std::size_t i = 0; i < c.tensor_count; ++i) {
     const gossamer_tensor& tensor = c.tensors[i];
-    if (tensor.exact > 1) return fail_argument(function, text("exact of tensor ", i, " is ", tensor.exact, ", expected 0 or 1"));
+    if (tensor.exact > 1)
+      return fail_argument(function, text("exact of tensor ", i, " is ", tensor.exact, ", expected 0 or 1"));
     config.tensors.push_back(
         {tensor.name != nullptr ? tensor.name : text("tensor ", i), tensor.count, tensor.exact == 1});
   }
@@ -303,7 +308,8 @@ gossamer_status gossamer_operation_wait(gossamer_operation* operation, int64_t t
   return guarded([&] {
     if (operation == nullptr) return fail_argument(function, "operation is NULL");
     uint64_t limit = 0;
-    if (const auto status = read_limit(function, timeout_ns, 60'000'000'000, limit); status != GOSSAMER_DONE) return status;
+    if (const auto status = read_limit(function, timeout_ns, 60'000'000'000, limit); status != GOSSAMER_DONE)
+      return status;
     return outcome(operation->compressor->compressor->wait(limit));
   });
 }

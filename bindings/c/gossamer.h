@@ -42,38 +42,38 @@ extern "C" {
 #define GOSSAMER_VERSION_PATCH 0
 
 /* X(name, value, text): 0 is done, above 0 not finished, below 0 failed. */
-#define GOSSAMER_STATUS_TABLE(X)                                                                      \
-  X(DONE, 0, "done")                                                                                  \
-  X(PENDING, 1, "not finished yet: test or wait again")                                               \
-  X(BUSY, 2, "an operation of this compressor is in flight: finish it first")                         \
-  X(INVALID_ARGUMENT, -1, "the call is wrong: fix what the message names")                            \
-  X(MISMATCH, -2, "peers have different configurations: make them equal")                             \
-  X(PEER_LOST, -3, "a peer is gone: end the session")                                                 \
-  X(DEADLINE, -4, "the deadline passed: see whom the message waits for")                              \
-  X(NOT_FINITE, -5, "a gradient held NaN or infinity: nothing was committed")                         \
-  X(DISAGREEMENT, -6, "ranks recovered different coordinates: end the session")                       \
-  X(OUT_OF_RESOURCES, -7, "a limit is too small: raise what the message names")                       \
-  X(UNAVAILABLE, -8, "the network, a file or a device is not available")                              \
-  X(MALFORMED, -9, "bytes from outside are not what they claim to be")                                \
-  X(CANCELLED, -10, "given up on request")                                                            \
+#define GOSSAMER_STATUS_TABLE(X)                                                \
+  X(DONE, 0, "done")                                                            \
+  X(PENDING, 1, "not finished yet: test or wait again")                         \
+  X(BUSY, 2, "an operation of this compressor is in flight: finish it first")   \
+  X(INVALID_ARGUMENT, -1, "the call is wrong: fix what the message names")      \
+  X(MISMATCH, -2, "peers have different configurations: make them equal")       \
+  X(PEER_LOST, -3, "a peer is gone: end the session")                           \
+  X(DEADLINE, -4, "the deadline passed: see whom the message waits for")        \
+  X(NOT_FINITE, -5, "a gradient held NaN or infinity: nothing was committed")   \
+  X(DISAGREEMENT, -6, "ranks recovered different coordinates: end the session") \
+  X(OUT_OF_RESOURCES, -7, "a limit is too small: raise what the message names") \
+  X(UNAVAILABLE, -8, "the network, a file or a device is not available")        \
+  X(MALFORMED, -9, "bytes from outside are not what they claim to be")          \
+  X(CANCELLED, -10, "given up on request")                                      \
   X(INTERNAL, -11, "a defect in Gossamer: please report it")
 
 typedef enum gossamer_status {
 #define GOSSAMER_STATUS_ENUM(name, value, text) GOSSAMER_##name = value,
   GOSSAMER_STATUS_TABLE(GOSSAMER_STATUS_ENUM)
 #undef GOSSAMER_STATUS_ENUM
-  GOSSAMER_STATUS_LAST_ = 0x7fffffff /* makes the enum an int everywhere; never returned */
+      GOSSAMER_STATUS_LAST_ = 0x7fffffff /* makes the enum an int everywhere; never returned */
 } gossamer_status;
 
 /* "0.1.0". Static memory. Any thread. */
-GOSSAMER_API const char *gossamer_version(void);
+GOSSAMER_API const char* gossamer_version(void);
 /* "GOSSAMER_PEER_LOST", and what it means. Static memory; "unknown status" for other numbers. Any thread. */
-GOSSAMER_API const char *gossamer_status_name(gossamer_status status);
-GOSSAMER_API const char *gossamer_status_text(gossamer_status status);
+GOSSAMER_API const char* gossamer_status_name(gossamer_status status);
+GOSSAMER_API const char* gossamer_status_text(gossamer_status status);
 
 /* What went wrong in the calling thread's last failed call: a sentence, never NULL, "" before the first
  * failure. Valid until the thread's next failing call. */
-GOSSAMER_API const char *gossamer_last_error(void);
+GOSSAMER_API const char* gossamer_last_error(void);
 /* The rank and the coordinate that this failure is about, or -1 where it is about none. */
 GOSSAMER_API int64_t gossamer_last_error_rank(void);
 GOSSAMER_API int64_t gossamer_last_error_index(void);
@@ -88,8 +88,8 @@ typedef enum gossamer_log_level {
 /* Sends log lines of `least` and above to `sink`, NULL for none (the default: the library is silent). The
  * sink may be called from any thread, one call at a time; `line` is valid during the call. It must not
  * call into Gossamer. */
-typedef void (*gossamer_log_sink)(gossamer_log_level level, const char *line, void *context);
-GOSSAMER_API void gossamer_set_log(gossamer_log_level least, gossamer_log_sink sink, void *context);
+typedef void (*gossamer_log_sink)(gossamer_log_level level, const char* line, void* context);
+GOSSAMER_API void gossamer_set_log(gossamer_log_level least, gossamer_log_sink sink, void* context);
 
 /* ---- session ------------------------------------------------------------------------------------ */
 
@@ -105,41 +105,44 @@ typedef enum gossamer_progress {
 /* Each field has an environment variable, used where the field is left at its initializer's value; the
  * variable in turn wins over the file that GOSSAMER_CONFIG names (lines of NAME = value). */
 typedef struct gossamer_config {
-  size_t struct_size;      /* sizeof(gossamer_config); the initializer sets it */
-  int32_t rank;            /* -1: GOSSAMER_RANK, else RANK */
-  int32_t rank_count;      /* -1: GOSSAMER_RANK_COUNT, else WORLD_SIZE */
-  const char *rendezvous;  /* "host:port" where rank 0 listens. NULL: GOSSAMER_RENDEZVOUS, else MASTER_ADDR:MASTER_PORT */
-  const char *bind_host;   /* where listeners bind. NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Joiners are not
-                              authenticated: open it only on a network that you trust */
-  const char *transport;   /* NULL: GOSSAMER_TRANSPORT, else "ucx" */
-  const char *job;         /* names this job's shared-memory files. NULL: GOSSAMER_JOB, else "default" */
-  int64_t init_timeout_ns; /* for gossamer_init, and each compressor's agreement. 0: GOSSAMER_INIT_TIMEOUT_S, else 30 s */
-  int32_t progress;        /* a gossamer_progress; GOSSAMER_PROGRESS_AUTO: GOSSAMER_PROGRESS (auto, inline, thread) */
+  size_t struct_size; /* sizeof(gossamer_config); the initializer sets it */
+  int32_t rank;       /* -1: GOSSAMER_RANK, else RANK */
+  int32_t rank_count; /* -1: GOSSAMER_RANK_COUNT, else WORLD_SIZE */
+  const char*
+      rendezvous;        /* "host:port" where rank 0 listens. NULL: GOSSAMER_RENDEZVOUS, else MASTER_ADDR:MASTER_PORT */
+  const char* bind_host; /* where listeners bind. NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Joiners are not
+                            authenticated: open it only on a network that you trust */
+  const char* transport; /* NULL: GOSSAMER_TRANSPORT, else "ucx" */
+  const char* job;       /* names this job's shared-memory files. NULL: GOSSAMER_JOB, else "default" */
+  int64_t
+      init_timeout_ns; /* for gossamer_init, and each compressor's agreement. 0: GOSSAMER_INIT_TIMEOUT_S, else 30 s */
+  int32_t progress;    /* a gossamer_progress; GOSSAMER_PROGRESS_AUTO: GOSSAMER_PROGRESS (auto, inline, thread) */
 } gossamer_config;
-#define GOSSAMER_CONFIG_INIT {sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO}
+#define GOSSAMER_CONFIG_INIT \
+  { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO }
 
 /* Joins the session: waits, at most init_timeout_ns, until all ranks are there and equal (library, wire and
  * hash version, byte order, rank count). `config` may be NULL: everything from the environment. Everything
  * it points at is copied. On success *session is the caller's until gossamer_finalize; on failure it is NULL.
  * Errors: MISMATCH, DEADLINE (names the ranks that did not come), UNAVAILABLE, OUT_OF_RESOURCES. Blocks. */
-GOSSAMER_API gossamer_status gossamer_init(const gossamer_config *config, gossamer_session **session);
+GOSSAMER_API gossamer_status gossamer_init(const gossamer_config* config, gossamer_session** session);
 
 /* Leaves the session and frees it, with all compressors and operations that it still has. NULL is allowed.
  * Peers that wait for this rank get PEER_LOST ("it left the session"). Blocks for at most about 2 s. */
-GOSSAMER_API void gossamer_finalize(gossamer_session *session);
+GOSSAMER_API void gossamer_finalize(gossamer_session* session);
 
 /* The own rank, 0 to rank_count - 1, and how many there are. -1 for NULL. */
-GOSSAMER_API int32_t gossamer_rank(const gossamer_session *session);
-GOSSAMER_API int32_t gossamer_rank_count(const gossamer_session *session);
+GOSSAMER_API int32_t gossamer_rank(const gossamer_session* session);
+GOSSAMER_API int32_t gossamer_rank_count(const gossamer_session* session);
 
 /* Copies `bytes` bytes at `data` from rank `root` to all others. Collective. Blocks, at most timeout_ns
  * (0: the init timeout). */
-GOSSAMER_API gossamer_status gossamer_broadcast(gossamer_session *session, void *data, size_t bytes, int32_t root,
+GOSSAMER_API gossamer_status gossamer_broadcast(gossamer_session* session, void* data, size_t bytes, int32_t root,
                                                 int64_t timeout_ns);
 
 /* Compares the hash of `bytes` bytes at `data` over all ranks: MISMATCH names two ranks that differ. `name`
  * says what it is ("weights"). Collective. Blocks, at most timeout_ns (0: the init timeout). */
-GOSSAMER_API gossamer_status gossamer_check_equal(gossamer_session *session, const char *name, const void *data,
+GOSSAMER_API gossamer_status gossamer_check_equal(gossamer_session* session, const char* name, const void* data,
                                                   size_t bytes, int64_t timeout_ns);
 
 /* ---- compressor --------------------------------------------------------------------------------- */
@@ -161,22 +164,24 @@ typedef enum gossamer_selection {
 
 /* One tensor of the model. */
 typedef struct gossamer_tensor {
-  const char *name; /* for messages and for the check that ranks agree; unique within a compressor */
+  const char* name; /* for messages and for the check that ranks agree; unique within a compressor */
   uint64_t count;   /* elements, f32 */
   uint32_t exact;   /* 1: always exchanged whole and without residual; for biases and other small ones */
 } gossamer_tensor;
 
 typedef struct gossamer_compressor_config {
   size_t struct_size;             /* sizeof(gossamer_compressor_config); the initializer sets it */
-  const char *name;               /* for messages. NULL: the algorithm's name */
+  const char* name;               /* for messages. NULL: the algorithm's name */
   int32_t algorithm;              /* a gossamer_algorithm. 0: GS_SGD */
-  const gossamer_tensor *tensors; /* tensor_count of them, in the order of the gradient pointers */
+  const gossamer_tensor* tensors; /* tensor_count of them, in the order of the gradient pointers */
   size_t tensor_count;
   double density;      /* k / d over the tensors that are not exact, in (0, 1]. 0: the algorithm's default */
   uint32_t rows;       /* of the sketch, odd, 1 to 15. 0: 3 */
   uint32_t columns;    /* of the sketch. 0: k. At most d */
   double oversampling; /* coordinates named by the sketch over k, at least 1. 0: 2 */
-  double momentum;     /* in [0, 1); momentum correction. The initializer has 0.9 */
+  double momentum;     /* in [0, 1). -1 (the initializer): 0.3, and 0.9 for DENSE. A coordinate that is sent loses its
+                          momentum, so what dense training gets from momentum m belongs into the rate here: keep
+                          rate / (1 - m) as it was, 0.7 with 0.3 for 0.1 with 0.9 */
   double clip;         /* L2 norm that each rank's gradient is cut to. 0: no clipping. The initializer has 1 */
   int32_t selection;   /* a gossamer_selection */
   uint32_t keep_k;     /* 1: of the exact values apply only the k largest (the published variant) */
@@ -185,25 +190,25 @@ typedef struct gossamer_compressor_config {
                           5 star */
 } gossamer_compressor_config;
 #define GOSSAMER_COMPRESSOR_CONFIG_INIT \
-  {sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, 0.9, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0}
+  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0 }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in
  * the same order on all ranks. Everything that `config` points at is copied. MISMATCH on every rank if two
  * ranks' configurations differ: field and both values; also if one rank's is invalid. Blocks, at most the
  * init timeout. Several compressors of a session may have operations in flight at once, one each. */
-GOSSAMER_API gossamer_status gossamer_compressor_create(gossamer_session *session,
-                                                        const gossamer_compressor_config *config,
-                                                        gossamer_compressor **compressor);
+GOSSAMER_API gossamer_status gossamer_compressor_create(gossamer_session* session,
+                                                        const gossamer_compressor_config* config,
+                                                        gossamer_compressor** compressor);
 
 /* Frees it; an operation in flight is given up. NULL is allowed. Local. */
-GOSSAMER_API void gossamer_compressor_destroy(gossamer_compressor *compressor);
+GOSSAMER_API void gossamer_compressor_destroy(gossamer_compressor* compressor);
 
 /* Takes this rank's gradients, one pointer for each tensor, f32, on the host, `count` elements each: scales
  * them to `clip`, adds momentum and residual and encodes the payload. The gradients are the caller's again
  * on return. Local; does not block. BUSY while an operation of this compressor is in flight; a payload that
  * was never reduced is dropped, with its gradient. A gradient with NaN or infinity is DONE here, since the
  * other ranks must learn of it: the reduce then fails on every rank with NOT_FINITE. */
-GOSSAMER_API gossamer_status gossamer_compress(gossamer_compressor *compressor, const float *const *gradients);
+GOSSAMER_API gossamer_status gossamer_compress(gossamer_compressor* compressor, const float* const* gradients);
 
 /* ---- operation ---------------------------------------------------------------------------------- */
 
@@ -211,52 +216,54 @@ typedef struct gossamer_operation gossamer_operation;
 
 /* Starts the exchange of what was compressed. Collective; returns at once, without allocating. *operation
  * belongs to the compressor and is valid until its next gossamer_reduce or its end. */
-GOSSAMER_API gossamer_status gossamer_reduce(gossamer_compressor *compressor, gossamer_operation **operation);
+GOSSAMER_API gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operation** operation);
 
 /* Moves data on and says how the operation stands: DONE, PENDING or its error. Does not block. */
-GOSSAMER_API gossamer_status gossamer_operation_test(gossamer_operation *operation);
+GOSSAMER_API gossamer_status gossamer_operation_test(gossamer_operation* operation);
 
 /* As test, until it is not PENDING. DEADLINE after timeout_ns (0: 60 s) says who waits for whom, where in
  * the operation and since when; the operation goes on and may be waited for again. PEER_LOST names the rank.
  * After NOT_FINITE nothing was committed: residual and momentum are as before gossamer_compress. */
-GOSSAMER_API gossamer_status gossamer_operation_wait(gossamer_operation *operation, int64_t timeout_ns);
+GOSSAMER_API gossamer_status gossamer_operation_wait(gossamer_operation* operation, int64_t timeout_ns);
 
 /* What a finished operation gives every rank, the same bits everywhere. */
 typedef struct gossamer_update {
   size_t struct_size;      /* sizeof(gossamer_update); the initializer sets it */
   uint64_t count;          /* of values */
-  const uint32_t *indices; /* position in the concatenation of all tensors; NULL: count is d, all in order */
-  const float *values;     /* mean over ranks of momentum-corrected gradient mass: w -= lr * value */
-  const gossamer_compressor *compressor;
+  const uint32_t* indices; /* position in the concatenation of all tensors; NULL: count is d, all in order */
+  const float* values;     /* mean over ranks of momentum-corrected gradient mass: w -= lr * value */
+  const gossamer_compressor* compressor;
 } gossamer_update;
-#define GOSSAMER_UPDATE_INIT {sizeof(gossamer_update), 0, NULL, NULL, NULL}
+#define GOSSAMER_UPDATE_INIT \
+  { sizeof(gossamer_update), 0, NULL, NULL, NULL }
 
 /* The update of the last operation that ended DONE. The arrays are the compressor's, valid until its next
  * gossamer_reduce. INVALID_ARGUMENT where there is none. */
-GOSSAMER_API gossamer_status gossamer_recover(gossamer_compressor *compressor, gossamer_update *update);
+GOSSAMER_API gossamer_status gossamer_recover(gossamer_compressor* compressor, gossamer_update* update);
 
 /* weights[tensor][i] += scale * value for all of the update; one pointer for each tensor. */
-GOSSAMER_API gossamer_status gossamer_update_apply(const gossamer_update *update, float *const *weights, float scale);
+GOSSAMER_API gossamer_status gossamer_update_apply(const gossamer_update* update, float* const* weights, float scale);
 
 /* What the last operation cost, and all of them together. */
 typedef struct gossamer_stats {
-  size_t struct_size;      /* sizeof(gossamer_stats); the initializer sets it */
-  uint64_t operations;     /* that ended DONE */
-  uint64_t bytes_sent;     /* payload bytes this rank sent in the last operation, everything included */
-  uint64_t bytes_read;     /* payload bytes this rank read from a peer's memory in the last operation */
-  uint64_t compress_ns;    /* the last gossamer_compress */
-  uint64_t exchange_ns;    /* the last operation, start to end: the sum of the next three */
-  uint64_t waiting_ns;     /* of it: nothing to do but wait for peers */
-  uint64_t wire_ns;        /* of it: inside the transport, moving bytes */
-  uint64_t compute_ns;     /* of it: merging, decoding, gathering */
+  size_t struct_size;   /* sizeof(gossamer_stats); the initializer sets it */
+  uint64_t operations;  /* that ended DONE */
+  uint64_t bytes_sent;  /* payload bytes this rank sent in the last operation, everything included */
+  uint64_t bytes_read;  /* payload bytes this rank read from a peer's memory in the last operation */
+  uint64_t compress_ns; /* the last gossamer_compress */
+  uint64_t exchange_ns; /* the last operation, start to end: the sum of the next three */
+  uint64_t waiting_ns;  /* of it: nothing to do but wait for peers */
+  uint64_t wire_ns;     /* of it: inside the transport, moving bytes */
+  uint64_t compute_ns;  /* of it: merging, decoding, gathering */
   uint64_t total_bytes_sent;
   uint64_t total_bytes_read;
   uint64_t control_bytes_sent; /* by this session, since init */
   uint64_t applied;            /* coordinates in the last update */
   uint64_t dimension;          /* d, elements of all tensors */
 } gossamer_stats;
-#define GOSSAMER_STATS_INIT {sizeof(gossamer_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-GOSSAMER_API gossamer_status gossamer_compressor_stats(const gossamer_compressor *compressor, gossamer_stats *stats);
+#define GOSSAMER_STATS_INIT \
+  { sizeof(gossamer_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+GOSSAMER_API gossamer_status gossamer_compressor_stats(const gossamer_compressor* compressor, gossamer_stats* stats);
 
 #ifdef __cplusplus
 }

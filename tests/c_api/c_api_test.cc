@@ -34,7 +34,7 @@ class OneRank : public ::testing::Test {
 
 // Goal: every status has its name and a text. Method: the table itself, and a number that is none.
 TEST(Status, HasNameAndText) {
-#define EXPECT_STATUS(name, value, text)                              \
+#define EXPECT_STATUS(name, value, text)                                  \
   EXPECT_STREQ(gossamer_status_name(GOSSAMER_##name), "GOSSAMER_" #name); \
   EXPECT_STREQ(gossamer_status_text(GOSSAMER_##name), text);
   GOSSAMER_STATUS_TABLE(EXPECT_STATUS)
@@ -150,7 +150,8 @@ TEST(Init, RefusesImpossibleSettings) {
     const char* transport;
     const char* words;
   };
-  for (const Case& c : {Case{0, 0, nullptr, "rank_count is \"0\""}, Case{4, 4, nullptr, "rank is \"4\" (from api), expected a rank from 0 to 3"},
+  for (const Case& c : {Case{0, 0, nullptr, "rank_count is \"0\""},
+                        Case{4, 4, nullptr, "rank is \"4\" (from api), expected a rank from 0 to 3"},
                         Case{-7, 1, nullptr, "rank is -7"}, Case{0, 1, "carrier pigeon", "carrier pigeon"}}) {
     gossamer_config config = GOSSAMER_CONFIG_INIT;
     config.rank = c.rank;

@@ -60,7 +60,8 @@ int main(int argc, char** argv) {
   options.tensor_count = 2;
   // A rank may be told to differ, for the tests of mismatches.
   const char* odd_columns = std::getenv("EXCHANGE_PEER_COLUMNS");
-  options.columns = odd_columns != nullptr ? static_cast<uint32_t>(std::atol(odd_columns)) : static_cast<uint32_t>(option["--columns"]);
+  options.columns = odd_columns != nullptr ? static_cast<uint32_t>(std::atol(odd_columns))
+                                           : static_cast<uint32_t>(option["--columns"]);
   gossamer_compressor* compressor = nullptr;
   check(gossamer_compressor_create(session, &options, &compressor), "compressor");
   std::printf("ready\n");
@@ -87,7 +88,8 @@ int main(int argc, char** argv) {
     }
     if (status != GOSSAMER_DONE) {
       const auto waited = std::chrono::steady_clock::now() - begin;
-      std::printf("waited %lld ms\n", static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(waited).count()));
+      std::printf("waited %lld ms\n",
+                  static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(waited).count()));
       std::printf("error %s at step, rank %lld, index -1: %s\n", gossamer_status_name(status),
                   static_cast<long long>(gossamer_last_error_rank()), gossamer_last_error());
       gossamer_finalize(session);

@@ -26,8 +26,8 @@ int listen_on_free_port(std::string& address) {
   name.sin_family = AF_INET;
   name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof name;
-  if (descriptor < 0 || bind(descriptor, reinterpret_cast<sockaddr*>(&name), length) != 0 || listen(descriptor, 64) != 0 ||
-      getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &length) != 0)
+  if (descriptor < 0 || bind(descriptor, reinterpret_cast<sockaddr*>(&name), length) != 0 ||
+      listen(descriptor, 64) != 0 || getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &length) != 0)
     throw std::runtime_error("no listening socket on the loopback");
   address = "127.0.0.1:" + std::to_string(ntohs(name.sin_port));
   return descriptor;

@@ -13,7 +13,7 @@ namespace gossamer::testing {
 struct PeerGroupOptions {
   unsigned rank_count = 4;
   std::vector<std::string> arguments;
-  std::map<std::string, std::string> environment;                     // for all
+  std::map<std::string, std::string> environment;                         // for all
   std::map<unsigned, std::map<std::string, std::string>> environment_of;  // for one rank, on top
 };
 

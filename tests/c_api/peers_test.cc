@@ -1,12 +1,11 @@
 // Real processes over real UCX: all rank counts agree, and every way to fail ends in time with the right words.
-#include "tests/c_api/peer_group.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "base/base.h"
+#include "tests/c_api/peer_group.h"
 
 namespace gossamer::testing {
 namespace {
@@ -21,7 +20,8 @@ constexpr seconds patience{60};
 void expect_all_done(PeerGroup& group, unsigned rank_count, const std::string& line) {
   for (unsigned r = 0; r < rank_count; ++r) {
     ASSERT_TRUE(group.wait_for_end(r, patience)) << "rank " << r << " hangs:\n" << group.output(r);
-    ASSERT_TRUE(WIFEXITED(group.status(r)) && WEXITSTATUS(group.status(r)) == 0) << "rank " << r << ":\n" << group.output(r);
+    ASSERT_TRUE(WIFEXITED(group.status(r)) && WEXITSTATUS(group.status(r)) == 0) << "rank " << r << ":\n"
+                                                                                 << group.output(r);
     EXPECT_THAT(group.output(r), HasSubstr(line));
   }
   EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
@@ -61,7 +61,8 @@ TEST(NonFinite, IsNamedOnEveryRankAndTheNextStepWorks) {
 
 // Kills `victim` once rank 0 has taken some steps, after a random while, and checks every survivor.
 void kill_one_of_four(unsigned victim, const char* algorithm, const char* schedule, unsigned delay_us) {
-  PeerGroup group({.rank_count = 4, .arguments = {"--algorithm", algorithm, "--schedule", schedule, "--steps", "1000000"}});
+  PeerGroup group(
+      {.rank_count = 4, .arguments = {"--algorithm", algorithm, "--schedule", schedule, "--steps", "1000000"}});
   for (unsigned r = 0; r < 4; ++r) ASSERT_TRUE(group.wait_for_line(r, "ready", patience)) << group.output(r);
   // A random moment inside the steps: what passes here is the peers' work, not a wait for a state.
   const auto moment = steady_clock::now() + std::chrono::microseconds(delay_us);
@@ -76,8 +77,10 @@ void kill_one_of_four(unsigned victim, const char* algorithm, const char* schedu
     const auto took = std::chrono::duration_cast<milliseconds>(group.ended_at(r) - killed_at).count();
     EXPECT_LT(took, GOSSAMER_KILL_LIMIT_MS) << "rank " << r << ":\n" << group.output(r);
     EXPECT_TRUE(WIFEXITED(group.status(r)) && WEXITSTATUS(group.status(r)) == 10)
-        << "rank " << r << " status " << group.status(r) << ":\n" << group.output(r);
-    EXPECT_THAT(group.output(r), HasSubstr(text("error GOSSAMER_PEER_LOST at step, rank ", victim, ","))) << "rank " << r;
+        << "rank " << r << " status " << group.status(r) << ":\n"
+        << group.output(r);
+    EXPECT_THAT(group.output(r), HasSubstr(text("error GOSSAMER_PEER_LOST at step, rank ", victim, ",")))
+        << "rank " << r;
     EXPECT_THAT(group.output(r), HasSubstr("finalized")) << "rank " << r;
   }
   EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
@@ -108,11 +111,13 @@ INSTANTIATE_TEST_SUITE_P(Schedules, KillOnSchedule, ::testing::Values("1", "2", 
 // Goal: who waits for a stopped peer is told who waits for whom, in which step, and for how long. Method: rank 1
 // stops itself; the others wait for half a second.
 TEST(Stopped, TheWaitSaysWhoWaitsForWhom) {
-  PeerGroup group({.rank_count = 3, .arguments = {"--steps", "9", "--stop-at", "2", "--wait-ms", "500", "--schedule", "3"}});
+  PeerGroup group(
+      {.rank_count = 3, .arguments = {"--steps", "9", "--stop-at", "2", "--wait-ms", "500", "--schedule", "3"}});
   for (const unsigned r : {0u, 2u}) {
     ASSERT_TRUE(group.wait_for_end(r, patience)) << group.output(r);
-    EXPECT_THAT(group.output(r), ::testing::ContainsRegex(text("error GOSSAMER_DEADLINE at step, rank -1, index -1: rank ", r,
-                                                               " waits for rank [0-9], gs-sgd step 3, sketch .* slice [0-9], 5")));
+    EXPECT_THAT(group.output(r),
+                ::testing::ContainsRegex(text("error GOSSAMER_DEADLINE at step, rank -1, index -1: rank ", r,
+                                              " waits for rank [0-9], gs-sgd step 3, sketch .* slice [0-9], 5")));
   }
 }
 

@@ -23,6 +23,7 @@ CompressorConfig small_config(const ClusterCase& c) {
   config.density = c.algorithm == AlgorithmKind::dense ? 0.0 : 0.02;
   config.columns = c.algorithm == AlgorithmKind::gs_sgd ? 256 : 0;
   config.clip = 0.0;
+  config.momentum = 0.9;
   config.schedule = c.schedule;
   return config;
 }

@@ -15,9 +15,9 @@ using topology::ScheduleKind;
 
 std::vector<ClusterCase> all_cases() {
   std::vector<ClusterCase> cases;
-  const std::vector<std::optional<ScheduleKind>> schedules = {std::nullopt,          ScheduleKind::binomial_tree,
-                                                              ScheduleKind::butterfly, ScheduleKind::circulant,
-                                                              ScheduleKind::ring,      ScheduleKind::star};
+  const std::vector<std::optional<ScheduleKind>> schedules = {
+      std::nullopt,       ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
+      ScheduleKind::ring, ScheduleKind::star};
   for (const AlgorithmKind algorithm :
        {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense})
     for (const auto& schedule : schedules)

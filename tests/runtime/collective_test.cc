@@ -57,8 +57,9 @@ TEST(CollectiveRunTest, RefusesAMessageOfTheWrongLength) {
     const Status status = run->transferred(TransferId::unpack(action.context).index, 17);
     ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error().code, Code::malformed);
-    EXPECT_THAT(status.error().message, ::testing::AllOf(::testing::HasSubstr("rank 1"), ::testing::HasSubstr("17 B"),
-                                                         ::testing::HasSubstr("256 B"), ::testing::HasSubstr("sketch")));
+    EXPECT_THAT(status.error().message,
+                ::testing::AllOf(::testing::HasSubstr("rank 1"), ::testing::HasSubstr("17 B"),
+                                 ::testing::HasSubstr("256 B"), ::testing::HasSubstr("sketch")));
   }
 }
 

@@ -53,7 +53,7 @@ TEST(CompressorConfigCheck, RefusesEachWrongValueByName) {
 // Goal: the defaults keep gs-SGD at ten times fewer values than dense. Method: the count for the model of the README.
 TEST(CompressorConfigCheck, DefaultsOfGsSgdSendATenthOrLess) {
   CompressorConfig config;
-  config.tensors = {{"w1", 784 * 512, false}, {"b1", 512, true},  {"w2", 512 * 256, false},
+  config.tensors = {{"w1", 784 * 512, false}, {"b1", 512, true},   {"w2", 512 * 256, false},
                     {"b2", 256, true},        {"w3", 2560, false}, {"b3", 10, true}};
   const auto shape = resolve(config);
   ASSERT_TRUE(shape.ok());

@@ -99,7 +99,8 @@ TEST(SeveralPlans, MayBeStartedInAnyOrder) {
     ASSERT_TRUE(expected.ok());
     for (std::uint32_t r = 1; r < 3; ++r) {
       const auto update = compressors[r][which]->update();
-      ASSERT_TRUE(std::equal(update->values.begin(), update->values.end(), expected->values.begin(), expected->values.end()));
+      ASSERT_TRUE(
+          std::equal(update->values.begin(), update->values.end(), expected->values.begin(), expected->values.end()));
     }
   }
   EXPECT_FALSE(std::equal(compressors[0][0]->update()->indices.begin(), compressors[0][0]->update()->indices.end(),

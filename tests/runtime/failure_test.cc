@@ -11,9 +11,9 @@ namespace gossamer::runtime {
 namespace {
 
 using testing::ClusterCase;
+using ::testing::HasSubstr;
 using testing::TestCluster;
 using topology::ScheduleKind;
-using ::testing::HasSubstr;
 
 constexpr AlgorithmKind all_algorithms[] = {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k,
                                             AlgorithmKind::dense};
@@ -24,8 +24,8 @@ class EveryAlgorithmFails : public ::testing::TestWithParam<AlgorithmKind> {};
 // trace. Method: two clusters with the same steps, one has a failed step between; the next updates are equal.
 TEST_P(EveryAlgorithmFails, WithoutATraceWhenOneGradientIsNotFinite) {
   // gs-SGD draws a new seed for each operation, so its twin fails a step as well, by another rank and index.
-  const auto fail_a_step = [&](TestCluster& test, std::uint32_t rank, std::size_t tensor, std::size_t index, float value,
-                               std::uint64_t flat) {
+  const auto fail_a_step = [&](TestCluster& test, std::uint32_t rank, std::size_t tensor, std::size_t index,
+                               float value, std::uint64_t flat) {
     for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
       auto g = test.gradients(r, 99);
       if (r == rank) g[tensor][index] = value;
@@ -107,7 +107,8 @@ TEST_P(DeathOnEverySchedule, NamesTheLostRankOnEverySurvivor) {
     for (std::uint32_t r = 0; r < p; ++r) {
       if (r == victim) continue;
       // A rank that has got everything before the death may end done: never pending.
-      ASSERT_NE(outcomes[r].code, Code::pending) << "rank " << r << " hangs, victim " << victim << ", moment " << moment;
+      ASSERT_NE(outcomes[r].code, Code::pending)
+          << "rank " << r << " hangs, victim " << victim << ", moment " << moment;
       if (outcomes[r].code == Code::done) continue;
       ASSERT_EQ(outcomes[r].code, Code::peer_lost) << outcomes[r].error.message;
       ASSERT_EQ(outcomes[r].error.rank, Rank{victim});
@@ -177,7 +178,11 @@ TEST(Mismatch, NamesFieldAndBothValues) {
       {"dimension", [](CompressorConfig& c) { c.tensors[0].count = 3001; }},
       {"rows", [](CompressorConfig& c) { c.rows = 5; }},
       {"columns", [](CompressorConfig& c) { c.columns = 128; }},
-      {"k", [](CompressorConfig& c) { c.density = 0.03; c.oversampling = 2.0 * 0.02 / 0.03; }},
+      {"k",
+       [](CompressorConfig& c) {
+         c.density = 0.03;
+         c.oversampling = 2.0 * 0.02 / 0.03;
+       }},
       {"candidates", [](CompressorConfig& c) { c.oversampling = 3.0; }},
       {"clip", [](CompressorConfig& c) { c.clip = 2.0; }},
       {"momentum", [](CompressorConfig& c) { c.momentum = 0.5; }},

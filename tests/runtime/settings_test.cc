@@ -37,11 +37,13 @@ std::string write_file(const std::string& content) {
 std::string origin_of(const std::string& name) {
   const auto lines = describe_settings();
   GOSSAMER_CHECK(lines.ok(), "settings can be described");
-  const auto found = std::find_if(lines->begin(), lines->end(), [&](const SettingLine& line) { return line.name == name; });
+  const auto found =
+      std::find_if(lines->begin(), lines->end(), [&](const SettingLine& line) { return line.name == name; });
   return found->value + " from " + found->origin;
 }
 
-// Goal: the call wins over the environment, that over the file, that over the default. Method: one setting, each layer on top.
+// Goal: the call wins over the environment, that over the file, that over the default. Method: one setting, each layer
+// on top.
 TEST(Settings, CallThenEnvironmentThenFileThenDefault) {
   Environment environment;
   EXPECT_EQ(origin_of("job"), "default from default");

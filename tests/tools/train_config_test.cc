@@ -83,7 +83,7 @@ TEST(TrainConfig, RefusesWhatNoRunCanBeMadeOf) {
   EXPECT_THAT(message([](TrainConfig& c) { c.density = 1.5; }), HasSubstr("--density 1.5: expected a fraction"));
   EXPECT_THAT(message([](TrainConfig& c) { c.oversampling = 0.5; }), HasSubstr("--oversampling 0.5"));
   EXPECT_THAT(message([](TrainConfig& c) { c.momentum = 1; }), HasSubstr("--momentum 1"));
-  EXPECT_THAT(message([](TrainConfig& c) { c.rate = 0; }), HasSubstr("--rate 0"));
+  EXPECT_THAT(message([](TrainConfig& c) { c.rate = -1; }), HasSubstr("--rate -1"));
   EXPECT_THAT(message([](TrainConfig& c) { c.batch = 0; }), HasSubstr("--batch 0"));
   EXPECT_THAT(message([](TrainConfig& c) { c.hidden = {5, 0}; }), HasSubstr("--hidden 5,0"));
   EXPECT_THAT(message([](TrainConfig& c) { c.clip = std::stod("nan"); }), HasSubstr("--clip nan"));
@@ -121,6 +121,9 @@ TEST(DivergenceWarnings, NameWhatWasMeasuredInEachBadRegion) {
   expect_one([](TrainConfig& c) { c.columns = 1000; }, "below half of the 10433 chosen");
   expect_one([](TrainConfig& c) { c.selection = "heavymix"; }, "--selection heavymix");
   expect_one([](TrainConfig& c) { c.keep_k = true; }, "--keep-k");
+  expect_one([](TrainConfig& c) { c.momentum = 0.9; }, "--momentum 0.9");
+  expect_one([](TrainConfig& c) { c.clip = 0; }, "--clip 0");
+  expect_one([](TrainConfig& c) { c.rate = 2; }, "--rate 2");
 }
 
 }  // namespace
