@@ -22,7 +22,7 @@ endif()
 # Floating-point results must not depend on what the compiler fuses: every rank needs the same bits.
 add_compile_options(-ffp-contract=off)
 if(GOSSAMER_SANITIZE)
-  add_compile_options(-fsanitize=${GOSSAMER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g)
+  add_compile_options(-fsanitize=${GOSSAMER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
   add_link_options(-fsanitize=${GOSSAMER_SANITIZE})
   add_compile_definitions(GOSSAMER_SANITIZE="${GOSSAMER_SANITIZE}")
 endif()

@@ -77,7 +77,7 @@ Result<IndexGather::Part> IndexGather::read(Rank rank, std::uint64_t part_bytes)
   if (header.value_count > values_.size() || header.value_count * sizeof(float) > bytes.size())
     return Error{Code::malformed,
                  text("rank ", rank.value, " claims ", header.value_count, " values in ", part_bytes, " B"), rank};
-  std::memcpy(values_.data(), bytes.data(), header.value_count * sizeof(float));
+  if (header.value_count > 0) std::memcpy(values_.data(), bytes.data(), header.value_count * sizeof(float));
   bytes = bytes.subspan(header.value_count * sizeof(float));
   const auto count = sketch::decode_index_list(bytes, dimension_, indices_);
   if (!count.ok())

@@ -1,28 +1,8 @@
 // A started plan allocates nothing: global operator new counts.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "tests/runtime/cluster_fixture.h"
-
-namespace {
-std::atomic<std::uint64_t> allocations{0};
-
-void* count_and_allocate(std::size_t bytes) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
-  throw std::bad_alloc();
-}
-}  // namespace
-
-void* operator new(std::size_t bytes) { return count_and_allocate(bytes); }
-void* operator new[](std::size_t bytes) { return count_and_allocate(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+#include "tests/support/allocations.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -49,10 +29,10 @@ TEST(Allocation, AStartedPlanAllocatesNothing) {
     };
     ASSERT_TRUE(step());
     ASSERT_TRUE(step());
-    const std::uint64_t before = allocations.load();
+    const std::uint64_t before = gossamer::testing::allocation_count();
     bool all = true;
     for (int i = 0; i < 10; ++i) all &= step();
-    EXPECT_EQ(allocations.load(), before) << algorithm_name(kind);
+    EXPECT_EQ(gossamer::testing::allocation_count(), before) << algorithm_name(kind);
     EXPECT_TRUE(all);
   }
 }

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <set>
 
-#include "allocations.h"
 #include "cluster.h"
+#include "tests/support/allocations.h"
 #include "transport/ucx/requests.h"
 #include "transport/ucx/ucx_transport.h"
 
@@ -86,7 +86,7 @@ TEST(UcxTransport, WarmExchangesAllocateNothing) {
   std::array<Completion, 8> batch;
   std::size_t before = 0;
   for (std::uint64_t i = 0; i < 1'000; ++i) {
-    if (i == 100) before = allocation_count();
+    if (i == 100) before = gossamer::testing::allocation_count();
     const std::size_t bytes = i % 3 == 0 ? 8 : i % 3 == 1 ? 4'000 : 100'000;
     const bool sent = cluster.at(0).start_send(Rank{1}, Tag{i}, out.slice(0, bytes), 1).ok();
     const bool received = cluster.at(1).start_receive(Rank{0}, Tag{i}, in.slice(), 2).ok();
@@ -94,7 +94,7 @@ TEST(UcxTransport, WarmExchangesAllocateNothing) {
     for (int k = 0; k < 1'000'000 && ended < 2; ++k) ended += cluster.at(0).poll(batch) + cluster.at(1).poll(batch);
     ASSERT_TRUE(sent && received && ended == 2);
   }
-  EXPECT_EQ(allocation_count() - before, 0u);
+  EXPECT_EQ(gossamer::testing::allocation_count() - before, 0u);
 }
 
 // Goal: a close that gets no time says so, and the transport can then only be destroyed, which

@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-namespace gossamer::transport {
+namespace gossamer::testing {
 
 [[nodiscard]] std::size_t allocation_count();
 
-}  // namespace gossamer::transport
+}  // namespace gossamer::testing
