@@ -1,6 +1,7 @@
 #include "runtime/session.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "runtime/broadcast.h"
 #include "sketch/sketch.h"
@@ -11,6 +12,18 @@ namespace {
 // What leaving may take: the plans in flight, then the view.
 constexpr std::uint64_t retire_limit_ns = 200'000'000;
 constexpr std::uint64_t close_limit_ns = 1'000'000'000;
+
+// Memory that a transport which could not close may still write to. It stays until the process ends.
+struct Abandoned {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Driver>> drivers;  // they own staging memory
+  std::vector<std::unique_ptr<Compressor>> compressors;
+  std::vector<std::shared_ptr<void>> memory;
+};
+Abandoned& abandoned() {
+  static Abandoned* const kept = new Abandoned;  // never destroyed
+  return *kept;
+}
 }  // namespace
 
 Session::Session(SessionParts parts) : parts_(std::move(parts)) {
@@ -24,14 +37,16 @@ Session::~Session() {
   while (!compressors_.empty()) destroy_compressor(compressors_.back().get());
   const Status closed = parts_.transport->close_view(close_limit_ns);
   parts_.control->leave();
-  driver_.reset();
   if (!closed.ok()) {
-    // The network may still write to what was retired: it is given up with the transport, not freed.
     log(LogLevel::warning,
-        text("rank ", rank().value, " leaves memory of unfinished transfers behind: ", closed.error().message));
-    for (auto& compressor : retired_) static_cast<void>(compressor.release());
-    for (auto& memory : retired_memory_) static_cast<void>(new std::shared_ptr<void>(memory));
+        text("rank ", rank().value, " keeps the memory of unfinished transfers: ", closed.error().message));
+    Abandoned& kept = abandoned();
+    const std::lock_guard lock(kept.mutex);
+    kept.drivers.push_back(std::move(driver_));
+    for (auto& compressor : retired_) kept.compressors.push_back(std::move(compressor));
+    for (auto& memory : retired_memory_) kept.memory.push_back(std::move(memory));
   }
+  driver_.reset();
   parts_.transport.reset();
   if (!parts_.job.empty()) transport::sweep_shared_memory(parts_.job);
 }
