@@ -13,6 +13,8 @@
 #include <atomic>
 #include <stdexcept>
 
+#include "transport/transport.h"
+
 namespace gossamer::testing {
 
 using std::chrono::steady_clock;
@@ -83,6 +85,7 @@ PeerGroup::~PeerGroup() {
     }
     if (peer.descriptor >= 0) close(peer.descriptor);
   }
+  transport::sweep_shared_memory(job_);  // of peers killed here
 }
 
 void PeerGroup::pump(std::chrono::milliseconds wait) {

@@ -132,6 +132,7 @@ TEST(Mismatch, IsRefusedOnEveryRankWithBothValues) {
     EXPECT_THAT(group.output(r), HasSubstr("error GOSSAMER_MISMATCH at compressor"));
     EXPECT_THAT(group.output(r), ::testing::AllOf(HasSubstr("columns"), HasSubstr("4096"), HasSubstr("8192")));
   }
+  EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());  // they exit without finalize
 }
 
 // Goal: a rank whose own configuration is wrong says so, and the others do not wait for it. Method: too many columns.

@@ -17,6 +17,7 @@ struct ClusterCase {
   std::optional<topology::ScheduleKind> schedule;
 };
 [[nodiscard]] std::string case_name(const ClusterCase& c);
+inline void PrintTo(const ClusterCase& c, std::ostream* out) { *out << case_name(c); }
 
 // Two tensors that are compressed and two that travel whole.
 [[nodiscard]] std::vector<Tensor> small_model();

@@ -85,6 +85,10 @@ struct DeathCase {
   ScheduleKind schedule;
 };
 
+void PrintTo(const DeathCase& each, std::ostream* out) {
+  *out << algorithm_name(each.algorithm) << ", " << topology::schedule_kind_name(each.schedule);
+}
+
 class DeathOnEverySchedule : public ::testing::TestWithParam<DeathCase> {};
 
 // Goal: a rank that dies at any moment of a step makes every survivor end with peer_lost that names it,

@@ -34,6 +34,8 @@ std::vector<DeathCase> death_cases() {
   return cases;
 }
 
+void PrintTo(const DeathCase& death, std::ostream* out) { *out << death.transports << ", " << death.mode; }
+
 // Rank 0 in this process, rank 1 in another that will be killed.
 class ProcessDeath : public testing::TestWithParam<DeathCase> {
  protected:
@@ -142,7 +144,7 @@ TEST_P(ProcessDeath, SurvivorGoesOnWithoutTheDead) {
   EXPECT_TRUE(next.ok());
   static_cast<void>(sweep_shared_memory("death"));
   for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
-    EXPECT_EQ(entry.path().filename().string().find(text("-", dead, "-")), std::string::npos) << entry.path();
+    EXPECT_FALSE(entry.path().filename().string().starts_with(text("gossamer-death-", dead, "-"))) << entry.path();
   }
 }
 

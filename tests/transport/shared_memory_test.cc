@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 
 #include "transport/transport.h"
 #include "transport/ucx/library.h"
+#include "transport/ucx/process.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace gossamer::transport {
@@ -37,6 +39,35 @@ TEST(SharedMemory, StartTimeIsOfALivingProcess) {
   EXPECT_GT(*own, 0u);
   EXPECT_EQ(own, ucx::process_start_time(::getpid()));
   EXPECT_EQ(ucx::process_start_time(999'999'999), std::nullopt);
+}
+
+// Goal: a process that was killed does not run any more, whether its parent has asked for its status or not; the sweep
+// takes its folder at once. Method: a child that waits with an open folder, killed but not waited for until the end.
+TEST(SharedMemory, AKilledProcessNobodyAskedForIsSwept) {
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto folder = ucx::SharedFolder::open("zombie");
+    const ssize_t written = ::write(pipe[1], folder.ok() ? "y" : "n", 1);
+    while (written == 1) ::pause();
+    ::_exit(1);
+  }
+  char answer = 0;
+  ASSERT_EQ(::read(pipe[0], &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+  EXPECT_TRUE(ucx::process_runs(child, 0));
+  EXPECT_TRUE(sweep_shared_memory("zombie").empty());
+  ::kill(child, SIGKILL);
+  siginfo_t ended{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT), 0);
+  EXPECT_TRUE(ucx::process_start_time(child).has_value());
+  EXPECT_FALSE(ucx::process_runs(child, 0));
+  EXPECT_EQ(sweep_shared_memory("zombie").size(), 1u);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  ::close(pipe[0]);
+  ::close(pipe[1]);
 }
 
 // Goal: the folder is there as long as one transport of the job needs it, and the environment is as
@@ -103,6 +134,28 @@ TEST(SharedMemory, ListsOfTransportsAreUnderstood) {
   EXPECT_FALSE(ucx::allows_posix("sysv,self"));
   EXPECT_TRUE(ucx::allows_shared_memory("sysv,self"));
   EXPECT_FALSE(ucx::allows_shared_memory("tcp,self"));
+}
+
+// Goal: a process that exits without closing its transports leaves no folder, and a forked child that exits leaves
+// its parent's. Method: a child that opens a folder and exits with it open, inside a parent with one of its own.
+TEST(SharedMemory, ExitRemovesTheFoldersThatAreOpen) {
+  const auto own = ucx::SharedFolder::open("exit");
+  ASSERT_TRUE(own.ok());
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    static ucx::SharedFolder* kept = nullptr;
+    auto opened = ucx::SharedFolder::open("exit");
+    if (opened.ok()) kept = opened->release();
+    std::exit(kept != nullptr && std::filesystem::exists(kept->path()) ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(std::filesystem::exists((*own)->path()));
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
+    EXPECT_FALSE(entry.path().filename().string().starts_with(text("gossamer-exit-", child, "-"))) << entry.path();
+  }
 }
 
 // Goal: too little locked memory is told with both numbers and the remedy. Method: limits around the need.

@@ -11,15 +11,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <mutex>
 #include <system_error>
 
 #include "transport/transport.h"
+#include "transport/ucx/process.h"
 
 namespace gossamer::transport {
 namespace ucx {
@@ -27,6 +27,7 @@ namespace {
 
 constexpr const char* root = "/dev/shm";
 constexpr const char* lock_name = "alive";
+constexpr int exit_limit_ms = 200;  // what a killed process may take to end once its sockets are closed
 
 std::string folder_prefix(std::string_view job) { return text("gossamer-", clean_job_name(job), "-"); }
 
@@ -71,6 +72,7 @@ void remove_sysv_segments(pid_t dead, std::vector<std::string>& removed) {
 struct OpenFolder {
   int users = 0;
   int lock_descriptor = -1;
+  pid_t owner = ::getpid();
 };
 
 struct Registry {
@@ -78,9 +80,25 @@ struct Registry {
   std::map<std::string, OpenFolder> folders;
 };
 
+// For a process that exits without closing its transports. A forked child must not remove its parent's folders:
+// it runs the parent's handlers when it exits.
+void remove_open_folders();
+
 Registry& registry() {
-  static Registry instance;
-  return instance;
+  static Registry* const instance = [] {
+    std::atexit(remove_open_folders);
+    return new Registry;  // never destroyed: transports may live until the process ends
+  }();
+  return *instance;
+}
+
+void remove_open_folders() {
+  Registry& known = registry();
+  const std::lock_guard lock(known.mutex);
+  std::error_code ignored;
+  for (const auto& [path, folder] : known.folders) {
+    if (folder.owner == ::getpid()) std::filesystem::remove_all(path, ignored);
+  }
 }
 
 // Makes the folder and takes its lock. Returns 0 or an errno, and then leaves nothing behind.
@@ -106,19 +124,6 @@ std::string clean_job_name(std::string_view job) {
     if (!kept) c = '_';
   }
   return name.empty() ? "job" : name;
-}
-
-std::optional<std::uint64_t> process_start_time(pid_t pid) {
-  std::ifstream file(text("/proc/", pid, "/stat"));
-  const std::string line{std::istreambuf_iterator<char>(file), {}};
-  const std::size_t name_end = line.rfind(')');  // field 2 may hold blanks and parentheses
-  if (name_end == std::string::npos) return std::nullopt;
-  std::istringstream fields(line.substr(name_end + 1));
-  std::string skipped;
-  for (int field = 3; field < 22; ++field) fields >> skipped;
-  std::uint64_t start = 0;
-  if (!(fields >> start)) return std::nullopt;
-  return start;
 }
 
 Result<std::unique_ptr<SharedFolder>> SharedFolder::open(std::string_view job) {
@@ -193,9 +198,11 @@ std::vector<std::string> sweep_shared_memory(std::string_view job) {
     const auto owner = ucx::parse_owner(folder.filename().string().substr(prefix.size()));
     if (!owner) continue;
     const auto start_time = ucx::process_start_time(owner->pid);
-    if (start_time == owner->start_time || ucx::is_locked(folder)) continue;
+    const bool reused = start_time && *start_time != owner->start_time;
+    if (!reused && ucx::process_runs(owner->pid, ucx::exit_limit_ms)) continue;
+    if (ucx::is_locked(folder)) continue;
     // A living process that got the dead one's id may be setting up its own segments.
-    if (!start_time) ucx::remove_sysv_segments(owner->pid, removed);
+    if (!reused) ucx::remove_sysv_segments(owner->pid, removed);
     const std::uintmax_t count = std::filesystem::remove_all(folder, failure);
     if (!failure && count > 0) removed.push_back(folder.string());
   }

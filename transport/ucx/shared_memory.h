@@ -33,7 +33,7 @@ inline constexpr std::uint64_t shared_memory_reserve_bytes = 4'292'720;
 inline constexpr std::uint64_t locked_memory_bytes = 4'095ULL * 8'256ULL;
 
 // A share in the process's folder for a job: one folder for all transports of one job in one
-// process, removed with all in it when the last share goes. Any thread.
+// process, removed with all in it when the last share goes or the process exits. Any thread.
 class SharedFolder {
  public:
   [[nodiscard]] static Result<std::unique_ptr<SharedFolder>> open(std::string_view job);
@@ -51,9 +51,6 @@ class SharedFolder {
 
 // [A-Za-z0-9_.-] stay, all else becomes '_', at most 64 characters; "job" for an empty name.
 [[nodiscard]] std::string clean_job_name(std::string_view job);
-
-// Field 22 of /proc/<pid>/stat, in clock ticks since boot; nullopt when there is no such process.
-[[nodiscard]] std::optional<std::uint64_t> process_start_time(pid_t pid);
 
 // out_of_resources with the remedy when `folder`'s file system has too little room for one worker.
 [[nodiscard]] Status check_shared_memory(const std::string& folder);
