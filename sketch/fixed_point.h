@@ -23,7 +23,7 @@ struct FixedPoint {
   friend bool operator==(const FixedPoint&, const FixedPoint&) = default;
 };
 
-// Two keys for the cells of one stream. Stream number of the cells in segment_hash's family: 16.
+// Two keys for the cells of one stream.
 struct RoundingKey {
   std::uint32_t first = 0;
   std::uint32_t second = 0;
