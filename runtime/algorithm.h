@@ -39,6 +39,7 @@ struct AlgorithmContext {
   Rank rank;
   std::uint32_t rank_count = 1;
   topology::CostModel cost;
+  ThreadPool* pool = nullptr;  // the session's; null: the calling thread does it all
 };
 
 [[nodiscard]] Result<std::unique_ptr<Algorithm>> make_algorithm(AlgorithmContext context);

@@ -59,10 +59,29 @@ Status check_numbers(const CompressorConfig& config) {
   return {};
 }
 
+Status check_cells(const CompressorConfig& config) {
+  using sketch::CellType;
+  const bool is_sketched = config.algorithm == AlgorithmKind::gs_sgd;
+  const bool is_dense = config.algorithm == AlgorithmKind::dense;
+  if (config.cells == CellType::bitmap || config.cells == CellType::i32)
+    return wrong(text("cells is ", sketch::cell_type_name(config.cells), ", expected f32, bf16, f16, i8 or i16"));
+  if (config.cells != CellType::f32 && !is_sketched)
+    return wrong(text("cells is ", sketch::cell_type_name(config.cells), ", but ", algorithm_name(config.algorithm),
+                      " has no sketch: expected f32"));
+  const bool fits = config.values == CellType::f32 || (is_sketched && config.values == CellType::i16) ||
+                    (is_dense && (config.values == CellType::bf16 || config.values == CellType::f16));
+  if (!fits)
+    return wrong(text("values is ", sketch::cell_type_name(config.values), ", expected f32",
+                      is_sketched ? " or i16" : is_dense ? ", bf16 or f16" : "", " for ",
+                      algorithm_name(config.algorithm)));
+  return {};
+}
+
 }  // namespace
 
 Result<CompressorShape> resolve(const CompressorConfig& config) {
   GOSSAMER_TRY(check_numbers(config));
+  GOSSAMER_TRY(check_cells(config));
   auto layout = Layout::make(config.tensors);
   GOSSAMER_TRY(layout);
 
@@ -74,6 +93,8 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
   shape.clip = config.clip;
   shape.selection = config.selection;
   shape.keep_k = config.keep_k;
+  shape.cells = config.cells;
+  shape.values = config.values;
   shape.seed = config.seed;
   shape.schedule = config.schedule;
   if (config.algorithm == AlgorithmKind::dense) return shape;
@@ -103,7 +124,8 @@ std::vector<Field> shared_fields(const CompressorShape& shape) {
           {"dimension", text(shape.layout.dimension())},
           {"rows", text(shape.rows)},
           {"columns", text(shape.columns)},
-          {"cells", "f32"},
+          {"cells", std::string(sketch::cell_type_name(shape.cells))},
+          {"values", std::string(sketch::cell_type_name(shape.values))},
           {"k", text(shape.k)},
           {"candidates", text(shape.candidates)},
           {"clip", text(shape.clip)},

@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "runtime/control.h"
 #include "runtime/layout.h"
+#include "sketch/sketch.h"
 #include "topology/topology.h"
 
 namespace gossamer::runtime {
@@ -31,6 +32,8 @@ struct CompressorConfig {
   double clip = 1.0;
   SelectionKind selection = SelectionKind::top;
   bool keep_k = false;
+  sketch::CellType cells = sketch::CellType::f32;   // gs-SGD: of the sketch
+  sketch::CellType values = sketch::CellType::f32;  // of exact values: f32, and i16 for gs-SGD, bf16 or f16 for dense
   std::uint64_t seed = 1;
   std::optional<topology::ScheduleKind> schedule;  // none: chosen by the cost model
 };
@@ -54,6 +57,8 @@ struct CompressorShape {
   double clip = 0.0;
   SelectionKind selection = SelectionKind::top;
   bool keep_k = false;
+  sketch::CellType cells = sketch::CellType::f32;
+  sketch::CellType values = sketch::CellType::f32;
   std::uint64_t seed = 0;
   std::optional<topology::ScheduleKind> schedule;
 };

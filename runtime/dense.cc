@@ -2,6 +2,10 @@
 //
 //   stage 0     g = sum over ranks of g                       | all coordinates | non-finite flag |
 //   prepare 1   u = m u + g / P ;  update = u
+//
+// bf16 and f16 halve the bytes: each rank rounds its gradient, and each merge its sum. What is rounded off is lost.
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include "runtime/agreement.h"
@@ -17,7 +21,7 @@ class Dense final : public Algorithm {
   static Result<std::unique_ptr<Algorithm>> make(AlgorithmContext context) {
     std::unique_ptr<Dense> self(new Dense(std::move(context)));
     const std::uint64_t dimension = self->layout().dimension();
-    self->shape_ = {dimension, 1};
+    self->shape_ = {dimension, 1, self->context_.shape.values};
     auto payload = Buffer::make(self->shape_.bytes());
     GOSSAMER_TRY(payload);
     self->payload_ = std::move(*payload);
@@ -39,25 +43,28 @@ class Dense final : public Algorithm {
   std::span<const Stage> stages() const override { return stages_; }
 
   void compress(const float* const* gradients) override {
-    const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip);
+    const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip, context_.pool, sums_);
     write_word(payload_, shape_, 0, make_flag(context_.rank, scan.first_non_finite));
-    const auto cells = payload_cells(payload_, shape_);
     // In the caller's order: the update has no indices.
     for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
-      float* out = cells.data() + layout().outer_offset(i);
-      for (std::uint64_t j = 0; j < layout().tensor(i).count; ++j)
-        out[j] = scan.first_non_finite ? 0.0f : gradients[i][j] * scan.scale;
+      in_chunks(layout().outer_offset(i), layout().tensor(i).count, [&](std::uint64_t at, std::span<float> chunk) {
+        const float* const from = gradients[i] + (at - layout().outer_offset(i));
+        for (std::size_t j = 0; j < chunk.size(); ++j) chunk[j] = scan.first_non_finite ? 0.0f : from[j] * scan.scale;
+        sketch::narrow(shape_.type, chunk, cells_at(at, chunk.size()));
+      });
     }
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t>) override {
     if (stage == 0) return StageSize{shape_, 0};
     GOSSAMER_TRY(check_flag(read_word(payload_, shape_, 0)));
-    const auto sums = payload_cells(payload_, shape_);
-    const auto u = momentum_.as<float>(sums.size());
+    const auto u = momentum_.as<float>(layout().dimension());
     const float share = 1.0f / static_cast<float>(context_.rank_count);
     const float momentum = context_.shape.momentum;
-    for (std::size_t i = 0; i < sums.size(); ++i) u[i] = momentum * u[i] + sums[i] * share;
+    in_chunks(0, layout().dimension(), [&](std::uint64_t at, std::span<float> chunk) {
+      sketch::widen(shape_.type, cells_at(at, chunk.size()), chunk);
+      for (std::size_t j = 0; j < chunk.size(); ++j) u[at + j] = momentum * u[at + j] + chunk[j] * share;
+    });
     update_ = {true, {}, u};
     return StageSize{};
   }
@@ -66,12 +73,27 @@ class Dense final : public Algorithm {
   Update update() const override { return update_; }
 
  private:
-  explicit Dense(AlgorithmContext context) : context_(std::move(context)) {}
+  explicit Dense(AlgorithmContext context)
+      : context_(std::move(context)), sums_(scan_pieces_max(context_.shape.layout)) {}
+
+  // Calls use(at, chunk) for positions [first, first + count), some at a time: on their way between f32 and the wire.
+  template <typename Use>
+  static void in_chunks(std::uint64_t first, std::uint64_t count, const Use& use) {
+    std::array<float, 2048> chunk;
+    for (const std::uint64_t end = first + count; first < end; first += chunk.size())
+      use(first, std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), end - first))));
+  }
+
+  std::span<std::byte> cells_at(std::uint64_t at, std::uint64_t count) const {
+    return std::span(payload_.data(), shape_.cells_bytes())
+        .subspan(at * sketch::cell_bytes(shape_.type), count * sketch::cell_bytes(shape_.type));
+  }
 
   AlgorithmContext context_;
   sketch::PayloadShape shape_;
   Buffer payload_;
   Buffer momentum_;
+  std::vector<double> sums_;
   std::vector<Stage> stages_;
   Update update_;
 };

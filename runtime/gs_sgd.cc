@@ -1,11 +1,18 @@
 // gs-SGD (arXiv 2108.06004), with oversampled candidates and all exact values applied.
 //
-//   compress    u = m u + g ;  v = v + u ;  S = sketch(v)
-//   stage 0     S = sum over ranks of S                       | cells | non-finite flag |
-//   prepare 1   H = the a k largest |estimate(S)| ;  x = v[H]
-//   stage 1     x = sum over ranks of x                       | values | hash of H, ~hash of H |
-//   prepare 2   update = x / P ;  u[H] = 0 ;  v[H] = 0
+//   compress    u = m u + g ;  v = v + u ;  S = sketch(v)     one pass over all of them
+//   sketch      S = sum over ranks of S                       | cells | non-finite flag |
+//   recover     H = the a k largest |estimate(S)| ;  x = v[H]
+//   values      x = sum over ranks of x                       | values | hash of H, ~hash of H |
+//   apply       update = x / P ;  u[H] = 0 ;  v[H] -= what this rank really sent
+//
+// Integer cells need a scale that all ranks share, so a round of three words goes first, and the sketch is made
+// after it:
+//
+//   scale       flag, largest |v| and largest norm of v over ranks
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -19,45 +26,46 @@ namespace gossamer::runtime {
 
 namespace {
 
+// Words keep the least: a maximum of floats of at least 0 travels as the complement of their bits.
+std::uint64_t maximum_word(float value) { return ~std::uint64_t{std::bit_cast<std::uint32_t>(value)}; }
+float maximum_of(std::uint64_t word) { return std::bit_cast<float>(static_cast<std::uint32_t>(~word)); }
+
 class GsSgd final : public Algorithm {
  public:
   static Result<std::unique_ptr<Algorithm>> make(AlgorithmContext context) {
     std::unique_ptr<GsSgd> self(new GsSgd(std::move(context)));
-    const CompressorShape& shape = self->context_.shape;
-    auto sketch = sketch::make_count_sketch({shape.layout.sparse(), shape.rows, shape.columns}, shape.candidates);
+    const AlgorithmContext& c = self->context_;
+    const CompressorShape& shape = c.shape;
+    auto sketch = sketch::make_count_sketch({shape.layout.sparse(), shape.rows, shape.columns}, shape.candidates, c.pool);
     GOSSAMER_TRY(sketch);
     self->sketch_ = std::move(*sketch);
-    auto feedback = Feedback::make(shape.layout);
+    auto feedback = Feedback::make(shape.layout, c.pool);
     GOSSAMER_TRY(feedback);
     self->feedback_ = std::move(*feedback);
-    self->cells_ = {self->sketch_->shape().cells(), 1};
+    auto values = ValueExchange::make(c, shape.candidates);
+    GOSSAMER_TRY(values);
+    self->values_ = std::move(*values);
+    self->choose_cells();
     auto payload = Buffer::make(self->cells_.bytes());
     GOSSAMER_TRY(payload);
     self->payload_ = std::move(*payload);
-    auto values = ValueExchange::make(self->context_, shape.candidates);
-    GOSSAMER_TRY(values);
-    self->values_ = std::move(*values);
+    auto scale = Buffer::make(self->scale_.bytes());
+    GOSSAMER_TRY(scale);
+    self->scale_payload_ = std::move(*scale);
     self->candidates_.resize(shape.candidates);
     self->chosen_.resize(shape.candidates);
-    self->applied_.resize(shape.candidates + shape.layout.exact());
-    self->outer_.resize(self->applied_.size());
+    self->applied_.reserve(shape.candidates + shape.layout.exact());
+    self->outer_.reserve(shape.candidates + shape.layout.exact());
     if (shape.keep_k) {
       auto selector = sketch::make_selector(shape.candidates, shape.k);
       GOSSAMER_TRY(selector);
       self->selector_ = std::move(*selector);
     }
-
-    Stage sum;
-    sum.label = "sketch";
-    sum.bytes_max = self->cells_.bytes();
-    sum.buffer = self->payload_.data();
-    auto schedule = schedule_stage(self->context_, sum.label, topology::Collective::all_reduce, sum.bytes_max);
-    GOSSAMER_TRY(schedule);
-    sum.schedule = *schedule;
-    self->stages_.push_back(std::move(sum));
-    auto second = self->values_.stage(self->context_, "values");
-    GOSSAMER_TRY(second);
-    self->stages_.push_back(std::move(*second));
+    if (self->has_scale_stage()) GOSSAMER_TRY(self->add_stage("scale", self->scale_, self->scale_payload_));
+    GOSSAMER_TRY(self->add_stage("sketch", self->cells_, self->payload_));
+    auto last = self->values_.stage(c, "values");
+    GOSSAMER_TRY(last);
+    self->stages_.push_back(std::move(*last));
     return std::unique_ptr<Algorithm>(std::move(self));
   }
 
@@ -66,27 +74,41 @@ class GsSgd final : public Algorithm {
   std::span<const float> residual() const override { return feedback_.residual(); }
 
   void compress(const float* const* gradients) override {
-    const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip);
-    write_word(payload_, cells_, 0, make_flag(context_.rank, scan.first_non_finite));
-    const auto cells = payload_cells(payload_, cells_);
+    const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
+    const Feedback::Input input{gradients, scan.scale, context_.shape.momentum};
+    Feedback::Extent extent;
     if (scan.first_non_finite) {
-      std::fill(cells.begin(), cells.end(), 0.0f);
-      return;
+      std::fill(payload_.data(), payload_.data() + cells_.words_offset(), std::byte{0});
+    } else if (has_scale_stage()) {
+      feedback_.absorb(layout(), input);
+      extent = feedback_.pending_extent();
+    } else {
+      encode({}, [&](std::uint64_t first, std::size_t count) { feedback_.absorb_range(layout(), input, first, count); });
+      feedback_.absorb_range(layout(), input, layout().sparse(), layout().exact());
+      if (values_.needs_magnitude()) extent = feedback_.pending_extent();
     }
-    feedback_.absorb(layout(), gradients, scan.scale, context_.shape.momentum);
-    sketch_->encode(seed(), feedback_.pending().first(layout().sparse()), cells);
+    write_word(words_payload(), words_shape(), 0, make_flag(context_.rank, scan.first_non_finite));
+    if (words_shape().words > 1) write_word(words_payload(), words_shape(), 1, maximum_word(extent.magnitude));
+    if (words_shape().words > 2) write_word(words_payload(), words_shape(), 2, maximum_word(extent.norm));
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t>) override {
-    if (stage == 0) return StageSize{cells_, 0};
-    if (stage == 1) return recover();
-    GOSSAMER_TRY(values_.check());
-    apply();
-    return StageSize{};
+    switch (stage + (has_scale_stage() ? 0 : 1)) {
+      case 0:
+        return StageSize{scale_, 0};
+      case 1:
+        if (has_scale_stage()) GOSSAMER_TRY(encode_in_scale());
+        return StageSize{cells_, 0};
+      case 2:
+        return recover();
+      default:
+        GOSSAMER_TRY(values_.check());
+        apply();
+        return StageSize{};
+    }
   }
 
   void drop() override {
-    feedback_.drop();
     ++step_;  // every rank has started this operation, so every rank moves on to the next seed
   }
 
@@ -96,49 +118,98 @@ class GsSgd final : public Algorithm {
   explicit GsSgd(AlgorithmContext context) : context_(std::move(context)) {}
 
   std::uint64_t seed() const { return mix64(context_.shape.seed, step_); }
+  bool has_scale_stage() const { return sketch::is_integer(cells_.type); }
+  // Where the flag and what goes with it travel: in the first message that is exchanged.
+  const Buffer& words_payload() const { return has_scale_stage() ? scale_payload_ : payload_; }
+  const sketch::PayloadShape& words_shape() const { return has_scale_stage() ? scale_ : cells_; }
+
+  void choose_cells() {
+    const CompressorShape& shape = context_.shape;
+    cells_ = {sketch_->shape().cells(), 1, shape.cells};
+    if (!sketch::is_integer(shape.cells)) {
+      if (values_.needs_magnitude()) cells_.words = 2;
+      return;
+    }
+    cells_ = {sketch_->shape().cells(), 0, sketch::widen_for(shape.cells, context_.rank_count)};
+    scale_ = {0, 3};
+    if (context_.rank.value == 0 && log_enabled(LogLevel::info))
+      log(LogLevel::info,
+          text(shape.name, " cells: ", sketch::cell_type_name(cells_.type),
+               cells_.type == shape.cells ? "" : text(" instead of ", sketch::cell_type_name(shape.cells)), ", ",
+               sketch::level_max_of(cells_.type, context_.rank_count), " levels a side for each of ",
+               context_.rank_count, " ranks, ", format_bytes(cells_.bytes()), " a sketch"));
+  }
+
+  Status add_stage(std::string label, const sketch::PayloadShape& shape, const Buffer& buffer) {
+    Stage stage;
+    stage.label = std::move(label);
+    stage.bytes_max = shape.bytes();
+    stage.buffer = buffer.data();
+    auto schedule = schedule_stage(context_, stage.label, topology::Collective::all_reduce, stage.bytes_max);
+    GOSSAMER_TRY(schedule);
+    stage.schedule = *schedule;
+    stages_.push_back(std::move(stage));
+    return {};
+  }
+
+  void encode(const sketch::FixedPoint& fixed, sketch::CountSketch::Produce produce) {
+    sketch_->encode_cells(seed(), feedback_.pending().first(layout().sparse()),
+                          {cells_.type, fixed, context_.rank.value}, {payload_.data(), cells_.cells_bytes()}, produce);
+    std::fill(payload_.data() + cells_.cells_bytes(), payload_.data() + cells_.words_offset(), std::byte{0});
+  }
+
+  Status encode_in_scale() {
+    GOSSAMER_TRY(check_flag(read_word(scale_payload_, scale_, 0)));
+    const float magnitude = maximum_of(read_word(scale_payload_, scale_, 1));
+    const float norm = maximum_of(read_word(scale_payload_, scale_, 2));
+    encode(sketch::choose_fixed_point(sketch_->shape(), sketch::level_max_of(cells_.type, context_.rank_count), norm,
+                                      magnitude),
+           nullptr);
+    return {};
+  }
 
   Result<StageSize> recover() {
-    GOSSAMER_TRY(check_flag(read_word(payload_, cells_, 0)));
-    sketch_->load(seed(), payload_cells(payload_, cells_));
+    if (!has_scale_stage()) GOSSAMER_TRY(check_flag(read_word(payload_, cells_, 0)));
+    sketch_->load_cells(seed(), cells_.type, {payload_.data(), cells_.cells_bytes()});
     if (context_.shape.selection == SelectionKind::top)
       sketch_->select_top(candidates_);
     else
       sketch_->select_heavymix(context_.shape.k, candidates_);
-    return values_.fill(feedback_, candidates_, sketch::hash_bytes(std::as_bytes(std::span(candidates_))));
+    const float magnitude =
+        values_.needs_magnitude() ? maximum_of(read_word(words_payload(), words_shape(), 1)) : 0.0f;
+    return values_.fill(feedback_, candidates_, sketch::hash_bytes(std::as_bytes(std::span(candidates_))), magnitude);
   }
 
   void apply() {
-    const auto values = values_.values();
-    std::size_t count = candidates_.size();
-    if (context_.shape.keep_k && context_.shape.k < count) {
-      // The published variant: of the exact sums only the k largest.
-      const std::span<std::uint32_t> kept = std::span(chosen_).first(context_.shape.k);
-      selector_->select_largest(values.first(count), kept);
-      for (std::size_t i = 0; i < kept.size(); ++i) {
-        values[i] = values[kept[i]];  // kept ascends, so nothing is read after it was written
-        applied_[i] = candidates_[kept[i]];
-      }
-      std::copy(values.begin() + static_cast<std::ptrdiff_t>(count), values.end(),
-                values.begin() + static_cast<std::ptrdiff_t>(kept.size()));
-      count = kept.size();
-    } else {
-      std::copy(candidates_.begin(), candidates_.end(), applied_.begin());
-    }
-    const std::uint64_t exact = layout().exact();
-    append_exact_range(layout(), std::span(applied_).subspan(count, exact));
-    feedback_.commit(std::span(applied_).first(count));
-    const float share = 1.0f / static_cast<float>(context_.rank_count);
-    for (float& value : values.first(count + exact)) value *= share;
-    layout().to_outer(std::span(applied_).first(count + exact), outer_);
-    update_ = {false, std::span(outer_).first(count + exact), values.first(count + exact)};
+    auto means = values_.take_means();
+    applied_.assign(candidates_.begin(), candidates_.end());
+    if (context_.shape.keep_k && context_.shape.k < candidates_.size()) means = keep_largest(means);
+    feedback_.commit(applied_, values_.rounding());
+    update_ = make_update(layout(), applied_, outer_, means);
     ++step_;
+  }
+
+  // The published variant: of the exact sums only the k largest. What is kept moves to the front.
+  std::span<float> keep_largest(std::span<float> means) {
+    const std::span<std::uint32_t> kept = std::span(chosen_).first(context_.shape.k);
+    selector_->select_largest(means.first(candidates_.size()), kept);
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      means[i] = means[kept[i]];  // kept ascends, so nothing is read after it was written
+      applied_[i] = candidates_[kept[i]];
+    }
+    std::copy(means.begin() + static_cast<std::ptrdiff_t>(candidates_.size()), means.end(),
+              means.begin() + static_cast<std::ptrdiff_t>(kept.size()));
+    applied_.resize(kept.size());
+    return means.first(kept.size() + layout().exact());
   }
 
   AlgorithmContext context_;
   std::unique_ptr<sketch::CountSketch> sketch_;
   std::unique_ptr<sketch::Selector> selector_;
   Feedback feedback_;
+  sketch::PayloadShape scale_;
   sketch::PayloadShape cells_;
+  Buffer scale_payload_;
   Buffer payload_;
   ValueExchange values_;
   std::vector<Stage> stages_;

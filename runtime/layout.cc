@@ -38,6 +38,12 @@ Result<Layout> Layout::make(std::vector<Tensor> tensors) {
   return layout;
 }
 
+std::size_t Layout::place_of(std::uint64_t position) const {
+  const auto after = std::upper_bound(by_inner_.begin(), by_inner_.end(), position,
+                                      [this](std::uint64_t p, std::size_t i) { return p < inner_[i]; });
+  return static_cast<std::size_t>(after - by_inner_.begin()) - 1;
+}
+
 void Layout::to_outer(std::span<const std::uint32_t> inner, std::span<std::uint32_t> outer) const {
   std::size_t at = 0;
   for (std::size_t i = 0; i < inner.size(); ++i) {

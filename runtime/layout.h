@@ -7,6 +7,7 @@
 // Exact tensors come last, so that the sketch covers one unbroken range.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -36,6 +37,20 @@ class Layout {
   [[nodiscard]] std::uint64_t inner_offset(std::size_t i) const { return inner_[i]; }
   [[nodiscard]] std::uint64_t outer_offset(std::size_t i) const { return outer_[i]; }
 
+  // Calls use(tensor, offset in the tensor, position, count) for each tensor's part of positions [first, first +
+  // count) of our vectors, ascending.
+  template <typename Use>
+  void for_each_part(std::uint64_t first, std::uint64_t count, const Use& use) const {
+    for (std::size_t at = place_of(first); count != 0; ++at) {
+      const std::size_t i = by_inner_[at];
+      const std::uint64_t offset = first - inner_[i];
+      const std::uint64_t part = std::min(count, tensors_[i].count - offset);
+      use(i, offset, first, part);
+      first += part;
+      count -= part;
+    }
+  }
+
   // Turns positions in our vectors, ascending, into positions in the caller's order.
   void to_outer(std::span<const std::uint32_t> inner, std::span<std::uint32_t> outer) const;
 
@@ -43,6 +58,9 @@ class Layout {
   [[nodiscard]] std::string describe() const;
 
  private:
+  // Which of by_inner_ holds this position.
+  [[nodiscard]] std::size_t place_of(std::uint64_t position) const;
+
   std::vector<Tensor> tensors_;
   std::vector<std::uint64_t> inner_;
   std::vector<std::uint64_t> outer_;

@@ -128,6 +128,9 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores);
   parts.timeout_ns = settings->init_timeout_ns;
   parts.job = settings->job;
+  auto pool = ThreadPool::make(settings->threads);
+  GOSSAMER_TRY(pool);
+  parts.pool = std::move(*pool);
   auto session = std::make_unique<Session>(std::move(parts));
   if (threaded) session->start_thread();
   return session;

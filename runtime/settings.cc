@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 #include <string_view>
+#include <thread>
 
 extern char** environ;
 
@@ -32,10 +33,12 @@ enum Index : std::size_t {
   transport,
   job,
   init_timeout,
-  progress
+  progress,
+  threads,
+  pin_threads
 };
 
-constexpr std::array<SettingDefinition, 9> definitions = {{
+constexpr std::array<SettingDefinition, 11> definitions = {{
     {"rank", "GOSSAMER_RANK", "RANK", "0", "this process's rank, 0 to rank_count - 1"},
     {"rank_count", "GOSSAMER_RANK_COUNT", "WORLD_SIZE", "1", "how many ranks the session has"},
     {"rendezvous", "GOSSAMER_RENDEZVOUS", nullptr, "127.0.0.1:29400", "host:port where rank 0 listens"},
@@ -46,6 +49,8 @@ constexpr std::array<SettingDefinition, 9> definitions = {{
     {"job", "GOSSAMER_JOB", nullptr, "default", "names this job's shared-memory files"},
     {"init_timeout", "GOSSAMER_INIT_TIMEOUT_S", nullptr, "30", "seconds that init waits for all ranks"},
     {"progress", "GOSSAMER_PROGRESS", nullptr, "auto", "who moves data on: auto, inline, thread"},
+    {"threads", "GOSSAMER_THREADS", nullptr, "1", "threads that sketch and select, the caller's included; 0: every core"},
+    {"pin_threads", "GOSSAMER_PIN_THREADS", nullptr, "no", "yes: bind each thread but the caller's to a core"},
 }};
 
 constexpr const char* config_variable = "GOSSAMER_CONFIG";
@@ -147,6 +152,14 @@ Result<ProgressMode> read_progress(const Found& found) {
   return wrong(progress, found, "auto, inline or thread");
 }
 
+Result<ThreadPoolConfig> read_threads(const Found& count, const Found& pin) {
+  const auto number = read_number(threads, count, 0, 256, "a number of threads from 1 to 256, or 0 for every core");
+  GOSSAMER_TRY(number);
+  if (pin.value != "yes" && pin.value != "no") return wrong(pin_threads, pin, "yes or no");
+  const std::uint32_t cores = std::min(256u, std::max(1u, std::thread::hardware_concurrency()));
+  return ThreadPoolConfig{*number == 0 ? cores : static_cast<std::uint32_t>(*number), pin.value == "yes"};
+}
+
 void override_with(const SettingsRequest& request, FoundSettings& found) {
   const auto set = [&](Index index, const auto& value) {
     if (value) found[index] = {text(*value), "api"};
@@ -157,6 +170,8 @@ void override_with(const SettingsRequest& request, FoundSettings& found) {
   set(bind_host, request.bind_host);
   set(transport, request.transport);
   set(job, request.job);
+  set(threads, request.threads);
+  if (request.pin_threads) found[pin_threads] = {*request.pin_threads ? "yes" : "no", "api"};
 }
 
 }  // namespace
@@ -195,6 +210,9 @@ Result<Settings> resolve_settings(const SettingsRequest& request) {
     GOSSAMER_TRY(mode);
     settings.progress = *mode;
   }
+  const auto pool = read_threads((*found)[threads], (*found)[pin_threads]);
+  GOSSAMER_TRY(pool);
+  settings.threads = *pool;
   return settings;
 }
 

@@ -22,6 +22,8 @@ struct SettingsRequest {
   std::optional<std::string> job;
   std::optional<std::uint64_t> init_timeout_ns;
   std::optional<ProgressMode> progress;
+  std::optional<std::int64_t> threads;
+  std::optional<bool> pin_threads;
 };
 
 struct Settings {
@@ -34,6 +36,7 @@ struct Settings {
   std::string job;
   std::uint64_t init_timeout_ns = 0;
   ProgressMode progress = ProgressMode::automatic;
+  ThreadPoolConfig threads;
 };
 
 // One setting for people: its value, and who said so.

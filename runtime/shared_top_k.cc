@@ -25,7 +25,7 @@ class SharedTopK final : public Algorithm {
     const AlgorithmContext& c = self->context_;
     const std::uint64_t own = (c.shape.k + c.rank_count - 1) / c.rank_count;
     const std::uint64_t union_max = std::min(own * c.rank_count, c.shape.layout.sparse());
-    auto feedback = Feedback::make(c.shape.layout);
+    auto feedback = Feedback::make(c.shape.layout, c.pool);
     GOSSAMER_TRY(feedback);
     self->feedback_ = std::move(*feedback);
     auto selector = sketch::make_selector(c.shape.layout.sparse(), own);
@@ -39,7 +39,7 @@ class SharedTopK final : public Algorithm {
     self->values_ = std::move(*values);
     self->own_.resize(own);
     self->named_.reserve(own * c.rank_count + c.shape.layout.exact());
-    self->outer_.resize(union_max + c.shape.layout.exact());
+    self->outer_.reserve(union_max + c.shape.layout.exact());
 
     auto first = self->lists_.stage(c, "indices");
     GOSSAMER_TRY(first);
@@ -55,10 +55,10 @@ class SharedTopK final : public Algorithm {
   std::span<const float> residual() const override { return feedback_.residual(); }
 
   void compress(const float* const* gradients) override {
-    const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip);
+    const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
     const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
     if (scan.first_non_finite) return lists_.fill(context_.rank, flag, {}, {});
-    feedback_.absorb(layout(), gradients, scan.scale, context_.shape.momentum);
+    feedback_.absorb(layout(), {gradients, scan.scale, context_.shape.momentum});
     selector_->select_largest(feedback_.pending().first(layout().sparse()), own_);
     lists_.fill(context_.rank, flag, own_, {});
   }
@@ -67,11 +67,12 @@ class SharedTopK final : public Algorithm {
     if (stage == 0) return lists_.size();
     if (stage == 1) return unite(part_bytes);
     GOSSAMER_TRY(values_.check());
-    apply();
+    feedback_.commit(named_, values_.rounding());
+    update_ = make_update(layout(), named_, outer_, values_.take_means());
     return StageSize{};
   }
 
-  void drop() override { feedback_.drop(); }
+  void drop() override {}
   Update update() const override { return update_; }
 
  private:
@@ -88,20 +89,6 @@ class SharedTopK final : public Algorithm {
     std::sort(named_.begin(), named_.end());
     named_.erase(std::unique(named_.begin(), named_.end()), named_.end());
     return values_.fill(feedback_, named_, sketch::hash_bytes(std::as_bytes(std::span(named_))));
-  }
-
-  void apply() {
-    const std::uint64_t exact = layout().exact();
-    feedback_.commit(named_);
-    const std::size_t count = named_.size();
-    named_.resize(count + exact);
-    append_exact_range(layout(), std::span(named_).subspan(count));
-    const auto values = values_.values();
-    const float share = 1.0f / static_cast<float>(context_.rank_count);
-    for (float& value : values) value *= share;
-    const auto outer = std::span(outer_).first(named_.size());
-    layout().to_outer(named_, outer);
-    update_ = {false, outer, values};
   }
 
   AlgorithmContext context_;

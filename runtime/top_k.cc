@@ -23,7 +23,7 @@ class TopK final : public Algorithm {
     std::unique_ptr<TopK> self(new TopK(std::move(context)));
     const AlgorithmContext& c = self->context_;
     const std::uint64_t union_max = std::min(c.shape.k * c.rank_count, c.shape.layout.sparse());
-    auto feedback = Feedback::make(c.shape.layout);
+    auto feedback = Feedback::make(c.shape.layout, c.pool);
     GOSSAMER_TRY(feedback);
     self->feedback_ = std::move(*feedback);
     auto selector = sketch::make_selector(c.shape.layout.sparse(), c.shape.k);
@@ -40,8 +40,8 @@ class TopK final : public Algorithm {
     self->sums_ = std::move(*sums);
     self->own_.resize(c.shape.k);
     self->named_.reserve(c.shape.k * c.rank_count + c.shape.layout.exact());
-    self->outer_.resize(union_max + c.shape.layout.exact());
-    self->values_.resize(self->outer_.size());
+    self->outer_.reserve(union_max + c.shape.layout.exact());
+    self->values_.resize(union_max + c.shape.layout.exact());
 
     auto first = self->parts_.stage(c, "pairs");
     GOSSAMER_TRY(first);
@@ -57,10 +57,10 @@ class TopK final : public Algorithm {
   std::span<const float> residual() const override { return feedback_.residual(); }
 
   void compress(const float* const* gradients) override {
-    const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip);
+    const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
     const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
     if (scan.first_non_finite) return parts_.fill(context_.rank, flag, {}, {});
-    feedback_.absorb(layout(), gradients, scan.scale, context_.shape.momentum);
+    feedback_.absorb(layout(), {gradients, scan.scale, context_.shape.momentum});
     const auto pending = feedback_.pending().first(layout().sparse());
     selector_->select_largest(pending, own_);
     parts_.fill(context_.rank, flag, own_, pending);
@@ -75,7 +75,6 @@ class TopK final : public Algorithm {
   }
 
   void drop() override {
-    feedback_.drop();
     // A part that could not be read leaves the sums of the parts before it.
     const auto sums = sums_.as<float>(layout().sparse());
     std::fill(sums.begin(), sums.end(), 0.0f);
@@ -107,17 +106,11 @@ class TopK final : public Algorithm {
   }
 
   void apply() {
-    const std::uint64_t exact = layout().exact();
-    feedback_.commit(own_);
+    feedback_.commit(own_, exact_.rounding());
+    const auto exact = exact_.take_means();
     const std::size_t count = named_.size();
-    named_.resize(count + exact);
-    append_exact_range(layout(), std::span(named_).subspan(count));
-    const auto exact_sums = exact_.values();
-    const float share = 1.0f / static_cast<float>(context_.rank_count);
-    for (std::size_t i = 0; i < exact_sums.size(); ++i) values_[count + i] = exact_sums[i] * share;
-    const auto outer = std::span(outer_).first(named_.size());
-    layout().to_outer(named_, outer);
-    update_ = {false, outer, std::span(values_).first(named_.size())};
+    std::copy(exact.begin(), exact.end(), values_.begin() + static_cast<std::ptrdiff_t>(count));
+    update_ = make_update(layout(), named_, outer_, std::span(values_).first(count + exact.size()));
   }
 
   AlgorithmContext context_;

@@ -1,11 +1,15 @@
 // The second pass that sparse algorithms share: exact values of coordinates that every rank knows.
 //
 //   payload   | v[H] | v[exact] | hash of H, ~hash of H |     summed; the words agree or the operation fails
+//
+// Values travel as f32, or as integers of one scale that all ranks share: then sums are exact and what a rank's own
+// rounding cut off stays in its residual, so no gradient is lost.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/base.h"
 #include "runtime/agreement.h"
@@ -19,27 +23,40 @@ class ValueExchange {
   // `count_max`: most coordinates of the sparse range in one operation.
   [[nodiscard]] static Result<ValueExchange> make(const AlgorithmContext& context, std::uint64_t count_max);
   [[nodiscard]] Result<Stage> stage(const AlgorithmContext& context, std::string label) const;
+  // Whether `fill` needs a magnitude that all ranks share.
+  [[nodiscard]] bool needs_magnitude() const { return sketch::is_integer(type_); }
 
-  // Fills the payload with this rank's pending values of `indices` (ascending) and of the exact range,
-  // and with the hash of what the ranks must agree on.
-  StageSize fill(const Feedback& feedback, std::span<const std::uint32_t> indices, std::uint64_t agreed_hash);
+  // Fills the payload with this rank's pending values of `indices` (ascending) and of the exact range, and with the
+  // hash of what the ranks must agree on. `magnitude`: no pending value of any rank is larger; the same on all.
+  StageSize fill(const Feedback& feedback, std::span<const std::uint32_t> indices, std::uint64_t agreed_hash,
+                 float magnitude = 0.0f);
 
   // Checks the agreement on the summed payload.
   [[nodiscard]] Status check() const;
 
-  // Sums of the `count` coordinates, then of the exact range. Valid until the next fill.
-  [[nodiscard]] std::span<float> values() const { return payload_cells(buffer_, shape_); }
+  // Means over ranks of the coordinates filled, then of the exact range; once for each fill, after check. Valid
+  // until the next fill.
+  [[nodiscard]] std::span<float> take_means();
+
+  // How the wire rounded what was filled: for Feedback::commit.
+  [[nodiscard]] const SentRounding& rounding() const { return rounding_; }
 
  private:
   Buffer buffer_;
+  sketch::CellType type_ = sketch::CellType::f32;
+  std::uint32_t rank_count_ = 1;
   std::uint64_t count_max_ = 0;
   std::uint64_t sparse_ = 0;
   std::uint64_t exact_ = 0;
+  std::vector<float> values_;  // on their way to and from integers
+  SentRounding rounding_;
   sketch::PayloadShape shape_;
   std::uint64_t hash_ = 0;
 };
 
-// Positions of the exact range in our vectors, for updates: sparse .. dimension - 1.
-void append_exact_range(const Layout& layout, std::span<std::uint32_t> out);
+// The update of what was applied: `applied` holds the coordinates of the sparse range, ascending, and is lengthened
+// by the exact range; `outer` gets them in the caller's order. Neither allocates when reserved for both.
+[[nodiscard]] Update make_update(const Layout& layout, std::vector<std::uint32_t>& applied,
+                                 std::vector<std::uint32_t>& outer, std::span<const float> means);
 
 }  // namespace gossamer::runtime

@@ -12,6 +12,13 @@ namespace {
 // An index list is gaps of 7 bits: one to two bytes an index at these densities.
 constexpr double index_words = 12.0 / 32.0;
 
+// Words of one cell: integers travel wider where so many ranks would leave them too few levels.
+double words_of(const std::string& cells, std::uint32_t ranks) {
+  if (cells == "f32") return 1;
+  if (cells == "i8" && ranks <= 8) return 0.25;
+  return ranks <= 2184 || cells == "bf16" || cells == "f16" ? 0.5 : 1;
+}
+
 double optional_number(const nlohmann::json& row, const char* key) {
   return row.at(key).is_number() ? row.at(key).get<double>() : std::nan("");
 }
@@ -26,11 +33,13 @@ double model_words(const TrainConfig& config, const std::string& algorithm, doub
     const double rows = config.rows > 0 ? config.rows : 3;
     const double columns = config.columns > 0 ? config.columns : k;
     const double oversampling = config.oversampling > 0 ? config.oversampling : 2;
-    return rows * columns + oversampling * k + exact;
+    return rows * columns * words_of(cells_of(config, algorithm), config.ranks) +
+           (oversampling * k + exact) * words_of(values_of(config, algorithm), config.ranks);
   }
   if (algorithm == "shared-top-k") return k * (1 + index_words / 2) + exact;
   if (algorithm == "top-k") return k * (1 + index_words) * config.ranks / 2.0 + exact;
-  return static_cast<double>(dimension.sparse + dimension.exact);
+  return static_cast<double>(dimension.sparse + dimension.exact) *
+         words_of(values_of(config, algorithm), config.ranks);
 }
 
 Result<double> density_for_factor(const TrainConfig& config, const std::string& algorithm, double factor) {

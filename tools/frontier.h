@@ -13,7 +13,7 @@ namespace gossamer::tools {
 
 // Words that a step moves, in units of the factor 2 (P - 1) / P that all of these share with dense:
 //
-//   gs-sgd         rows * columns + oversampling * k + exact
+//   gs-sgd         rows * columns + oversampling * k + exact, each in the words of its cells
 //   shared-top-k   k values + k index words of 12 bits, gathered once instead of reduced + exact
 //   top-k          P / 2 times k values and indices, since they are gathered + exact
 //

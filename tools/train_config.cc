@@ -28,6 +28,9 @@ void visit_options(Config& config, const Visitor& visit) {
   visit("clip", config.clip, "L2 norm that each rank's gradient is cut to; 0: no clipping");
   visit("selection", config.selection, "how the sketch names coordinates: top or heavymix");
   visit("keep-k", config.keep_k, "apply only the k largest exact values, as published");
+  visit("cells", config.cells, "cells of gs-sgd's sketch: f32, bf16, f16, i8 or i16");
+  visit("values", config.values, "how exact values travel: f32; i16 for gs-sgd; bf16 or f16 for dense");
+  visit("threads", config.threads, "threads of each rank that sketch and select; 0: GOSSAMER_THREADS, else 1");
   visit("exact-biases", config.exact_biases, "exchange biases whole");
   visit("schedule", config.schedule, "auto, binomial-tree, butterfly, circulant, ring or star");
   visit("seed", config.seed, "of weights, order of samples and hash functions");
@@ -39,6 +42,8 @@ const std::vector<std::string>* choices(const std::string& name) {
   if (name == "dataset") return &dataset_names;
   if (name == "selection") return &selection_names;
   if (name == "schedule") return &schedule_names;
+  if (name == "cells") return &cells_names;
+  if (name == "values") return &values_names;
   return nullptr;
 }
 
@@ -90,6 +95,10 @@ void add_training_options(CLI::App& app, TrainConfig& config) {
   });
 }
 
+std::int32_t cells_number(const std::string& name) {
+  return static_cast<std::int32_t>(std::find(cells_names.begin(), cells_names.end(), name) - cells_names.begin());
+}
+
 std::vector<std::string> peer_arguments(const TrainConfig& config, const std::string& algorithm) {
   std::vector<std::string> out = {"train", "--algorithm=" + algorithm};
   visit_options(config, [&](const std::string& name, const auto& field, const char*) {
@@ -127,6 +136,7 @@ Status check_config(const TrainConfig& config) {
       return wrong("--algorithm ", each, ": expected gs-sgd, shared-top-k, top-k or dense, with commas between");
     }
   }
+  if (config.threads > 256) return wrong("--threads ", config.threads, ": expected 1 to 256, or 0 for the default");
   if (config.epochs < 1) return wrong("--epochs 0: expected at least 1");
   if (config.batch < 1 || config.batch > 1'000'000) return wrong("--batch ", config.batch, ": expected 1 to 1000000");
   if (!(config.rate >= 0) || config.rate > 1e6)
@@ -172,6 +182,15 @@ ModelDimension model_dimension(const TrainConfig& config) {
     (config.exact_biases ? out.exact : out.sparse) += sizes[i + 1];
   }
   return out;
+}
+
+std::string cells_of(const TrainConfig& config, const std::string& algorithm) {
+  return algorithm == "gs-sgd" ? config.cells : "f32";
+}
+
+std::string values_of(const TrainConfig& config, const std::string& algorithm) {
+  const bool fits = config.values == "i16" ? algorithm == "gs-sgd" : algorithm == "dense";
+  return fits ? config.values : "f32";
 }
 
 double default_rate(const std::string& algorithm) { return algorithm == "dense" ? 0.1 : 0.7; }

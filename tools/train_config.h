@@ -38,6 +38,9 @@ struct TrainConfig {
   double clip = 1;
   std::string selection = "top";
   bool keep_k = false;
+  std::string cells = "f32";   // of gs-SGD's sketch
+  std::string values = "f32";  // of exact values; i16 for gs-SGD, bf16 and f16 for dense
+  std::uint32_t threads = 0;   // of each rank; 0: the library's choice
   bool exact_biases = true;
   std::string schedule = "auto";
   std::uint64_t seed = 1;
@@ -50,10 +53,16 @@ inline const std::vector<std::string> schedule_names = {"auto",      "binomial-t
                                                         "circulant", "ring",          "star"};
 inline const std::vector<std::string> dataset_names = {"fashion-mnist", "synthetic"};
 inline const std::vector<std::string> selection_names = {"top", "heavymix"};
+inline const std::vector<std::string> cells_names = {"f32", "bf16", "f16", "i8", "i16"};
+inline const std::vector<std::string> values_names = {"f32", "bf16", "f16", "i16"};
 
 // The C ABI's numbers of these names; the name must be one of the list.
 [[nodiscard]] std::int32_t algorithm_number(const std::string& name);
 [[nodiscard]] std::int32_t schedule_number(const std::string& name);
+[[nodiscard]] std::int32_t cells_number(const std::string& name);
+// What of --cells and --values concerns this algorithm; "f32" where they do not.
+[[nodiscard]] std::string cells_of(const TrainConfig& config, const std::string& algorithm);
+[[nodiscard]] std::string values_of(const TrainConfig& config, const std::string& algorithm);
 
 // The flags that every peer understands, bound to `config`, which must outlive `app`.
 void add_training_options(CLI::App& app, TrainConfig& config);

@@ -124,6 +124,8 @@ Status Trainer::prepare() {
   settings.clip = config_.clip;
   settings.selection = config_.selection == "heavymix" ? GOSSAMER_SELECT_HEAVYMIX : GOSSAMER_SELECT_TOP;
   settings.keep_k = config_.keep_k ? 1 : 0;
+  settings.cells = cells_number(cells_of(config_, algorithm_));
+  settings.values = cells_number(values_of(config_, algorithm_));
   settings.seed = config_.seed;
   settings.schedule = schedule_number(config_.schedule);
   gossamer_compressor* made = nullptr;
@@ -328,6 +330,7 @@ Result<Dataset> load_dataset(const TrainConfig& config) {
 Result<gossamer_session*> join_session(const TrainConfig& config) {
   gossamer_config settings = GOSSAMER_CONFIG_INIT;
   if (!config.transport.empty()) settings.transport = config.transport.c_str();
+  settings.threads = static_cast<std::int32_t>(config.threads);
   gossamer_session* session = nullptr;
   GOSSAMER_TRY(from_c(gossamer_init(&settings, &session), "joining the session"));
   return session;

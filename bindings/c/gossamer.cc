@@ -104,6 +104,11 @@ gossamer_status read_config(const gossamer_config* given, gossamer::runtime::Set
     return fail_argument(function, text("init_timeout_ns is ", config.init_timeout_ns, ", expected 0 or more"));
   if (config.progress < GOSSAMER_PROGRESS_AUTO || config.progress > GOSSAMER_PROGRESS_THREAD)
     return fail_argument(function, text("progress is ", config.progress, ", expected a gossamer_progress"));
+  if (config.threads < 0 || config.pin_threads < 0 || config.pin_threads > 1)
+    return fail_argument(function, text("threads is ", config.threads, " and pin_threads ", config.pin_threads,
+                                        ", expected 0 or more, and 0 or 1"));
+  if (config.threads > 0) request.threads = config.threads;
+  if (config.pin_threads == 1) request.pin_threads = true;
   if (config.rank >= 0) request.rank = config.rank;
   if (config.rank_count >= 0) request.rank_count = config.rank_count;
   request.rendezvous = optional_text(config.rendezvous);
@@ -130,6 +135,9 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
     return fail_argument(function, text("selection is ", c.selection, ", expected a gossamer_selection"));
   if (c.schedule < 0 || c.schedule > 5)
     return fail_argument(function, text("schedule is ", c.schedule, ", expected 0 (automatic) to 5 (star)"));
+  for (const int32_t cells : {c.cells, c.values})
+    if (cells < GOSSAMER_CELLS_F32 || cells > GOSSAMER_CELLS_I16)
+      return fail_argument(function, text("cells is ", c.cells, " and values ", c.values, ", expected gossamer_cells"));
   if (c.keep_k > 1) return fail_argument(function, text("keep_k is ", c.keep_k, ", expected 0 or 1"));
   if (c.name != nullptr) config.name = c.name;
   config.algorithm = static_cast<gossamer::runtime::AlgorithmKind>(c.algorithm == 0 ? GOSSAMER_GS_SGD : c.algorithm);
@@ -148,6 +156,8 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   config.clip = c.clip;
   config.selection = static_cast<gossamer::runtime::SelectionKind>(c.selection);
   config.keep_k = c.keep_k == 1;
+  config.cells = static_cast<gossamer::sketch::CellType>(c.cells);
+  config.values = static_cast<gossamer::sketch::CellType>(c.values);
   config.seed = c.seed;
   if (c.schedule != 0) config.schedule = static_cast<gossamer::topology::ScheduleKind>(c.schedule);
   return GOSSAMER_DONE;

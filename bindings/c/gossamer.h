@@ -117,9 +117,12 @@ typedef struct gossamer_config {
   int64_t
       init_timeout_ns; /* for gossamer_init, and each compressor's agreement. 0: GOSSAMER_INIT_TIMEOUT_S, else 30 s */
   int32_t progress;    /* a gossamer_progress; GOSSAMER_PROGRESS_AUTO: GOSSAMER_PROGRESS (auto, inline, thread) */
+  int32_t threads;     /* that sketch and select, the caller's included. 0: GOSSAMER_THREADS, else 1. Results do not
+                          depend on it */
+  int32_t pin_threads; /* 1: bind each but the caller's to a core. 0: GOSSAMER_PIN_THREADS (yes, no), else not */
 } gossamer_config;
 #define GOSSAMER_CONFIG_INIT \
-  { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO }
+  { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO, 0, 0 }
 
 /* Joins the session: waits, at most init_timeout_ns, until all ranks are there and equal (library, wire and
  * hash version, byte order, rank count). `config` may be NULL: everything from the environment. Everything
@@ -169,6 +172,15 @@ typedef struct gossamer_tensor {
   uint32_t exact;   /* 1: always exchanged whole and without residual; for biases and other small ones */
 } gossamer_tensor;
 
+/* What travels. */
+typedef enum gossamer_cells {
+  GOSSAMER_CELLS_F32 = 0,
+  GOSSAMER_CELLS_BF16 = 1,
+  GOSSAMER_CELLS_F16 = 2,
+  GOSSAMER_CELLS_I8 = 3,
+  GOSSAMER_CELLS_I16 = 4
+} gossamer_cells;
+
 typedef struct gossamer_compressor_config {
   size_t struct_size;             /* sizeof(gossamer_compressor_config); the initializer sets it */
   const char* name;               /* for messages. NULL: the algorithm's name */
@@ -188,9 +200,13 @@ typedef struct gossamer_compressor_config {
   uint64_t seed;       /* of the hash functions; the same on all ranks */
   int32_t schedule;    /* 0: chosen by size and rank count; else 1 binomial tree, 2 butterfly, 3 circulant, 4 ring,
                           5 star */
+  int32_t cells;       /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
+                          so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
+  int32_t values;      /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
+                          residual; BF16 or F16 for DENSE, whose rounding is lost */
 } gossamer_compressor_config;
 #define GOSSAMER_COMPRESSOR_CONFIG_INIT \
-  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0 }
+  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, GOSSAMER_CELLS_F32, GOSSAMER_CELLS_F32 }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in
  * the same order on all ranks. Everything that `config` points at is copied. MISMATCH on every rank if two

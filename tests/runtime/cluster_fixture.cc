@@ -8,6 +8,8 @@ namespace gossamer::runtime::testing {
 std::string case_name(const ClusterCase& c) {
   std::string name(algorithm_name(c.algorithm));
   name += text("_", c.rank_count, "_", c.schedule ? topology::schedule_kind_name(*c.schedule) : "auto");
+  if (c.cells != sketch::CellType::f32) name += text("_cells_", sketch::cell_type_name(c.cells));
+  if (c.values != sketch::CellType::f32) name += text("_values_", sketch::cell_type_name(c.values));
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 }
@@ -25,6 +27,8 @@ CompressorConfig small_config(const ClusterCase& c) {
   config.clip = 0.0;
   config.momentum = 0.9;
   config.schedule = c.schedule;
+  config.cells = c.cells;
+  config.values = c.values;
   return config;
 }
 

@@ -15,6 +15,8 @@ struct ClusterCase {
   AlgorithmKind algorithm = AlgorithmKind::gs_sgd;
   std::uint32_t rank_count = 4;
   std::optional<topology::ScheduleKind> schedule;
+  sketch::CellType cells = sketch::CellType::f32;
+  sketch::CellType values = sketch::CellType::f32;
 };
 [[nodiscard]] std::string case_name(const ClusterCase& c);
 inline void PrintTo(const ClusterCase& c, std::ostream* out) { *out << case_name(c); }

@@ -22,6 +22,14 @@ std::vector<ClusterCase> all_cases() {
        {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense})
     for (const auto& schedule : schedules)
       for (const std::uint32_t p : {1u, 2u, 3u, 4u, 6u, 8u, 13u}) cases.push_back({algorithm, p, schedule});
+  // Cells and values of other types, on the schedules that slice payloads and that do not.
+  using sketch::CellType;
+  for (const auto& [cells, values] : {std::pair(CellType::i8, CellType::f32), std::pair(CellType::i8, CellType::i16),
+                                      std::pair(CellType::i16, CellType::f32), std::pair(CellType::f32, CellType::i16),
+                                      std::pair(CellType::bf16, CellType::f32), std::pair(CellType::f16, CellType::i16)})
+    for (const ScheduleKind schedule : {ScheduleKind::butterfly, ScheduleKind::circulant})
+      for (const std::uint32_t p : {1u, 2u, 3u, 8u, 13u})
+        cases.push_back({AlgorithmKind::gs_sgd, p, schedule, cells, values});
   return cases;
 }
 
@@ -105,6 +113,111 @@ TEST(Bytes, CirculantGsSgdSendsItsShareOfBothPayloads) {
   const double values = static_cast<double>(shape->candidates + shape->layout.exact());
   const double expected = 2.0 * 3.0 / 4.0 * 4.0 * (cells + values);
   EXPECT_NEAR(static_cast<double>(test.compressors[0]->stats().bytes_sent), expected, 4 * 64 * 2 + 48);
+}
+
+// Goal: with integer cells and values the update has the same bits on every schedule: merging them does not depend
+// on the order. Method: several steps on all five schedules, P that is and is not a power of two.
+TEST(IntegerCells, GiveTheSameUpdateOnEverySchedule) {
+  for (const std::uint32_t p : {2u, 4u, 6u, 13u}) {
+    for (const sketch::CellType cells : {sketch::CellType::i8, sketch::CellType::i16}) {
+      std::vector<std::vector<float>> expected;
+      for (const ScheduleKind schedule : {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
+                                          ScheduleKind::ring, ScheduleKind::star}) {
+        TestCluster test(ClusterCase{AlgorithmKind::gs_sgd, p, schedule, cells, sketch::CellType::i16});
+        std::vector<std::vector<float>> updates;
+        for (std::uint32_t step = 0; step < 4; ++step) {
+          ASSERT_NO_FATAL_FAILURE(test.step(step));
+          updates.push_back(test.dense_update(0));
+        }
+        if (expected.empty()) expected = updates;
+        ASSERT_EQ(updates, expected) << p << " ranks, " << topology::schedule_kind_name(schedule);
+      }
+    }
+  }
+}
+
+// Goal: 8-bit cells and 16-bit values send a quarter and a half of the bytes, and a round of three words. Method:
+// exact count up to the rounding of slices to cache lines.
+TEST(Bytes, IntegerCellsSendTheirShare) {
+  const ClusterCase c{AlgorithmKind::gs_sgd, 4, ScheduleKind::circulant, sketch::CellType::i8, sketch::CellType::i16};
+  TestCluster test(c);
+  ASSERT_NO_FATAL_FAILURE(test.step(0));
+  const auto shape = resolve(testing::small_config(c));
+  ASSERT_TRUE(shape.ok());
+  const double cells = static_cast<double>(shape->rows) * shape->columns;
+  const double values = static_cast<double>(shape->candidates + shape->layout.exact());
+  const double expected = 2.0 * 3.0 / 4.0 * (cells + 2.0 * values);
+  EXPECT_NEAR(static_cast<double>(test.compressors[0]->stats().bytes_sent), expected, 4 * 64 * 2 + 2 * 24 + 48);
+}
+
+// Goal: a sketch of 8-bit cells finds what one of f32 finds, nearly. Method: heavy coordinates far above the rest,
+// the same in both updates.
+TEST(IntegerCells, FindTheHeavyCoordinates) {
+  for (const std::uint32_t p : {2u, 4u, 8u, 16u}) {
+    CompressorConfig config = testing::small_config({AlgorithmKind::gs_sgd, p, std::nullopt});
+    config.columns = 1024;
+    config.momentum = 0.0;
+    config.cells = sketch::CellType::i8;
+    TestCluster test(p, config, 3);
+    ASSERT_NO_FATAL_FAILURE(test.step(0));
+    const std::vector<float> update = test.dense_update(0);
+    std::vector<float> sum;
+    for (std::uint32_t r = 0; r < p; ++r) {
+      std::size_t at = 0;
+      for (const auto& tensor : test.gradients(r, 0)) {
+        sum.resize(std::max(sum.size(), at + tensor.size()));
+        for (const float value : tensor) sum[at++] += value;
+      }
+    }
+    std::vector<float> magnitudes(sum);
+    for (float& value : magnitudes) value = std::abs(value);
+    std::nth_element(magnitudes.begin(), magnitudes.begin() + 40, magnitudes.end(), std::greater<>());
+    int found = 0;
+    for (std::size_t i = 0; i < sum.size(); ++i)
+      if (std::abs(sum[i]) > magnitudes[40] && update[i] != 0.0f) ++found;
+    EXPECT_GE(found, 36) << "of the 40 largest, " << p << " ranks";
+  }
+}
+
+// Goal: dense in 16-bit floats halves the bytes, gives every rank the same bits and is near the f32 sum. Method: all
+// schedules against f32.
+TEST(DenseAlgorithm, HalvesItsBytesInHalfFloats) {
+  for (const ScheduleKind schedule : {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
+                                      ScheduleKind::ring, ScheduleKind::star}) {
+    TestCluster full(ClusterCase{AlgorithmKind::dense, 6, schedule});
+    ASSERT_NO_FATAL_FAILURE(full.step(0));
+    const auto expected = full.dense_update(0);
+    for (const sketch::CellType values : {sketch::CellType::bf16, sketch::CellType::f16}) {
+      TestCluster half(ClusterCase{AlgorithmKind::dense, 6, schedule, sketch::CellType::f32, values});
+      ASSERT_NO_FATAL_FAILURE(half.step(0));
+      const auto update = half.dense_update(0);
+      for (std::uint32_t r = 1; r < 6; ++r) ASSERT_EQ(half.dense_update(r), update);
+      for (std::size_t i = 0; i < update.size(); ++i) ASSERT_NEAR(update[i], expected[i], 0.05);
+      EXPECT_NEAR(static_cast<double>(half.compressors[0]->stats().bytes_sent),
+                  static_cast<double>(full.compressors[0]->stats().bytes_sent) / 2, 2048);
+    }
+  }
+}
+
+// Goal: types that an algorithm cannot use are refused with what it can. Method: the wrong pairs.
+TEST(CellsOfACompressor, WrongTypesAreRefused) {
+  using sketch::CellType;
+  const auto message_of = [](AlgorithmKind algorithm, CellType cells, CellType values) {
+    CompressorConfig config = testing::small_config({algorithm, 4, std::nullopt});
+    config.cells = cells;
+    config.values = values;
+    const auto shape = resolve(config);
+    return shape.ok() ? std::string() : shape.error().message;
+  };
+  EXPECT_EQ(message_of(AlgorithmKind::gs_sgd, CellType::bitmap, CellType::f32),
+            "cells is bitmap, expected f32, bf16, f16, i8 or i16");
+  EXPECT_EQ(message_of(AlgorithmKind::dense, CellType::i8, CellType::f32),
+            "cells is i8, but dense has no sketch: expected f32");
+  EXPECT_EQ(message_of(AlgorithmKind::gs_sgd, CellType::i8, CellType::bf16),
+            "values is bf16, expected f32 or i16 for gs-sgd");
+  EXPECT_EQ(message_of(AlgorithmKind::dense, CellType::f32, CellType::i16),
+            "values is i16, expected f32, bf16 or f16 for dense");
+  EXPECT_EQ(message_of(AlgorithmKind::top_k, CellType::f32, CellType::i16), "values is i16, expected f32 for top-k");
 }
 
 // Goal: dense with momentum is plain momentum SGD. Method: compared with the textbook recurrence.
