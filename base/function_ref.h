@@ -17,9 +17,8 @@ class FunctionRef<Out(In...)> {
   FunctionRef() = default;
   FunctionRef(std::nullptr_t) {}
   template <typename Callable>
-    requires(!std::is_same_v<std::remove_cvref_t<Callable>, FunctionRef> &&
-             std::is_invocable_r_v<Out, Callable&, In...>)
-  FunctionRef(Callable&& callable)  // NOLINT(bugprone-forwarding-reference-overload): constrained above
+  requires(!std::is_same_v<std::remove_cvref_t<Callable>, FunctionRef> && std::is_invocable_r_v<Out, Callable&, In...>)
+      FunctionRef(Callable&& callable)  // NOLINT(bugprone-forwarding-reference-overload): constrained above
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(callable)))),
         call_([](void* object, In... in) -> Out {
           return (*static_cast<std::remove_reference_t<Callable>*>(object))(std::forward<In>(in)...);

@@ -42,7 +42,8 @@ void pin_threads(std::vector<std::thread>& threads) {
     for (const hwloc_cpuset_t set : sets) hwloc_bitmap_free(set);
   }
   hwloc_topology_destroy(topology);
-  if (!pinned) log(LogLevel::warning, "the pool's threads could not be pinned to cores: they run where the system puts them");
+  if (!pinned)
+    log(LogLevel::warning, "the pool's threads could not be pinned to cores: they run where the system puts them");
 }
 
 }  // namespace

@@ -72,8 +72,10 @@ Status check_cells(const CompressorConfig& config) {
                     (is_dense && (config.values == CellType::bf16 || config.values == CellType::f16));
   if (!fits)
     return wrong(text("values is ", sketch::cell_type_name(config.values), ", expected f32",
-                      is_sketched ? " or i16" : is_dense ? ", bf16 or f16" : "", " for ",
-                      algorithm_name(config.algorithm)));
+                      is_sketched ? " or i16"
+                      : is_dense  ? ", bf16 or f16"
+                                  : "",
+                      " for ", algorithm_name(config.algorithm)));
   return {};
 }
 

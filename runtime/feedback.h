@@ -72,7 +72,6 @@ class Feedback {
   void commit(std::span<const std::uint32_t> sent, const SentRounding& rounding);
 
  private:
-
   std::uint64_t dimension_ = 0;
   std::uint64_t sparse_ = 0;
   ThreadPool* pool_ = nullptr;

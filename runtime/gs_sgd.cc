@@ -36,7 +36,8 @@ class GsSgd final : public Algorithm {
     std::unique_ptr<GsSgd> self(new GsSgd(std::move(context)));
     const AlgorithmContext& c = self->context_;
     const CompressorShape& shape = c.shape;
-    auto sketch = sketch::make_count_sketch({shape.layout.sparse(), shape.rows, shape.columns}, shape.candidates, c.pool);
+    auto sketch =
+        sketch::make_count_sketch({shape.layout.sparse(), shape.rows, shape.columns}, shape.candidates, c.pool);
     GOSSAMER_TRY(sketch);
     self->sketch_ = std::move(*sketch);
     auto feedback = Feedback::make(shape.layout, c.pool);
@@ -83,7 +84,8 @@ class GsSgd final : public Algorithm {
       feedback_.absorb(layout(), input);
       extent = feedback_.pending_extent();
     } else {
-      encode({}, [&](std::uint64_t first, std::size_t count) { feedback_.absorb_range(layout(), input, first, count); });
+      encode({},
+             [&](std::uint64_t first, std::size_t count) { feedback_.absorb_range(layout(), input, first, count); });
       feedback_.absorb_range(layout(), input, layout().sparse(), layout().exact());
       if (values_.needs_magnitude()) extent = feedback_.pending_extent();
     }
@@ -175,8 +177,7 @@ class GsSgd final : public Algorithm {
       sketch_->select_top(candidates_);
     else
       sketch_->select_heavymix(context_.shape.k, candidates_);
-    const float magnitude =
-        values_.needs_magnitude() ? maximum_of(read_word(words_payload(), words_shape(), 1)) : 0.0f;
+    const float magnitude = values_.needs_magnitude() ? maximum_of(read_word(words_payload(), words_shape(), 1)) : 0.0f;
     return values_.fill(feedback_, candidates_, sketch::hash_bytes(std::as_bytes(std::span(candidates_))), magnitude);
   }
 

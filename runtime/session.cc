@@ -62,7 +62,8 @@ Result<Compressor*> Session::make_compressor(const CompressorConfig& config) {
   const Status agreed = parts_.control->agree("compressor", fields, parts_.timeout_ns);
   GOSSAMER_TRY(shape);  // the own mistake first
   GOSSAMER_TRY(agreed);
-  auto compressor = Compressor::make({std::move(*shape), rank(), rank_count(), cost_, parts_.pool.get()}, *driver_, *parts_.clock);
+  auto compressor =
+      Compressor::make({std::move(*shape), rank(), rank_count(), cost_, parts_.pool.get()}, *driver_, *parts_.clock);
   GOSSAMER_TRY(compressor);
   compressors_.push_back(std::move(*compressor));
   return compressors_.back().get();

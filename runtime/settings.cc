@@ -49,7 +49,8 @@ constexpr std::array<SettingDefinition, 11> definitions = {{
     {"job", "GOSSAMER_JOB", nullptr, "default", "names this job's shared-memory files"},
     {"init_timeout", "GOSSAMER_INIT_TIMEOUT_S", nullptr, "30", "seconds that init waits for all ranks"},
     {"progress", "GOSSAMER_PROGRESS", nullptr, "auto", "who moves data on: auto, inline, thread"},
-    {"threads", "GOSSAMER_THREADS", nullptr, "1", "threads that sketch and select, the caller's included; 0: every core"},
+    {"threads", "GOSSAMER_THREADS", nullptr, "1",
+     "threads that sketch and select, the caller's included; 0: every core"},
     {"pin_threads", "GOSSAMER_PIN_THREADS", nullptr, "no", "yes: bind each thread but the caller's to a core"},
 }};
 

@@ -48,13 +48,11 @@ void merge_cells(CellType type, std::byte* into, const std::byte* from, std::siz
     case CellType::f32:
       return combine_cells<float>(into, from, count, [](float a, float b) { return a + b; });
     case CellType::bf16:
-      return combine_cells<std::uint16_t>(into, from, count, [](std::uint16_t a, std::uint16_t b) {
-        return to_bf16(from_bf16(a) + from_bf16(b));
-      });
+      return combine_cells<std::uint16_t>(
+          into, from, count, [](std::uint16_t a, std::uint16_t b) { return to_bf16(from_bf16(a) + from_bf16(b)); });
     case CellType::f16:
-      return combine_cells<std::uint16_t>(into, from, count, [](std::uint16_t a, std::uint16_t b) {
-        return to_f16(from_f16(a) + from_f16(b));
-      });
+      return combine_cells<std::uint16_t>(
+          into, from, count, [](std::uint16_t a, std::uint16_t b) { return to_f16(from_f16(a) + from_f16(b)); });
     case CellType::i8:
       return add_wrapping<std::uint8_t>(into, from, count);
     case CellType::i16:

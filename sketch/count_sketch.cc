@@ -223,7 +223,8 @@ class SegmentShiftSketch final : public CountSketch {
   std::int32_t* sum_fixed(const kernels::RowShape& rows, const float* vector, float scale, Produce produce) {
     const std::uint64_t segments = (shape_.dimension + segment_length_max - 1) / segment_length_max;
     const auto parts =
-        threads() == 1 ? 1 : static_cast<std::uint32_t>(std::min<std::uint64_t>(segments, 8 * std::uint64_t{threads()}));
+        threads() == 1 ? 1
+                       : static_cast<std::uint32_t>(std::min<std::uint64_t>(segments, 8 * std::uint64_t{threads()}));
     std::array<bool, threads_max> used{};
     const auto words_of = [this](std::uint32_t thread) {
       return reinterpret_cast<std::int32_t*>(accumulators_[thread].data());
@@ -235,9 +236,10 @@ class SegmentShiftSketch final : public CountSketch {
       const auto begin_of = [&](std::uint64_t p) {
         return std::min<std::uint64_t>(segments * p / parts * segment_length_max, shape_.dimension);
       };
-      in_pieces(begin_of(part), begin_of(std::uint64_t{part} + 1), produce, [&](std::uint64_t first, std::size_t count) {
-        kernels::encode_rows_fixed(rows, scale, vector + first, first, count, own);
-      });
+      in_pieces(begin_of(part), begin_of(std::uint64_t{part} + 1), produce,
+                [&](std::uint64_t first, std::size_t count) {
+                  kernels::encode_rows_fixed(rows, scale, vector + first, first, count, own);
+                });
     });
     std::int32_t* sums = nullptr;
     for (std::uint32_t thread = 0; thread < threads(); ++thread) {
@@ -277,7 +279,8 @@ class SegmentShiftSketch final : public CountSketch {
     check_loaded();
     GOSSAMER_CHECK(count <= shape_.dimension, "more coordinates asked for than the sketch's dimension");
     if (count == 0) return {};
-    GOSSAMER_CHECK(selection_.reserve(count, shape_.dimension, threads()), "no memory for a selection of this many coordinates");
+    GOSSAMER_CHECK(selection_.reserve(count, shape_.dimension, threads()),
+                   "no memory for a selection of this many coordinates");
     const auto estimates_at = [this](std::uint64_t first, std::size_t n, std::uint32_t thread) {
       std::array<float, TopSelection::chunk_max>& estimates = chunks_[thread].estimates;
       kernels::estimate_rows(rows_, loaded_.data(), first, estimates.data(), n);

@@ -12,9 +12,7 @@ namespace gossamer::sketch {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
-[[nodiscard]] constexpr float from_bf16(std::uint16_t bits) {
-  return std::bit_cast<float>(std::uint32_t{bits} << 16);
-}
+[[nodiscard]] constexpr float from_bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
 // What rounds beyond the largest finite value, 65,504, becomes that value, and so does NaN.
 [[nodiscard]] constexpr std::uint16_t to_f16(float value) {

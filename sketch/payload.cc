@@ -27,8 +27,7 @@ void merge(const PayloadShape& shape, std::uint64_t offset, std::byte* into, con
   GOSSAMER_CHECK(offset <= shape.bytes() && bytes <= shape.bytes() - offset, "merge: a part beyond the payload");
   const std::uint64_t end = offset + bytes;
   const std::uint64_t cells_end = std::min(end, shape.cells_bytes());
-  if (offset < cells_end)
-    kernels::merge_cells(shape.type, into, from, (cells_end - offset) / cell_bytes(shape.type));
+  if (offset < cells_end) kernels::merge_cells(shape.type, into, from, (cells_end - offset) / cell_bytes(shape.type));
   for (std::uint64_t at = std::max(offset, shape.words_offset()); at < end; at += 8) {
     std::uint64_t ours = 0;
     std::uint64_t theirs = 0;

@@ -47,8 +47,7 @@ class ReferenceSketch final : public CountSketch {
       for (std::uint32_t b = 0; b < shape_.columns; ++b) {
         const std::uint32_t cell = row * shape_.columns + b;
         const std::uint32_t sum = levels[b] + (b < length_ ? levels[shape_.columns + b] : 0);
-        const std::int32_t level =
-            round_cell(static_cast<std::int32_t>(sum), rounding_bits(key, cell), format.fixed);
+        const std::int32_t level = round_cell(static_cast<std::int32_t>(sum), rounding_bits(key, cell), format.fixed);
         std::memcpy(cells.data() + std::size_t{cell} * cell_bytes(format.type), &level, cell_bytes(format.type));
       }
     }

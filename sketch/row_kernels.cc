@@ -135,7 +135,8 @@ void encode_with(const Cells& cells, const RowShape& shape, const RowRange& rang
       const std::uint32_t end = range.first + range.count * (group + 1) / groups;
       typename Cells::Cell* windows[rows_at_once];
       for (std::uint32_t row = begin; row < end; ++row) {
-        windows[row - begin] = rows_begin + row * shape.row_stride + segment_offset(hash, row, shape.columns) + position;
+        windows[row - begin] =
+            rows_begin + row * shape.row_stride + segment_offset(hash, row, shape.columns) + position;
       }
       switch (end - begin) {
         case 1:

@@ -158,7 +158,9 @@ std::span<const std::uint32_t> TopSelection::finish() {
   return {entries_.indices.get(), size_};
 }
 
-std::int32_t TopSelection::least_key() const { return *std::min_element(entries_.keys.get(), entries_.keys.get() + size_); }
+std::int32_t TopSelection::least_key() const {
+  return *std::min_element(entries_.keys.get(), entries_.keys.get() + size_);
+}
 
 // What is kept has come in ascending order of index, so among equal keys the first ones are the ones to
 // keep, and what comes later with an equal key loses: the new threshold excludes it.

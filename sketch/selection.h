@@ -21,8 +21,8 @@ struct RankedKey {
 };
 [[nodiscard]] RankedKey key_of_rank(std::span<const std::int32_t> keys, std::size_t rank);
 
-// Where select_top_of gets values from: the n values from coordinate `first` on, n <= TopSelection::chunk_max; `thread` as in
-// ThreadPool::run. What it returns is used before the same thread asks again.
+// Where select_top_of gets values from: the n values from coordinate `first` on, n <= TopSelection::chunk_max; `thread`
+// as in ThreadPool::run. What it returns is used before the same thread asks again.
 using ValuesAt = FunctionRef<std::span<const float>(std::uint64_t first, std::size_t n, std::uint32_t thread)>;
 
 // Keeps the `count` largest magnitudes of the values offered, ties to the lower index. It collects what is

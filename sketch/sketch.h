@@ -110,9 +110,7 @@ class CountSketch {
   // Reads a (merged) sketch for the functions below; `cells` may change afterwards. Integer cells count levels:
   // estimates are then in units of 2^shift / scale.
   virtual void load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) = 0;
-  void load(std::uint64_t seed, std::span<const float> cells) {
-    load_cells(seed, CellType::f32, std::as_bytes(cells));
-  }
+  void load(std::uint64_t seed, std::span<const float> cells) { load_cells(seed, CellType::f32, std::as_bytes(cells)); }
 
   // Estimates of coordinates first, first + 1, ... of the loaded sketch.
   virtual void estimate(std::uint64_t first, std::span<float> estimates) const = 0;

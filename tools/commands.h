@@ -14,6 +14,7 @@ using Action = std::function<int()>;
 // `program`: what stands after "--".
 [[nodiscard]] Action add_run_command(CLI::App& app, const std::vector<std::string>& program);
 [[nodiscard]] Action add_train_command(CLI::App& app);
+[[nodiscard]] Action add_bench_command(CLI::App& app);
 [[nodiscard]] Action add_study_command(CLI::App& app);
 [[nodiscard]] Action add_info_command(CLI::App& app);
 

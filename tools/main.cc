@@ -42,11 +42,12 @@ int run_main(int count, char** arguments) {
   add("run", "start the peers of a program on this host", [&](CLI::App& c) { return add_run_command(c, program); });
   add("train", "train a network over real processes and compare algorithms", add_train_command);
   add("study", "measure how accuracy depends on the bytes", add_study_command);
+  add("bench", "measure speed against what the machine can do", add_bench_command);
   add("info", "versions, transports, limits and every setting with where it came from", add_info_command);
   if (own.front().rfind('-', 0) != 0 && std::none_of(commands.begin(), commands.end(), [&](const auto& each) {
         return each.first->get_name() == own.front();
       })) {
-    return complain(own.front(), "there is no such command; expected run, train, study or info", exit_usage);
+    return complain(own.front(), "there is no such command; expected run, train, study, bench or info", exit_usage);
   }
   std::reverse(own.begin(), own.end());  // CLI11 takes them from the back
   try {

@@ -24,9 +24,10 @@ std::vector<ClusterCase> all_cases() {
       for (const std::uint32_t p : {1u, 2u, 3u, 4u, 6u, 8u, 13u}) cases.push_back({algorithm, p, schedule});
   // Cells and values of other types, on the schedules that slice payloads and that do not.
   using sketch::CellType;
-  for (const auto& [cells, values] : {std::pair(CellType::i8, CellType::f32), std::pair(CellType::i8, CellType::i16),
-                                      std::pair(CellType::i16, CellType::f32), std::pair(CellType::f32, CellType::i16),
-                                      std::pair(CellType::bf16, CellType::f32), std::pair(CellType::f16, CellType::i16)})
+  for (const auto& [cells, values] :
+       {std::pair(CellType::i8, CellType::f32), std::pair(CellType::i8, CellType::i16),
+        std::pair(CellType::i16, CellType::f32), std::pair(CellType::f32, CellType::i16),
+        std::pair(CellType::bf16, CellType::f32), std::pair(CellType::f16, CellType::i16)})
     for (const ScheduleKind schedule : {ScheduleKind::butterfly, ScheduleKind::circulant})
       for (const std::uint32_t p : {1u, 2u, 3u, 8u, 13u})
         cases.push_back({AlgorithmKind::gs_sgd, p, schedule, cells, values});

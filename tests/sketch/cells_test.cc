@@ -101,8 +101,8 @@ TEST(Half, KernelsConvertAsTheScalarFunctions) {
 // Goal: integer cells are what fixed_point.h says, bit for bit, on every target. Method: shapes with tails against
 // the reference; several shifts, which the vector's range brings about.
 TEST(FixedCells, AreTheReferencesOnEveryTarget) {
-  const SketchShape shapes[] = {
-      {5003, 3, 1500}, {777, 5, 37}, {70, 1, 1024}, {10'247, 7, 2048}, {300, 15, 1}, {1, 3, 16}, {9000, 1, 40}};
+  const SketchShape shapes[] = {{5003, 3, 1500}, {777, 5, 37}, {70, 1, 1024}, {10'247, 7, 2048},
+                                {300, 15, 1},    {1, 3, 16},   {9000, 1, 40}};
   with_each_target([&] {
     std::uint64_t seed = 0;
     for (const SketchShape& shape : shapes) {
@@ -314,8 +314,8 @@ TEST(MergeCells, IntegersDoNotDependOnTheOrder) {
 TEST(MergeCells, EveryTypeMergesAsItSays) {
   with_each_target([] {
     Random random(2);
-    for (const CellType type : {CellType::f32, CellType::bf16, CellType::f16, CellType::i8, CellType::i16,
-                                CellType::i32, CellType::bitmap}) {
+    for (const CellType type :
+         {CellType::f32, CellType::bf16, CellType::f16, CellType::i8, CellType::i16, CellType::i32, CellType::bitmap}) {
       for (std::size_t count = 0; count < 140; ++count) {
         const std::size_t bytes = count * cell_bytes(type);
         std::vector<std::byte> into(bytes + 3);

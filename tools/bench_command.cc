@@ -1,0 +1,50 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "tools/bench_sketch.h"
+#include "tools/commands.h"
+#include "tools/exit_codes.h"
+#include "tools/train_command.h"
+#include "tools/train_config.h"
+#include "tools/train_report.h"
+
+namespace gossamer::tools {
+namespace {
+
+int run_sketch(const SketchBenchConfig& config) {
+  const Status valid = check_bench(config);
+  if (!valid.ok()) return complain("bench sketch", valid.error().message, exit_usage);
+  const Result<nlohmann::json> rows = bench_sketch(config);
+  if (!rows.ok()) return complain("bench sketch", rows.error().message, exit_failure);
+  const nlohmann::json document = {
+      {"schema", "gossamer.bench.sketch/1"}, {"environment", environment_json()}, {"rows", *rows}};
+  Status told;
+  if (config.json != "-") told = write_text("-", sketch_bench_table(*rows));
+  if (told.ok() && !config.json.empty()) told = write_text(config.json, document.dump(2) + "\n");
+  return told.ok() ? exit_success : complain("bench sketch", told.error().message, exit_failure);
+}
+
+}  // namespace
+
+Action add_bench_command(CLI::App& app) {
+  auto config = std::make_shared<SketchBenchConfig>();
+  app.require_subcommand(1);
+  CLI::App* sketch = app.add_subcommand("sketch", "speed of the sketch's kernels against what memory can do");
+  const auto list = [&](const char* name, auto& field, const char* meaning) {
+    return sketch->add_option(name, field, meaning)->delimiter(',')->capture_default_str();
+  };
+  list("--kernels", config->kernels, "encode, decode, merge, compress; bincount: a PyTorch script's sketch beside ours")
+      ->check(CLI::IsMember(sketch_kernels));
+  list("--cells", config->cells, "f32, bf16, f16, i8, i16")->check(CLI::IsMember(cells_names));
+  list("--rows", config->rows, "of the sketch");
+  list("--columns", config->columns, "of the sketch");
+  list("--dimensions", config->dimensions, "lengths of the vector");
+  list("--threads", config->threads, "numbers of threads; 0: every core");
+  sketch->add_option("--density", config->density, "coordinates that decoding chooses, over all")
+      ->capture_default_str();
+  sketch->add_option("--repeats", config->repeats, "rounds, of which the median counts")->capture_default_str();
+  sketch->add_option("--json", config->json, "write every row to this file; - is stdout");
+  return [config] { return run_sketch(*config); };
+}
+
+}  // namespace gossamer::tools
