@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t layer_count = 64;
 constexpr double layer_spread = 2;
+constexpr std::uint64_t run_length = 1024;
+constexpr double beside_run = 0.01;
 constexpr double heavy_factor = 20;
 constexpr std::uint64_t heavy_stride = 16;
 constexpr double mean_shift = 3;
@@ -53,6 +55,12 @@ std::vector<float> draw_sketch_vector(const std::string& name, std::uint64_t dim
     // Half a chi-square with two degrees of freedom is exponential, and the ratio needs no more.
     return filled(dimension,
                   [&](std::uint64_t) { return random.normal() / std::sqrt(-std::log(1.0 - random.uniform())); });
+  }
+  if (name == "one-run") {
+    const std::uint64_t first = dimension > run_length ? random.below(dimension - run_length + 1) : 0;
+    return filled(dimension, [&](std::uint64_t t) {
+      return random.normal() * (t >= first && t - first < run_length ? 1.0 : beside_run);
+    });
   }
   if (name == "every-16th-heavy") {
     return filled(dimension,

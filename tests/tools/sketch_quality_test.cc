@@ -126,6 +126,12 @@ TEST(SketchVectors, AreWhatTheirNamesSay) {
   EXPECT_NEAR(mean_square(draw_sketch_vector("every-16th-heavy", dimension, 1)), (400.0 + 15) / 16, 2.5);
   const std::vector<float> hot = draw_sketch_vector("one-hot", dimension, 1);
   EXPECT_EQ(std::count(hot.begin(), hot.end(), 0.0F), static_cast<std::ptrdiff_t>(dimension - 1));
+  const std::vector<float> run = draw_sketch_vector("one-run", dimension, 1);
+  const auto is_heavy = [](float value) { return std::abs(value) > 0.1F; };  // 10 deviations beside the run
+  const auto first = std::find_if(run.begin(), run.end(), is_heavy);
+  const auto heavy_count = std::count_if(first, std::min(first + 1024, run.end()), is_heavy);
+  EXPECT_GT(heavy_count, 850);  // 942 expected, deviation 9
+  EXPECT_EQ(std::count_if(run.begin(), run.end(), is_heavy), heavy_count);
   // Student's t with 2 degrees: |t| > 10 with probability 1 - 10 / sqrt(102), 0.0099; 644 expected, deviation 25.
   const std::vector<float> heavy = draw_sketch_vector("heavy-tailed", dimension, 1);
   const auto far = std::count_if(heavy.begin(), heavy.end(), [](float value) { return std::abs(value) > 10; });

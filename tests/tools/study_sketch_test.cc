@@ -31,8 +31,8 @@ TEST(SketchStudy, RowsAreFiniteAndSensible) {
   const nlohmann::json document = run(small_study());
   EXPECT_EQ(document.at("schema"), "gossamer.study.sketch/1");
   EXPECT_EQ(document.at("environment").at("cpu"), "any");
-  // 6 vectors, 4 shapes, 2 k, 2 hashings.
-  ASSERT_EQ(document.at("rows").size(), 96u);
+  // 7 vectors, 4 shapes, 2 k, 2 hashings.
+  ASSERT_EQ(document.at("rows").size(), 112u);
   for (const nlohmann::json& row : document.at("rows")) {
     for (const char* key : {"recall_k", "recall_2k", "recall_4k", "energy_k"}) {
       ASSERT_TRUE(row.at(key).is_number()) << row;
@@ -55,7 +55,7 @@ TEST(SketchStudy, RowsAreFiniteAndSensible) {
       EXPECT_NEAR(row.at("error_bound").get<double>(), 0.5605, 1e-4);
     }
     if (shifted) {
-      EXPECT_NEAR(row.at("error_over_random").get<double>(), 1, 0.3) << row;
+      EXPECT_NEAR(row.at("error_over_random").get<double>(), 1, row.at("vector") == "one-run" ? 0.6 : 0.3) << row;
     }
   }
 }
