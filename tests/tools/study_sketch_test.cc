@@ -68,7 +68,8 @@ TEST(SketchStudy, OneHotIsExact) {
   config.columns = {2048};
   config.rows = {3, 5};
   config.ks = {1, 10};
-  for (const nlohmann::json& row : run(config).at("rows")) {
+  const nlohmann::json document = run(config);
+  for (const nlohmann::json& row : document.at("rows")) {
     EXPECT_EQ(row.at("one_hot_wrong"), 0) << row;
     EXPECT_EQ(row.at("recall_4k"), 1) << row;
     EXPECT_NEAR(row.at("norm_bias").get<double>(), 0, 1e-9) << row;
