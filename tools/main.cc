@@ -41,7 +41,7 @@ int run_main(int count, char** arguments) {
   };
   add("run", "start the peers of a program on this host", [&](CLI::App& c) { return add_run_command(c, program); });
   add("train", "train a network over real processes and compare algorithms", add_train_command);
-  add("study", "measure how accuracy depends on the bytes", add_study_command);
+  add("study", "measure what fewer bytes cost, and how well sketches recover", add_study_command);
   add("bench", "measure speed against what the machine can do", add_bench_command);
   add("info", "versions, transports, limits and every setting with where it came from", add_info_command);
   if (own.front().rfind('-', 0) != 0 && std::none_of(commands.begin(), commands.end(), [&](const auto& each) {

@@ -4,6 +4,7 @@
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/frontier.h"
+#include "tools/study_sketch.h"
 #include "tools/train_command.h"
 #include "tools/train_peer.h"
 #include "tools/train_report.h"
@@ -158,28 +159,62 @@ int run_frontier(StudyConfig config) {
   return exit_success;
 }
 
-}  // namespace
+int run_sketch(const SketchStudyConfig& config) {
+  const Status valid = check_sketch_study(config);
+  if (!valid.ok()) return complain("study sketch", valid.error().message, exit_usage);
+  const Result<std::vector<NamedVector>> gradients = load_study_gradients(config);
+  if (!gradients.ok()) {
+    const bool misused = gradients.error().code == Code::invalid_argument;
+    return complain("study sketch", gradients.error().message, misused ? exit_usage : exit_data);
+  }
+  const Result<nlohmann::json> document = run_sketch_study(config, *gradients, environment_json(), true);
+  if (!document.ok()) return complain("study sketch", document.error().message, exit_failure);
+  const auto publish_sketch = [&]() -> Status {
+    if (config.json != "-") GOSSAMER_TRY(write_text("-", sketch_study_table(*document)));
+    if (!config.json.empty()) GOSSAMER_TRY(write_text(config.json, document->dump(2) + "\n"));
+    if (!config.plot.empty()) GOSSAMER_TRY(write_text(config.plot, render_svg(sketch_study_plot(*document))));
+    return {};
+  };
+  const Status told = publish_sketch();
+  return told.ok() ? exit_success : complain("study sketch", told.error().message, exit_failure);
+}
 
-Action add_study_command(CLI::App& app) {
+Action add_frontier_study(CLI::App& app) {
   auto config = std::make_shared<StudyConfig>();
-  app.require_subcommand(1);
-  CLI::App* frontier =
-      app.add_subcommand("frontier", "accuracy against times fewer bytes, by training with real processes");
-  add_training_options(*frontier, config->train);
-  for (const char* chosen : {"--density", "--steps"}) frontier->remove_option(frontier->get_option(chosen));
-  frontier->add_option("--ranks,-n", config->train.ranks, "peers to start on this host")->capture_default_str();
-  frontier->add_option("--algorithms", config->algorithms, "to compare, with commas between; dense always runs")
+  add_training_options(app, config->train);
+  for (const char* chosen : {"--density", "--steps", "--dump-gradients", "--dump-every"})
+    app.remove_option(app.get_option(chosen));
+  app.add_option("--ranks,-n", config->train.ranks, "peers to start on this host")->capture_default_str();
+  app.add_option("--algorithms", config->algorithms, "to compare, with commas between; dense always runs")
       ->delimiter(',')
       ->check(CLI::IsMember(algorithm_names))
       ->capture_default_str();
-  frontier->add_option("--factors", config->factors, "wanted times fewer bytes than dense, with commas between")
+  app.add_option("--factors", config->factors, "wanted times fewer bytes than dense, with commas between")
       ->delimiter(',')
       ->capture_default_str();
-  frontier->add_option("--seeds", config->seeds, "runs of each point: --seed, --seed + 1, ...")->capture_default_str();
-  frontier->add_option("--json", config->train.json, "write every point to this file; - is stdout");
-  frontier->add_option("--plot", config->train.plot, "draw accuracy against compression into this SVG file");
-  frontier->add_option("--timeout", config->train.timeout_s, "end each run after so many seconds; 0: never");
+  app.add_option("--seeds", config->seeds, "runs of each point: --seed, --seed + 1, ...")->capture_default_str();
+  app.add_option("--json", config->train.json, "write every point to this file; - is stdout");
+  app.add_option("--plot", config->train.plot, "draw accuracy against compression into this SVG file");
+  app.add_option("--timeout", config->train.timeout_s, "end each run after so many seconds; 0: never");
   return [config] { return run_frontier(*config); };
+}
+
+Action add_sketch_study(CLI::App& app) {
+  auto config = std::make_shared<SketchStudyConfig>();
+  add_sketch_study_options(app, *config);
+  return [config] { return run_sketch(*config); };
+}
+
+}  // namespace
+
+Action add_study_command(CLI::App& app) {
+  app.require_subcommand(1);
+  CLI::App* frontier =
+      app.add_subcommand("frontier", "accuracy against times fewer bytes, by training with real processes");
+  CLI::App* sketch = app.add_subcommand("sketch", "how well sketches give vectors back, beside fully random hashing");
+  const Action run_frontier_study = add_frontier_study(*frontier);
+  const Action run_sketch_study_command = add_sketch_study(*sketch);
+  return [=] { return sketch->parsed() ? run_sketch_study_command() : run_frontier_study(); };
 }
 
 }  // namespace gossamer::tools

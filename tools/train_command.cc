@@ -13,6 +13,7 @@
 #include "sketch/sketch.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
+#include "tools/gradient_files.h"
 #include "tools/launcher.h"
 #include "tools/train_peer.h"
 #include "tools/train_report.h"
@@ -102,6 +103,10 @@ int run_peer(TrainConfig config, int result) {
 }
 
 int run_parent(const TrainConfig& config) {
+  if (!config.dump_gradients.empty()) {
+    const Status made = make_gradient_folder(config.dump_gradients);
+    if (!made.ok()) return complain("train", "--dump-gradients: " + made.error().message, exit_failure);
+  }
   // What all peers would stumble over is said once.
   const Result<Dataset> dataset = load_dataset(config);
   if (!dataset.ok()) return complain("train", dataset.error().message, exit_data);

@@ -36,6 +36,8 @@ void visit_options(Config& config, const Visitor& visit) {
   visit("seed", config.seed, "of weights, order of samples and hash functions");
   visit("transport", config.transport, "what moves the bytes; empty: the library's choice");
   visit("dump", config.dump, "folder where every rank writes its final weights, f32");
+  visit("dump-gradients", config.dump_gradients, "folder where rank 0 writes its gradient at some steps, f32");
+  visit("dump-every", config.dump_every, "write each so many steps; 0: at the first and at 10, 50 and 90 % of the run");
 }
 
 const std::vector<std::string>* choices(const std::string& name) {
@@ -137,6 +139,13 @@ Status check_config(const TrainConfig& config) {
     }
   }
   if (config.threads > 256) return wrong("--threads ", config.threads, ": expected 1 to 256, or 0 for the default");
+  if (!config.dump_gradients.empty() && config.algorithms.size() != 1) {
+    return wrong("--dump-gradients with ", config.algorithms.size(),
+                 " algorithms: their files would replace each other; expected one --algorithm");
+  }
+  if (config.dump_every != 0 && config.dump_gradients.empty()) {
+    return wrong("--dump-every ", config.dump_every, " without --dump-gradients: expected the folder to write into");
+  }
   if (config.epochs < 1) return wrong("--epochs 0: expected at least 1");
   if (config.batch < 1 || config.batch > 1'000'000) return wrong("--batch ", config.batch, ": expected 1 to 1000000");
   if (!(config.rate >= 0) || config.rate > 1e6)

@@ -44,8 +44,10 @@ struct TrainConfig {
   bool exact_biases = true;
   std::string schedule = "auto";
   std::uint64_t seed = 1;
-  std::string transport;  // empty: the library's choice
-  std::string dump;       // a folder for every rank's final weights
+  std::string transport;         // empty: the library's choice
+  std::string dump;              // a folder for every rank's final weights
+  std::string dump_gradients;    // a folder for rank 0's gradients at some steps
+  std::uint64_t dump_every = 0;  // which steps, see is_dump_step
 };
 
 inline const std::vector<std::string> algorithm_names = {"gs-sgd", "shared-top-k", "top-k", "dense"};

@@ -11,6 +11,7 @@
 
 #include "sketch/sketch.h"
 #include "tools/batches.h"
+#include "tools/gradient_files.h"
 #include "tools/mlp.h"
 #include "tools/progress.h"
 #include "tools/train_report.h"
@@ -71,6 +72,7 @@ class Trainer {
   Result<Part> sum_over_ranks(Part own);
   Status end_epoch(std::uint32_t epoch);
   Mlp::Score evaluate_share();
+  Status dump_gradient() const;
   Status dump_weights() const;
   [[nodiscard]] nlohmann::json summary() const;
   Status check_equal(const char* what) {
@@ -102,6 +104,7 @@ class Trainer {
 };
 
 Status Trainer::prepare() {
+  if (rank_ == 0 && !config_.dump_gradients.empty()) GOSSAMER_TRY(make_gradient_folder(config_.dump_gradients));
   if (rank_ == 0) mlp_.initialise(config_.seed, weights_);
   const std::size_t bytes = weights_.size() * sizeof(float);
   GOSSAMER_TRY(
@@ -152,6 +155,7 @@ Status Trainer::train_step(const std::vector<std::uint32_t>& order, Share batch,
   const auto scale = static_cast<float>(static_cast<double>(rank_count_) / static_cast<double>(batch.count));
   for (float& each : gradient_) each *= scale;
   const std::uint64_t gradient_ns = clock_.now_ns() - begin_ns;
+  GOSSAMER_TRY(dump_gradient());
 
   const std::string where = text("step ", step_);
   GOSSAMER_TRY(from_c(gossamer_compress(compressor_.get(), gradient_pointers_.data()), where + ", compressing"));
@@ -289,6 +293,19 @@ nlohmann::json Trainer::summary() const {
           {"control_bytes", last_.control / rank_count_},
           {"kernel", mlp_kernel().target},
           {"weights_hash", hash}};
+}
+
+// As it is handed to the compressor: before clipping, momentum and residual, which the C interface does not show.
+// The other ranks wait meanwhile.
+Status Trainer::dump_gradient() const {
+  if (rank_ != 0 || config_.dump_gradients.empty()) return {};
+  if (!is_dump_step(step_ + 1, steps_planned_, config_.dump_every)) return {};
+  std::vector<GradientTensor> tensors;
+  for (const MlpTensor& each : mlp_.tensors()) {
+    tensors.push_back({each.name, each.count, each.bias && config_.exact_biases});
+  }
+  return write_gradient(config_.dump_gradients, {step_ + 1, config_.seed, rank_count_, algorithm_, config_.dataset},
+                        tensors, gradient_);
 }
 
 Status Trainer::dump_weights() const {

@@ -8,34 +8,17 @@
 
 #include "inputs.h"
 #include "sketch/hash.h"
+#include "tools/random_hash_sketch.h"
 
 namespace gossamer::sketch {
 namespace {
 
-// The textbook Count-Sketch: cell and sign of each coordinate and row by themselves, fully mixed.
+// By the textbook Count-Sketch.
 std::vector<float> plain_estimates(const SketchShape& shape, std::uint64_t seed, const std::vector<float>& vector) {
-  std::vector<float> cells(shape.cells(), 0.0F);
-  const auto place_of = [&](std::uint64_t t, std::uint32_t row) {
-    const std::uint64_t random = mix64(mix64(seed, row), t);
-    const std::size_t cell = row * std::size_t{shape.columns} + ((random >> 32) * shape.columns >> 32);
-    return std::pair(cell, (random & 1) != 0 ? -1.0F : 1.0F);
-  };
-  for (std::uint64_t t = 0; t < shape.dimension; ++t) {
-    for (std::uint32_t row = 0; row < shape.rows; ++row) {
-      const auto [cell, sign] = place_of(t, row);
-      cells[cell] += sign * vector[t];
-    }
-  }
-  std::vector<float> estimates;
-  for (std::uint64_t t = 0; t < shape.dimension; ++t) {
-    std::vector<float> values;
-    for (std::uint32_t row = 0; row < shape.rows; ++row) {
-      const auto [cell, sign] = place_of(t, row);
-      values.push_back(sign * cells[cell]);
-    }
-    std::nth_element(values.begin(), values.begin() + shape.rows / 2, values.end());
-    estimates.push_back(values[shape.rows / 2]);
-  }
+  std::vector<float> cells(shape.cells());
+  std::vector<float> estimates(shape.dimension);
+  tools::encode_random_hash(shape, seed, vector, cells);
+  tools::estimate_random_hash(shape, seed, cells, estimates);
   return estimates;
 }
 

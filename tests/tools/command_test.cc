@@ -231,6 +231,13 @@ TEST_F(Command, WrongFlagsEndWithStatus2AndAMessage) {
   expect({"info", "--", "true"}, "did you mean `gossamer run`?");
   expect({"study", "frontier", "--factors=0.5"}, "--factors 0.5: expected above 1");
   expect({"study", "frontier", "--ranks=1"}, "one peer sends nothing");
+  expect({"train", "--dump-every=5"}, "--dump-every 5 without --dump-gradients");
+  expect({"train", "--algorithm=dense,gs-sgd", "--dump-gradients=x"}, "expected one --algorithm");
+  expect({"study"}, "subcommand is required");
+  expect({"study", "frontier", "--dump-gradients=x"}, "--dump-gradients");
+  expect({"study", "sketch", "--rows=4"}, "--rows 4: expected odd numbers from 1 to 15");
+  expect({"study", "sketch", "--vectors=round"}, "round");
+  expect({"study", "sketch", "--seeds=1"}, "--seeds 1: expected 2 to");
 }
 
 // Goal: missing data end with their own status, once and not once a peer. Method: an empty folder.
@@ -301,6 +308,56 @@ TEST_F(Command, FrontierComesNearTheWantedFactors) {
     EXPECT_NEAR(row.at("times_fewer_bytes").get<double>(), wanted, 0.15 * wanted) << row;
   }
   EXPECT_THAT(read_file(plot), HasSubstr("</svg>"));
+}
+
+// Goal: real gradients can be studied: training writes them, the study reads them. Method: two peers, every fifth of 20
+// steps; the files have the model's length, and the study a row for each, without the biases.
+TEST_F(Command, StudyReadsTheGradientsThatTrainingDumped) {
+  const std::string gradients = folder_ / "new/gradients";
+  const Ran trained = train({"--ranks=2", "--dump-gradients=" + gradients, "--dump-every=5", "--seed=3"});
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  for (const int step : {5, 10, 15, 20}) {
+    const std::string path = text(gradients, "/gradient-", step);
+    const nlohmann::json description = nlohmann::json::parse(read_file(path + ".json"), nullptr, false);
+    ASSERT_TRUE(description.is_object()) << path;
+    EXPECT_EQ(description.at("step"), step);
+    EXPECT_EQ(description.at("seed"), 3);
+    EXPECT_EQ(description.at("algorithm"), "gs-sgd");
+    EXPECT_EQ(description.at("dimension"), 32 * 48 + 48 + 48 * 24 + 24 + 24 * 10 + 10);
+    EXPECT_EQ(description.at("tensors").at(1), (nlohmann::json{{"name", "b1"}, {"count", 48}, {"exact", true}}));
+    EXPECT_EQ(read_file(path + ".f32").size(), description.at("dimension").get<std::size_t>() * 4);
+  }
+  EXPECT_FALSE(std::filesystem::exists(gradients + "/gradient-1.json"));
+  const std::string plot = folder_ / "study.svg";
+  const Ran ran = run({"study", "sketch", "--vectors=gaussian", "--dimension=4096", "--columns=256", "--rows=3",
+                       "--k=40", "--seeds=2", "--gradients=" + gradients, "--json=-", "--plot=" + plot});
+  ASSERT_EQ(ran.status, 0) << ran.errors;
+  const nlohmann::json document = nlohmann::json::parse(ran.output, nullptr, false);
+  ASSERT_TRUE(document.is_object()) << ran.output;
+  EXPECT_EQ(document.at("schema"), "gossamer.study.sketch/1");
+  ASSERT_EQ(document.at("rows").size(), 10u);
+  EXPECT_EQ(document.at("rows").at(2).at("vector"), "gradient-5");
+  EXPECT_EQ(document.at("rows").at(9).at("vector"), "gradient-20");
+  EXPECT_EQ(document.at("rows").at(9).at("dimension"), 32 * 48 + 48 * 24 + 24 * 10);
+  EXPECT_THAT(ran.errors, HasSubstr("gradient-20: 1 shapes, 2 seeds"));
+  EXPECT_THAT(read_file(plot), HasSubstr("</svg>"));
+}
+
+// Goal: a folder of gradients that cannot be used is said once, before any work. Method: a file where training should
+// make one; none and an empty one for the study.
+TEST_F(Command, UnusableGradientFoldersAreRefusedAtOnce) {
+  std::ofstream(folder_ / "file") << "taken";
+  const Ran trained = train({"--ranks=2", "--dump-gradients=" + (folder_ / "file")});
+  EXPECT_EQ(trained.status, 1);
+  EXPECT_THAT(trained.errors, HasSubstr("--dump-gradients: cannot make the folder"));
+  EXPECT_EQ(std::count(trained.errors.begin(), trained.errors.end(), '\n'), 1) << trained.errors;
+  const Ran missing = run({"study", "sketch", "--gradients=" + (folder_ / "nowhere")});
+  EXPECT_EQ(missing.status, 3);
+  EXPECT_THAT(missing.errors, HasSubstr("cannot read the folder"));
+  std::filesystem::create_directory(folder_ / "empty");
+  const Ran empty = run({"study", "sketch", "--gradients=" + (folder_ / "empty")});
+  EXPECT_EQ(empty.status, 3);
+  EXPECT_THAT(empty.errors, HasSubstr("write some with `gossamer train --dump-gradients"));
 }
 
 }  // namespace
