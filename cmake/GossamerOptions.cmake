@@ -52,14 +52,14 @@ function(gossamer_layer name)
   target_link_libraries(gossamer_${name} PUBLIC ${arg_USES} PRIVATE ${arg_LINK} $<BUILD_INTERFACE:gossamer_warnings>)
 endfunction()
 
-# gossamer_test(NAME SOURCES ... LINK libraries ... LABELS ... TIMEOUT seconds)
-# One GoogleTest program; each of its cases becomes a ctest case.
+# gossamer_test(NAME SOURCES ... LINK libraries ... LABELS ... TIMEOUT seconds PREFIX text)
+# One GoogleTest program; each of its cases becomes a ctest case, with PREFIX before its name.
 function(gossamer_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT;PREFIX" "SOURCES;LINK;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} gossamer_warnings GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "${arg_PREFIX}" PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
 endfunction()

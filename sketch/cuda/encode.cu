@@ -233,8 +233,7 @@ __global__ void __launch_bounds__(block_threads, 2) encode_tiles(EncodeWork work
       }
       __syncthreads();
       add_listed(work, vector, list, listed, own, row, tile, tile_begin);
-      __syncthreads();
-      listed = 0;
+      listed = 0;  // the next round's sum has barriers before the list is written again
     }
   }
 

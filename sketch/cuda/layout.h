@@ -13,9 +13,10 @@
 //   block 0 | segments 0 ... n-1 |   -> partial cells 0 --+
 //   block 1 | segments n ... 2n-1 |  -> partial cells 1 --+--> fold, in a fixed order -> cells
 //
-//   What a coordinate costs at r = 5, in cycles of one multiprocessor: shared memory 10 words of 32 a cycle, .31;
-//   integer pipes about 20 operations of 64 a cycle, .31; memory 4 bytes of 13 a cycle, .3. Half the copy bandwidth
-//   is 1.7 coordinates a cycle. Four segments are on their way from memory (16 KiB a block) while one is added.
+//   What a coordinate costs at r = 5, counted, in cycles of one H100 multiprocessor: shared memory 10 words of 32 a
+//   cycle, .31; integer pipes about 20 operations of 64 a cycle, .31; memory 4 bytes of 13 a cycle, .3. Half the copy
+//   bandwidth is 1.7 coordinates a cycle. Four segments are on their way from memory (16 KiB a block) while one is
+//   added.
 //
 // Larger rows (`tiles`): a block has a tile of one padded row, and each of its warps a slice of the tile's columns.
 // It looks through the table of offsets for the segments that touch the tile, in order, and each warp adds what falls

@@ -57,6 +57,7 @@ struct Block {
   Meeting meeting;
   std::size_t count = 0;
   std::size_t running = 0;
+  std::size_t steps = 0;  // arrivals and ends: whether a warp still gets on
   std::jmp_buf scheduler;
   const std::function<void()>* kernel = nullptr;
   std::vector<std::max_align_t> shared;
@@ -72,6 +73,7 @@ void run_thread() {
   for (;;) {
     (*block.kernel)();
     block.threads[block.running]->has_ended = true;
+    ++block.steps;
     block.meeting.leave();
     block.warps[block.running / 32].meeting.leave();
     yield();
@@ -103,6 +105,20 @@ void prepare(std::size_t i, const Index& index) {
   block.threads[i]->has_ended = false;
 }
 
+// Runs a warp as far as it gets without the others: the worst order for a barrier that is missing.
+void run_warp(std::size_t warp, bool is_descending) {
+  const std::size_t first = warp * 32;
+  const std::size_t size = block.count - first < 32 ? block.count - first : 32;
+  std::size_t before = 0;
+  do {
+    before = block.steps;
+    for (std::size_t step = 0; step < size; ++step) {
+      const std::size_t next = first + (is_descending ? size - 1 - step : step);
+      if (!block.threads[next]->has_ended) resume(next);
+    }
+  } while (block.steps != before);
+}
+
 void run_block(std::size_t shared_bytes, bool is_descending) {
   constexpr unsigned char guard = 0xa5;
   const std::size_t words = shared_bytes / sizeof(std::max_align_t) + 8;
@@ -120,13 +136,9 @@ void run_block(std::size_t shared_bytes, bool is_descending) {
   for (std::size_t w = 0; w < block.warps.size(); ++w) {
     block.warps[w].meeting.living = i - w * 32 < 32 ? i - w * 32 : 32;
   }
-  for (bool is_done = false; !is_done;) {
-    is_done = true;
-    for (std::size_t step = 0; step < block.count; ++step) {
-      const std::size_t next = is_descending ? block.count - 1 - step : step;
-      if (block.threads[next]->has_ended) continue;
-      resume(next);
-      is_done = false;
+  while (block.meeting.living != 0) {
+    for (std::size_t step = 0; step < block.warps.size(); ++step) {
+      run_warp(is_descending ? block.warps.size() - 1 - step : step, is_descending);
     }
   }
   const auto* const bytes = reinterpret_cast<const unsigned char*>(block.shared.data());
@@ -161,6 +173,7 @@ unsigned lane() { return static_cast<unsigned>(block.running % 32); }
 
 void meet_block() {
   const unsigned generation = block.meeting.generation;
+  ++block.steps;
   if (block.meeting.arrive()) return;
   while (block.meeting.generation == generation) yield();
 }
@@ -170,6 +183,7 @@ std::array<unsigned, 32> exchange(unsigned value) {
   const unsigned generation = warp.meeting.generation;
   std::array<unsigned, 32>& brought = warp.brought[generation % 2];
   brought[block.running % 32] = value;
+  ++block.steps;
   if (!warp.meeting.arrive()) {
     while (warp.meeting.generation == generation) yield();
   }

@@ -1,10 +1,10 @@
 // Runs kernels on the host, so that their logic is tested where there is no device.
 //
 // The kernels' own sources are compiled by the host compiler against the headers of this folder. A block's threads are
-// stacks of their own on one host thread; one runs until it meets the others at a barrier or a warp exchange. Blocks
-// and threads come in ascending order in one launch and in descending order in the next, and shared memory begins with
-// garbage: a result that depends on the order, as for want of a barrier, changes from one launch to the next. It tells
-// nothing about speed or about a device's memory model.
+// stacks of their own on one host thread; a warp runs as far as it can without the others, a thread until it meets the
+// others at a barrier or a warp exchange. Blocks and threads come in ascending order in one launch and in descending
+// order in the next, and shared memory begins with garbage: a result that depends on the order, as for want of a
+// barrier, changes from one launch to the next. It tells nothing about speed or about a device's memory model.
 #pragma once
 
 #include <array>
