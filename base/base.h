@@ -3,9 +3,11 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/function_ref.h"
 #include "base/log.h"
 #include "base/memory_kind.h"
 #include "base/random.h"
 #include "base/rank.h"
 #include "base/result.h"
 #include "base/text.h"
+#include "base/thread_pool.h"

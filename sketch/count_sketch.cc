@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <thread>
+#include <vector>
 
 #include "sketch/hash.h"
 #include "sketch/kernels.h"
@@ -60,7 +63,7 @@ std::int32_t key_below_square(double bound) {
 
 class SegmentShiftSketch final : public CountSketch {
  public:
-  explicit SegmentShiftSketch(const SketchShape& shape) : shape_(shape) {
+  SegmentShiftSketch(const SketchShape& shape, ThreadPool* pool) : shape_(shape), pool_(pool) {
     rows_.rows = shape.rows;
     rows_.columns = shape.columns;
     const std::size_t width = shape.columns + segment_length(shape.columns) + kernels::lanes_max;
@@ -68,34 +71,56 @@ class SegmentShiftSketch final : public CountSketch {
   }
 
   [[nodiscard]] bool allocate(std::uint64_t select_max) {
-    return encoded_.allocate(row_floats()) && loaded_.allocate(row_floats()) &&
-           selection_.reserve(std::max<std::uint64_t>(1, std::min(select_max, shape_.dimension)), shape_.dimension);
+    accumulators_.resize(threads());
+    for (Rows& rows : accumulators_) {
+      if (!rows.allocate(row_floats())) return false;
+    }
+    if (encode_part_count(shape_) > 1 && !sum_.allocate(row_floats())) return false;
+    chunks_.resize(threads());
+    return loaded_.allocate(row_floats()) &&
+           selection_.reserve(std::max<std::uint64_t>(1, std::min(select_max, shape_.dimension)), shape_.dimension,
+                              threads());
   }
 
   [[nodiscard]] const SketchShape& shape() const override { return shape_; }
 
   [[nodiscard]] std::size_t working_bytes() const override {
-    return 2 * row_floats() * sizeof(float) + sizeof(chunk_) + selection_.working_bytes();
+    const std::size_t copies = accumulators_.size() + (sum_.data() != nullptr ? 1 : 0) + 1;
+    return copies * row_floats() * sizeof(float) + chunks_.size() * sizeof(Chunk) + selection_.working_bytes();
   }
 
-  void encode(std::uint64_t seed, std::span<const float> vector, std::span<float> cells) override {
+  void encode_cells(std::uint64_t seed, std::span<const float> vector, const CellFormat& format,
+                    std::span<std::byte> cells, Produce produce) override {
     GOSSAMER_CHECK(vector.size() == shape_.dimension, "encode: the vector's length is not the sketch's dimension");
-    GOSSAMER_CHECK(cells.size() == shape_.cells(), "encode: not rows * columns cells");
+    GOSSAMER_CHECK(format.type != CellType::bitmap && cells.size() == shape_.cells() * cell_bytes(format.type),
+                   "encode: not rows * columns cells");
     kernels::RowShape rows = rows_;
     rows.seed = seed;
-    std::memset(encoded_.data(), 0, row_floats() * sizeof(float));
-    kernels::encode_rows(rows, vector.data(), vector.size(), encoded_.data());
-    kernels::fold_rows(rows, encoded_.data(), cells.data());
+    if (is_integer(format.type)) {
+      std::int32_t* const sums = sum_fixed(rows, vector.data(), format.fixed.scale, produce);
+      kernels::fold_rows_fixed(rows, sums);
+      kernels::round_rows(rows, format.fixed, format.stream, sums, format.type, cells.data());
+      return;
+    }
+    const float* const sums = sum_floats(rows, vector.data(), produce);
+    if (format.type == CellType::f32 && reinterpret_cast<std::uintptr_t>(cells.data()) % alignof(float) == 0) {
+      kernels::fold_rows(rows, sums, reinterpret_cast<float*>(cells.data()));
+    } else {
+      float* const folded = accumulators_[0].data() == sums ? fold_in_place(rows, accumulators_[0].data())
+                                                            : fold_in_place(rows, sum_.data());
+      kernels::narrow(format.type, folded, cells.data(), shape_.cells());
+    }
   }
 
-  void load(std::uint64_t seed, std::span<const float> cells) override {
-    GOSSAMER_CHECK(cells.size() == shape_.cells(), "load: not rows * columns cells");
+  void load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) override {
+    GOSSAMER_CHECK(type != CellType::bitmap && cells.size() == shape_.cells() * cell_bytes(type),
+                   "load: not rows * columns cells");
     const std::size_t length = segment_length(shape_.columns);
+    const std::size_t row_bytes = std::size_t{shape_.columns} * cell_bytes(type);
     for (std::size_t row = 0; row < shape_.rows; ++row) {
-      const float* const from = cells.data() + row * shape_.columns;
       float* const to = loaded_.data() + row * rows_.row_stride;
-      std::memcpy(to, from, shape_.columns * sizeof(float));
-      std::memcpy(to + shape_.columns, from, length * sizeof(float));
+      kernels::widen(type, cells.data() + row * row_bytes, to, shape_.columns);
+      std::memcpy(to + shape_.columns, to, length * sizeof(float));
       std::memset(to + shape_.columns + length, 0, (rows_.row_stride - shape_.columns - length) * sizeof(float));
     }
     rows_.seed = seed;
@@ -126,7 +151,114 @@ class SegmentShiftSketch final : public CountSketch {
   }
 
  private:
+  // Estimates on their way to the selection, in cache: one for each thread.
+  struct alignas(64) Chunk {
+    std::array<float, TopSelection::chunk_max> estimates;
+  };
+
   [[nodiscard]] std::uint64_t row_floats() const { return std::uint64_t{rows_.rows} * rows_.row_stride; }
+  [[nodiscard]] std::uint32_t threads() const { return pool_ != nullptr ? pool_->threads() : 1; }
+
+  // Calls use(first, count) for pieces of [begin, end) that are small enough to stay in cache between what produces
+  // them and what reads them.
+  template <typename Use>
+  static void in_pieces(std::uint64_t begin, std::uint64_t end, Produce produce, const Use& use) {
+    constexpr std::uint64_t piece_max = 4 * segment_length_max;
+    const std::uint64_t piece = produce ? piece_max : end - begin;
+    for (std::uint64_t first = begin; first < end; first += piece) {
+      const auto count = static_cast<std::size_t>(std::min(piece, end - first));
+      if (produce) produce(first, count);
+      use(first, count);
+    }
+  }
+
+  // f32 rows of the whole vector, in the order that encode_part_count says, with their pads.
+  const float* sum_floats(const kernels::RowShape& rows, const float* vector, Produce produce) {
+    const std::uint32_t parts = encode_part_count(shape_);
+    if (parts == 1) return sum_one_part(rows, vector, produce);
+    // Threads take parts in order; each adds its own to the sum when all before it are in.
+    std::atomic<std::uint32_t> turn{0};
+    run_parts(pool_, parts, [&](std::uint32_t part, std::uint32_t thread) {
+      // The first part is summed where the sum will be.
+      float* const own = part == 0 ? sum_.data() : accumulators_[thread].data();
+      std::memset(own, 0, row_floats() * sizeof(float));
+      in_pieces(encode_part_begin(shape_, part), encode_part_begin(shape_, part + 1), produce,
+                [&](std::uint64_t first, std::size_t count) {
+                  kernels::encode_rows(rows, {0, rows.rows}, vector + first, first, count, own);
+                });
+      while (turn.load(std::memory_order_acquire) != part) std::this_thread::yield();
+      if (part != 0) {
+        kernels::merge_cells(CellType::f32, reinterpret_cast<std::byte*>(sum_.data()),
+                             reinterpret_cast<const std::byte*>(own), row_floats());
+      }
+      turn.store(part + 1, std::memory_order_release);
+    });
+    return sum_.data();
+  }
+
+  // Columns are many against the vector: threads share the rows instead.
+  const float* sum_one_part(const kernels::RowShape& rows, const float* vector, Produce produce) {
+    float* const own = accumulators_[0].data();
+    const std::uint32_t groups = std::min(threads(), rows.rows);
+    if (groups > 1 && produce) {
+      constexpr std::uint64_t piece = 16 * segment_length_max;
+      const auto pieces = static_cast<std::uint32_t>((shape_.dimension + piece - 1) / piece);
+      run_parts(pool_, pieces, [&](std::uint32_t part, std::uint32_t) {
+        produce(part * piece, static_cast<std::size_t>(std::min(piece, shape_.dimension - part * piece)));
+      });
+      produce = nullptr;
+    }
+    run_parts(pool_, groups, [&](std::uint32_t group, std::uint32_t) {
+      const std::uint32_t begin = rows.rows * group / groups;
+      const std::uint32_t end = rows.rows * (group + 1) / groups;
+      std::memset(own + begin * rows.row_stride, 0, (end - begin) * rows.row_stride * sizeof(float));
+      in_pieces(0, shape_.dimension, produce, [&](std::uint64_t first, std::size_t count) {
+        kernels::encode_rows(rows, {begin, end - begin}, vector + first, first, count, own);
+      });
+    });
+    return own;
+  }
+
+  // Integer sums do not depend on the order: each thread sums what it takes, then the threads' sums are added.
+  std::int32_t* sum_fixed(const kernels::RowShape& rows, const float* vector, float scale, Produce produce) {
+    const std::uint64_t segments = (shape_.dimension + segment_length_max - 1) / segment_length_max;
+    const auto parts =
+        threads() == 1 ? 1 : static_cast<std::uint32_t>(std::min<std::uint64_t>(segments, 8 * std::uint64_t{threads()}));
+    std::array<bool, threads_max> used{};
+    const auto words_of = [this](std::uint32_t thread) {
+      return reinterpret_cast<std::int32_t*>(accumulators_[thread].data());
+    };
+    run_parts(pool_, parts, [&](std::uint32_t part, std::uint32_t thread) {
+      std::int32_t* const own = words_of(thread);
+      if (!used[thread]) std::memset(own, 0, row_floats() * sizeof(std::int32_t));
+      used[thread] = true;
+      const auto begin_of = [&](std::uint64_t p) {
+        return std::min<std::uint64_t>(segments * p / parts * segment_length_max, shape_.dimension);
+      };
+      in_pieces(begin_of(part), begin_of(std::uint64_t{part} + 1), produce, [&](std::uint64_t first, std::size_t count) {
+        kernels::encode_rows_fixed(rows, scale, vector + first, first, count, own);
+      });
+    });
+    std::int32_t* sums = nullptr;
+    for (std::uint32_t thread = 0; thread < threads(); ++thread) {
+      if (!used[thread]) continue;
+      if (sums == nullptr)
+        sums = words_of(thread);
+      else
+        kernels::add_words(sums, words_of(thread), row_floats());
+    }
+    return sums;
+  }
+
+  // Folds, and closes the gaps between rows.
+  static float* fold_in_place(const kernels::RowShape& rows, float* sums) {
+    for (std::uint32_t row = 0; row < rows.rows; ++row) {
+      kernels::RowShape one = rows;
+      one.rows = 1;
+      kernels::fold_rows(one, sums + row * rows.row_stride, sums + std::size_t{row} * rows.columns);
+    }
+    return sums;
+  }
 
   void check_loaded() const { GOSSAMER_CHECK(is_loaded_, "no sketch was loaded to recover coordinates from"); }
 
@@ -145,20 +277,26 @@ class SegmentShiftSketch final : public CountSketch {
     check_loaded();
     GOSSAMER_CHECK(count <= shape_.dimension, "more coordinates asked for than the sketch's dimension");
     if (count == 0) return {};
-    GOSSAMER_CHECK(selection_.reserve(count, shape_.dimension), "no memory for a selection of this many coordinates");
-    return select_top_of(selection_, shape_.dimension, count, floor, [this](std::uint64_t first, std::size_t n) {
-      kernels::estimate_rows(rows_, loaded_.data(), first, chunk_.data(), n);
-      return std::span<const float>(chunk_).first(n);
-    });
+    GOSSAMER_CHECK(selection_.reserve(count, shape_.dimension, threads()), "no memory for a selection of this many coordinates");
+    const auto estimates_at = [this](std::uint64_t first, std::size_t n, std::uint32_t thread) {
+      std::array<float, TopSelection::chunk_max>& estimates = chunks_[thread].estimates;
+      kernels::estimate_rows(rows_, loaded_.data(), first, estimates.data(), n);
+      return std::span<const float>(estimates).first(n);
+    };
+    return select_top_of(selection_, pool_, shape_.dimension, count, floor, estimates_at);
   }
 
+  static constexpr std::size_t threads_max = 256;
+
   SketchShape shape_;
-  kernels::RowShape rows_;  // its seed is that of the loaded sketch
-  Rows encoded_;
+  ThreadPool* pool_;
+  kernels::RowShape rows_;          // its seed is that of the loaded sketch
+  std::vector<Rows> accumulators_;  // one for each thread; f32 or i32
+  Rows sum_;                        // of parts, where there are several
   Rows loaded_;
   bool is_loaded_ = false;
   TopSelection selection_;
-  std::array<float, TopSelection::chunk_max> chunk_{};  // estimates on their way to the selection, in cache
+  std::vector<Chunk> chunks_;
 };
 
 }  // namespace
@@ -178,9 +316,31 @@ Status check_sketch_shape(const SketchShape& shape) {
   return {};
 }
 
-Result<std::unique_ptr<CountSketch>> make_count_sketch(const SketchShape& shape, std::uint64_t select_max) {
+FixedPoint choose_fixed_point(const SketchShape& shape, std::int32_t level_max, float norm, float magnitude) {
+  GOSSAMER_CHECK(level_max > 0, "no level is left for a cell: widen_for says which type has enough");
+  FixedPoint fixed;
+  fixed.level_max = level_max;
+  if (!(magnitude > 0)) return fixed;
+  // A cell takes one coordinate of each segment: no sum exceeds segments * magnitude, nor sqrt(segments) * norm.
+  const std::uint64_t length = segment_length(shape.columns);
+  const auto segments = static_cast<double>((shape.dimension + length - 1) / length);
+  const double bound =
+      std::max<double>(magnitude, std::min<double>(segments * magnitude, std::sqrt(segments) * double{norm}));
+  const double range = magnitude + 4 * double{norm} / std::sqrt(static_cast<double>(shape.columns));
+  constexpr double sum_max = 1 << 29;
+  constexpr double scale_max = 0x1p100;  // of vectors of denormals
+  const double finest = std::min(sum_max / bound, scale_max);
+  while (fixed.shift < 29 && level_max * std::ldexp(1.0, static_cast<int>(fixed.shift) + 1) <= finest * range)
+    ++fixed.shift;
+  fixed.scale =
+      static_cast<float>(std::min(finest, level_max * std::ldexp(1.0, static_cast<int>(fixed.shift)) / range));
+  return fixed;
+}
+
+Result<std::unique_ptr<CountSketch>> make_count_sketch(const SketchShape& shape, std::uint64_t select_max,
+                                                       ThreadPool* pool) {
   GOSSAMER_TRY(check_sketch_shape(shape));
-  auto sketch = std::make_unique<SegmentShiftSketch>(shape);
+  auto sketch = std::make_unique<SegmentShiftSketch>(shape, pool);
   if (!sketch->allocate(select_max)) {
     return Error{Code::out_of_resources,
                  text("no memory for a sketch of ", shape.rows, " rows by ", shape.columns, " columns (",

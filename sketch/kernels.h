@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "sketch/sketch.h"
+
 namespace gossamer::sketch::kernels {
 
 // The widest vector of any compiled target; rows have this much slack, so that a partial vector at the
@@ -26,11 +28,27 @@ struct RowShape {
   std::size_t row_stride = 0;
 };
 
-// Adds the segments of `vector` to rows that hold zeros, segment after segment.
-void encode_rows(const RowShape& shape, const float* vector, std::uint64_t dimension, float* rows);
+// Which rows a kernel works on.
+struct RowRange {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
+// Adds coordinates first, first + 1, ... (any range) with these `values` to the rows, in ascending order.
+void encode_rows(const RowShape& shape, const RowRange& range, const float* values, std::uint64_t first,
+                 std::size_t count, float* rows);
+// The same for nearest(value * scale), mod 2^32. scale * |value| below 2^31.
+void encode_rows_fixed(const RowShape& shape, float scale, const float* values, std::uint64_t first, std::size_t count,
+                       std::int32_t* rows);
 
 // cells[b] = row[b] + row[c + b] for b < L, row[b] for the others.
 void fold_rows(const RowShape& shape, const float* rows, float* cells);
+// The same in place, mod 2^32.
+void fold_rows_fixed(const RowShape& shape, std::int32_t* rows);
+
+// Rounds folded rows to cells of i8, i16 or i32 as fixed_point.h says.
+void round_rows(const RowShape& shape, const FixedPoint& fixed, std::uint64_t stream, const std::int32_t* rows,
+                CellType type, std::byte* cells);
 
 // Medians over rows for coordinates first, first + 1, ..., any range.
 void estimate_rows(const RowShape& shape, const float* rows, std::uint64_t first, float* estimates, std::size_t count);
@@ -49,8 +67,15 @@ void accumulate(const float* g, float scale, float momentum, const float* u, con
 double sum_squares(const float* values, std::size_t count);
 std::size_t first_non_finite(const float* values, std::size_t count);
 
-// f32 at addresses of any alignment.
-void add_floats(std::byte* into, const std::byte* from, std::size_t count);
+float largest_magnitude(const float* values, std::size_t count);
+void quantise(const float* values, float scale, std::int32_t level_max, CellType type, std::byte* cells,
+              std::size_t count);
+
+// into[i] += from[i] (bitmap: |=) over `count` cells at addresses of any alignment.
+void merge_cells(CellType type, std::byte* into, const std::byte* from, std::size_t count);
+void add_words(std::int32_t* into, const std::int32_t* from, std::size_t count);  // mod 2^32
+void narrow(CellType type, const float* values, std::byte* cells, std::size_t count);
+void widen(CellType type, const std::byte* cells, float* values, std::size_t count);
 
 // The HWY_TARGET bit of the kernels that run now, and of all that were compiled.
 std::int64_t target_chosen();

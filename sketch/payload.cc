@@ -8,13 +8,27 @@
 
 namespace gossamer::sketch {
 
+std::string_view cell_type_name(CellType type) {
+  constexpr std::string_view names[] = {"f32", "bf16", "f16", "i8", "i16", "i32", "bitmap"};
+  return names[static_cast<std::size_t>(type)];
+}
+
+CellType widen_for(CellType type, std::uint32_t contributions) {
+  constexpr std::int32_t levels_min = 15;
+  for (const CellType wider : {CellType::i8, CellType::i16}) {
+    if (cell_bytes(wider) >= cell_bytes(type) && level_max_of(wider, contributions) >= levels_min) return wider;
+  }
+  return CellType::i32;
+}
+
 void merge(const PayloadShape& shape, std::uint64_t offset, std::byte* into, const std::byte* from,
            std::uint64_t bytes) {
   GOSSAMER_CHECK(offset % 8 == 0 && bytes % 8 == 0, "merge: a part that does not begin and end at multiples of 8");
   GOSSAMER_CHECK(offset <= shape.bytes() && bytes <= shape.bytes() - offset, "merge: a part beyond the payload");
   const std::uint64_t end = offset + bytes;
-  const std::uint64_t cells_end = std::min(end, shape.cells * sizeof(float));
-  if (offset < cells_end) kernels::add_floats(into, from, (cells_end - offset) / sizeof(float));
+  const std::uint64_t cells_end = std::min(end, shape.cells_bytes());
+  if (offset < cells_end)
+    kernels::merge_cells(shape.type, into, from, (cells_end - offset) / cell_bytes(shape.type));
   for (std::uint64_t at = std::max(offset, shape.words_offset()); at < end; at += 8) {
     std::uint64_t ours = 0;
     std::uint64_t theirs = 0;

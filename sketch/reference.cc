@@ -2,6 +2,7 @@
 // bit for bit, order of additions and ties included.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <new>
 #include <numeric>
 #include <set>
@@ -22,26 +23,42 @@ class ReferenceSketch final : public CountSketch {
   // While it works it also holds one row, and O(dimension) estimates when it selects.
   [[nodiscard]] std::size_t working_bytes() const override { return cells_.size() * sizeof(float); }
 
-  void encode(std::uint64_t seed, std::span<const float> vector, std::span<float> cells) override {
-    check(vector.size() == shape_.dimension && cells.size() == shape_.cells());
+  void encode_cells(std::uint64_t seed, std::span<const float> vector, const CellFormat& format,
+                    std::span<std::byte> cells, Produce produce) override {
+    check(vector.size() == shape_.dimension && cells.size() == shape_.cells() * cell_bytes(format.type));
+    if (produce) produce(0, vector.size());
+    std::vector<float> floats(shape_.cells(), 0.0F);
     for (std::uint32_t row = 0; row < shape_.rows; ++row) {
-      // Segments that stick out on the right go on in columns c ... c + L - 1, added to the left at the end.
       std::vector<float> sums(std::size_t{shape_.columns} + length_, 0.0F);
-      for (std::uint64_t t = 0; t < shape_.dimension; ++t) {
-        const SegmentHash hash = segment_hash(seed, t / length_);
-        const auto position = static_cast<std::uint32_t>(t % length_);
-        const bool negated = is_negated(sign_bits(hash, position), row);
-        sums[segment_offset(hash, row, shape_.columns) + position] += negated ? -vector[t] : vector[t];
+      for (std::uint32_t part = 0; part < encode_part_count(shape_); ++part) {
+        const auto own = sum_row<float>(seed, row, encode_part_begin(shape_, part), encode_part_begin(shape_, part + 1),
+                                        [&](std::uint64_t t) { return vector[t]; });
+        for (std::size_t b = 0; b < sums.size(); ++b) sums[b] += own[b];
       }
       for (std::uint32_t b = 0; b < length_; ++b) sums[b] += sums[shape_.columns + b];
-      std::copy_n(sums.begin(), shape_.columns, cells.begin() + std::ptrdiff_t{row} * shape_.columns);
+      std::copy_n(sums.begin(), shape_.columns, floats.begin() + std::ptrdiff_t{row} * shape_.columns);
+    }
+    if (!is_integer(format.type)) return narrow(format.type, floats, cells);
+    const RoundingKey key = rounding_key(seed, format.stream);
+    for (std::uint32_t row = 0; row < shape_.rows; ++row) {
+      const auto levels = sum_row<std::uint32_t>(seed, row, 0, shape_.dimension, [&](std::uint64_t t) {
+        return static_cast<std::uint32_t>(std::lrint(vector[t] * format.fixed.scale));
+      });
+      for (std::uint32_t b = 0; b < shape_.columns; ++b) {
+        const std::uint32_t cell = row * shape_.columns + b;
+        const std::uint32_t sum = levels[b] + (b < length_ ? levels[shape_.columns + b] : 0);
+        const std::int32_t level =
+            round_cell(static_cast<std::int32_t>(sum), rounding_bits(key, cell), format.fixed);
+        std::memcpy(cells.data() + std::size_t{cell} * cell_bytes(format.type), &level, cell_bytes(format.type));
+      }
     }
   }
 
-  void load(std::uint64_t seed, std::span<const float> cells) override {
-    check(cells.size() == shape_.cells());
+  void load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) override {
+    check(cells.size() == shape_.cells() * cell_bytes(type));
     seed_ = seed;
-    cells_.assign(cells.begin(), cells.end());
+    cells_.resize(shape_.cells());
+    widen(type, cells, cells_);
   }
 
   void estimate(std::uint64_t first, std::span<float> estimates) const override {
@@ -72,6 +89,22 @@ class ReferenceSketch final : public CountSketch {
 
  private:
   static void check(bool ok) { GOSSAMER_CHECK(ok, "arguments that do not fit the sketch's shape"); }
+
+  // One row of coordinates [begin, end), with its pad: segments that stick out on the right go on in columns
+  // c ... c + L - 1.
+  template <typename Sum, typename At>
+  [[nodiscard]] std::vector<Sum> sum_row(std::uint64_t seed, std::uint32_t row, std::uint64_t begin, std::uint64_t end,
+                                         const At& at) const {
+    std::vector<Sum> sums(std::size_t{shape_.columns} + length_, Sum{0});
+    for (std::uint64_t t = begin; t < end; ++t) {
+      const SegmentHash hash = segment_hash(seed, t / length_);
+      const auto position = static_cast<std::uint32_t>(t % length_);
+      const Sum value = at(t);
+      sums[segment_offset(hash, row, shape_.columns) + position] +=
+          is_negated(sign_bits(hash, position), row) ? Sum{0} - value : value;
+    }
+    return sums;
+  }
 
   [[nodiscard]] float estimate_of(std::uint64_t t) const {
     const SegmentHash hash = segment_hash(seed_, t / length_);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/base.h"
 
@@ -19,6 +21,10 @@ struct RankedKey {
 };
 [[nodiscard]] RankedKey key_of_rank(std::span<const std::int32_t> keys, std::size_t rank);
 
+// Where select_top_of gets values from: the n values from coordinate `first` on, n <= TopSelection::chunk_max; `thread` as in
+// ThreadPool::run. What it returns is used before the same thread asks again.
+using ValuesAt = FunctionRef<std::span<const float>(std::uint64_t first, std::size_t n, std::uint32_t thread)>;
+
 // Keeps the `count` largest magnitudes of the values offered, ties to the lower index. It collects what is
 // above a threshold; when full, it cuts down to the `count` largest so far and lifts the threshold to
 // the least of them. So a poor first threshold can cost time, but neither memory nor exactness.
@@ -26,30 +32,55 @@ class TopSelection {
  public:
   static constexpr std::size_t chunk_max = 1024;  // values in one offer
 
-  // Makes room for selections of up to `count_max` of `dimension` values: 16 bytes for each of count_max,
-  // and 40 KB more. False without memory; then the room there was is still there.
-  [[nodiscard]] bool reserve(std::uint64_t count_max, std::uint64_t dimension);
+  // Makes room for selections of up to `count_max` of `dimension` values: 16 bytes for each of count_max, and
+  // 40 KB more; for several threads twice that, 64 KB for each, and 12 bytes for every 2^16 values. False without
+  // memory; then the room there was is still there.
+  [[nodiscard]] bool reserve(std::uint64_t count_max, std::uint64_t dimension, std::uint32_t threads = 1);
 
-  [[nodiscard]] std::size_t working_bytes() const { return capacity_ * (sizeof(std::uint32_t) + sizeof(std::int32_t)); }
+  [[nodiscard]] std::size_t working_bytes() const;
 
   // Begins a selection of up to `count` > 0 values with keys above `above` (-1: any value).
   void start(std::size_t count, std::int32_t above);
   // Offers values[i] as coordinate first_index + i; ascending from call to call, chunk_max at most.
   void offer(std::uint64_t first_index, std::span<const float> values);
+  // Instead of offering: after start(), looks at all `dimension` values with the pool's threads. False when what is
+  // above the threshold does not fit; then start again, and offer.
+  [[nodiscard]] bool look_in_parts(ThreadPool& pool, std::uint64_t dimension, ValuesAt values_at);
   // Cuts to the `count` largest. The indices are ascending and valid until the next start().
   [[nodiscard]] std::span<const std::uint32_t> finish();
   // After finish(): the least key that was kept; the selection must not be empty.
   [[nodiscard]] std::int32_t least_key() const;
   // After finish(): the memory behind the indices it returned, room for count_max together with them.
-  [[nodiscard]] std::span<std::uint32_t> spare() { return {indices_.get() + size_, capacity_ - size_}; }
+  [[nodiscard]] std::span<std::uint32_t> spare() { return {entries_.indices.get() + size_, capacity_ - size_}; }
 
  private:
+  // Entries of one thread that lie together: those from coordinate `first` on, until its next run begins.
+  struct Run {
+    std::uint32_t first = 0;
+    std::uint32_t offset = 0;
+    std::uint32_t count = 0;
+  };
+  // Where a thread writes next.
+  struct alignas(64) Cursor {
+    std::size_t at = 0;
+    std::size_t end = 0;
+  };
+  struct Entries {
+    std::unique_ptr<std::uint32_t[]> indices;
+    std::unique_ptr<std::int32_t[]> keys;
+    [[nodiscard]] bool allocate(std::size_t count);
+  };
+
   void cut();
+  bool look_at_part(std::uint64_t begin, std::uint64_t end, std::uint32_t thread, ValuesAt values_at,
+                    std::atomic<std::size_t>& entries_used, std::atomic<std::size_t>& runs_used);
 
   std::uint64_t count_max_ = 0;
   std::size_t capacity_ = 0;
-  std::unique_ptr<std::uint32_t[]> indices_;
-  std::unique_ptr<std::int32_t[]> keys_;
+  Entries entries_;
+  Entries ordered_;  // for several threads
+  std::vector<Run> runs_;
+  std::vector<Cursor> cursors_;
   std::size_t count_ = 0;
   std::size_t size_ = 0;
   std::int32_t above_ = -1;
@@ -72,34 +103,11 @@ struct SamplePlan {
   [[nodiscard]] std::size_t size() const { return blocks * block_length; }
 };
 
-// Selects the `count` largest magnitudes whose key is above `floor`, fewer if there are fewer.
-// `values_at(first, n)` returns a span of the n values from coordinate `first` on, n <= chunk_max.
-template <typename ValuesAt>
-[[nodiscard]] std::span<const std::uint32_t> select_top_of(TopSelection& selection, std::uint64_t dimension,
-                                                           std::size_t count, std::int32_t floor,
-                                                           const ValuesAt& values_at) {
-  std::int32_t above = floor;
-  const SamplePlan plan = SamplePlan::of(dimension);
-  const std::size_t rank = plan.rank_for(count, dimension);
-  if (rank < plan.size()) {
-    // The sample is itself a selection: its rank-th largest key is where the real one starts.
-    selection.start(rank + 1, -1);
-    for (std::size_t block = 0; block < plan.blocks; ++block) {
-      selection.offer(block * SamplePlan::block_length, values_at(plan.block_begin(block), SamplePlan::block_length));
-    }
-    if (!selection.finish().empty()) above = std::max(floor, selection.least_key() - 1);
-  }
-  for (;;) {
-    selection.start(count, above);
-    for (std::uint64_t first = 0; first < dimension; first += TopSelection::chunk_max) {
-      const std::size_t n =
-          static_cast<std::size_t>(std::min<std::uint64_t>(TopSelection::chunk_max, dimension - first));
-      selection.offer(first, values_at(first, n));
-    }
-    const std::span<const std::uint32_t> found = selection.finish();
-    if (found.size() == count || above == floor) return found;
-    above = floor;  // the sample promised more than there was
-  }
-}
+// Selects the `count` largest magnitudes whose key is above `floor`, fewer if there are fewer; ties to the lower
+// index. A sampled threshold, one pass over all values (shared by the pool's threads, where there is one), then an
+// exact cut. The sample and the threads change the speed, never the result.
+[[nodiscard]] std::span<const std::uint32_t> select_top_of(TopSelection& selection, ThreadPool* pool,
+                                                           std::uint64_t dimension, std::size_t count,
+                                                           std::int32_t floor, ValuesAt values_at);
 
 }  // namespace gossamer::sketch

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/base.h"
+#include "sketch/fixed_point.h"
 
 namespace gossamer::sketch {
 
@@ -31,6 +32,56 @@ struct SketchShape {
   friend bool operator==(const SketchShape&, const SketchShape&) = default;
 };
 
+// ---- cells -----------------------------------------------------------------------------------
+
+// What a payload is made of. Sums of i8, i16 and i32 have the same bits in any order; they wrap, and whoever
+// chooses a FixedPoint leaves headroom for all contributions. bf16 and f16 are added in f32 and rounded to nearest
+// after each merge, so their bits depend on the order, as those of f32 do. bitmap merges by OR, a byte a cell.
+enum class CellType : std::uint8_t { f32 = 0, bf16 = 1, f16 = 2, i8 = 3, i16 = 4, i32 = 5, bitmap = 6 };
+
+[[nodiscard]] std::string_view cell_type_name(CellType type);  // "f32", ...
+[[nodiscard]] constexpr std::uint32_t cell_bytes(CellType type) {
+  switch (type) {
+    case CellType::f32:
+    case CellType::i32:
+      return 4;
+    case CellType::bf16:
+    case CellType::f16:
+    case CellType::i16:
+      return 2;
+    case CellType::i8:
+    case CellType::bitmap:
+      return 1;
+  }
+  return 0;
+}
+[[nodiscard]] constexpr bool is_integer(CellType type) {
+  return type == CellType::i8 || type == CellType::i16 || type == CellType::i32;
+}
+
+// Largest magnitude of one contribution when `contributions` of them share cells of this integer type; 0: no room.
+[[nodiscard]] constexpr std::int32_t level_max_of(CellType type, std::uint32_t contributions) {
+  const std::int32_t most = type == CellType::i8 ? 127 : type == CellType::i16 ? 32'767 : 1 << 30;
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(most) / contributions);
+}
+
+// The narrowest integer type, not below `type`, that leaves each of `contributions` at least 15 levels a side: 8
+// bits to 8 contributions, 16 to 2,184, 32 beyond. Fewer levels than that lose more coordinates than the bytes
+// are worth (docs/sketch.md).
+[[nodiscard]] CellType widen_for(CellType type, std::uint32_t contributions);
+
+// f32 to bf16 or f16 and back, to nearest, ties to even; beyond the range of f16 it is the largest finite one.
+void narrow(CellType type, std::span<const float> values, std::span<std::byte> cells);
+// Cells of any type but bitmap as f32 (i32 beyond 2^24 to nearest).
+void widen(CellType type, std::span<const std::byte> cells, std::span<float> values);
+
+// How a vector's sketch becomes cells. f32, bf16 and f16 use the type alone.
+struct CellFormat {
+  CellType type = CellType::f32;
+  FixedPoint fixed;
+  std::uint64_t stream = 0;  // ranks with different streams round independently
+};
+
 // The segment-shift Count-Sketch (Charikar, Chen, Farach-Colton 2002, with one offset for a whole
 // segment): coordinate t of segment s adds sign(s, t, row) * v to cell (offset(s, row) + t) mod c of
 // each row. Segments have length L = min(1024, c), so two coordinates of one segment never collide,
@@ -40,14 +91,28 @@ class CountSketch {
  public:
   virtual ~CountSketch() = default;
   [[nodiscard]] virtual const SketchShape& shape() const = 0;
-  // Bytes of working memory that this object holds: O(rows * columns + selected), never O(dimension).
+  // Bytes of working memory that this object holds: O(threads * rows * columns + selected), never O(dimension).
   [[nodiscard]] virtual std::size_t working_bytes() const = 0;
 
-  // Overwrites `cells` (rows * columns, row after row) with the sketch of `vector` (dimension).
-  virtual void encode(std::uint64_t seed, std::span<const float> vector, std::span<float> cells) = 0;
+  // Writes elements [first, first + count) of the vector that is being encoded, once each, before they are read:
+  // so that what computes the vector and what encodes it share one pass. Ascending within a thread; several
+  // threads of the pool may produce different elements at once.
+  using Produce = FunctionRef<void(std::uint64_t first, std::size_t count)>;
 
-  // Reads a (merged) sketch for the two functions below; `cells` may change afterwards.
-  virtual void load(std::uint64_t seed, std::span<const float> cells) = 0;
+  // Overwrites `cells` (rows * columns, row after row) with the sketch of `vector` (dimension). The result depends
+  // neither on the number of threads nor on `produce`.
+  virtual void encode_cells(std::uint64_t seed, std::span<const float> vector, const CellFormat& format,
+                            std::span<std::byte> cells, Produce produce) = 0;
+  void encode(std::uint64_t seed, std::span<const float> vector, std::span<float> cells) {
+    encode_cells(seed, vector, {}, std::as_writable_bytes(cells), nullptr);
+  }
+
+  // Reads a (merged) sketch for the functions below; `cells` may change afterwards. Integer cells count levels:
+  // estimates are then in units of 2^shift / scale.
+  virtual void load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) = 0;
+  void load(std::uint64_t seed, std::span<const float> cells) {
+    load_cells(seed, CellType::f32, std::as_bytes(cells));
+  }
 
   // Estimates of coordinates first, first + 1, ... of the loaded sketch.
   virtual void estimate(std::uint64_t first, std::span<float> estimates) const = 0;
@@ -65,9 +130,17 @@ class CountSketch {
 
 // Fails with invalid_argument for a shape out of range, out_of_resources without memory. Room for
 // selections of up to `select_max` coordinates is made now; a larger one makes its own at its first use
-// and stops the process if there is no memory.
+// and stops the process if there is no memory. `pool` may be null: then the caller's thread does it all.
 [[nodiscard]] Result<std::unique_ptr<CountSketch>> make_count_sketch(const SketchShape& shape,
-                                                                     std::uint64_t select_max = 0);
+                                                                     std::uint64_t select_max = 0,
+                                                                     ThreadPool* pool = nullptr);
+
+// The scale for integer cells of sketches whose vectors, on every rank, have no element above `magnitude` and no
+// L2 norm above `norm`. A cell's range is magnitude + 4 norm / sqrt(columns): what a heavy coordinate and four
+// standard deviations of noise can reach; beyond it a cell is cut. Sums of 32 bits cannot overflow. Deterministic:
+// ranks that agree on the arguments agree on the result. `level_max` > 0.
+[[nodiscard]] FixedPoint choose_fixed_point(const SketchShape& shape, std::int32_t level_max, float norm,
+                                            float magnitude);
 
 // The readable scalar reference of the same function; for tests, and for reading.
 [[nodiscard]] Result<std::unique_ptr<CountSketch>> make_reference_count_sketch(const SketchShape& shape);
@@ -110,17 +183,26 @@ class Selector {
 // out[i] = values[indices[i]].
 void gather(std::span<const float> values, std::span<const std::uint32_t> indices, std::span<float> out);
 
+// Levels for `values`: nearest(value * scale), ties to even, cut to [-level_max, level_max], as i8, i16 or i32.
+// scale * |value| must be below 2^31.
+void quantise(std::span<const float> values, float scale, std::int32_t level_max, CellType type,
+              std::span<std::byte> cells);
+// The largest |value|; 0 of none. NaN is passed over.
+[[nodiscard]] float largest_magnitude(std::span<const float> values);
+
 // ---- payloads --------------------------------------------------------------------------------
 
-// A merging payload: f32 cells that are added, then 64-bit words of which the minimum is kept, then
+// A merging payload: cells of one type that are added, then 64-bit words of which the minimum is kept, then
 // nothing. The words carry what all ranks must agree on (a hash as h and ~h gives minimum and
 // maximum) and flags (a non-finite input: rank and index of the first).
 //
-//   | cell 0 | cell 1 | ... | cell n-1 | 0 to 4 bytes of zero | word 0 | ... |
+//   | cell 0 | cell 1 | ... | cell n-1 | 0 to 7 bytes of zero | word 0 | ... |
 struct PayloadShape {
   std::uint64_t cells = 0;
   std::uint32_t words = 0;
-  [[nodiscard]] std::uint64_t words_offset() const { return (cells * sizeof(float) + 7) / 8 * 8; }
+  CellType type = CellType::f32;
+  [[nodiscard]] std::uint64_t cells_bytes() const { return cells * cell_bytes(type); }
+  [[nodiscard]] std::uint64_t words_offset() const { return (cells_bytes() + 7) / 8 * 8; }
   [[nodiscard]] std::uint64_t bytes() const { return words_offset() + std::uint64_t{words} * 8; }
   friend bool operator==(const PayloadShape&, const PayloadShape&) = default;
 };

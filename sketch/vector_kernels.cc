@@ -130,28 +130,23 @@ std::size_t first_non_finite(const float* values, std::size_t count) {
   return count;
 }
 
-void add_floats(std::byte* into, const std::byte* from, std::size_t count) {
-  std::size_t i = 0;
-#if HWY_TARGET != HWY_SCALAR  // its vectors of bytes are too short to hold a float
-  const hn::ScalableTag<std::uint8_t> bytes;
+float largest_magnitude(const float* values, std::size_t count) {
+  constexpr std::int32_t infinity = 0x7f800000;
   const FloatTag d;
-  auto* const to = reinterpret_cast<std::uint8_t*>(into);
-  const auto* const source = reinterpret_cast<const std::uint8_t*>(from);
+  const KeyTag key_tag;
+  const Keys bound = hn::Set(key_tag, infinity);
+  Keys greatest = hn::Zero(key_tag);
+  std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) {
-    const std::size_t at = i * sizeof(float);
-    const Floats sum =
-        hn::Add(hn::BitCast(d, hn::LoadU(bytes, to + at)), hn::BitCast(d, hn::LoadU(bytes, source + at)));
-    hn::StoreU(hn::BitCast(bytes, sum), bytes, to + at);
+    const Keys keys = keys_of(hn::LoadU(d, values + i));
+    greatest = hn::Max(greatest, hn::IfThenZeroElse(hn::Gt(keys, bound), keys));
   }
-#endif
-  for (; i < count; ++i) {
-    float a = 0;
-    float b = 0;
-    std::memcpy(&a, into + i * sizeof(float), sizeof(float));
-    std::memcpy(&b, from + i * sizeof(float), sizeof(float));
-    a += b;
-    std::memcpy(into + i * sizeof(float), &a, sizeof(float));
-  }
+  HWY_ALIGN std::int32_t keys[lanes];
+  hn::Store(greatest, key_tag, keys);
+  std::int32_t most = 0;
+  for (const std::int32_t key : keys) most = key > most ? key : most;
+  for (; i < count; ++i) most = key_of(values[i]) > most && key_of(values[i]) <= infinity ? key_of(values[i]) : most;
+  return std::bit_cast<float>(most);
 }
 
 std::int64_t target_chosen() { return HWY_TARGET; }
@@ -166,7 +161,7 @@ HWY_EXPORT(keep_above);
 HWY_EXPORT(accumulate);
 HWY_EXPORT(sum_squares);
 HWY_EXPORT(first_non_finite);
-HWY_EXPORT(add_floats);
+HWY_EXPORT(largest_magnitude);
 HWY_EXPORT(target_chosen);
 
 std::size_t keep_above(const float* values, std::size_t count, std::uint32_t first_index, std::int32_t above,
@@ -185,8 +180,8 @@ std::size_t first_non_finite(const float* values, std::size_t count) {
   return HWY_DYNAMIC_DISPATCH(first_non_finite)(values, count);
 }
 
-void add_floats(std::byte* into, const std::byte* from, std::size_t count) {
-  HWY_DYNAMIC_DISPATCH(add_floats)(into, from, count);
+float largest_magnitude(const float* values, std::size_t count) {
+  return HWY_DYNAMIC_DISPATCH(largest_magnitude)(values, count);
 }
 
 std::int64_t target_chosen() { return HWY_DYNAMIC_DISPATCH(target_chosen)(); }

@@ -26,12 +26,35 @@ void accumulate(std::span<const float> g, float scale, float momentum, const Fee
 
 void add(std::span<float> into, std::span<const float> from) {
   GOSSAMER_CHECK(into.size() == from.size(), "add: vectors of different lengths");
-  kernels::add_floats(std::as_writable_bytes(into).data(), std::as_bytes(from).data(), into.size());
+  kernels::merge_cells(CellType::f32, std::as_writable_bytes(into).data(), std::as_bytes(from).data(), into.size());
 }
 
 void gather(std::span<const float> values, std::span<const std::uint32_t> indices, std::span<float> out) {
   GOSSAMER_CHECK(indices.size() == out.size(), "gather: not one place for each index");
   for (std::size_t i = 0; i < indices.size(); ++i) out[i] = values[indices[i]];
+}
+
+void quantise(std::span<const float> values, float scale, std::int32_t level_max, CellType type,
+              std::span<std::byte> cells) {
+  GOSSAMER_CHECK(is_integer(type) && cells.size() == values.size() * cell_bytes(type),
+                 "quantise: not one integer cell for each value");
+  kernels::quantise(values.data(), scale, level_max, type, cells.data(), values.size());
+}
+
+float largest_magnitude(std::span<const float> values) {
+  return kernels::largest_magnitude(values.data(), values.size());
+}
+
+void narrow(CellType type, std::span<const float> values, std::span<std::byte> cells) {
+  GOSSAMER_CHECK(type <= CellType::f16 && cells.size() == values.size() * cell_bytes(type),
+                 "narrow: not one floating-point cell for each value");
+  kernels::narrow(type, values.data(), cells.data(), values.size());
+}
+
+void widen(CellType type, std::span<const std::byte> cells, std::span<float> values) {
+  GOSSAMER_CHECK(type != CellType::bitmap && cells.size() == values.size() * cell_bytes(type),
+                 "widen: not one cell for each value");
+  kernels::widen(type, cells.data(), values.data(), values.size());
 }
 
 namespace {
@@ -47,8 +70,10 @@ class ThresholdSelector final : public Selector {
     if (indices.empty()) return;
     GOSSAMER_CHECK(selection_.reserve(indices.size(), dimension_),
                    "no memory for a selection of this many coordinates");
-    const auto found = select_top_of(selection_, dimension_, indices.size(), -1,
-                                     [values](std::uint64_t first, std::size_t n) { return values.subspan(first, n); });
+    const auto values_at = [values](std::uint64_t first, std::size_t n, std::uint32_t) {
+      return values.subspan(first, n);
+    };
+    const auto found = select_top_of(selection_, nullptr, dimension_, indices.size(), -1, values_at);
     std::copy(found.begin(), found.end(), indices.begin());
   }
 
