@@ -22,8 +22,8 @@ else()
   if(CMAKE_CUDA_COMPILER)
     set(GOSSAMER_WITH_CUDA TRUE)
   elseif(GOSSAMER_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "GOSSAMER_CUDA=ON, but no working CUDA compiler was found. Install the CUDA Toolkit 12 or later, "
-                        "or name its compiler with -DCMAKE_CUDA_COMPILER=/path/to/nvcc; or configure with "
+    message(FATAL_ERROR "GOSSAMER_CUDA=ON, but no working CUDA compiler was found. Install the CUDA Toolkit 12 or "
+                        "later, or name its compiler with -DCMAKE_CUDA_COMPILER=/path/to/nvcc; or configure with "
                         "-DGOSSAMER_CUDA=OFF")
   else()
     message(STATUS "CUDA kernels: off (no working CUDA compiler was found; name one with -DCMAKE_CUDA_COMPILER=...)")
