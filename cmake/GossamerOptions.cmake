@@ -5,6 +5,8 @@ option(GOSSAMER_BUILD_TESTS "Build the tests" ON)
 option(GOSSAMER_BUILD_TOOLS "Build the gossamer command" ON)
 option(GOSSAMER_DEVELOPER "Warnings are errors" OFF)
 set(GOSSAMER_SANITIZE "" CACHE STRING "Sanitizers: empty, address,undefined or thread")
+set(GOSSAMER_CUDA AUTO CACHE STRING "CUDA kernels of the sketch: AUTO (where a compiler is found), ON or OFF")
+set_property(CACHE GOSSAMER_CUDA PROPERTY STRINGS AUTO ON OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -20,7 +22,7 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
 endif()
 
 # Floating-point results must not depend on what the compiler fuses: every rank needs the same bits.
-add_compile_options(-ffp-contract=off)
+add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off>)
 if(GOSSAMER_SANITIZE)
   add_compile_options(-fsanitize=${GOSSAMER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
   add_link_options(-fsanitize=${GOSSAMER_SANITIZE})
@@ -28,11 +30,18 @@ if(GOSSAMER_SANITIZE)
 endif()
 
 add_library(gossamer_warnings INTERFACE)
-target_compile_options(gossamer_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+set(warnings -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion
+             -Wno-missing-field-initializers)  # what a designated initializer leaves out has its default
+string(JOIN "," cuda_host_warnings ${warnings})
+target_compile_options(gossamer_warnings INTERFACE
+                       "$<$<COMPILE_LANGUAGE:C,CXX>:${warnings};-Wpedantic>"
                        $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
-                       -Wno-missing-field-initializers  # what a designated initializer leaves out has its default
-                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # false alarms on std::string in GCC 12 (bug 105651)
-                       $<$<BOOL:${GOSSAMER_DEVELOPER}>:-Werror>)
+                       # false alarms on std::string in GCC 12 (bug 105651)
+                       $<$<AND:$<COMPILE_LANGUAGE:C,CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>
+                       $<$<AND:$<COMPILE_LANGUAGE:C,CXX>,$<BOOL:${GOSSAMER_DEVELOPER}>>:-Werror>
+                       # no -Wpedantic: it objects to the line markers that nvcc writes
+                       $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${cuda_host_warnings}>
+                       $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${GOSSAMER_DEVELOPER}>>:--Werror=all-warnings>)
 
 # gossamer_layer(NAME SOURCES ... USES layers below ... LINK private libraries ...)
 # One static target for each folder, whose public header is NAME/NAME.h.
@@ -43,14 +52,15 @@ function(gossamer_layer name)
   target_link_libraries(gossamer_${name} PUBLIC ${arg_USES} PRIVATE ${arg_LINK} $<BUILD_INTERFACE:gossamer_warnings>)
 endfunction()
 
-# gossamer_test(NAME SOURCES ... LINK libraries ... LABELS ... TIMEOUT seconds)
-# One GoogleTest program; each of its cases becomes a ctest case.
+# gossamer_test(NAME SOURCES ... LINK libraries ... LABELS ... TIMEOUT seconds PREFIX text)
+# One GoogleTest program; each of its cases becomes a ctest case, with PREFIX before its name.
 function(gossamer_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT;PREFIX" "SOURCES;LINK;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} gossamer_warnings GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "${arg_PREFIX}"
+                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
 endfunction()
