@@ -163,7 +163,7 @@ class SegmentShiftSketch final : public CountSketch {
   // them and what reads them.
   template <typename Use>
   static void in_pieces(std::uint64_t begin, std::uint64_t end, Produce produce, const Use& use) {
-    constexpr std::uint64_t piece_max = 4 * segment_length_max;
+    constexpr std::uint64_t piece_max = 16 * segment_length_max;  // 64 KiB: second cache level
     const std::uint64_t piece = produce ? piece_max : end - begin;
     for (std::uint64_t first = begin; first < end; first += piece) {
       const auto count = static_cast<std::size_t>(std::min(piece, end - first));
