@@ -119,7 +119,7 @@ void add_words(std::int32_t* into, const std::int32_t* from, std::size_t count) 
 void narrow(CellType type, const float* values, std::byte* cells, std::size_t count) {
   switch (type) {
     case CellType::f32:
-      std::memcpy(cells, values, count * sizeof(float));
+      if (count != 0) std::memcpy(cells, values, count * sizeof(float));  // null pointers are no memory of 0 bytes
       return;
     case CellType::bf16:
       for (std::size_t i = 0; i < count; ++i) store_at<std::uint16_t>(cells, i, to_bf16(values[i]));
@@ -132,7 +132,7 @@ void narrow(CellType type, const float* values, std::byte* cells, std::size_t co
 void widen(CellType type, const std::byte* cells, float* values, std::size_t count) {
   switch (type) {
     case CellType::f32:
-      std::memcpy(values, cells, count * sizeof(float));
+      if (count != 0) std::memcpy(values, cells, count * sizeof(float));
       return;
     case CellType::bf16:
       for (std::size_t i = 0; i < count; ++i) values[i] = from_bf16(load_at<std::uint16_t>(cells, i));
