@@ -214,8 +214,8 @@ typedef struct gossamer_compressor_config {
   int32_t decode;      /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
 } gossamer_compressor_config;
 #define GOSSAMER_COMPRESSOR_CONFIG_INIT \
-  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, GOSSAMER_CELLS_F32, GOSSAMER_CELLS_F32, \
-    GOSSAMER_DECODE_WHOLE }
+  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, GOSSAMER_CELLS_F32, \
+    GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in
  * the same order on all ranks. Everything that `config` points at is copied. MISMATCH on every rank if two
