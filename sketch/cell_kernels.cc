@@ -43,6 +43,55 @@ HWY_INLINE void add_wrapping(std::byte* into, const std::byte* from, std::size_t
   combine_cells<Value>(into, from, count, [](Value a, Value b) { return a + b; });
 }
 
+// ---- f16 -------------------------------------------------------------------------------------
+//
+// x86 converts vectors in one instruction each; what it would make infinite is cut first. Elsewhere, and at the end,
+// the integer arithmetic of half.h, which gives the same bits.
+
+#if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
+using WideTag = hn::ScalableTag<float>;
+using HalfTag = hn::Rebind<hwy::float16_t, WideTag>;
+
+HWY_INLINE hn::Vec<WideTag> load_f16(const std::byte* cells, std::size_t i) {
+  return hn::PromoteTo(WideTag(), hn::LoadU(HalfTag(), reinterpret_cast<const hwy::float16_t*>(cells + 2 * i)));
+}
+
+HWY_INLINE void store_f16(hn::Vec<WideTag> values, std::byte* cells, std::size_t i) {
+  constexpr float largest = 65'504.0f;
+  const WideTag d;
+  const auto cut = hn::Max(hn::Min(values, hn::Set(d, largest)), hn::Set(d, -largest));
+  hn::StoreU(hn::DemoteTo(HalfTag(), cut), HalfTag(), reinterpret_cast<hwy::float16_t*>(cells + 2 * i));
+}
+#define GOSSAMER_WHOLE_F16_VECTORS(i, count, statement) \
+  for (; i + hn::MaxLanes(WideTag()) <= count; i += hn::MaxLanes(WideTag())) statement
+#else
+#define GOSSAMER_WHOLE_F16_VECTORS(i, count, statement)
+#endif
+
+void merge_f16(std::byte* HWY_RESTRICT into, const std::byte* HWY_RESTRICT from, std::size_t count) {
+  std::size_t i = 0;
+  GOSSAMER_WHOLE_F16_VECTORS(i, count, store_f16(hn::Add(load_f16(into, i), load_f16(from, i)), into, i));
+  for (; i < count; ++i) {
+    const float sum = from_f16(load_at<std::uint16_t>(into, i)) + from_f16(load_at<std::uint16_t>(from, i));
+    store_at<std::uint16_t>(into, i, to_f16(sum));
+  }
+}
+
+void narrow_f16(const float* HWY_RESTRICT values, std::byte* HWY_RESTRICT cells, std::size_t count) {
+  std::size_t i = 0;
+  GOSSAMER_WHOLE_F16_VECTORS(i, count, store_f16(hn::LoadU(WideTag(), values + i), cells, i));
+  for (; i < count; ++i) store_at<std::uint16_t>(cells, i, to_f16(values[i]));
+}
+
+void widen_f16(const std::byte* HWY_RESTRICT cells, float* HWY_RESTRICT values, std::size_t count) {
+  std::size_t i = 0;
+  GOSSAMER_WHOLE_F16_VECTORS(i, count, hn::StoreU(load_f16(cells, i), WideTag(), values + i));
+  for (; i < count; ++i) values[i] = from_f16(load_at<std::uint16_t>(cells, i));
+}
+#undef GOSSAMER_WHOLE_F16_VECTORS
+
+// ---- all types -------------------------------------------------------------------------------
+
 void merge_cells(CellType type, std::byte* into, const std::byte* from, std::size_t count) {
   switch (type) {
     case CellType::f32:
@@ -51,8 +100,7 @@ void merge_cells(CellType type, std::byte* into, const std::byte* from, std::siz
       return combine_cells<std::uint16_t>(
           into, from, count, [](std::uint16_t a, std::uint16_t b) { return to_bf16(from_bf16(a) + from_bf16(b)); });
     case CellType::f16:
-      return combine_cells<std::uint16_t>(
-          into, from, count, [](std::uint16_t a, std::uint16_t b) { return to_f16(from_f16(a) + from_f16(b)); });
+      return merge_f16(into, from, count);
     case CellType::i8:
       return add_wrapping<std::uint8_t>(into, from, count);
     case CellType::i16:
@@ -77,7 +125,7 @@ void narrow(CellType type, const float* values, std::byte* cells, std::size_t co
       for (std::size_t i = 0; i < count; ++i) store_at<std::uint16_t>(cells, i, to_bf16(values[i]));
       return;
     default:
-      for (std::size_t i = 0; i < count; ++i) store_at<std::uint16_t>(cells, i, to_f16(values[i]));
+      narrow_f16(values, cells, count);
   }
 }
 
@@ -90,8 +138,7 @@ void widen(CellType type, const std::byte* cells, float* values, std::size_t cou
       for (std::size_t i = 0; i < count; ++i) values[i] = from_bf16(load_at<std::uint16_t>(cells, i));
       return;
     case CellType::f16:
-      for (std::size_t i = 0; i < count; ++i) values[i] = from_f16(load_at<std::uint16_t>(cells, i));
-      return;
+      return widen_f16(cells, values, count);
     case CellType::i8:
       for (std::size_t i = 0; i < count; ++i) values[i] = load_at<std::int8_t>(cells, i);
       return;

@@ -175,11 +175,19 @@ class SegmentShiftSketch final : public CountSketch {
   [[nodiscard]] std::uint64_t row_floats() const { return std::uint64_t{rows_.rows} * rows_.row_stride; }
   [[nodiscard]] std::uint32_t threads() const { return pool_ != nullptr ? pool_->threads() : 1; }
 
+  // Cells that another core has written come at the pace of the slowest cache: threads pay where there are many
+  // coordinates for each cell, or so many that cells are in nobody's cache anyway.
+  [[nodiscard]] bool sharing_pays() const {
+    constexpr std::uint64_t coordinates_per_column = 64;
+    constexpr std::uint64_t beyond_caches = std::uint64_t{1} << 22;
+    return shape_.dimension >= coordinates_per_column * shape_.columns || shape_.dimension >= beyond_caches;
+  }
+
   // Calls use(first, count) for pieces of [begin, end) that are small enough to stay in cache between what produces
   // them and what reads them.
   template <typename Use>
   static void in_pieces(std::uint64_t begin, std::uint64_t end, Produce produce, const Use& use) {
-    constexpr std::uint64_t piece_max = 4 * segment_length_max;
+    constexpr std::uint64_t piece_max = 16 * segment_length_max;  // 64 KiB: second cache level
     const std::uint64_t piece = produce ? piece_max : end - begin;
     for (std::uint64_t first = begin; first < end; first += piece) {
       const auto count = static_cast<std::size_t>(std::min(piece, end - first));
@@ -215,7 +223,7 @@ class SegmentShiftSketch final : public CountSketch {
   // Columns are many against the vector: threads share the rows instead.
   const float* sum_one_part(const kernels::RowShape& rows, const float* vector, Produce produce) {
     float* const own = accumulators_[0].data();
-    const std::uint32_t groups = std::min(threads(), rows.rows);
+    const std::uint32_t groups = sharing_pays() ? std::min(threads(), rows.rows) : 1;
     if (groups > 1 && produce) {
       constexpr std::uint64_t piece = 16 * segment_length_max;
       const auto pieces = static_cast<std::uint32_t>((shape_.dimension + piece - 1) / piece);
@@ -239,8 +247,9 @@ class SegmentShiftSketch final : public CountSketch {
   std::int32_t* sum_fixed(const kernels::RowShape& rows, const float* vector, float scale, Produce produce) {
     const std::uint64_t segments = (shape_.dimension + segment_length_max - 1) / segment_length_max;
     const auto parts =
-        threads() == 1 ? 1
-                       : static_cast<std::uint32_t>(std::min<std::uint64_t>(segments, 8 * std::uint64_t{threads()}));
+        threads() == 1 || !sharing_pays()
+            ? 1
+            : static_cast<std::uint32_t>(std::min<std::uint64_t>(segments, 8 * std::uint64_t{threads()}));
     std::array<bool, threads_max> used{};
     const auto words_of = [this](std::uint32_t thread) {
       return reinterpret_cast<std::int32_t*>(accumulators_[thread].data());

@@ -69,8 +69,12 @@ void accumulate(const float* g, float scale, float momentum, const float* u, con
   const FloatTag d;
   const Floats scales = hn::Set(d, scale);
   const Floats momenta = hn::Set(d, momentum);
+  // Five streams are more than hardware prefetch keeps up with across page ends.
+  constexpr std::size_t ahead = 1024;
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) {
+    for (const float* stream : {g, u, v}) __builtin_prefetch(stream + i + ahead, 0, 2);
+    for (const float* stream : {u_next, v_next}) __builtin_prefetch(stream + i + ahead, 1, 2);
     const Floats next = hn::Add(hn::Mul(momenta, hn::LoadU(d, u + i)), hn::Mul(scales, hn::LoadU(d, g + i)));
     const Floats sum = hn::Add(hn::LoadU(d, v + i), next);
     hn::StoreU(next, d, u_next + i);

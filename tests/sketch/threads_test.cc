@@ -10,8 +10,8 @@ namespace gossamer::sketch {
 namespace {
 
 // Shapes whose f32 sums have many parts, few parts and one; and a vector too short to share.
-constexpr SketchShape shapes[] = {
-    {700'001, 3, 1000}, {700'001, 5, 4000}, {300'000, 3, 20'000}, {900, 5, 64}, {70, 3, 9}};
+constexpr SketchShape shapes[] = {{4'300'000, 3, 80'000}, {700'001, 3, 1000}, {700'001, 5, 4000},
+                                  {300'000, 3, 20'000},   {900, 5, 64},       {70, 3, 9}};
 
 // Goal: encoding gives the same bits for any number of threads, in all cell types. Method: against one thread;
 // the vector is produced while it is encoded, and every element exactly once.
