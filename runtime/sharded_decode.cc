@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 namespace gossamer::runtime {
@@ -14,8 +15,8 @@ constexpr sketch::PayloadShape histogram_shape{KeyBuckets::count, 2, sketch::Cel
 
 // What every part begins with.
 struct ShareHeader {
-  std::uint64_t above_bytes = 0;   // of the first list
-  std::uint64_t border_count = 0;  // of keys, and of indices in the second list
+  std::uint64_t above_bytes = 0;  // of the first list
+  std::uint64_t key_count = 0;    // one for each index of the second list, or one for all
 };
 
 Error malformed(std::string message) { return Error{Code::malformed, std::move(message)}; }
@@ -70,10 +71,13 @@ std::uint64_t share_bytes_max(std::uint64_t count_max, std::uint64_t length) {
 
 std::uint64_t write_share(const CandidateShare& share, const Border& border, std::span<std::byte> out) {
   const std::uint32_t width = border.key_bytes();
-  ShareHeader header{0, share.border.size()};
+  auto keys = share.border_keys;
+  if (std::adjacent_find(keys.begin(), keys.end(), std::not_equal_to<>()) == keys.end())
+    keys = keys.first(std::min<std::size_t>(1, keys.size()));
+  ShareHeader header{0, keys.size()};
   std::size_t at = sizeof header;
-  GOSSAMER_CHECK(at + header.border_count * width <= out.size(), "write_share: less room than share_bytes_max");
-  for (const std::int32_t key : share.border_keys) {
+  GOSSAMER_CHECK(at + header.key_count * width <= out.size(), "write_share: less room than share_bytes_max");
+  for (const std::int32_t key : keys) {
     const auto distance = static_cast<std::uint32_t>(key - border.low);
     std::memcpy(out.data() + at, &distance, width);
     at += width;
@@ -93,12 +97,12 @@ Result<CandidateShare> read_share(std::span<const std::byte> bytes, std::uint64_
   std::memcpy(&header, bytes.data(), sizeof header);
   bytes = bytes.subspan(sizeof header);
   const std::uint32_t width = border.key_bytes();
-  if (header.border_count > room.border.size())
-    return malformed(text(header.border_count, " border keys, expected at most ", room.border.size()));
-  if (header.border_count * width > bytes.size() || header.above_bytes > bytes.size() - header.border_count * width)
-    return malformed(text("claims ", header.border_count, " border keys of ", width, " B and a list of ",
+  if (header.key_count > room.border.size())
+    return malformed(text(header.key_count, " border keys, expected at most ", room.border.size()));
+  if (header.key_count * width > bytes.size() || header.above_bytes > bytes.size() - header.key_count * width)
+    return malformed(text("claims ", header.key_count, " border keys of ", width, " B and a list of ",
                           header.above_bytes, " B in ", bytes.size(), " B"));
-  const std::span<std::int32_t> keys = room.border_keys.first(header.border_count);
+  const std::span<std::int32_t> keys = room.border_keys.first(header.key_count);
   for (std::int32_t& key : keys) {
     std::uint32_t distance = 0;
     std::memcpy(&distance, bytes.data(), width);
@@ -112,9 +116,12 @@ Result<CandidateShare> read_share(std::span<const std::byte> bytes, std::uint64_
   if (!above.ok()) return malformed(text("above the border: ", above.error().message));
   const auto in_border = sketch::decode_index_list(bytes.subspan(header.above_bytes), length, room.border);
   if (!in_border.ok()) return malformed(text("in the border: ", in_border.error().message));
-  if (*in_border != header.border_count)
-    return malformed(text(*in_border, " indices in the border with ", header.border_count, " keys"));
-  const CandidateShare share{room.above.first(*above), room.border.first(*in_border), keys};
+  const bool is_one_for_all = header.key_count == 1 && *in_border > 1;
+  if (*in_border != header.key_count && !is_one_for_all)
+    return malformed(text(*in_border, " indices in the border with ", header.key_count, " keys"));
+  if (is_one_for_all) std::fill_n(room.border_keys.begin() + 1, *in_border - 1, keys.front());
+  const CandidateShare share{room.above.first(*above), room.border.first(*in_border),
+                             room.border_keys.first(*in_border)};
   if (meet(share.above, share.border)) return malformed("a coordinate stands above the border and in it");
   return share;
 }

@@ -12,8 +12,10 @@
 // computes by itself; in the rare case that too few are above it, each rank looks once more, at everything.
 //
 //   payload of the histogram    | 2,048 counts, i32 | hash of the sampled key, ~hash |
-//   part of the candidates      | bytes of the first list, 8 B | border keys, 8 B | keys, 0 to 4 B each |
+//   part of the candidates      | bytes of the first list, 8 B | number of keys, 8 B | keys, 0 to 4 B each |
 //                               | index list above the border | index list in it |     offsets in the rank's slice
+//
+// The keys are those of the second list; one stands for all where they are equal, as with integer cells.
 #pragma once
 
 #include <cstdint>

@@ -297,13 +297,20 @@ struct PartCase {
   }
 };
 
-// Goal: a part comes back as it was written. Method: one with both lists, one without any.
+// Goal: a part comes back as it was written. Method: one with both lists, one whose keys are equal, one without any.
 TEST(CandidatePart, ComesBackAsItWasWritten) {
   PartCase part;
   EXPECT_EQ(part.read(), "read");
   EXPECT_EQ(part.above, (std::vector<std::uint32_t>{1, 5, 90}));
   EXPECT_EQ(part.in_border, (std::vector<std::uint32_t>{0, 7}));
   EXPECT_EQ(part.keys, (std::vector<std::int32_t>{1000, 1000 + 8191}));
+  const std::size_t bytes = part.bytes.size();
+  part.keys = {1234, 1234};
+  part.write();
+  EXPECT_EQ(part.bytes.size(), bytes - 2) << "one key for both";
+  part.keys.clear();
+  EXPECT_EQ(part.read(), "read");
+  EXPECT_EQ(part.keys, (std::vector<std::int32_t>{1234, 1234}));
   part.above.clear();
   part.in_border.clear();
   part.keys.clear();
