@@ -79,11 +79,21 @@ Status check_cells(const CompressorConfig& config) {
   return {};
 }
 
+Status check_decode(const CompressorConfig& config) {
+  if (config.decode == DecodeKind::whole) return {};
+  if (config.algorithm != AlgorithmKind::gs_sgd)
+    return wrong(text("decode is sharded, but ", algorithm_name(config.algorithm), " has no sketch: expected whole"));
+  if (config.selection != SelectionKind::top)
+    return wrong("decode is sharded with selection heavymix, expected selection top, or decode whole");
+  return {};
+}
+
 }  // namespace
 
 Result<CompressorShape> resolve(const CompressorConfig& config) {
   GOSSAMER_TRY(check_numbers(config));
   GOSSAMER_TRY(check_cells(config));
+  GOSSAMER_TRY(check_decode(config));
   auto layout = Layout::make(config.tensors);
   GOSSAMER_TRY(layout);
 
@@ -99,6 +109,7 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
   shape.values = config.values;
   shape.seed = config.seed;
   shape.schedule = config.schedule;
+  shape.decode = config.decode;
   if (config.algorithm == AlgorithmKind::dense) return shape;
 
   const std::uint64_t d = shape.layout.sparse();
@@ -134,6 +145,7 @@ std::vector<Field> shared_fields(const CompressorShape& shape) {
           {"momentum", text(shape.momentum)},
           {"seed", text(shape.seed)},
           {"selection", shape.selection == SelectionKind::top ? "top" : "heavymix"},
+          {"decode", shape.decode == DecodeKind::sharded ? "sharded" : "whole"},
           {"keep_k", text(shape.keep_k)},
           {"schedule", shape.schedule ? std::string(topology::schedule_kind_name(*shape.schedule)) : "auto"},
           {"tensors", shape.layout.describe()}};

@@ -17,6 +17,8 @@ namespace gossamer::runtime {
 
 enum class AlgorithmKind : std::uint8_t { gs_sgd = 1, shared_top_k = 2, top_k = 3, dense = 4 };
 enum class SelectionKind : std::uint8_t { top = 0, heavymix = 1 };
+// Who decodes the merged sketch: every rank all of it, or each rank d/P of its coordinates.
+enum class DecodeKind : std::uint8_t { whole = 0, sharded = 1 };
 
 [[nodiscard]] std::string_view algorithm_name(AlgorithmKind kind);  // "gs-sgd", ...
 
@@ -36,6 +38,7 @@ struct CompressorConfig {
   sketch::CellType values = sketch::CellType::f32;  // of exact values: f32, and i16 for gs-SGD, bf16 or f16 for dense
   std::uint64_t seed = 1;
   std::optional<topology::ScheduleKind> schedule;  // none: chosen by the cost model
+  DecodeKind decode = DecodeKind::whole;           // sharded: for gs-SGD with selection top
 };
 
 // Defaults that train: docs/algorithms.md has the measurements.
@@ -61,6 +64,7 @@ struct CompressorShape {
   sketch::CellType values = sketch::CellType::f32;
   std::uint64_t seed = 0;
   std::optional<topology::ScheduleKind> schedule;
+  DecodeKind decode = DecodeKind::whole;
 };
 
 // invalid_argument says which field is wrong, its value, and the range.

@@ -10,6 +10,8 @@
 // after it:
 //
 //   scale       flag, largest |v| and largest norm of v over ranks
+//
+// Recover is each rank's own work, or shared by all of them in two rounds more: sharded_decode.h.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -19,6 +21,7 @@
 #include "runtime/agreement.h"
 #include "runtime/algorithm.h"
 #include "runtime/feedback.h"
+#include "runtime/sharded_decode.h"
 #include "runtime/value_exchange.h"
 #include "sketch/sketch.h"
 
@@ -62,11 +65,7 @@ class GsSgd final : public Algorithm {
       GOSSAMER_TRY(selector);
       self->selector_ = std::move(*selector);
     }
-    if (self->has_scale_stage()) GOSSAMER_TRY(self->add_stage("scale", self->scale_, self->scale_payload_));
-    GOSSAMER_TRY(self->add_stage("sketch", self->cells_, self->payload_));
-    auto last = self->values_.stage(c, "values");
-    GOSSAMER_TRY(last);
-    self->stages_.push_back(std::move(*last));
+    GOSSAMER_TRY(self->add_stages());
     return std::unique_ptr<Algorithm>(std::move(self));
   }
 
@@ -94,20 +93,27 @@ class GsSgd final : public Algorithm {
     if (words_shape().words > 2) write_word(words_payload(), words_shape(), 2, maximum_word(extent.norm));
   }
 
-  Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t>) override {
-    switch (stage + (has_scale_stage() ? 0 : 1)) {
-      case 0:
+  Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override {
+    switch (stage < phases_.size() ? phases_[stage] : Phase::apply) {
+      case Phase::scale:
         return StageSize{scale_, 0};
-      case 1:
+      case Phase::sketch:
         if (has_scale_stage()) GOSSAMER_TRY(encode_in_scale());
         return StageSize{cells_, 0};
-      case 2:
-        return recover();
-      default:
-        GOSSAMER_TRY(values_.check());
-        apply();
-        return StageSize{};
+      case Phase::histogram:
+        GOSSAMER_TRY(load());
+        return sharded_.fill_histogram(*sketch_);
+      case Phase::candidates:
+        return sharded_.fill_candidates(*sketch_);
+      case Phase::values:
+        GOSSAMER_TRY(is_sharded() ? sharded_.merge(part_bytes, candidates_) : recover());
+        return fill_values();
+      case Phase::apply:
+        break;
     }
+    GOSSAMER_TRY(values_.check());
+    apply();
+    return StageSize{};
   }
 
   void drop() override {
@@ -117,10 +123,14 @@ class GsSgd final : public Algorithm {
   Update update() const override { return update_; }
 
  private:
+  // What is prepared: a stage, and after the last one the update.
+  enum class Phase : std::uint8_t { scale, sketch, histogram, candidates, values, apply };
+
   explicit GsSgd(AlgorithmContext context) : context_(std::move(context)) {}
 
   std::uint64_t seed() const { return mix64(context_.shape.seed, step_); }
   bool has_scale_stage() const { return sketch::is_integer(cells_.type); }
+  bool is_sharded() const { return context_.shape.decode == DecodeKind::sharded; }
   // Where the flag and what goes with it travel: in the first message that is exchanged.
   const Buffer& words_payload() const { return has_scale_stage() ? scale_payload_ : payload_; }
   const sketch::PayloadShape& words_shape() const { return has_scale_stage() ? scale_ : cells_; }
@@ -142,7 +152,27 @@ class GsSgd final : public Algorithm {
                context_.rank_count, " ranks, ", format_bytes(cells_.bytes()), " a sketch"));
   }
 
-  Status add_stage(std::string label, const sketch::PayloadShape& shape, const Buffer& buffer) {
+  Status add_stages() {
+    if (has_scale_stage()) GOSSAMER_TRY(add_stage(Phase::scale, "scale", scale_, scale_payload_));
+    GOSSAMER_TRY(add_stage(Phase::sketch, "sketch", cells_, payload_));
+    if (is_sharded()) {
+      auto sharded = ShardedDecode::make(context_);
+      GOSSAMER_TRY(sharded);
+      sharded_ = std::move(*sharded);
+      GOSSAMER_TRY(add_stage(Phase::histogram, sharded_.histogram_stage(context_)));
+      GOSSAMER_TRY(add_stage(Phase::candidates, sharded_.candidates_stage(context_)));
+    }
+    return add_stage(Phase::values, values_.stage(context_, "values"));
+  }
+
+  Status add_stage(Phase phase, Result<Stage> stage) {
+    GOSSAMER_TRY(stage);
+    stages_.push_back(std::move(*stage));
+    phases_.push_back(phase);
+    return {};
+  }
+
+  Status add_stage(Phase phase, std::string label, const sketch::PayloadShape& shape, const Buffer& buffer) {
     Stage stage;
     stage.label = std::move(label);
     stage.bytes_max = shape.bytes();
@@ -150,8 +180,7 @@ class GsSgd final : public Algorithm {
     auto schedule = schedule_stage(context_, stage.label, topology::Collective::all_reduce, stage.bytes_max);
     GOSSAMER_TRY(schedule);
     stage.schedule = *schedule;
-    stages_.push_back(std::move(stage));
-    return {};
+    return add_stage(phase, std::move(stage));
   }
 
   void encode(const sketch::FixedPoint& fixed, sketch::CountSketch::Produce produce) {
@@ -170,13 +199,22 @@ class GsSgd final : public Algorithm {
     return {};
   }
 
-  Result<StageSize> recover() {
+  Status load() {
     if (!has_scale_stage()) GOSSAMER_TRY(check_flag(read_word(payload_, cells_, 0)));
     sketch_->load_cells(seed(), cells_.type, {payload_.data(), cells_.cells_bytes()});
+    return {};
+  }
+
+  Status recover() {
+    GOSSAMER_TRY(load());
     if (context_.shape.selection == SelectionKind::top)
       sketch_->select_top(candidates_);
     else
       sketch_->select_heavymix(context_.shape.k, candidates_);
+    return {};
+  }
+
+  StageSize fill_values() {
     const float magnitude = values_.needs_magnitude() ? maximum_of(read_word(words_payload(), words_shape(), 1)) : 0.0f;
     return values_.fill(feedback_, candidates_, sketch::hash_bytes(std::as_bytes(std::span(candidates_))), magnitude);
   }
@@ -213,7 +251,9 @@ class GsSgd final : public Algorithm {
   Buffer scale_payload_;
   Buffer payload_;
   ValueExchange values_;
+  ShardedDecode sharded_;  // where decode is sharded
   std::vector<Stage> stages_;
+  std::vector<Phase> phases_;              // of each stage
   std::vector<std::uint32_t> candidates_;  // H, ascending
   std::vector<std::uint32_t> chosen_;      // positions in H that the published variant keeps
   std::vector<std::uint32_t> applied_;     // what was applied, in our order

@@ -139,6 +139,22 @@ class SegmentShiftSketch final : public CountSketch {
     std::copy(found.begin(), found.end(), indices.begin());
   }
 
+  [[nodiscard]] std::int32_t sample_key(std::size_t count) override {
+    make_room(count);
+    if (count == 0) return -1;
+    return sampled_key(selection_, shape_.dimension, count, EstimatesAt{*this, 0});
+  }
+
+  [[nodiscard]] KeyedCoordinates select_range(const CoordinateRange& range, std::size_t count,
+                                              std::int32_t above) override {
+    make_room(count);
+    GOSSAMER_CHECK(range.first <= shape_.dimension && range.length <= shape_.dimension - range.first,
+                   "select_range: coordinates beyond the sketch's dimension");
+    if (count == 0 || range.length == 0) return {};
+    const auto found = select_above(selection_, pool_, range.length, count, above, EstimatesAt{*this, range.first});
+    return {found, selection_.keys()};
+  }
+
   void select_heavymix(std::uint64_t k, std::span<std::uint32_t> indices) override {
     GOSSAMER_CHECK(k > 0, "select_heavymix: k must be above 0");
     const std::int32_t below = key_below_square(norm_squared() / static_cast<double>(k));
@@ -284,18 +300,28 @@ class SegmentShiftSketch final : public CountSketch {
     return *middle;
   }
 
-  [[nodiscard]] std::span<const std::uint32_t> select(std::size_t count, std::int32_t floor) {
+  // Where a selection gets estimates from: its coordinate 0 is our `base`.
+  struct EstimatesAt {
+    SegmentShiftSketch& self;
+    std::uint64_t base;
+    std::span<const float> operator()(std::uint64_t first, std::size_t n, std::uint32_t thread) const {
+      std::array<float, TopSelection::chunk_max>& estimates = self.chunks_[thread].estimates;
+      kernels::estimate_rows(self.rows_, self.loaded_.data(), base + first, estimates.data(), n);
+      return std::span<const float>(estimates).first(n);
+    }
+  };
+
+  void make_room(std::size_t count) {
     check_loaded();
     GOSSAMER_CHECK(count <= shape_.dimension, "more coordinates asked for than the sketch's dimension");
-    if (count == 0) return {};
-    GOSSAMER_CHECK(selection_.reserve(count, shape_.dimension, threads()),
+    GOSSAMER_CHECK(count == 0 || selection_.reserve(count, shape_.dimension, threads()),
                    "no memory for a selection of this many coordinates");
-    const auto estimates_at = [this](std::uint64_t first, std::size_t n, std::uint32_t thread) {
-      std::array<float, TopSelection::chunk_max>& estimates = chunks_[thread].estimates;
-      kernels::estimate_rows(rows_, loaded_.data(), first, estimates.data(), n);
-      return std::span<const float>(estimates).first(n);
-    };
-    return select_top_of(selection_, pool_, shape_.dimension, count, floor, estimates_at);
+  }
+
+  [[nodiscard]] std::span<const std::uint32_t> select(std::size_t count, std::int32_t floor) {
+    make_room(count);
+    if (count == 0) return {};
+    return select_top_of(selection_, pool_, shape_.dimension, count, floor, EstimatesAt{*this, 0});
   }
 
   static constexpr std::size_t threads_max = 256;

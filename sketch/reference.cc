@@ -9,6 +9,8 @@
 
 #include "sketch/count_sketch.h"
 #include "sketch/hash.h"
+#include "sketch/kernels.h"
+#include "sketch/selection.h"
 
 namespace gossamer::sketch {
 namespace {
@@ -70,6 +72,39 @@ class ReferenceSketch final : public CountSketch {
     const std::vector<std::uint32_t> order = by_magnitude();
     std::copy_n(order.begin(), indices.size(), indices.begin());
     std::sort(indices.begin(), indices.end());
+  }
+
+  // The sample is SamplePlan's: runs of coordinates, and the key of a rank among them.
+  [[nodiscard]] std::int32_t sample_key(std::size_t count) override {
+    check(count <= shape_.dimension);
+    const SamplePlan plan = SamplePlan::of(shape_.dimension);
+    const std::size_t rank = plan.rank_for(count, shape_.dimension);
+    if (count == 0 || rank >= plan.size()) return -1;
+    std::vector<std::int32_t> keys;
+    for (std::size_t block = 0; block < plan.blocks; ++block) {
+      for (std::size_t i = 0; i < SamplePlan::block_length; ++i) {
+        keys.push_back(kernels::key_of(estimate_of(plan.block_begin(block) + i)));
+      }
+    }
+    std::sort(keys.begin(), keys.end(), std::greater<>());
+    return keys[rank] - 1;
+  }
+
+  [[nodiscard]] KeyedCoordinates select_range(const CoordinateRange& range, std::size_t count,
+                                              std::int32_t above) override {
+    check(count <= shape_.dimension && range.first <= shape_.dimension &&
+          range.length <= shape_.dimension - range.first);
+    chosen_offsets_.clear();
+    chosen_keys_.clear();
+    for (const std::uint32_t t : by_magnitude()) {
+      if (t < range.first || t - range.first >= range.length || kernels::key_of(estimate_of(t)) <= above) continue;
+      if (chosen_offsets_.size() < count) chosen_offsets_.push_back(static_cast<std::uint32_t>(t - range.first));
+    }
+    std::sort(chosen_offsets_.begin(), chosen_offsets_.end());
+    for (const std::uint32_t offset : chosen_offsets_) {
+      chosen_keys_.push_back(kernels::key_of(estimate_of(range.first + offset)));
+    }
+    return {chosen_offsets_, chosen_keys_};
   }
 
   void select_heavymix(std::uint64_t k, std::span<std::uint32_t> indices) override {
@@ -171,6 +206,8 @@ class ReferenceSketch final : public CountSketch {
   std::uint32_t length_;
   std::uint64_t seed_ = 0;
   std::vector<float> cells_;
+  std::vector<std::uint32_t> chosen_offsets_;
+  std::vector<std::int32_t> chosen_keys_;
 };
 
 }  // namespace

@@ -166,21 +166,26 @@ std::int32_t TopSelection::least_key() const {
 // keep, and what comes later with an equal key loses: the new threshold excludes it.
 void TopSelection::cut() {
   if (size_ <= count_) return;
-  std::uint32_t* const indices = entries_.indices.get();
-  std::int32_t* const keys = entries_.keys.get();
-  const RankedKey least = key_of_rank({keys, size_}, count_ - 1);
-  std::size_t ties = count_ - least.above;
+  above_ = keep_largest({entries_.indices.get(), size_}, {entries_.keys.get(), size_}, count_);
+  size_ = count_;
+}
+
+std::int32_t keep_largest(std::span<std::uint32_t> offsets, std::span<std::int32_t> keys, std::size_t count) {
+  GOSSAMER_CHECK(count != 0 && count <= keys.size() && offsets.size() == keys.size(),
+                 "keep_largest: more entries wanted than there are");
+  const RankedKey least = key_of_rank(keys, count - 1);
+  std::size_t ties = count - least.above;
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < size_; ++i) {
+  for (std::size_t i = 0; i < keys.size(); ++i) {
     const std::int32_t key = keys[i];
     const bool is_tie = key == least.key && ties != 0;
-    indices[kept] = indices[i];
+    offsets[kept] = offsets[i];
     keys[kept] = key;
     kept += key > least.key || is_tie ? 1 : 0;
     ties -= is_tie ? 1 : 0;
+    if (kept == count) break;  // nothing more may be written: a whole front is in place
   }
-  size_ = kept;
-  above_ = least.key;
+  return least.key;
 }
 
 SamplePlan SamplePlan::of(std::uint64_t dimension) {
@@ -199,34 +204,38 @@ std::size_t SamplePlan::rank_for(std::size_t count, std::uint64_t dimension) con
   return static_cast<std::size_t>(expected + 4 * std::sqrt(expected)) + 4;
 }
 
-std::span<const std::uint32_t> select_top_of(TopSelection& selection, ThreadPool* pool, std::uint64_t dimension,
-                                             std::size_t count, std::int32_t floor, ValuesAt values_at) {
-  std::int32_t above = floor;
+// The sample is itself a selection: its rank-th largest key is where the real one starts.
+std::int32_t sampled_key(TopSelection& selection, std::uint64_t dimension, std::size_t count, ValuesAt values_at) {
   const SamplePlan plan = SamplePlan::of(dimension);
   const std::size_t rank = plan.rank_for(count, dimension);
-  if (rank < plan.size()) {
-    // The sample is itself a selection: its rank-th largest key is where the real one starts.
-    selection.start(rank + 1, -1);
-    for (std::size_t block = 0; block < plan.blocks; ++block) {
-      selection.offer(block * SamplePlan::block_length,
-                      values_at(plan.block_begin(block), SamplePlan::block_length, 0));
-    }
-    if (!selection.finish().empty()) above = std::max(floor, selection.least_key() - 1);
+  if (rank >= plan.size()) return -1;
+  selection.start(rank + 1, -1);
+  for (std::size_t block = 0; block < plan.blocks; ++block) {
+    selection.offer(block * SamplePlan::block_length, values_at(plan.block_begin(block), SamplePlan::block_length, 0));
   }
-  for (;;) {
+  return selection.finish().empty() ? -1 : selection.least_key() - 1;
+}
+
+std::span<const std::uint32_t> select_above(TopSelection& selection, ThreadPool* pool, std::uint64_t dimension,
+                                            std::size_t count, std::int32_t above, ValuesAt values_at) {
+  selection.start(count, above);
+  if (pool == nullptr || pool->threads() == 1 || dimension < 4 * part_length ||
+      !selection.look_in_parts(*pool, dimension, values_at)) {
     selection.start(count, above);
-    if (pool == nullptr || pool->threads() == 1 || dimension < 4 * part_length ||
-        !selection.look_in_parts(*pool, dimension, values_at)) {
-      selection.start(count, above);
-      for (std::uint64_t first = 0; first < dimension; first += TopSelection::chunk_max) {
-        const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(TopSelection::chunk_max, dimension - first));
-        selection.offer(first, values_at(first, n, 0));
-      }
+    for (std::uint64_t first = 0; first < dimension; first += TopSelection::chunk_max) {
+      const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(TopSelection::chunk_max, dimension - first));
+      selection.offer(first, values_at(first, n, 0));
     }
-    const std::span<const std::uint32_t> found = selection.finish();
-    if (found.size() == count || above == floor) return found;
-    above = floor;  // the sample promised more than there was
   }
+  return selection.finish();
+}
+
+std::span<const std::uint32_t> select_top_of(TopSelection& selection, ThreadPool* pool, std::uint64_t dimension,
+                                             std::size_t count, std::int32_t floor, ValuesAt values_at) {
+  const std::int32_t above = std::max(floor, sampled_key(selection, dimension, count, values_at));
+  const auto found = select_above(selection, pool, dimension, count, above, values_at);
+  if (found.size() == count || above == floor) return found;
+  return select_above(selection, pool, dimension, count, floor, values_at);  // the sample promised too much
 }
 
 }  // namespace gossamer::sketch

@@ -48,7 +48,8 @@ class TopSelection {
   [[nodiscard]] bool look_in_parts(ThreadPool& pool, std::uint64_t dimension, ValuesAt values_at);
   // Cuts to the `count` largest. The indices are ascending and valid until the next start().
   [[nodiscard]] std::span<const std::uint32_t> finish();
-  // After finish(): the least key that was kept; the selection must not be empty.
+  // After finish(): the keys of the indices it returned, and the least of them; the selection must not be empty.
+  [[nodiscard]] std::span<const std::int32_t> keys() const { return {entries_.keys.get(), size_}; }
   [[nodiscard]] std::int32_t least_key() const;
   // After finish(): the memory behind the indices it returned, room for count_max together with them.
   [[nodiscard]] std::span<std::uint32_t> spare() { return {entries_.indices.get() + size_, capacity_ - size_}; }
@@ -102,6 +103,16 @@ struct SamplePlan {
   [[nodiscard]] std::size_t rank_for(std::size_t count, std::uint64_t dimension) const;
   [[nodiscard]] std::size_t size() const { return blocks * block_length; }
 };
+
+// A key that a little more than `count` of `dimension` values are expected to exceed; -1 where a sample does not pay.
+[[nodiscard]] std::int32_t sampled_key(TopSelection& selection, std::uint64_t dimension, std::size_t count,
+                                       ValuesAt values_at);
+
+// Selects the `count` > 0 largest magnitudes whose key is above `above`, fewer if there are fewer, in one pass over
+// all values; ties to the lower index.
+[[nodiscard]] std::span<const std::uint32_t> select_above(TopSelection& selection, ThreadPool* pool,
+                                                          std::uint64_t dimension, std::size_t count,
+                                                          std::int32_t above, ValuesAt values_at);
 
 // Selects the `count` largest magnitudes whose key is above `floor`, fewer if there are fewer; ties to the lower
 // index. A sampled threshold, one pass over all values (shared by the pool's threads, where there is one), then an

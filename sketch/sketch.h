@@ -82,6 +82,19 @@ struct CellFormat {
   std::uint64_t stream = 0;  // ranks with different streams round independently
 };
 
+// Coordinates [first, first + length).
+struct CoordinateRange {
+  std::uint64_t first = 0;
+  std::uint64_t length = 0;
+};
+
+// Chosen coordinates of a range, ascending, each with the key of its estimate: the bit pattern of |estimate| as an
+// integer of at least 0, which orders as the magnitudes do.
+struct KeyedCoordinates {
+  std::span<const std::uint32_t> offsets;  // from the first coordinate of the range on
+  std::span<const std::int32_t> keys;
+};
+
 // The segment-shift Count-Sketch (Charikar, Chen, Farach-Colton 2002, with one offset for a whole
 // segment): coordinate t of segment s adds sign(s, t, row) * v to cell (offset(s, row) + t) mod c of
 // each row. Segments have length L = min(1024, c), so two coordinates of one segment never collide,
@@ -119,6 +132,17 @@ class CountSketch {
   // in ascending order of index. No full sort of d: a sampled threshold, one pass of estimate and
   // select, then an exact cut among the survivors. The sample changes the speed, never the result.
   virtual void select_top(std::span<std::uint32_t> indices) = 0;
+
+  // For select_top by several who share the coordinates of one sketch: a key that a little more than `count` of all
+  // |estimate| are expected to exceed, -1 (every key does) where a sample does not pay. It follows from cells, seed,
+  // dimension and `count` alone, so all who hold the same sketch find the same. Costs at most 32,768 estimates.
+  [[nodiscard]] virtual std::int32_t sample_key(std::size_t count) = 0;
+
+  // The `count` largest keys above `above` among the coordinates of `range`, fewer if there are fewer; ties to the
+  // lower index. What it returns is this object's, valid until the next selection or sample. One pass over the
+  // range, shared by the pool's threads where it is long.
+  [[nodiscard]] virtual KeyedCoordinates select_range(const CoordinateRange& range, std::size_t count,
+                                                      std::int32_t above) = 0;
 
   // HEAVYMIX as published (gs-SGD, arXiv 2108.06004): all i with estimate^2 >= l^2 / k, where l^2 is
   // the median over rows of the squared row norm; cut to the largest, or filled up with seeded random
@@ -177,6 +201,10 @@ class Selector {
   virtual void select_largest(std::span<const float> values, std::span<std::uint32_t> indices) = 0;
 };
 [[nodiscard]] Result<std::unique_ptr<Selector>> make_selector(std::uint64_t dimension, std::uint64_t count_max);
+
+// Moves the `count` entries of the largest keys to the front, ties to the one that comes first, in their order.
+// Returns the least key that was kept. 0 < count <= keys.size(), which is offsets.size().
+std::int32_t keep_largest(std::span<std::uint32_t> offsets, std::span<std::int32_t> keys, std::size_t count);
 
 // out[i] = values[indices[i]].
 void gather(std::span<const float> values, std::span<const std::uint32_t> indices, std::span<float> out);

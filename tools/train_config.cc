@@ -30,6 +30,7 @@ void visit_options(Config& config, const Visitor& visit) {
   visit("keep-k", config.keep_k, "apply only the k largest exact values, as published");
   visit("cells", config.cells, "cells of gs-sgd's sketch: f32, bf16, f16, i8 or i16");
   visit("values", config.values, "how exact values travel: f32; i16 for gs-sgd; bf16 or f16 for dense");
+  visit("decode", config.decode, "who decodes gs-sgd's sketch: every rank the whole, or sharded, each its part");
   visit("threads", config.threads, "threads of each rank that sketch and select; 0: GOSSAMER_THREADS, else 1");
   visit("exact-biases", config.exact_biases, "exchange biases whole");
   visit("schedule", config.schedule, "auto, binomial-tree, butterfly, circulant, ring or star");
@@ -43,6 +44,7 @@ void visit_options(Config& config, const Visitor& visit) {
 const std::vector<std::string>* choices(const std::string& name) {
   if (name == "dataset") return &dataset_names;
   if (name == "selection") return &selection_names;
+  if (name == "decode") return &decode_names;
   if (name == "schedule") return &schedule_names;
   if (name == "cells") return &cells_names;
   if (name == "values") return &values_names;
@@ -137,6 +139,10 @@ Status check_config(const TrainConfig& config) {
     if (std::find(algorithm_names.begin(), algorithm_names.end(), each) == algorithm_names.end()) {
       return wrong("--algorithm ", each, ": expected gs-sgd, shared-top-k, top-k or dense, with commas between");
     }
+  }
+  if (config.decode == "sharded" && config.selection != "top") {
+    return wrong("--decode sharded with --selection ", config.selection,
+                 ": expected --selection top, or --decode whole");
   }
   if (config.threads > 256) return wrong("--threads ", config.threads, ": expected 1 to 256, or 0 for the default");
   if (!config.dump_gradients.empty() && config.algorithms.size() != 1) {

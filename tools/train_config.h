@@ -40,7 +40,8 @@ struct TrainConfig {
   bool keep_k = false;
   std::string cells = "f32";   // of gs-SGD's sketch
   std::string values = "f32";  // of exact values; i16 for gs-SGD, bf16 and f16 for dense
-  std::uint32_t threads = 0;   // of each rank; 0: the library's choice
+  std::string decode = "whole";
+  std::uint32_t threads = 0;  // of each rank; 0: the library's choice
   bool exact_biases = true;
   std::string schedule = "auto";
   std::uint64_t seed = 1;
@@ -55,6 +56,7 @@ inline const std::vector<std::string> schedule_names = {"auto",      "binomial-t
                                                         "circulant", "ring",          "star"};
 inline const std::vector<std::string> dataset_names = {"fashion-mnist", "synthetic"};
 inline const std::vector<std::string> selection_names = {"top", "heavymix"};
+inline const std::vector<std::string> decode_names = {"whole", "sharded"};
 inline const std::vector<std::string> cells_names = {"f32", "bf16", "f16", "i8", "i16"};
 inline const std::vector<std::string> values_names = {"f32", "bf16", "f16", "i16"};
 

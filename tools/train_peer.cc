@@ -129,6 +129,8 @@ Status Trainer::prepare() {
   settings.keep_k = config_.keep_k ? 1 : 0;
   settings.cells = cells_number(cells_of(config_, algorithm_));
   settings.values = cells_number(values_of(config_, algorithm_));
+  const bool shards = algorithm_ == "gs-sgd" && config_.decode == "sharded";
+  settings.decode = shards ? GOSSAMER_DECODE_SHARDED : GOSSAMER_DECODE_WHOLE;
   settings.seed = config_.seed;
   settings.schedule = schedule_number(config_.schedule);
   gossamer_compressor* made = nullptr;

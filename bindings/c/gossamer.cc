@@ -138,6 +138,8 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   for (const int32_t cells : {c.cells, c.values})
     if (cells < GOSSAMER_CELLS_F32 || cells > GOSSAMER_CELLS_I16)
       return fail_argument(function, text("cells is ", c.cells, " and values ", c.values, ", expected gossamer_cells"));
+  if (c.decode < GOSSAMER_DECODE_WHOLE || c.decode > GOSSAMER_DECODE_SHARDED)
+    return fail_argument(function, text("decode is ", c.decode, ", expected a gossamer_decode"));
   if (c.keep_k > 1) return fail_argument(function, text("keep_k is ", c.keep_k, ", expected 0 or 1"));
   if (c.name != nullptr) config.name = c.name;
   config.algorithm = static_cast<gossamer::runtime::AlgorithmKind>(c.algorithm == 0 ? GOSSAMER_GS_SGD : c.algorithm);
@@ -158,6 +160,7 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   config.keep_k = c.keep_k == 1;
   config.cells = static_cast<gossamer::sketch::CellType>(c.cells);
   config.values = static_cast<gossamer::sketch::CellType>(c.values);
+  config.decode = static_cast<gossamer::runtime::DecodeKind>(c.decode);
   config.seed = c.seed;
   if (c.schedule != 0) config.schedule = static_cast<gossamer::topology::ScheduleKind>(c.schedule);
   return GOSSAMER_DONE;

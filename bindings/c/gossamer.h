@@ -165,6 +165,13 @@ typedef enum gossamer_selection {
   GOSSAMER_SELECT_HEAVYMIX = 1 /* as published: heavy ones by the estimated norm, filled up at random */
 } gossamer_selection;
 
+/* Who decodes the merged sketch. The coordinates found are the same. */
+typedef enum gossamer_decode {
+  GOSSAMER_DECODE_WHOLE = 0,  /* every rank all of it */
+  GOSSAMER_DECODE_SHARDED = 1 /* each rank 1/P of the coordinates, and two small messages more: for large models and
+                                 fast networks */
+} gossamer_decode;
+
 /* One tensor of the model. */
 typedef struct gossamer_tensor {
   const char* name; /* for messages and for the check that ranks agree; unique within a compressor */
@@ -204,9 +211,11 @@ typedef struct gossamer_compressor_config {
                           so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
   int32_t values;      /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
                           residual; BF16 or F16 for DENSE, whose rounding is lost */
+  int32_t decode;      /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
 } gossamer_compressor_config;
 #define GOSSAMER_COMPRESSOR_CONFIG_INIT \
-  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, GOSSAMER_CELLS_F32, GOSSAMER_CELLS_F32 }
+  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, GOSSAMER_CELLS_F32, \
+    GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in
  * the same order on all ranks. Everything that `config` points at is copied. MISMATCH on every rank if two

@@ -114,6 +114,14 @@ TEST_F(OneRank, MistakesAreExplained) {
   EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
   EXPECT_THAT(gossamer_last_error(), HasSubstr("columns is 1001"));
   options.columns = 0;
+  options.decode = 2;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("decode is 2, expected a gossamer_decode"));
+  options.decode = GOSSAMER_DECODE_SHARDED;
+  options.algorithm = GOSSAMER_DENSE;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("decode is sharded, but dense has no sketch"));
+  options.decode = GOSSAMER_DECODE_WHOLE;
   options.algorithm = 9;
   EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
   options.algorithm = 0;

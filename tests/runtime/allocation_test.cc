@@ -10,9 +10,15 @@ namespace {
 // A network without bytes: every rank is alone, so only our own code runs.
 // Goal: compress, reduce, wait and recover allocate nothing once warm. Method: P = 1, counted over ten steps.
 TEST(Allocation, AStartedPlanAllocatesNothing) {
+  std::vector<CompressorConfig> configs;
   for (const AlgorithmKind kind :
-       {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense}) {
-    testing::TestCluster test(testing::ClusterCase{kind, 1, std::nullopt});
+       {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense})
+    configs.push_back(testing::small_config({kind, 1, std::nullopt}));
+  configs.push_back(configs[0]);
+  configs.back().name = "gs-sgd, sharded";
+  configs.back().decode = DecodeKind::sharded;
+  for (const CompressorConfig& config : configs) {
+    testing::TestCluster test(1, config, 1);
     const auto g = test.gradients(0, 0);
     const float* pointers[] = {g[0].data(), g[1].data(), g[2].data(), g[3].data()};
     Compressor& compressor = *test.compressors[0];
@@ -32,7 +38,7 @@ TEST(Allocation, AStartedPlanAllocatesNothing) {
     const std::uint64_t before = gossamer::testing::allocation_count();
     bool all = true;
     for (int i = 0; i < 10; ++i) all &= step();
-    EXPECT_EQ(gossamer::testing::allocation_count(), before) << algorithm_name(kind);
+    EXPECT_EQ(gossamer::testing::allocation_count(), before) << algorithm_name(config.algorithm) << " " << config.name;
     EXPECT_TRUE(all);
   }
 }

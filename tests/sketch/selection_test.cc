@@ -177,6 +177,71 @@ RC_GTEST_PROP(SelectTop, AgreesWithTheReference, ()) {
   RC_ASSERT(top_of(*fast, count) == top_of(*reference, count));
 }
 
+// Goal: a selection in a range finds what the reference finds there, keys included, and the sampled key is the
+// reference's. Method: ranges of every kind in a sketch of heavy tails, ties and zeros; every target.
+TEST(SelectRange, AgreesWithTheReferenceOnEveryTarget) {
+  with_each_target([] {
+    const SketchShape shape{.dimension = 40'001, .rows = 3, .columns = 3000};
+    const auto fast = make_fast(shape);
+    const auto reference = make_reference(shape);
+    const std::vector<std::vector<float>> loads = {rough_vector(3, shape.cells()), coarse_vector(4, shape.cells()),
+                                                   std::vector<float>(shape.cells(), 0.0F)};
+    for (const std::vector<float>& cells : loads) {
+      fast->load(21, cells);
+      reference->load(21, cells);
+      for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{1600}, std::size_t{40'001}}) {
+        const std::int32_t key = fast->sample_key(count);
+        ASSERT_EQ(key, reference->sample_key(count)) << count;
+        for (const CoordinateRange& range : {CoordinateRange{0, 40'001}, CoordinateRange{1027, 9000},
+                                             CoordinateRange{40'000, 1}, CoordinateRange{17, 0}}) {
+          for (const std::int32_t above : {-1, key}) {
+            const KeyedCoordinates ours = fast->select_range(range, count, above);
+            const KeyedCoordinates theirs = reference->select_range(range, count, above);
+            ASSERT_TRUE(std::ranges::equal(ours.offsets, theirs.offsets)) << count << " from " << range.first;
+            ASSERT_TRUE(std::ranges::equal(ours.keys, theirs.keys)) << count << " from " << range.first;
+            for (std::size_t i = 0; i < ours.keys.size(); ++i) {
+              float estimate = 0;
+              fast->estimate(range.first + ours.offsets[i], {&estimate, 1});
+              ASSERT_EQ(ours.keys[i], kernels::key_of(estimate));
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+// Goal: a sampled key is exceeded by about as many as asked for. Method: heavy tails; counted.
+TEST(SampleKey, IsExceededByALittleMoreThanWanted) {
+  const SketchShape shape{.dimension = 300'000, .rows = 3, .columns = 30'000};
+  const auto sketch = make_fast(shape);
+  sketch->load(2, encode_with(*sketch, 2, rough_vector(5, shape.dimension)));
+  const std::int32_t key = sketch->sample_key(12'000);
+  EXPECT_GE(key, 0);
+  const std::size_t found = sketch->select_range({0, shape.dimension}, shape.dimension, key).keys.size();
+  EXPECT_GE(found, 12'000u);
+  EXPECT_LE(found, 20'000u);
+}
+
+// Goal: keep_largest keeps order and gives ties to the first. Method: a stable sort beside it.
+RC_GTEST_PROP(KeepLargest, AgreesWithAStableSort, ()) {
+  const auto spread = *rc::gen::element<std::int32_t>(1, 3, 5000);
+  auto keys = *rc::gen::nonEmpty(rc::gen::container<std::vector<std::int32_t>>(rc::gen::inRange(0, spread)));
+  const auto count = *rc::gen::inRange<std::size_t>(1, keys.size() + 1);
+  std::vector<std::uint32_t> offsets(keys.size());
+  std::iota(offsets.begin(), offsets.end(), 0u);
+  std::vector<std::uint32_t> expected = offsets;
+  std::ranges::stable_sort(expected, [&](std::uint32_t a, std::uint32_t b) { return keys[a] > keys[b]; });
+  expected.resize(count);
+  const std::int32_t least = keys[expected.back()];
+  std::ranges::sort(expected);
+  const std::vector<std::int32_t> before = keys;
+  RC_ASSERT(keep_largest(offsets, keys, count) == least);
+  offsets.resize(count);
+  RC_ASSERT(offsets == expected);
+  for (std::size_t i = 0; i < count; ++i) RC_ASSERT(keys[i] == before[offsets[i]]);
+}
+
 // Goal: HEAVYMIX cuts, fills and repeats itself as the reference says. Method: k from so small that nothing
 // qualifies to so large that all do; fills of nothing, of a few, of most others, of all; every target.
 TEST(SelectHeavymix, AgreesWithTheReferenceForAnyThreshold) {

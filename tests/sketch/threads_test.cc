@@ -1,6 +1,7 @@
 // Several threads: the same bits as one.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "inputs.h"
@@ -61,6 +62,13 @@ TEST(Threads, SelectTheSameCoordinates) {
       shared->load(3, cells);
       for (const std::size_t count : {std::size_t{1}, std::size_t{700}, std::size_t{7000}, std::size_t{500'000}}) {
         ASSERT_EQ(top_of(*shared, count), top_of(*alone, count)) << threads << " threads, " << count;
+        ASSERT_EQ(shared->sample_key(count), alone->sample_key(count));
+        for (const std::int32_t above : {-1, alone->sample_key(count)}) {
+          const KeyedCoordinates one = alone->select_range({1234, 600'000}, count, above);
+          const KeyedCoordinates several = shared->select_range({1234, 600'000}, count, above);
+          ASSERT_TRUE(std::ranges::equal(several.offsets, one.offsets)) << threads << " threads, " << count;
+          ASSERT_TRUE(std::ranges::equal(several.keys, one.keys)) << threads << " threads, " << count;
+        }
       }
       std::vector<std::uint32_t> one(3000);
       std::vector<std::uint32_t> several(3000);

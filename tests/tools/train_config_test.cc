@@ -36,6 +36,7 @@ TEST(TrainConfig, PeerArgumentsGiveTheSameConfigurationBack) {
   config.clip = 0.25;
   config.selection = "heavymix";
   config.keep_k = true;
+  config.decode = "sharded";
   config.exact_biases = false;
   config.schedule = "ring";
   config.seed = 18'446'744'073'709'551'615u;
@@ -79,6 +80,11 @@ TEST(TrainConfig, RefusesWhatNoRunCanBeMadeOf) {
                 c.algorithms = {"dense", "sgd"};
               }),
               HasSubstr("--algorithm sgd: expected gs-sgd"));
+  EXPECT_THAT(message([](TrainConfig& c) {
+                c.decode = "sharded";
+                c.selection = "heavymix";
+              }),
+              HasSubstr("--decode sharded with --selection heavymix: expected --selection top"));
   EXPECT_THAT(message([](TrainConfig& c) { c.rows = 4; }), HasSubstr("--rows 4: expected an odd number"));
   EXPECT_THAT(message([](TrainConfig& c) { c.density = 1.5; }), HasSubstr("--density 1.5: expected a fraction"));
   EXPECT_THAT(message([](TrainConfig& c) { c.oversampling = 0.5; }), HasSubstr("--oversampling 0.5"));
