@@ -5,6 +5,7 @@ option(GOSSAMER_BUILD_TESTS "Build the tests" ON)
 option(GOSSAMER_BUILD_TOOLS "Build the gossamer command" ON)
 option(GOSSAMER_DEVELOPER "Warnings are errors" OFF)
 set(GOSSAMER_SANITIZE "" CACHE STRING "Sanitizers: empty, address,undefined or thread")
+option(GOSSAMER_FUZZ "Build libFuzzer programs instead of the tests; needs clang" OFF)
 set(GOSSAMER_CUDA AUTO CACHE STRING "CUDA kernels of the sketch: AUTO (where a compiler is found), ON or OFF")
 set_property(CACHE GOSSAMER_CUDA PROPERTY STRINGS AUTO ON OFF)
 
@@ -19,6 +20,17 @@ set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+if(GOSSAMER_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "GOSSAMER_FUZZ=ON needs libFuzzer, which comes with clang, but the compiler is "
+                        "${CMAKE_CXX_COMPILER_ID}; configure with --preset fuzz, or run tools/fuzz")
+  endif()
+  if(NOT GOSSAMER_SANITIZE)
+    set(GOSSAMER_SANITIZE address,undefined)
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
 # Floating-point results must not depend on what the compiler fuses: every rank needs the same bits.

@@ -67,8 +67,10 @@ wire::Verdict Collector::judge(const Collective& collective) const {
   const std::string subject = shown(first.subject());
   std::uint64_t bytes = 0;
   Rank largest{0};
+  // A size that a peer claims makes its part no smaller than it is, and the sum of all no smaller than its terms.
   const auto size_of = [](const wire::Collect& part) {
-    return part.oversize_bytes() > 0 ? part.oversize_bytes() : part.ByteSizeLong();
+    constexpr std::uint64_t claim_max = std::uint64_t{1} << 48;
+    return std::max<std::uint64_t>(std::min(part.oversize_bytes(), claim_max), part.ByteSizeLong());
   };
   for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
     const wire::Collect& part = *collective.parts[rank];

@@ -17,6 +17,8 @@ namespace {
 constexpr std::chrono::milliseconds linger_max{1000};
 // How long it waits for those that came to read it.
 constexpr std::chrono::milliseconds telling_max{300};
+// A numeric address, with room for a zone. All ranks' go into one Welcome, which must stay small enough to send.
+constexpr std::size_t listen_address_bytes_max = 64;
 
 std::vector<Field> fields_of(const wire::Hello& hello) {
   std::vector<Field> fields;
@@ -117,6 +119,13 @@ std::optional<Error> Host::check_hello(const wire::Hello& hello) const {
                  text("two peers claim rank ", rank.value, ": ", shown(members_[rank.value].hello.process()), " and ",
                       shown(hello.process()), "; give each process a rank of its own"),
                  rank};
+  }
+  if (hello.listen_address().size() > listen_address_bytes_max) {
+    return Error{
+        Code::mismatch,
+        text("rank ", rank.value, " (", shown(hello.process()), ") gives an address of ", hello.listen_address().size(),
+             " B to reach it at; expected a numeric one, of at most ", listen_address_bytes_max, " B"),
+        rank};
   }
   const std::vector<Field> theirs = fields_of(hello);
   if (const auto difference = first_difference({Rank{0}, shared_}, {rank, theirs})) {

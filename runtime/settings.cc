@@ -141,7 +141,8 @@ Result<std::int64_t> read_number(Index index, const Found& found, std::int64_t l
 Result<std::uint64_t> read_seconds(Index index, const Found& found) {
   char* end = nullptr;
   const double seconds = std::strtod(found.value.c_str(), &end);
-  if (found.value.empty() || *end != '\0' || !(seconds > 0.0) || seconds > 86'400.0)
+  const bool whole = !found.value.empty() && end == found.value.c_str() + found.value.size();
+  if (!whole || !(seconds >= 1e-9) || seconds > 86'400.0)  // nanoseconds are counted: less would be no time at all
     return wrong(index, found, "a number of seconds from just above 0 to 86400");
   return static_cast<std::uint64_t>(seconds * 1e9);
 }

@@ -40,6 +40,15 @@ Status write_bytes(const std::string& path, const char* bytes, std::size_t count
   return {};
 }
 
+// Strictly: the library would cut fractions and wrap negative numbers.
+Result<std::uint64_t> whole_number(const std::string& path, const nlohmann::json& document, const char* key) {
+  const nlohmann::json& value = document.at(key);
+  if (!value.is_number_unsigned()) {
+    return Error{Code::malformed, text(path, ": ", key, " is ", value.dump(), "; expected a whole number")};
+  }
+  return value.get<std::uint64_t>();
+}
+
 Result<Description> read_description(const std::string& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
@@ -50,11 +59,18 @@ Result<Description> read_description(const std::string& path) {
       return Error{Code::malformed, text(path, " has schema ", document.at("schema").dump(), "; expected ", schema)};
     }
     Description out;
-    document.at("step").get_to(out.step);
-    document.at("dimension").get_to(out.dimension);
+    const auto step = whole_number(path, document, "step");
+    GOSSAMER_TRY(step);
+    const auto dimension = whole_number(path, document, "dimension");
+    GOSSAMER_TRY(dimension);
+    out.step = *step;
+    out.dimension = *dimension;
+    if (!document.at("tensors").is_array()) return Error{Code::malformed, text(path, ": the tensors are no list")};
     std::uint64_t rest = out.dimension;
     for (const nlohmann::json& each : document.at("tensors")) {
-      GradientTensor tensor{each.at("name"), each.at("count"), each.at("exact")};
+      const auto count = whole_number(path, each, "count");
+      GOSSAMER_TRY(count);
+      GradientTensor tensor{each.at("name"), *count, each.at("exact")};
       if (tensor.count > rest) return Error{Code::malformed, text(path, ": the tensors are longer than the dimension")};
       rest -= tensor.count;
       out.tensors.push_back(std::move(tensor));

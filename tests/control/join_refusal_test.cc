@@ -56,6 +56,27 @@ TEST(JoinRefusal, RankCountsThatDifferAreNamed) {
   }
 }
 
+// Goal: what ranks say of themselves cannot make rank 0's Welcome too large to send. Method: a raw Hello whose address
+// is as long as a Hello may be; 17 of these would be beyond a frame.
+TEST(JoinRefusal, OverlongAddressIsRefused) {
+  const std::string rendezvous = own_rendezvous();
+  Joined zero = Error{Code::internal, ""};
+  {
+    std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
+    const RawClient client(rendezvous);
+    wire::Message hello = hello_message(1, 2);
+    hello.mutable_hello()->set_listen_address(std::string(60'000, '1'));
+    client.send(hello);
+    const auto answer = client.receive();
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_TRUE(answer->has_refusal());
+  }
+  ASSERT_FALSE(zero.ok());
+  EXPECT_EQ(zero.error().code, Code::mismatch);
+  EXPECT_EQ(zero.error().rank, Rank{1});
+  EXPECT_THAT(zero.error().message, HasSubstr("gives an address of 60000 B to reach it at; expected a numeric one"));
+}
+
 // Goal: another version of the protocol is told so, in words that both versions read. Method: a raw Hello.
 TEST(JoinRefusal, OtherProtocolVersionIsTold) {
   const std::string rendezvous = own_rendezvous();

@@ -77,11 +77,9 @@ TEST(Settings, UnderstandTorchrunsVariables) {
 
 // Goal: a wrong value is refused with setting, value, origin and what is expected. Method: one of each kind.
 TEST(Settings, RefuseWrongValuesWithTheirOrigin) {
-  const std::vector<std::pair<std::string, std::string>> wrong = {{"GOSSAMER_RANK_COUNT", "0"},
-                                                                  {"GOSSAMER_RANK_COUNT", "many"},
-                                                                  {"GOSSAMER_RANK", "1"},
-                                                                  {"GOSSAMER_INIT_TIMEOUT_S", "-3"},
-                                                                  {"GOSSAMER_PROGRESS", "sometimes"}};
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"GOSSAMER_RANK_COUNT", "0"},      {"GOSSAMER_RANK_COUNT", "many"},      {"GOSSAMER_RANK", "1"},
+      {"GOSSAMER_INIT_TIMEOUT_S", "-3"}, {"GOSSAMER_INIT_TIMEOUT_S", "1e-10"}, {"GOSSAMER_PROGRESS", "sometimes"}};
   for (const auto& [name, value] : wrong) {
     Environment environment;
     environment.set(name, value);

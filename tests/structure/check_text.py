@@ -2,7 +2,8 @@
 """Checks the text of the tree: no tabs in C++ sources, no trailing spaces, no file that is too long to read.
 
 Usage: check_text.py ROOT. Prints one line "file:line: what is wrong; what to do" for each breach, and
-exits with 1 if there is any. Reads what git tracks or would track, or every file where there is no git.
+exits with 1 if there is any. Reads what git tracks or would track, or every file where there is no git; not the
+corpora of the fuzz targets, which are bytes.
 A source file of more than 600 lines says why in a comment: "// long file: <reason>" ("#" in Python and
 CMake).
 """
@@ -16,6 +17,8 @@ SOURCE_FOLDERS = ("base/", "transport/", "topology/", "sketch/", "runtime/", "bi
 CXX_SUFFIXES = (".h", ".hpp", ".hh", ".inc", ".inl", ".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh")
 LONG_SUFFIXES = CXX_SUFFIXES + (".py", ".cmake", "CMakeLists.txt", ".sh", ".f90", ".proto")
 LONG_MARK = re.compile(r"(//|#|!)\s*long file:\s*\S")
+
+CORPORA = "tests/fuzz/corpus/"
 
 # Files that are as they are for a reason: path to reason.
 EXCEPTIONS = {}
@@ -56,7 +59,7 @@ def check(root, exceptions=None):
     for path in files_of(root):
         with open(os.path.join(root, path), "rb") as file:
             data = file.read()
-        if path in exceptions or b"\0" in data:
+        if path in exceptions or path.startswith(CORPORA) or b"\0" in data:
             continue  # a zero byte: not text
         breaches += check_file(path, data.decode("utf-8", errors="replace"))
     return breaches

@@ -137,7 +137,8 @@ class TextTest(TreeTest):
                          ["README.md:1: spaces at the end of the line; remove them"])
         self.assertEqual(self.breaches(check_text, {"base/base.cc": "int a;\r\n"}),
                          ["base/base.cc:1: spaces at the end of the line; remove them"])
-        self.assertEqual(self.breaches(check_text, {"Makefile": "all:\n\tcc\n", "logo.bin": "\0 \n"}), [])
+        self.assertEqual(self.breaches(check_text, {"Makefile": "all:\n\tcc\n", "logo.bin": "\0 \n",
+                                                    "tests/fuzz/corpus/idx/tail": "x \n"}), [])
 
     # Goal: a long file gives a reason. Method: 600 lines, 601, and 601 with the comment.
     def test_long_files_say_why(self):

@@ -1,0 +1,113 @@
+// Goal: a link gives its owner exactly the messages that are in the stream, up to the first bytes that are none, and
+// says what ended it. Method: the stream is cut into frames by a plain loop beside it; each message is sent back, and
+// must arrive as the same bytes.
+//
+//   input   | which limit of a frame, 1 B | stream |
+#include <sys/socket.h>
+
+#include <boost/asio/io_context.hpp>
+#include <vector>
+
+#include "fuzz.h"
+#include "runtime/control_address.h"
+#include "runtime/control_link.h"
+
+namespace {
+
+using namespace gossamer;
+namespace wire = runtime::wire;
+
+struct Heard {
+  std::vector<std::string> messages;  // serialised
+  bool ended = false;
+  bool malformed = false;
+};
+
+class Recorder final : public runtime::LinkOwner {
+ public:
+  void on_message(runtime::Link& link, const wire::Message& message) override {
+    heard.messages.push_back(message.SerializeAsString());
+    link.send(message);
+    link.read();
+  }
+  void on_end(runtime::Link&, const std::string& reason, bool malformed) override {
+    GOSSAMER_CHECK(!heard.ended && !reason.empty(), "a link ends once, for a reason");
+    heard.ended = true;
+    heard.malformed = malformed;
+  }
+
+  Heard heard;
+};
+
+Heard expected_from(std::string_view stream, std::size_t frame_bytes_max) {
+  Heard heard;
+  heard.ended = true;
+  while (stream.size() >= 4) {
+    std::size_t length = 0;
+    for (unsigned i = 0; i < 4; ++i) length |= std::size_t{static_cast<unsigned char>(stream[i])} << (8 * i);
+    stream.remove_prefix(4);
+    heard.malformed = length > frame_bytes_max;
+    if (heard.malformed || length > stream.size()) return heard;
+    wire::Message message;
+    heard.malformed = !message.ParseFromString(std::string(stream.substr(0, length))) ||
+                      message.kind_case() == wire::Message::KIND_NOT_SET;
+    if (heard.malformed) return heard;
+    heard.messages.push_back(message.SerializeAsString());
+    stream.remove_prefix(length);
+  }
+  return heard;
+}
+
+std::string receive_all(int socket) {
+  std::string out;
+  char part[4096];
+  while (true) {
+    const ssize_t got = ::recv(socket, part, sizeof part, MSG_DONTWAIT);
+    if (got <= 0) return out;
+    out.append(part, static_cast<std::size_t>(got));
+  }
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  constexpr std::size_t stream_bytes_max = 32 << 10;  // the socket takes it at once, there and back
+  constexpr std::size_t limits[] = {64, runtime::hello_bytes_max, runtime::frame_bytes_max};
+  fuzz::Input input(data, size);
+  const std::size_t limit = limits[input.take<std::uint8_t>() % std::size(limits)];
+  const std::string_view stream = fuzz::as_text(input.take_bytes(stream_bytes_max));
+
+  static boost::asio::io_context io{1};
+  int ends[2];
+  GOSSAMER_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "a pair of sockets");
+  const runtime::Descriptor ours(ends[0]);
+  GOSSAMER_CHECK(stream.empty() || ::send(ends[0], stream.data(), stream.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+                                       static_cast<ssize_t>(stream.size()),
+                 "the stream fits into the socket");
+  ::shutdown(ends[0], SHUT_WR);
+
+  std::atomic<std::uint64_t> bytes_sent{0};
+  Recorder recorder;
+  {
+    boost::asio::ip::tcp::socket socket(io);
+    socket.assign(boost::asio::ip::tcp::v4(), ends[1]);
+    const auto link = std::make_shared<runtime::Link>(std::move(socket), bytes_sent);
+    link->set_owner(&recorder);
+    link->set_frame_bytes_max(limit);
+    link->read();
+    io.run();
+    io.restart();
+    GOSSAMER_CHECK(!link->open(), "a link that stays open after its end");
+  }
+  const Heard expected = expected_from(stream, limit);
+  GOSSAMER_CHECK(recorder.heard.messages == expected.messages, "other messages than the stream holds");
+  GOSSAMER_CHECK(recorder.heard.ended && recorder.heard.malformed == expected.malformed, "another end");
+
+  std::string echo;
+  for (const std::string& message : expected.messages) {
+    for (unsigned i = 0; i < 4; ++i) echo += static_cast<char>(message.size() >> (8 * i) & 0xff);
+    echo += message;
+  }
+  GOSSAMER_CHECK(receive_all(ends[0]) == echo && bytes_sent == echo.size(), "messages that are not sent as they came");
+  return 0;
+}
