@@ -66,6 +66,8 @@ TEST_F(GradientFiles, DefectsAreNamed) {
   expect_failure(Code::malformed, "is not a gradient's description");
   const std::string head = "{\"schema\": \"gossamer.gradient/1\", \"step\": 1, \"dimension\": 4, \"tensors\": ";
   write_file(folder_ / "gradient-1.json", head + "[{\"name\": \"w\", \"count\": -1, \"exact\": false}]}");
+  expect_failure(Code::malformed, "count is -1; expected a whole number");
+  write_file(folder_ / "gradient-1.json", head + "[{\"name\": \"w\", \"count\": 5, \"exact\": false}]}");
   expect_failure(Code::malformed, "longer than the dimension");
   write_file(folder_ / "gradient-1.json", head + "[{\"name\": \"w\", \"count\": 3, \"exact\": false}]}");
   expect_failure(Code::malformed, "shorter than the dimension");
