@@ -76,6 +76,51 @@ TEST(CountSketch, EstimatesTheSameBitsAsTheReferenceOnEveryTarget) {
   });
 }
 
+// Goal: no kernel depends on how its vectors lie in memory. Method: all 16 places of a float in a cache line times every
+// length to 4 of the widest vectors, encoding and estimating, every target against the reference.
+TEST(CountSketch, EveryMisalignmentAndLengthGivesTheSameBits) {
+  with_each_target([] {
+    const std::vector<float> values = rough_vector(9, 96);
+    std::vector<float> estimates(96);
+    for (std::size_t length = 1; length <= 64; ++length) {
+      const SketchShape shape{.dimension = length, .rows = 3, .columns = 24};
+      const auto fast = make_fast(shape);
+      const auto reference = make_reference(shape);
+      for (std::size_t skew = 0; skew < 16; ++skew) {
+        const std::span<const float> vector = std::span(values).subspan(skew, length);
+        const std::vector<float> cells = encode_with(*reference, 4, vector);
+        ASSERT_TRUE(same_bits(encode_with(*fast, 4, vector), cells)) << "length " << length << ", skew " << skew;
+        fast->load(4, cells);
+        reference->load(4, cells);
+        const std::span<float> out = std::span(estimates).subspan(skew, length);
+        fast->estimate(0, out);
+        ASSERT_TRUE(same_bits({out.begin(), out.end()}, estimates_of(*reference)));
+      }
+    }
+  });
+}
+
+// Goal: denormals are values like others: they add up, come back and are chosen, and none is flushed to zero. Method:
+// a vector of denormals and zeros on every target, against the reference.
+TEST(CountSketch, DenormalsAreNotFlushed) {
+  with_each_target([] {
+    const SketchShape shape{.dimension = 3000, .rows = 3, .columns = 500};
+    std::vector<float> vector(shape.dimension, 0.0F);
+    for (std::size_t i = 0; i < vector.size(); i += 100) vector[i] = static_cast<float>(i + 1) * 1e-42F;
+    const auto fast = make_fast(shape);
+    const auto reference = make_reference(shape);
+    const std::vector<float> cells = encode_with(*fast, 6, vector);
+    ASSERT_TRUE(same_bits(cells, encode_with(*reference, 6, vector)));
+    fast->load(6, cells);
+    reference->load(6, cells);
+    ASSERT_TRUE(same_bits(estimates_of(*fast), estimates_of(*reference)));
+    ASSERT_EQ(top_of(*fast, 20), top_of(*reference, 20));
+    ASSERT_EQ(top_of(*fast, 1), std::vector<std::uint32_t>{2900});
+    ASSERT_GT(sum_squares(vector), 0.0);
+    ASSERT_EQ(first_non_finite(vector), vector.size());
+  });
+}
+
 // Goal: zeros of either sign in cells give estimates of +0 on every target. Method: cells of -0 and +0.
 TEST(CountSketch, EstimatesNeverShowTheSignOfAZero) {
   with_each_target([] {
