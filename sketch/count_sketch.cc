@@ -102,13 +102,16 @@ class SegmentShiftSketch final : public CountSketch {
       kernels::round_rows(rows, format.fixed, format.stream, sums, format.type, cells.data());
       return;
     }
-    const float* const sums = sum_floats(rows, vector.data(), produce);
+    float* const sums = sum_floats(rows, vector.data(), produce);
     if (format.type == CellType::f32 && reinterpret_cast<std::uintptr_t>(cells.data()) % alignof(float) == 0) {
       kernels::fold_rows(rows, sums, reinterpret_cast<float*>(cells.data()));
-    } else {
-      float* const folded = accumulators_[0].data() == sums ? fold_in_place(rows, accumulators_[0].data())
-                                                            : fold_in_place(rows, sum_.data());
-      kernels::narrow(format.type, folded, cells.data(), shape_.cells());
+      return;
+    }
+    const std::size_t row_bytes = std::size_t{shape_.columns} * cell_bytes(format.type);
+    for (std::uint32_t row = 0; row < shape_.rows; ++row) {
+      float* const folded = sums + row * rows_.row_stride;
+      for (std::uint32_t b = 0; b < segment_length(shape_.columns); ++b) folded[b] += folded[shape_.columns + b];
+      kernels::narrow(format.type, folded, cells.data() + row * row_bytes, shape_.columns);
     }
   }
 
@@ -197,7 +200,7 @@ class SegmentShiftSketch final : public CountSketch {
   }
 
   // f32 rows of the whole vector, in the order that encode_part_count says, with their pads.
-  const float* sum_floats(const kernels::RowShape& rows, const float* vector, Produce produce) {
+  float* sum_floats(const kernels::RowShape& rows, const float* vector, Produce produce) {
     const std::uint32_t parts = encode_part_count(shape_);
     if (parts == 1) return sum_one_part(rows, vector, produce);
     // Threads take parts in order; each adds its own to the sum when all before it are in.
@@ -221,7 +224,7 @@ class SegmentShiftSketch final : public CountSketch {
   }
 
   // Columns are many against the vector: threads share the rows instead.
-  const float* sum_one_part(const kernels::RowShape& rows, const float* vector, Produce produce) {
+  float* sum_one_part(const kernels::RowShape& rows, const float* vector, Produce produce) {
     float* const own = accumulators_[0].data();
     const std::uint32_t groups = sharing_pays() ? std::min(threads(), rows.rows) : 1;
     if (groups > 1 && produce) {
@@ -273,16 +276,6 @@ class SegmentShiftSketch final : public CountSketch {
         sums = words_of(thread);
       else
         kernels::add_words(sums, words_of(thread), row_floats());
-    }
-    return sums;
-  }
-
-  // Folds, and closes the gaps between rows.
-  static float* fold_in_place(const kernels::RowShape& rows, float* sums) {
-    for (std::uint32_t row = 0; row < rows.rows; ++row) {
-      kernels::RowShape one = rows;
-      one.rows = 1;
-      kernels::fold_rows(one, sums + row * rows.row_stride, sums + std::size_t{row} * rows.columns);
     }
     return sums;
   }
