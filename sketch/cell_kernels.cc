@@ -112,10 +112,6 @@ void merge_cells(CellType type, std::byte* into, const std::byte* from, std::siz
   }
 }
 
-void add_words(std::int32_t* into, const std::int32_t* from, std::size_t count) {
-  add_wrapping<std::uint32_t>(reinterpret_cast<std::byte*>(into), reinterpret_cast<const std::byte*>(from), count);
-}
-
 void narrow(CellType type, const float* values, std::byte* cells, std::size_t count) {
   switch (type) {
     case CellType::f32:
@@ -259,7 +255,6 @@ HWY_AFTER_NAMESPACE();
 namespace gossamer::sketch::kernels {
 
 HWY_EXPORT(merge_cells);
-HWY_EXPORT(add_words);
 HWY_EXPORT(narrow);
 HWY_EXPORT(widen);
 HWY_EXPORT(quantise);
@@ -267,10 +262,6 @@ HWY_EXPORT(round_rows);
 
 void merge_cells(CellType type, std::byte* into, const std::byte* from, std::size_t count) {
   HWY_DYNAMIC_DISPATCH(merge_cells)(type, into, from, count);
-}
-
-void add_words(std::int32_t* into, const std::int32_t* from, std::size_t count) {
-  HWY_DYNAMIC_DISPATCH(add_words)(into, from, count);
 }
 
 void narrow(CellType type, const float* values, std::byte* cells, std::size_t count) {

@@ -275,7 +275,8 @@ class SegmentShiftSketch final : public CountSketch {
       if (sums == nullptr)
         sums = words_of(thread);
       else
-        kernels::add_words(sums, words_of(thread), row_floats());
+        kernels::merge_cells(CellType::i32, reinterpret_cast<std::byte*>(sums),
+                             reinterpret_cast<const std::byte*>(words_of(thread)), row_floats());
     }
     return sums;
   }

@@ -37,13 +37,7 @@ inline constexpr std::uint64_t rounding_stream = 16;
 
 // 32 random bits for cell `cell` (row * columns + column); the low ones are not well mixed.
 [[nodiscard]] constexpr std::uint32_t rounding_bits(const RoundingKey& key, std::uint32_t cell) {
-  std::uint32_t x = key.first + cell * sign_step;
-  x ^= x >> sign_shift_first;
-  x *= sign_multiplier_first;
-  x ^= x >> sign_shift_second;
-  x ^= key.second;
-  x *= sign_multiplier_second;
-  return x;
+  return sign_bits({0, key.first, key.second}, cell);
 }
 
 // The cell of a 32-bit sum; |sum| <= 2^30. The high bits of `bits` are used.

@@ -73,7 +73,6 @@ void quantise(const float* values, float scale, std::int32_t level_max, CellType
 
 // into[i] += from[i] (bitmap: |=) over `count` cells at addresses of any alignment.
 void merge_cells(CellType type, std::byte* into, const std::byte* from, std::size_t count);
-void add_words(std::int32_t* into, const std::int32_t* from, std::size_t count);  // mod 2^32
 void narrow(CellType type, const float* values, std::byte* cells, std::size_t count);
 void widen(CellType type, const std::byte* cells, float* values, std::size_t count);
 

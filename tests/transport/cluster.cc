@@ -14,7 +14,7 @@ namespace {
 
 std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* network) {
   if (backend.is_sim()) return network->make_endpoint();
-  auto transport = ucx::make_ucx_transport_with({"conformance", backend.transports});
+  auto transport = ucx::make_ucx_transport_with({"conformance", backend.ways});
   GOSSAMER_CHECK(transport.ok(), transport.error().message);
   return std::move(*transport);
 }
@@ -22,8 +22,10 @@ std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* net
 }  // namespace
 
 const std::vector<Backend>& all_backends() {
-  static const std::vector<Backend> backends = {
-      {"sim", ""}, {"ucx_posix", "posix,self"}, {"ucx_sysv", "sysv,self"}, {"ucx_tcp", "tcp"}};
+  static const std::vector<Backend> backends = {{"sim", "sim", ""},
+                                                {"ucx_posix", "ucx", "posix,self"},
+                                                {"ucx_sysv", "ucx", "sysv,self"},
+                                                {"ucx_tcp", "ucx", "tcp"}};
   return backends;
 }
 

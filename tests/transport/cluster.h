@@ -17,9 +17,10 @@ namespace gossamer::transport {
 
 // Which implementation, and over what.
 struct Backend {
-  std::string name;        // as in the test's name
-  std::string transports;  // for ucx: as in UCX_TLS; empty: the simulated network
-  [[nodiscard]] bool is_sim() const { return transports.empty(); }
+  std::string name;       // as in the test's name
+  std::string transport;  // "sim" or "ucx"
+  std::string ways;       // for ucx: as in UCX_TLS
+  [[nodiscard]] bool is_sim() const { return transport == "sim"; }
   friend std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
 };
 
