@@ -16,7 +16,7 @@ namespace {
 // Goal: handling of peer errors does not cost shared memory: two endpoints on one host get a lane
 // over it. Method: UCX's own description of the connection, with UCX free to choose all it finds.
 TEST(UcxTransport, OneHostTalksOverSharedMemory) {
-  Cluster cluster({"all", "all"}, 2);
+  Cluster cluster({"all", "ucx", "all"}, 2);
   const auto& ways = cluster.at(0).capabilities().ways;
   if (std::find(ways.begin(), ways.end(), "posix") == ways.end() &&
       std::find(ways.begin(), ways.end(), "sysv") == ways.end()) {
@@ -36,9 +36,9 @@ TEST(UcxTransport, OneHostTalksOverSharedMemory) {
 
 // Goal: the list of ways is what UCX was allowed. Method: two restricted transports.
 TEST(UcxTransport, WaysAreThoseAllowed) {
-  Cluster tcp({"tcp", "tcp"}, 1);
+  Cluster tcp({"tcp", "ucx", "tcp"}, 1);
   EXPECT_EQ(tcp.at(0).capabilities().ways, std::vector<std::string>{"tcp"});
-  Cluster shared({"posix", "posix,self"}, 1);
+  Cluster shared({"posix", "ucx", "posix,self"}, 1);
   const auto& ways = shared.at(0).capabilities().ways;
   EXPECT_EQ(std::set<std::string>(ways.begin(), ways.end()), (std::set<std::string>{"posix", "self"}));
   EXPECT_NE(shared.at(0).capabilities().version.find('.'), std::string::npos);
@@ -79,7 +79,7 @@ TEST(UcxTransport, AnArmedTransportWakesForAMessage) {
 // Goal: once warm, starts and polls allocate nothing. Method: count operator new over exchanges of
 // several protocols.
 TEST(UcxTransport, WarmExchangesAllocateNothing) {
-  Cluster cluster({"posix", "posix,self"}, 2);
+  Cluster cluster({"posix", "ucx", "posix,self"}, 2);
   cluster.open(1);
   Block out(cluster.at(0), 100'000);
   Block in(cluster.at(1), 100'000);
@@ -100,7 +100,7 @@ TEST(UcxTransport, WarmExchangesAllocateNothing) {
 // Goal: a close that gets no time says so, and the transport can then only be destroyed, which
 // neither hangs nor crashes. Method: a rendezvous without a receiver, a deadline of zero.
 TEST(UcxTransport, ACloseWithoutTimeIsADeadline) {
-  Cluster cluster({"posix", "posix,self"}, 2);
+  Cluster cluster({"posix", "ucx", "posix,self"}, 2);
   cluster.open(1);
   Block out(cluster.at(0), 1'000'000);
   ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{1}, out.slice(), 1).ok());
