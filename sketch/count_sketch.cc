@@ -145,7 +145,7 @@ class SegmentShiftSketch final : public CountSketch {
   [[nodiscard]] std::int32_t sample_key(std::size_t count) override {
     make_room(count);
     if (count == 0) return -1;
-    return sampled_key(selection_, shape_.dimension, count, EstimatesAt{*this, 0});
+    return sampled_key(selection_, shape_.dimension, count, EstimatesAt{*this, 0}).above;
   }
 
   [[nodiscard]] KeyedCoordinates select_range(const CoordinateRange& range, std::size_t count,
@@ -154,7 +154,8 @@ class SegmentShiftSketch final : public CountSketch {
     GOSSAMER_CHECK(range.first <= shape_.dimension && range.length <= shape_.dimension - range.first,
                    "select_range: coordinates beyond the sketch's dimension");
     if (count == 0 || range.length == 0) return {};
-    const auto found = select_above(selection_, pool_, range.length, count, above, EstimatesAt{*this, range.first});
+    const auto found =
+        select_above(selection_, pool_, range.length, count, {above, 0}, EstimatesAt{*this, range.first});
     return {found, selection_.keys()};
   }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -28,6 +29,10 @@ using ValuesAt = FunctionRef<std::span<const float>(std::uint64_t first, std::si
 // Keeps the `count` largest magnitudes of the values offered, ties to the lower index. It collects what is
 // above a threshold; when full, it cuts down to the `count` largest so far and lifts the threshold to
 // the least of them. So a poor first threshold can cost time, but neither memory nor exactness.
+//
+// Of few distinct values, as integer cells have, a large share equals the least key above the threshold, and of those
+// `ties` only the first ones can be chosen. So it takes no more of them when those it has and the keys above them make
+// up `count`.
 class TopSelection {
  public:
   static constexpr std::size_t chunk_max = 1024;  // values in one offer
@@ -39,12 +44,14 @@ class TopSelection {
 
   [[nodiscard]] std::size_t working_bytes() const;
 
-  // Begins a selection of up to `count` > 0 values with keys above `above` (-1: any value).
-  void start(std::size_t count, std::int32_t above);
+  // Begins a selection of up to `count` > 0 values with keys above `above` (-1: any value). `sure_above`, at most
+  // `count`, are believed to exceed above + 1, so that fewer ties will do; with fewer than that, finish() may give
+  // fewer than there are.
+  void start(std::size_t count, std::int32_t above, std::size_t sure_above = 0);
   // Offers values[i] as coordinate first_index + i; ascending from call to call, chunk_max at most.
   void offer(std::uint64_t first_index, std::span<const float> values);
   // Instead of offering: after start(), looks at all `dimension` values with the pool's threads. False when what is
-  // above the threshold does not fit; then start again, and offer.
+  // above the threshold does not fit, or threads took too few ties; then start again, and offer.
   [[nodiscard]] bool look_in_parts(ThreadPool& pool, std::uint64_t dimension, ValuesAt values_at);
   // Cuts to the `count` largest. The indices are ascending and valid until the next start().
   [[nodiscard]] std::span<const std::uint32_t> finish();
@@ -72,9 +79,23 @@ class TopSelection {
     [[nodiscard]] bool allocate(std::size_t count);
   };
 
+  // What threads share while they look.
+  struct Looking {
+    std::atomic<std::size_t> entries_used{0};
+    std::atomic<std::size_t> runs_used{0};
+    std::atomic<std::size_t> ties{0};  // taken in parts that are done, and keys above them
+    std::atomic<std::size_t> above{0};
+    std::atomic<std::uint64_t> without_ties{std::numeric_limits<std::uint64_t>::max()};  // the first such coordinate
+  };
+
   void cut();
-  bool look_at_part(std::uint64_t begin, std::uint64_t end, std::uint32_t thread, ValuesAt values_at,
-                    std::atomic<std::size_t>& entries_used, std::atomic<std::size_t>& runs_used);
+  [[nodiscard]] bool are_enough(std::size_t ties, std::size_t above) const {
+    return ties + std::max(above, sure_above_) >= count_;
+  }
+  [[nodiscard]] std::size_t count_ties(std::span<const std::int32_t> keys) const {
+    return static_cast<std::size_t>(std::count(keys.begin(), keys.end(), above_ + 1));
+  }
+  bool look_at_part(std::uint64_t begin, std::uint64_t end, std::uint32_t thread, ValuesAt values_at, Looking& looking);
 
   std::uint64_t count_max_ = 0;
   std::size_t capacity_ = 0;
@@ -85,6 +106,9 @@ class TopSelection {
   std::size_t count_ = 0;
   std::size_t size_ = 0;
   std::int32_t above_ = -1;
+  std::size_t sure_above_ = 0;
+  bool takes_ties_ = false;  // and counts them: `ties_` of those offered
+  std::size_t ties_ = 0;
 };
 
 // Where the sample for a first threshold is taken: `blocks` runs of block_length coordinates, each at a
@@ -105,14 +129,19 @@ struct SamplePlan {
 };
 
 // A key that a little more than `count` of `dimension` values are expected to exceed; -1 where a sample does not pay.
-[[nodiscard]] std::int32_t sampled_key(TopSelection& selection, std::uint64_t dimension, std::size_t count,
-                                       ValuesAt values_at);
+// Of them, `sure_above` or more exceed above + 1: four standard deviations to the safe side, at most `count`.
+struct SampledKey {
+  std::int32_t above = -1;
+  std::size_t sure_above = 0;
+};
+[[nodiscard]] SampledKey sampled_key(TopSelection& selection, std::uint64_t dimension, std::size_t count,
+                                     ValuesAt values_at);
 
-// Selects the `count` > 0 largest magnitudes whose key is above `above`, fewer if there are fewer, in one pass over
-// all values; ties to the lower index.
+// Selects the `count` > 0 largest magnitudes whose key is above that of `threshold`, fewer if there are fewer (or if
+// its `sure_above` are not there), in one pass over all values; ties to the lower index.
 [[nodiscard]] std::span<const std::uint32_t> select_above(TopSelection& selection, ThreadPool* pool,
                                                           std::uint64_t dimension, std::size_t count,
-                                                          std::int32_t above, ValuesAt values_at);
+                                                          const SampledKey& threshold, ValuesAt values_at);
 
 // Selects the `count` largest magnitudes whose key is above `floor`, fewer if there are fewer; ties to the lower
 // index. A sampled threshold, one pass over all values (shared by the pool's threads, where there is one), then an

@@ -41,19 +41,38 @@ HWY_INLINE std::uint64_t bits_above(const float* values, Keys bound) {
   return bits;
 }
 
-// A loop over set bits: what is kept is rare. (Highway's Compress copies its tables to the stack with the
-// compilers of today, which costs ten times as much.)
+// A loop over set bits: what is kept is rare. It runs over the bits of many words at once, since how many one word has
+// cannot be predicted. (Highway's Compress copies its tables to the stack with the compilers of today, which costs ten
+// times as much.)
 std::size_t keep_above(const float* HWY_RESTRICT values, std::size_t count, std::uint32_t first_index,
                        std::int32_t above, std::uint32_t* HWY_RESTRICT indices, std::int32_t* HWY_RESTRICT keys) {
+  constexpr std::size_t words_max = 16;
   const Keys bound = hn::Set(KeyTag(), above);
   std::size_t kept = 0;
   std::size_t begin = 0;
-  for (; begin + 64 <= count; begin += 64) {
-    for (std::uint64_t bits = bits_above(values + begin, bound); bits != 0; bits &= bits - 1) {
-      const std::size_t i = begin + static_cast<std::size_t>(std::countr_zero(bits));
+  while (begin + 64 <= count) {
+    std::uint64_t words[words_max + 1];  // those with a bit set, and where they begin
+    std::size_t begins[words_max + 1];
+    std::size_t used = 0;
+    std::size_t found = 0;
+    for (std::size_t word = 0; word < words_max && begin + 64 <= count; ++word, begin += 64) {
+      const std::uint64_t bits = bits_above(values + begin, bound);
+      words[used] = bits;
+      begins[used] = begin;
+      used += bits != 0 ? 1 : 0;
+      found += static_cast<std::size_t>(std::popcount(bits));
+    }
+    words[used] = 0;
+    begins[used] = begin;
+    std::size_t word = 0;
+    std::uint64_t bits = words[0];
+    for (const std::size_t end = kept + found; kept < end; ++kept) {
+      const std::size_t i = begins[word] + static_cast<std::size_t>(std::countr_zero(bits));
       indices[kept] = first_index + static_cast<std::uint32_t>(i);
       keys[kept] = key_of(values[i]);
-      ++kept;
+      bits &= bits - 1;
+      word += bits == 0 ? 1 : 0;
+      bits = bits == 0 ? words[word] : bits;
     }
   }
   for (std::size_t i = begin; i < count; ++i) {

@@ -118,34 +118,58 @@ class DeviceSketch final : public CudaSketch {
     return {plan.parts, plan.segments_per_part, plan.parts_per_group()};
   }
 
-  [[nodiscard]] Status encode(std::uint64_t seed, std::span<const float> vector, std::span<float> cells,
-                              CudaStream stream) override {
-    return encode_as(seed, vector, 0.0f, cells, stream);
+  [[nodiscard]] Status encode_cells(std::uint64_t seed, std::span<const float> vector, CellType type,
+                                    std::span<std::byte> cells, CudaStream stream) override {
+    GOSSAMER_TRY(
+        check(type <= CellType::f16, "encode: cells that are not floating-point; encode_fixed makes integers"));
+    GOSSAMER_TRY(check_cells("encode", type, cells, encode_.shape.cells()));
+    GOSSAMER_TRY(start_encode(seed, vector, 0.0f));
+    return status_of(cuda::encode(encode_, vector.data(), type, cells.data(), handle_of(stream)), "encode");
   }
   [[nodiscard]] Status encode_fixed(std::uint64_t seed, std::span<const float> vector, float scale,
                                     std::span<std::int32_t> sums, CudaStream stream) override {
-    return encode_as(seed, vector, scale, sums, stream);
+    GOSSAMER_TRY(check_cells("encode", CellType::i32, std::as_bytes(sums), encode_.shape.cells()));
+    GOSSAMER_TRY(start_encode(seed, vector, scale));
+    return status_of(cuda::encode_fixed(encode_, vector.data(), sums.data(), handle_of(stream)), "encode");
   }
 
   [[nodiscard]] Status round_cells(std::span<const std::int32_t> sums, const RoundingKey& key, std::uint32_t first_cell,
-                                   const FixedPoint& fixed, std::span<std::int8_t> cells, CudaStream stream) override {
-    return round_as(sums, key, first_cell, fixed, cells, stream);
-  }
-  [[nodiscard]] Status round_cells(std::span<const std::int32_t> sums, const RoundingKey& key, std::uint32_t first_cell,
-                                   const FixedPoint& fixed, std::span<std::int16_t> cells, CudaStream stream) override {
-    return round_as(sums, key, first_cell, fixed, cells, stream);
+                                   const FixedPoint& fixed, CellType type, std::span<std::byte> cells,
+                                   CudaStream stream) override {
+    GOSSAMER_TRY(check(is_integer(type), "round_cells: cells that are not integers"));
+    GOSSAMER_TRY(check_cells("round_cells", type, cells, sums.size()));
+    GOSSAMER_TRY(check(fixed.shift <= 30, "round_cells: the shift must be 0 to 30"));
+    GOSSAMER_TRY(check(fixed.level_max >= 0 && fixed.level_max <= level_max_of(type, 1),
+                       "round_cells: level_max must be 0 to what a cell can hold"));
+    if (sums.empty()) return {};
+    return status_of(
+        cuda::round_cells(sums.data(), key, first_cell, fixed, type, cells.data(), sums.size(), handle_of(stream)),
+        "round_cells");
   }
 
-  [[nodiscard]] Status load(std::uint64_t seed, std::span<const float> cells, CudaStream stream) override {
-    return load_as(seed, cells, 1.0f, stream);
+  [[nodiscard]] Status narrow(CellType type, std::span<const float> values, std::span<std::byte> cells,
+                              CudaStream stream) override {
+    GOSSAMER_TRY(check(type <= CellType::f16, "narrow: cells that are not floating-point"));
+    GOSSAMER_TRY(check_cells("narrow", type, cells, values.size()));
+    if (values.empty()) return {};
+    return status_of(cuda::narrow(type, values.data(), cells.data(), values.size(), handle_of(stream)), "narrow");
   }
-  [[nodiscard]] Status load(std::uint64_t seed, std::span<const std::int8_t> cells, float level,
-                            CudaStream stream) override {
-    return load_as(seed, cells, level, stream);
+  [[nodiscard]] Status widen(CellType type, std::span<const std::byte> cells, std::span<float> values,
+                             CudaStream stream) override {
+    GOSSAMER_TRY(check(type != CellType::bitmap, "widen: a bitmap's cells are not numbers"));
+    GOSSAMER_TRY(check_cells("widen", type, cells, values.size()));
+    if (values.empty()) return {};
+    return status_of(cuda::widen(type, cells.data(), values.data(), values.size(), handle_of(stream)), "widen");
   }
-  [[nodiscard]] Status load(std::uint64_t seed, std::span<const std::int16_t> cells, float level,
-                            CudaStream stream) override {
-    return load_as(seed, cells, level, stream);
+
+  [[nodiscard]] Status load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells, float level,
+                                  CudaStream stream) override {
+    GOSSAMER_TRY(check(type != CellType::bitmap, "load: a bitmap's cells are not numbers"));
+    GOSSAMER_TRY(check_cells("load", type, cells, encode_.shape.cells()));
+    GOSSAMER_TRY(status_of(cuda::load_rows(rows_, type, cells.data(), level, handle_of(stream)), "load"));
+    rows_.seed = seed;
+    is_loaded_ = true;
+    return {};
   }
 
   [[nodiscard]] Status estimate(std::uint64_t first, std::span<float> estimates, CudaStream stream) override {
@@ -168,20 +192,31 @@ class DeviceSketch final : public CudaSketch {
     return status_of(cuda::select_top(selection(indices.size()), indices.data(), handle_of(stream)), "select_top");
   }
 
-  [[nodiscard]] Status merge(std::span<float> into, std::span<const float> from, CudaStream stream) override {
-    return merge_as(into, from, stream);
+  [[nodiscard]] Status merge_cells(CellType type, std::span<std::byte> into, std::span<const std::byte> from,
+                                   CudaStream stream) override {
+    const std::uint64_t count = into.size() / cell_bytes(type);
+    GOSSAMER_TRY(check_cells("merge", type, into, count));
+    GOSSAMER_TRY(check_cells("merge", type, from, count));
+    if (count == 0) return {};
+    return status_of(cuda::merge_cells(type, into.data(), from.data(), count, handle_of(stream)), "merge");
   }
-  [[nodiscard]] Status merge(std::span<std::int8_t> into, std::span<const std::int8_t> from,
-                             CudaStream stream) override {
-    return merge_as(into, from, stream);
-  }
-  [[nodiscard]] Status merge(std::span<std::int16_t> into, std::span<const std::int16_t> from,
-                             CudaStream stream) override {
-    return merge_as(into, from, stream);
-  }
-  [[nodiscard]] Status merge(std::span<std::int32_t> into, std::span<const std::int32_t> from,
-                             CudaStream stream) override {
-    return merge_as(into, from, stream);
+  [[nodiscard]] Status merge(const PayloadShape& shape, std::uint64_t offset, std::byte* into, const std::byte* from,
+                             std::uint64_t bytes, CudaStream stream) override {
+    GOSSAMER_TRY(check(offset % 8 == 0 && bytes % 8 == 0 && is_aligned(into, 8) && is_aligned(from, 8),
+                       "merge: a part that does not begin and end at multiples of 8, or memory that does not"));
+    GOSSAMER_TRY(check(offset <= shape.bytes() && bytes <= shape.bytes() - offset, "merge: a part beyond the payload"));
+    const std::uint64_t end = offset + bytes;
+    const std::uint64_t cells_end = std::min(end, shape.cells_bytes());
+    if (offset < cells_end) {
+      const std::uint64_t count = (cells_end - offset) / cell_bytes(shape.type);
+      GOSSAMER_TRY(status_of(cuda::merge_cells(shape.type, into, from, count, handle_of(stream)), "merge"));
+    }
+    const std::uint64_t words_begin = std::max(offset, shape.words_offset());
+    if (words_begin >= end) return {};
+    return status_of(cuda::keep_least(reinterpret_cast<std::uint64_t*>(into + (words_begin - offset)),
+                                      reinterpret_cast<const std::uint64_t*>(from + (words_begin - offset)),
+                                      (end - words_begin) / 8, handle_of(stream)),
+                     "merge");
   }
 
   [[nodiscard]] Status accumulate(std::span<const float> g, float scale, float momentum, const FeedbackVectors& from,
@@ -219,44 +254,24 @@ class DeviceSketch final : public CudaSketch {
   }
 
  private:
-  template <typename Cell>
-  [[nodiscard]] Status encode_as(std::uint64_t seed, std::span<const float> vector, float scale, std::span<Cell> cells,
-                                 CudaStream stream) {
+  [[nodiscard]] Status start_encode(std::uint64_t seed, std::span<const float> vector, float scale) {
     GOSSAMER_TRY(check(vector.size() == rows_.dimension, "encode: the vector's length is not the sketch's dimension"));
-    GOSSAMER_TRY(check(cells.size() == encode_.shape.cells(), "encode: not rows * columns cells"));
     encode_.seed = seed;
     encode_.scale = scale;
-    return status_of(cuda::encode(encode_, vector.data(), cells.data(), handle_of(stream)), "encode");
-  }
-
-  template <typename Cell>
-  [[nodiscard]] static Status round_as(std::span<const std::int32_t> sums, const RoundingKey& key,
-                                       std::uint32_t first_cell, const FixedPoint& fixed, std::span<Cell> cells,
-                                       CudaStream stream) {
-    GOSSAMER_TRY(check(sums.size() == cells.size(), "round_cells: not one cell for each sum"));
-    GOSSAMER_TRY(check(fixed.shift <= 30, "round_cells: the shift must be 0 to 30"));
-    GOSSAMER_TRY(check(fixed.level_max >= 0 && fixed.level_max <= std::numeric_limits<Cell>::max(),
-                       "round_cells: level_max must be 0 to what a cell can hold"));
-    if (sums.empty()) return {};
-    return status_of(
-        cuda::round_cells(sums.data(), key, first_cell, fixed, cells.data(), cells.size(), handle_of(stream)),
-        "round_cells");
-  }
-
-  template <typename Cell>
-  [[nodiscard]] Status load_as(std::uint64_t seed, std::span<const Cell> cells, float level, CudaStream stream) {
-    GOSSAMER_TRY(check(cells.size() == encode_.shape.cells(), "load: not rows * columns cells"));
-    GOSSAMER_TRY(status_of(cuda::load_rows(rows_, cells.data(), level, handle_of(stream)), "load"));
-    rows_.seed = seed;
-    is_loaded_ = true;
     return {};
   }
 
-  template <typename Cell>
-  [[nodiscard]] static Status merge_as(std::span<Cell> into, std::span<const Cell> from, CudaStream stream) {
-    GOSSAMER_TRY(check(into.size() == from.size(), "merge: cells of different number"));
-    if (into.empty()) return {};
-    return status_of(cuda::add(into.data(), from.data(), into.size(), handle_of(stream)), "merge");
+  [[nodiscard]] static bool is_aligned(const void* memory, std::size_t bytes) {
+    return reinterpret_cast<std::uintptr_t>(memory) % bytes == 0;
+  }
+
+  // `count` cells of `type`, where kernels can read them.
+  [[nodiscard]] static Status check_cells(std::string_view call, CellType type, std::span<const std::byte> cells,
+                                          std::uint64_t count) {
+    const std::uint32_t bytes = cell_bytes(type);
+    if (cells.size() == count * bytes && is_aligned(cells.data(), bytes)) return {};
+    return Error{Code::invalid_argument, text(call, ": ", cells.size(), " bytes of cells where ", count, " ",
+                                              cell_type_name(type), " cells were expected, aligned to ", bytes)};
   }
 
   [[nodiscard]] static Status check_taking(std::size_t count, const TakenFrom& from, std::size_t places) {

@@ -4,17 +4,20 @@
 // without a device, cuda_available and the maker say so; nothing else changes.
 //
 // All spans are device memory, except where a parameter is a value; sizes are in elements, alignment is that of the
-// element. A call puts its work into the stream and returns: its inputs must stay as they are, its outputs and the
-// object's working memory are busy, until the stream has done it. So one object is used by one stream at a time and
-// one thread at a time, with the device current that was current in the maker. Errors: invalid_argument for sizes
-// that do not fit, unavailable for what the CUDA runtime refuses (an earlier asynchronous failure included).
+// element; cells of any type come as bytes, aligned to their size. A call puts its work into the stream and returns:
+// its inputs must stay as they are, its outputs and the object's working memory are busy, until the stream has done it.
+// So one object is used by one stream at a time and one thread at a time, with the device current that was current in
+// the maker. Errors: invalid_argument for sizes that do not fit, unavailable for what the CUDA runtime refuses (an
+// earlier asynchronous failure included).
 //
 // Bits. No float is ever added by an atomic, so equal calls on equal devices give equal bits.
-//   encode_fixed, round_cells, merges, load, estimate, select_top, accumulate, gathers, first_non_finite:
-//     the CPU's bits, whatever the device.
+//   encode_fixed, round_cells, merges, narrow, widen, loads, estimate, select_top, accumulate, gathers,
+//   first_non_finite: the CPU's bits, whatever the device. bf16 and f16 convert by the integer arithmetic of half.h and
+//     add in f32, denormals included. Only what a NaN becomes may differ: processors make different ones.
 //   encode (f32): the segments are cut into encode_order().parts runs of segments_per_part; the cells of each run are
 //     those of the CPU, bit for bit; the runs are added in 8 groups of consecutive runs, each in ascending order, then
 //     the groups in ascending order. With one part (large sketches, short vectors) the cells are the CPU's.
+//   encode_cells (bf16, f16): the f32 cells of encode, narrowed; the CPU's bits where those of f32 are.
 //   norms: thread i of 2^18 sums elements i, i + 2^18, ...; then pairs, then pairs of pairs. It depends on the length
 //     alone, and is not the order of sum_squares.
 #pragma once
@@ -66,29 +69,38 @@ class CudaSketch {
   [[nodiscard]] virtual std::size_t working_bytes() const = 0;
   [[nodiscard]] virtual EncodeOrder encode_order() const = 0;
 
-  // Overwrites `cells` (rows * columns) with the sketch of `vector` (dimension).
-  [[nodiscard]] virtual Status encode(std::uint64_t seed, std::span<const float> vector, std::span<float> cells,
-                                      CudaStream stream) = 0;
+  // Overwrites `cells` (rows * columns of f32, bf16 or f16) with the sketch of `vector` (dimension): sums in f32, then
+  // rounded as by `narrow`.
+  [[nodiscard]] virtual Status encode_cells(std::uint64_t seed, std::span<const float> vector, CellType type,
+                                            std::span<std::byte> cells, CudaStream stream) = 0;
+  [[nodiscard]] Status encode(std::uint64_t seed, std::span<const float> vector, std::span<float> cells,
+                              CudaStream stream) {
+    return encode_cells(seed, vector, CellType::f32, std::as_writable_bytes(cells), stream);
+  }
 
   // The same with coordinates nearest(v * scale), ties to even, and sums mod 2^32 (fixed_point.h).
   [[nodiscard]] virtual Status encode_fixed(std::uint64_t seed, std::span<const float> vector, float scale,
                                             std::span<std::int32_t> sums, CudaStream stream) = 0;
 
-  // cells[i] = round_cell(sums[i], rounding_bits(key, first_cell + i), fixed); level_max must fit the cell.
+  // cells[i] = round_cell(sums[i], rounding_bits(key, first_cell + i), fixed), as i8, i16 or i32; level_max must fit
+  // the cell.
   [[nodiscard]] virtual Status round_cells(std::span<const std::int32_t> sums, const RoundingKey& key,
-                                           std::uint32_t first_cell, const FixedPoint& fixed,
-                                           std::span<std::int8_t> cells, CudaStream stream) = 0;
-  [[nodiscard]] virtual Status round_cells(std::span<const std::int32_t> sums, const RoundingKey& key,
-                                           std::uint32_t first_cell, const FixedPoint& fixed,
-                                           std::span<std::int16_t> cells, CudaStream stream) = 0;
+                                           std::uint32_t first_cell, const FixedPoint& fixed, CellType type,
+                                           std::span<std::byte> cells, CudaStream stream) = 0;
 
-  // Reads a (merged) sketch for `estimate` and `select_top`. Integer cells become f32 times `level`, the value of
-  // one level; 1 leaves them whole numbers, which selects the same coordinates.
-  [[nodiscard]] virtual Status load(std::uint64_t seed, std::span<const float> cells, CudaStream stream) = 0;
-  [[nodiscard]] virtual Status load(std::uint64_t seed, std::span<const std::int8_t> cells, float level,
-                                    CudaStream stream) = 0;
-  [[nodiscard]] virtual Status load(std::uint64_t seed, std::span<const std::int16_t> cells, float level,
-                                    CudaStream stream) = 0;
+  // As sketch::narrow and sketch::widen.
+  [[nodiscard]] virtual Status narrow(CellType type, std::span<const float> values, std::span<std::byte> cells,
+                                      CudaStream stream) = 0;
+  [[nodiscard]] virtual Status widen(CellType type, std::span<const std::byte> cells, std::span<float> values,
+                                     CudaStream stream) = 0;
+
+  // Reads a (merged) sketch for `estimate` and `select_top`, of any type but bitmap. Cells are widened and multiplied
+  // by `level`: the value of one level of integer cells; 1 leaves what they are, which selects the same coordinates.
+  [[nodiscard]] virtual Status load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells,
+                                          float level, CudaStream stream) = 0;
+  [[nodiscard]] Status load(std::uint64_t seed, std::span<const float> cells, CudaStream stream) {
+    return load_cells(seed, CellType::f32, std::as_bytes(cells), 1.0f, stream);
+  }
 
   // Estimates of coordinates first, first + 1, ... of the loaded sketch.
   [[nodiscard]] virtual Status estimate(std::uint64_t first, std::span<float> estimates, CudaStream stream) = 0;
@@ -97,14 +109,12 @@ class CudaSketch {
   // Where a sample misjudges the threshold (few distinct values, heavy ones in clusters) it takes five slower passes.
   [[nodiscard]] virtual Status select_top(std::span<std::uint32_t> indices, CudaStream stream) = 0;
 
-  // into[i] += from[i]; integers wrap. Any length.
-  [[nodiscard]] virtual Status merge(std::span<float> into, std::span<const float> from, CudaStream stream) = 0;
-  [[nodiscard]] virtual Status merge(std::span<std::int8_t> into, std::span<const std::int8_t> from,
-                                     CudaStream stream) = 0;
-  [[nodiscard]] virtual Status merge(std::span<std::int16_t> into, std::span<const std::int16_t> from,
-                                     CudaStream stream) = 0;
-  [[nodiscard]] virtual Status merge(std::span<std::int32_t> into, std::span<const std::int32_t> from,
-                                     CudaStream stream) = 0;
+  // Merges cells of any type, any number: f32 adds, bf16 and f16 add in f32 and round, integers wrap, a bitmap's OR.
+  [[nodiscard]] virtual Status merge_cells(CellType type, std::span<std::byte> into, std::span<const std::byte> from,
+                                           CudaStream stream) = 0;
+  // As sketch::merge: a part of a payload, cells and words; `into` and `from` are aligned to 8.
+  [[nodiscard]] virtual Status merge(const PayloadShape& shape, std::uint64_t offset, std::byte* into,
+                                     const std::byte* from, std::uint64_t bytes, CudaStream stream) = 0;
 
   // As sketch::accumulate.
   [[nodiscard]] virtual Status accumulate(std::span<const float> g, float scale, float momentum,

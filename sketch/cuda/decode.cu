@@ -335,31 +335,6 @@ __global__ void __launch_bounds__(block_threads) write_chosen(SelectWork work, s
   }
 }
 
-// ---- load ------------------------------------------------------------------------------------
-
-__device__ inline float value_of(float cell, float) { return cell; }
-template <typename Cell>
-__device__ inline float value_of(Cell cell, float level) {
-  return static_cast<float>(cell) * level;
-}
-
-template <typename Cell>
-__global__ void pad_rows(LoadedRows rows, const Cell* __restrict__ cells, float level) {
-  const std::uint32_t row = blockIdx.y;
-  const std::uint64_t step = std::uint64_t{gridDim.x} * blockDim.x;
-  for (std::uint64_t i = std::uint64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < rows.width; i += step) {
-    const std::uint64_t column = i < rows.columns ? i : i - rows.columns;
-    rows.cells[std::uint64_t{row} * rows.width + i] =
-        value_of(cells[std::uint64_t{row} * rows.columns + column], level);
-  }
-}
-
-template <typename Cell>
-cudaError_t load_as(const LoadedRows& rows, const Cell* cells, float level, cudaStream_t stream) {
-  const dim3 blocks(std::min(divide_up(rows.width, 256u), 4096u), rows.rows);
-  return launch({blocks, 256, 0, stream}, pad_rows<Cell>, rows, cells, level);
-}
-
 // ---- launches --------------------------------------------------------------------------------
 
 // Calls body(constant) with the rows that kernels are made for.
@@ -395,16 +370,6 @@ cudaError_t find_threshold(const SelectWork& work, std::uint32_t which, std::uin
 }
 
 }  // namespace
-
-cudaError_t load_rows(const LoadedRows& rows, const float* cells, float level, cudaStream_t stream) {
-  return load_as(rows, cells, level, stream);
-}
-cudaError_t load_rows(const LoadedRows& rows, const std::int8_t* cells, float level, cudaStream_t stream) {
-  return load_as(rows, cells, level, stream);
-}
-cudaError_t load_rows(const LoadedRows& rows, const std::int16_t* cells, float level, cudaStream_t stream) {
-  return load_as(rows, cells, level, stream);
-}
 
 cudaError_t estimate(const LoadedRows& rows, std::uint64_t first, float* estimates, std::uint64_t count,
                      cudaStream_t stream) {

@@ -1,4 +1,4 @@
-// What the kernels share: launching, scans over a block, signs.
+// What the kernels share: launching, walking over items, scans over a block, signs.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -30,6 +30,15 @@ template <typename... Parameters, typename... Arguments>
   config.stream = grid.stream;
   return cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
 }
+
+// One thread for each item up to a full device, then several: item first_item(), then every item_step()-th.
+[[nodiscard]] inline Grid grid_for(std::uint64_t items, cudaStream_t stream) {
+  constexpr std::uint32_t threads = 256;
+  const std::uint64_t blocks = divide_up<std::uint64_t>(items, threads);
+  return {static_cast<std::uint32_t>(std::clamp<std::uint64_t>(blocks, 1, 8192)), threads, 0, stream};
+}
+__device__ inline std::uint64_t first_item() { return std::uint64_t{blockIdx.x} * blockDim.x + threadIdx.x; }
+__device__ inline std::uint64_t item_step() { return std::uint64_t{gridDim.x} * blockDim.x; }
 
 #define GOSSAMER_CUDA_TRY(expression)                                                                 \
   do {                                                                                                \

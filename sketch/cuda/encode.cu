@@ -1,4 +1,5 @@
 // Encoding: partial cells of runs of segments, then their fold. layout.h says how the work is divided.
+#include "sketch/cuda/cells.cuh"
 #include "sketch/cuda/device.cuh"
 #include "sketch/cuda/launch.h"
 
@@ -247,10 +248,20 @@ __global__ void __launch_bounds__(block_threads, 2) encode_tiles(EncodeWork work
 
 // ---- fold ------------------------------------------------------------------------------------
 
-// Thread (x, y) adds group y of the partial cells of one column; then the groups of a column are added.
 template <typename Cell>
+__device__ inline Cell folded_as(float sum) {
+  return cell_of<Cell>(sum);
+}
+template <typename Cell>
+__device__ inline Cell folded_as(std::uint32_t sum) {
+  return sum;
+}
+
+// Thread (x, y) adds group y of the partial sums of one column; then the groups of a column are added, and what comes
+// out is made a cell.
+template <typename Sum, typename Cell>
 __global__ void __launch_bounds__(warp_size* fold_groups) fold_parts(EncodeWork work, Cell* __restrict__ cells) {
-  __shared__ Cell sums[fold_groups][warp_size];
+  __shared__ Sum sums[fold_groups][warp_size];
   const EncodePlan& plan = work.plan;
   const std::uint32_t column = blockIdx.x * warp_size + threadIdx.x;
   const std::uint32_t row = blockIdx.y;
@@ -259,10 +270,10 @@ __global__ void __launch_bounds__(warp_size* fold_groups) fold_parts(EncodeWork 
   const std::uint64_t step = std::uint64_t{work.shape.rows} * plan.partial_columns;
   const std::uint32_t begin = threadIdx.y * plan.parts_per_group();
   const std::uint32_t end = begin + plan.parts_per_group() < plan.parts ? begin + plan.parts_per_group() : plan.parts;
-  Cell sum{0};
+  Sum sum{0};
   if (is_there) {
-    const Cell* from =
-        static_cast<const Cell*>(work.partials) + begin * step + std::uint64_t{row} * plan.partial_columns + column;
+    const Sum* from =
+        static_cast<const Sum*>(work.partials) + begin * step + std::uint64_t{row} * plan.partial_columns + column;
 #pragma unroll 8
     for (std::uint32_t part = begin; part < end; ++part, from += step) {
       sum += has_pad ? from[0] + from[work.shape.columns] : from[0];
@@ -272,7 +283,7 @@ __global__ void __launch_bounds__(warp_size* fold_groups) fold_parts(EncodeWork 
   __syncthreads();
   if (threadIdx.y != 0 || !is_there) return;
   for (std::uint32_t group = 1; group < fold_groups; ++group) sum += sums[group][threadIdx.x];
-  cells[std::uint64_t{row} * work.shape.columns + column] = sum;
+  cells[std::uint64_t{row} * work.shape.columns + column] = folded_as<Cell>(sum);
 }
 
 // ---- launches --------------------------------------------------------------------------------
@@ -296,7 +307,7 @@ EncodeKernelPointer kernel_for(const EncodePlan& plan, std::uint32_t rows) {
   }
 }
 
-template <typename Cell>
+template <typename Sum, typename Cell>
 cudaError_t encode_as(const EncodeWork& work, const float* vector, Cell* cells, cudaStream_t stream) {
   const EncodePlan& plan = work.plan;
   dim3 blocks(plan.parts);
@@ -304,10 +315,10 @@ cudaError_t encode_as(const EncodeWork& work, const float* vector, Cell* cells, 
     GOSSAMER_CUDA_TRY(launch({1024, 256, 0, stream}, fill_offsets, work));
     blocks = dim3(plan.tiles, work.shape.rows, plan.parts);
   }
-  GOSSAMER_CUDA_TRY(launch({blocks, block_threads, plan.shared_bytes, stream}, kernel_for<Cell>(plan, work.shape.rows),
-                           work, vector));
+  GOSSAMER_CUDA_TRY(
+      launch({blocks, block_threads, plan.shared_bytes, stream}, kernel_for<Sum>(plan, work.shape.rows), work, vector));
   const dim3 columns(divide_up(work.shape.columns, warp_size), work.shape.rows);
-  return launch({columns, dim3(warp_size, fold_groups), 0, stream}, fold_parts<Cell>, work, cells);
+  return launch({columns, dim3(warp_size, fold_groups), 0, stream}, fold_parts<Sum, Cell>, work, cells);
 }
 
 template <typename Cell>
@@ -323,12 +334,15 @@ cudaError_t prepare_encode(const EncodePlan& plan, std::uint32_t rows) {
   return allow_shared_bytes<std::uint32_t>(plan, rows);
 }
 
-cudaError_t encode(const EncodeWork& work, const float* vector, float* cells, cudaStream_t stream) {
-  return encode_as(work, vector, cells, stream);
+cudaError_t encode(const EncodeWork& work, const float* vector, CellType type, void* cells, cudaStream_t stream) {
+  return with_float(type, [&](auto tag) {
+    using Cell = typename decltype(tag)::Cell;
+    return encode_as<float>(work, vector, static_cast<Cell*>(cells), stream);
+  });
 }
 
-cudaError_t encode(const EncodeWork& work, const float* vector, std::int32_t* cells, cudaStream_t stream) {
-  return encode_as(work, vector, reinterpret_cast<std::uint32_t*>(cells), stream);
+cudaError_t encode_fixed(const EncodeWork& work, const float* vector, std::int32_t* sums, cudaStream_t stream) {
+  return encode_as<std::uint32_t>(work, vector, reinterpret_cast<std::uint32_t*>(sums), stream);
 }
 
 }  // namespace gossamer::sketch::cuda

@@ -25,8 +25,11 @@ struct EncodeWork {
 
 // Lets the kernels have the plan's shared memory; once for each device.
 [[nodiscard]] cudaError_t prepare_encode(const EncodePlan& plan, std::uint32_t rows);
-[[nodiscard]] cudaError_t encode(const EncodeWork& work, const float* vector, float* cells, cudaStream_t stream);
-[[nodiscard]] cudaError_t encode(const EncodeWork& work, const float* vector, std::int32_t* cells, cudaStream_t stream);
+// `cells` are f32, bf16 or f16.
+[[nodiscard]] cudaError_t encode(const EncodeWork& work, const float* vector, CellType type, void* cells,
+                                 cudaStream_t stream);
+[[nodiscard]] cudaError_t encode_fixed(const EncodeWork& work, const float* vector, std::int32_t* sums,
+                                       cudaStream_t stream);
 
 // ---- decode.cu -------------------------------------------------------------------------------
 
@@ -68,13 +71,26 @@ struct SelectWork {
   std::uint32_t* chunk_ties = nullptr;   // over the chunks before
 };
 
-[[nodiscard]] cudaError_t load_rows(const LoadedRows& rows, const float* cells, float level, cudaStream_t stream);
-[[nodiscard]] cudaError_t load_rows(const LoadedRows& rows, const std::int8_t* cells, float level, cudaStream_t stream);
-[[nodiscard]] cudaError_t load_rows(const LoadedRows& rows, const std::int16_t* cells, float level,
-                                    cudaStream_t stream);
 [[nodiscard]] cudaError_t estimate(const LoadedRows& rows, std::uint64_t first, float* estimates, std::uint64_t count,
                                    cudaStream_t stream);
 [[nodiscard]] cudaError_t select_top(const SelectWork& work, std::uint32_t* indices, cudaStream_t stream);
+
+// ---- cells.cu --------------------------------------------------------------------------------
+
+// As in cuda_sketch.h; cells are aligned to their size.
+[[nodiscard]] cudaError_t merge_cells(CellType type, void* into, const void* from, std::uint64_t count,
+                                      cudaStream_t stream);
+[[nodiscard]] cudaError_t keep_least(std::uint64_t* into, const std::uint64_t* from, std::uint64_t count,
+                                     cudaStream_t stream);
+[[nodiscard]] cudaError_t narrow(CellType type, const float* values, void* cells, std::uint64_t count,
+                                 cudaStream_t stream);
+[[nodiscard]] cudaError_t widen(CellType type, const void* cells, float* values, std::uint64_t count,
+                                cudaStream_t stream);
+[[nodiscard]] cudaError_t round_cells(const std::int32_t* sums, const RoundingKey& key, std::uint32_t first_cell,
+                                      const FixedPoint& fixed, CellType type, void* cells, std::uint64_t count,
+                                      cudaStream_t stream);
+[[nodiscard]] cudaError_t load_rows(const LoadedRows& rows, CellType type, const void* cells, float level,
+                                    cudaStream_t stream);
 
 // ---- vectors.cu ------------------------------------------------------------------------------
 
@@ -83,11 +99,6 @@ struct NormPartial {
   std::uint32_t key_max = 0;
 };
 
-template <typename Cell>
-[[nodiscard]] cudaError_t add(Cell* into, const Cell* from, std::uint64_t count, cudaStream_t stream);
-template <typename Cell>
-[[nodiscard]] cudaError_t round_cells(const std::int32_t* sums, const RoundingKey& key, std::uint32_t first_cell,
-                                      const FixedPoint& fixed, Cell* cells, std::uint64_t count, cudaStream_t stream);
 [[nodiscard]] cudaError_t accumulate(const float* g, float scale, float momentum, const FeedbackVectors& from,
                                      const NextFeedbackVectors& to, cudaStream_t stream);
 [[nodiscard]] cudaError_t take(const std::uint32_t* indices, std::uint64_t count, const TakenFrom& from, float* out,

@@ -1,65 +1,9 @@
-// Passes over plain vectors and integer cells.
+// Passes over plain vectors.
 #include "sketch/cuda/device.cuh"
 #include "sketch/cuda/launch.h"
 
 namespace gossamer::sketch::cuda {
 namespace {
-
-constexpr std::uint32_t threads = 256;
-
-// One thread for each item up to a full device, then several.
-Grid grid_for(std::uint64_t items, cudaStream_t stream) {
-  const std::uint64_t blocks = divide_up<std::uint64_t>(items, threads);
-  return {static_cast<std::uint32_t>(std::clamp<std::uint64_t>(blocks, 1, 8192)), threads, 0, stream};
-}
-
-__device__ inline std::uint64_t first_item() { return std::uint64_t{blockIdx.x} * blockDim.x + threadIdx.x; }
-__device__ inline std::uint64_t item_step() { return std::uint64_t{gridDim.x} * blockDim.x; }
-
-// ---- merges ----------------------------------------------------------------------------------
-
-// 16 bytes of cells at a time; the caller gives aligned memory.
-template <typename Cell>
-struct alignas(16) Packet {
-  static constexpr std::uint32_t cells = 16 / sizeof(Cell);
-  Cell cell[cells];
-};
-
-__device__ inline float sum_of(float a, float b) { return a + b; }
-template <typename Cell>
-__device__ inline Cell sum_of(Cell a, Cell b) {
-  return static_cast<Cell>(static_cast<std::uint32_t>(a) + static_cast<std::uint32_t>(b));
-}
-
-template <typename Cell>
-__global__ void add_packets(Packet<Cell>* __restrict__ into, const Packet<Cell>* __restrict__ from,
-                            std::uint64_t packets) {
-  for (std::uint64_t i = first_item(); i < packets; i += item_step()) {
-    Packet<Cell> sum = into[i];
-    const Packet<Cell> other = from[i];
-#pragma unroll
-    for (std::uint32_t c = 0; c < Packet<Cell>::cells; ++c) sum.cell[c] = sum_of(sum.cell[c], other.cell[c]);
-    into[i] = sum;
-  }
-}
-
-template <typename Cell>
-__global__ void add_cells(Cell* __restrict__ into, const Cell* __restrict__ from, std::uint64_t count) {
-  for (std::uint64_t i = first_item(); i < count; i += item_step()) into[i] = sum_of(into[i], from[i]);
-}
-
-[[nodiscard]] bool is_packed(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory) % 16 == 0; }
-
-// ---- cells and vectors -----------------------------------------------------------------------
-
-template <typename Cell>
-__global__ void round_sums(const std::int32_t* __restrict__ sums, RoundingKey key, std::uint32_t first_cell,
-                           FixedPoint fixed, Cell* __restrict__ cells, std::uint64_t count) {
-  for (std::uint64_t i = first_item(); i < count; i += item_step()) {
-    const std::uint32_t bits = rounding_bits(key, first_cell + static_cast<std::uint32_t>(i));
-    cells[i] = static_cast<Cell>(round_cell(sums[i], bits, fixed));
-  }
-}
 
 struct AccumulateVectors {
   const float* g;
@@ -161,32 +105,6 @@ __global__ void scan_non_finite(const float* __restrict__ vector, std::uint64_t 
 }
 
 }  // namespace
-
-template <typename Cell>
-cudaError_t add(Cell* into, const Cell* from, std::uint64_t count, cudaStream_t stream) {
-  const std::uint64_t packets = is_packed(into) && is_packed(from) ? count / Packet<Cell>::cells : 0;
-  if (packets != 0) {
-    GOSSAMER_CUDA_TRY(launch(grid_for(packets, stream), add_packets<Cell>, reinterpret_cast<Packet<Cell>*>(into),
-                             reinterpret_cast<const Packet<Cell>*>(from), packets));
-  }
-  const std::uint64_t done = packets * Packet<Cell>::cells;
-  if (done == count) return cudaSuccess;
-  return launch(grid_for(count - done, stream), add_cells<Cell>, into + done, from + done, count - done);
-}
-template cudaError_t add(float*, const float*, std::uint64_t, cudaStream_t);
-template cudaError_t add(std::int8_t*, const std::int8_t*, std::uint64_t, cudaStream_t);
-template cudaError_t add(std::int16_t*, const std::int16_t*, std::uint64_t, cudaStream_t);
-template cudaError_t add(std::int32_t*, const std::int32_t*, std::uint64_t, cudaStream_t);
-
-template <typename Cell>
-cudaError_t round_cells(const std::int32_t* sums, const RoundingKey& key, std::uint32_t first_cell,
-                        const FixedPoint& fixed, Cell* cells, std::uint64_t count, cudaStream_t stream) {
-  return launch(grid_for(count, stream), round_sums<Cell>, sums, key, first_cell, fixed, cells, count);
-}
-template cudaError_t round_cells(const std::int32_t*, const RoundingKey&, std::uint32_t, const FixedPoint&,
-                                 std::int8_t*, std::uint64_t, cudaStream_t);
-template cudaError_t round_cells(const std::int32_t*, const RoundingKey&, std::uint32_t, const FixedPoint&,
-                                 std::int16_t*, std::uint64_t, cudaStream_t);
 
 cudaError_t accumulate(const float* g, float scale, float momentum, const FeedbackVectors& from,
                        const NextFeedbackVectors& to, cudaStream_t stream) {

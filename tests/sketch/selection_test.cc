@@ -142,6 +142,76 @@ TEST(TopSelection, IsExactThoughItIsCutManyTimes) {
   });
 }
 
+// Few distinct values, of which many equal the one at the border; and two vectors that deceive a sampled threshold:
+// what is above the border stands in the sample alone (so that too few ties are taken), or nowhere in it.
+std::vector<std::pair<std::string, std::vector<float>>> vectors_of_few_levels(std::size_t size) {
+  Random random(7);
+  std::vector<float> normal(size);
+  for (float& value : normal) value = static_cast<float>(std::nearbyint(4 * random.normal()));
+  std::vector<float> late = normal;
+  for (std::size_t i = 0; i < size / 2; ++i) late[i] = std::clamp(late[i], -8.0F, 8.0F);
+  const SamplePlan plan = SamplePlan::of(size);
+  std::vector<float> promising(size, 2.0F);
+  std::vector<float> hidden(size, 3.0F);
+  for (std::size_t block = 0; block < plan.blocks; ++block) {
+    for (std::size_t i = 0; i < SamplePlan::block_length; ++i) {
+      promising[plan.block_begin(block) + i] = i % 20 == 0 ? -3.0F : 2.0F;
+      hidden[plan.block_begin(block) + i] = 2.0F;
+    }
+  }
+  return {{"normal", normal},
+          {"high levels in the second half", late},
+          {"high levels in the sample alone", promising},
+          {"high levels outside the sample", hidden}};
+}
+
+// Goal: of many values that equal the border's, the first ones are chosen, whatever the sample said and in whatever
+// order threads look. Method: vectors of few levels and a full sort beside them; one and several threads.
+TEST(SelectTopOf, GivesTheBordersTiesToTheFirst) {
+  const std::size_t size = 800'003;
+  for (const std::uint32_t threads : {1u, 2u, 5u}) {
+    const auto pool = std::move(ThreadPool::make({threads, false})).value();
+    for (const auto& [name, values] : vectors_of_few_levels(size)) {
+      const auto values_at = [&values = values](std::uint64_t first, std::size_t n, std::uint32_t) {
+        return std::span<const float>(values).subspan(first, n);
+      };
+      for (const std::size_t count : {std::size_t{1}, size / 100, size / 30, size / 2}) {
+        TopSelection selection;
+        ASSERT_TRUE(selection.reserve(count, size, threads));
+        const auto found = select_top_of(selection, pool.get(), size, count, -1, values_at);
+        ASSERT_EQ(std::vector<std::uint32_t>(found.begin(), found.end()), largest_by_sorting(values, count))
+            << name << ", " << count << " wanted, " << threads << " threads";
+      }
+    }
+  }
+}
+
+// Goal: ties that cannot be chosen are not taken, and a promise that is not kept shows. Method: 300 values of one level
+// above 3,000 of the border's; promises that are right, missing and too high.
+TEST(TopSelection, TakesNoMoreTiesThanMayBeChosen) {
+  constexpr std::int32_t below_border = 0x3f7fffff;  // the key below that of 1
+  std::vector<float> values(3300, 1.0F);
+  for (std::size_t i = 0; i < 300; ++i) values[i * 11 + 10] = 2.0F;
+  const auto select = [&](std::size_t count, std::size_t sure_above) {
+    TopSelection selection;
+    EXPECT_TRUE(selection.reserve(3300, values.size()));
+    selection.start(count, below_border, sure_above);
+    for (std::size_t first = 0; first < values.size(); first += 100) {
+      selection.offer(first, std::span(values).subspan(first, 100));
+    }
+    const auto found = selection.finish();
+    return std::vector<std::uint32_t>(found.begin(), found.end());
+  };
+  const std::vector<std::uint32_t> expected = largest_by_sorting(values, 400);
+  EXPECT_EQ(select(400, 0), expected);
+  EXPECT_EQ(select(400, 250), expected);
+  EXPECT_EQ(select(400, 300), expected);
+  const std::vector<std::uint32_t> fewer = select(1000, 900);
+  EXPECT_GE(fewer.size(), 400u);
+  EXPECT_LT(fewer.size(), 600u);
+  EXPECT_EQ(select(1000, 0), largest_by_sorting(values, 1000));
+}
+
 // Goal: select_top is exact. Method: a full sort of the same estimates; vectors with many ties, counts from none
 // to all, every target.
 TEST(SelectTop, AgreesWithAFullSortOfTheEstimates) {

@@ -62,32 +62,6 @@ TEST_F(CudaDecode, EstimatesHaveTheReferenceBits) {
   }
 }
 
-template <typename Cell>
-void load_as(const SketchShape& shape) {
-  Random random(8);
-  std::vector<Cell> cells(shape.cells());
-  std::vector<float> values(shape.cells());
-  for (std::size_t i = 0; i < cells.size(); ++i) {
-    cells[i] = static_cast<Cell>(random.next());
-    values[i] = static_cast<float>(cells[i]) * 0.3F;
-  }
-  const auto reference = make_reference(shape);
-  reference->load(4, values);
-  const auto sketch = make_cuda(shape);
-  DeviceVector<Cell> on_device(cells);
-  DeviceVector<float> estimates{std::vector<float>(shape.dimension)};
-  ASSERT_TRUE(succeeds(sketch->load(4, on_device.span(), 0.3F, {})));
-  ASSERT_TRUE(succeeds(sketch->estimate(0, estimates.span(), {})));
-  ASSERT_TRUE(same_bits(estimates.values(), estimates_of(*reference)));
-}
-
-// Goal: integer cells are read as their levels' values. Method: random cells of both widths against f32 cells.
-TEST_F(CudaDecode, LoadsIntegerCells) {
-  const SketchShape shape{.dimension = 9000, .rows = 3, .columns = 1100};
-  load_as<std::int8_t>(shape);
-  load_as<std::int16_t>(shape);
-}
-
 // Goal: what is selected is what the CPU selects. Method: cells that round and cells with ties, counts from 0 to d;
 // each twice.
 TEST_F(CudaDecode, SelectsWhatTheCpuSelects) {

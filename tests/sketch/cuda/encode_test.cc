@@ -1,4 +1,4 @@
-// Encoding, rounding and merging on a device.
+// Encoding on a device.
 #include <algorithm>
 #include <cmath>
 
@@ -99,70 +99,6 @@ TEST_F(CudaEncode, FloatSumsHaveTheStatedOrder) {
   }
   EXPECT_TRUE(is_one_part);
   EXPECT_TRUE(are_many_parts);
-}
-
-template <typename Cell>
-void round_as(CudaSketch& sketch) {
-  constexpr std::int32_t most = std::numeric_limits<Cell>::max();
-  Random random(3);
-  std::vector<std::int32_t> sums(1001);
-  for (std::int32_t& sum : sums) sum = static_cast<std::int32_t>(random.below(1u << 30)) - (1 << 29);
-  const RoundingKey key = rounding_key(5, 2);
-  for (const std::uint32_t shift : {0u, 1u, 17u, 23u, 30u}) {
-    const FixedPoint fixed{.scale = 1.0F, .shift = shift, .level_max = most / 2};
-    std::vector<Cell> expected(sums.size());
-    for (std::uint32_t i = 0; i < sums.size(); ++i) {
-      expected[i] = static_cast<Cell>(round_cell(sums[i], rounding_bits(key, 77 + i), fixed));
-    }
-    DeviceVector<std::int32_t> from(sums);
-    DeviceVector<Cell> to(std::vector<Cell>(sums.size()));
-    ASSERT_TRUE(succeeds(sketch.round_cells(from.span(), key, 77, fixed, to.span(), {})));
-    EXPECT_EQ(to.values(), expected);
-  }
-}
-
-// Goal: rounded cells are those of the frozen formula. Method: random sums, shifts from end to end, both widths.
-TEST_F(CudaEncode, RoundsCellsByTheFrozenFormula) {
-  const auto sketch = make_cuda({.dimension = 10, .rows = 1, .columns = 10});
-  round_as<std::int8_t>(*sketch);
-  round_as<std::int16_t>(*sketch);
-}
-
-template <typename Cell>
-void merge_as(CudaSketch& sketch) {
-  Random random(1);
-  for (const std::size_t size : {1u, 15u, 16u, 1000u, 4099u}) {
-    for (const std::size_t skew : {0u, 1u}) {
-      std::vector<Cell> into(size);
-      std::vector<Cell> from(size);
-      std::vector<Cell> expected(size);
-      for (std::size_t i = 0; i < size; ++i) {
-        if constexpr (std::is_floating_point_v<Cell>) {
-          into[i] = static_cast<Cell>(random.normal());
-          from[i] = static_cast<Cell>(random.normal());
-          expected[i] = into[i] + from[i];
-        } else {
-          into[i] = static_cast<Cell>(random.next());
-          from[i] = static_cast<Cell>(random.next());
-          expected[i] = static_cast<Cell>(static_cast<std::uint32_t>(into[i]) + static_cast<std::uint32_t>(from[i]));
-        }
-      }
-      DeviceVector<Cell> to(into, skew);
-      DeviceVector<Cell> other(from);
-      ASSERT_TRUE(succeeds(sketch.merge(to.span(), other.span(), {})));
-      ASSERT_EQ(to.values(), expected);
-    }
-  }
-}
-
-// Goal: merges add cell by cell, integers mod 2^bits. Method: random cells of every kind, lengths and alignments with
-// and without a tail beside whole packets.
-TEST_F(CudaEncode, MergesAddCellsOfEveryKind) {
-  const auto sketch = make_cuda({.dimension = 10, .rows = 1, .columns = 10});
-  merge_as<float>(*sketch);
-  merge_as<std::int8_t>(*sketch);
-  merge_as<std::int16_t>(*sketch);
-  merge_as<std::int32_t>(*sketch);
 }
 
 // Goal: calls that do not fit are refused with their reason. Method: one wrong size each, and shapes out of range.
