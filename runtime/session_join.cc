@@ -81,6 +81,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
       {"hash version", text(sketch::hash_version)},
       {"byte order", std::endian::native == std::endian::little ? "little" : "big"},
       {"transport", settings->transport},
+      {"job", settings->job},
   };
   MeshOptions mesh;
   mesh.rank = settings->rank;
@@ -89,6 +90,10 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   mesh.rendezvous_descriptor = settings->rendezvous_descriptor;
   mesh.bind_host = settings->bind_host;
   mesh.deadline_ns = settings->init_timeout_ns;
+  mesh.lease_ns = settings->lease_ns;
+  const auto secret = Secret::read(settings->secret);
+  GOSSAMER_TRY(secret);
+  mesh.secret = *secret;
   auto control = make_control_mesh(mesh, shared);
   GOSSAMER_TRY(control);
 

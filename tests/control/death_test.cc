@@ -22,6 +22,7 @@ struct MixedSession {
     std::erase_if(all, [&](const Seat& seat) {
       return seat.options.rank == Rank{victim_rank} || seat.options.rank == Rank{other_rank};
     });
+    for (Seat& seat : all) seat.options.secret = test_secret();
     for (Joined& joined : join_all(all)) {
       EXPECT_TRUE(joined.ok()) << joined.error().message;
       if (joined.ok()) survivors.push_back(*std::move(joined));
