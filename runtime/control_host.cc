@@ -145,13 +145,12 @@ std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
   if (hello.rank_count() != options_.rank_count) return differs("rank count", options_.rank_count, hello.rank_count());
   if (auto wrong = check_place(hello)) return Objection{*std::move(wrong), false};
   if (hello.listen_address().size() > listen_address_bytes_max) {
-    return Objection{
-        {Code::mismatch,
-         text("rank ", rank.value, " (", shown(hello.process()), ") gives an address of ",
-              hello.listen_address().size(), " B to reach it at; expected a numeric one, of at most ",
-              listen_address_bytes_max, " B"),
-         rank},
-        true};
+    return Objection{{Code::mismatch,
+                      text("rank ", rank.value, " (", shown(hello.process()), ") gives an address of ",
+                           hello.listen_address().size(), " B to reach it at; expected a numeric one, of at most ",
+                           listen_address_bytes_max, " B"),
+                      rank},
+                     true};
   }
   const std::vector<Field> theirs = fields_of(hello);
   if (const auto difference = first_difference({Rank{0}, shared_}, {rank, theirs})) {
@@ -244,10 +243,9 @@ void Host::deadline_passed() {
   const bool gathering = phase_ == Phase::gathering;
   const std::vector<Rank> missing = ranks_without(gathering ? &Member::came : &Member::ready);
   const std::string besides =
-      turned_away_ == 0
-          ? std::string()
-          : text("; ", turned_away_, turned_away_ == 1 ? " connection was" : " connections were",
-                 " turned away, the first one because: ", first_turned_away_);
+      turned_away_ == 0 ? std::string()
+                        : text("; ", turned_away_, turned_away_ == 1 ? " connection was" : " connections were",
+                               " turned away, the first one because: ", first_turned_away_);
   refuse({Code::deadline,
           gathering ? text(name_ranks(missing), " of ", options_.rank_count, " did not come to ", address_, " within ",
                            format_duration(deadline_ns_), besides)

@@ -148,11 +148,11 @@ void Joiner::on_end(Link& link, const std::string& reason, LinkEnd end) {
   if (!done_) return;
   if (link.rank != 0) return say_unreachable(link.rank, reason);
   if (end == LinkEnd::forged && !noted_) {
-    return finish(Error{Code::mismatch,
-                        text("session secret: that of rank ", options_.rank.value,
-                             " differs from that of rank 0 at the rendezvous ", rendezvous_,
-                             "; give all ranks the same GOSSAMER_SECRET"),
-                        options_.rank});
+    return finish(Error{
+        Code::mismatch,
+        text("session secret: that of rank ", options_.rank.value, " differs from that of rank 0 at the rendezvous ",
+             rendezvous_, "; give all ranks the same GOSSAMER_SECRET"),
+        options_.rank});
   }
   if (end == LinkEnd::malformed) {
     return finish(

@@ -63,7 +63,7 @@ class Joiner final : public LinkOwner, public DoorKeeper {
   bool welcomed_ = false;
   std::string session_;  // rank 0's; empty without a secret
   Links links_;
-  Links reaching_;                       // to lower ranks that have not proved that they know the secret
+  Links reaching_;                        // to lower ranks that have not proved that they know the secret
   std::vector<std::string> lower_names_;  // where each lower rank listens
   Door door_;
 };

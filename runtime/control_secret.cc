@@ -37,9 +37,9 @@ Result<std::string> read_bytes(int descriptor, const std::string& name) {
   std::size_t have = 0;
   bool seekable = true;
   while (have < bytes.size()) {
-    const ssize_t got =
-        seekable ? ::pread(descriptor, bytes.data() + have, bytes.size() - have, static_cast<off_t>(have))
-                 : ::read(descriptor, bytes.data() + have, bytes.size() - have);
+    const ssize_t got = seekable
+                            ? ::pread(descriptor, bytes.data() + have, bytes.size() - have, static_cast<off_t>(have))
+                            : ::read(descriptor, bytes.data() + have, bytes.size() - have);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == ESPIPE && seekable) {
       seekable = false;
@@ -69,10 +69,10 @@ Result<Secret> secret_from(int descriptor, const std::string& name) {
   const Secret secret = fits ? Secret::of(std::string_view(*bytes).substr(0, length)) : Secret();
   wipe(*bytes);
   if (!fits) {
-    return Error{Code::invalid_argument,
-                 text("the session secret in ", name, length < Secret::bytes_min ? text(" has ", length, " B") : " is too long",
-                      ", expected ", Secret::bytes_min, " to ", Secret::bytes_max,
-                      " B; make one with `head -c 32 /dev/urandom | base64`")};
+    return Error{Code::invalid_argument, text("the session secret in ", name,
+                                              length < Secret::bytes_min ? text(" has ", length, " B") : " is too long",
+                                              ", expected ", Secret::bytes_min, " to ", Secret::bytes_max,
+                                              " B; make one with `head -c 32 /dev/urandom | base64`")};
   }
   return secret;
 }
@@ -106,8 +106,8 @@ Result<Secret> Secret::read(std::string_view source) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat state = {};
   if (file.value() < 0 || ::fstat(file.value(), &state) != 0) {
-    return Error{Code::unavailable, text("cannot open the file of the session secret, ", path, ": ",
-                                         std::strerror(errno))};
+    return Error{Code::unavailable,
+                 text("cannot open the file of the session secret, ", path, ": ", std::strerror(errno))};
   }
   if (S_ISREG(state.st_mode) && (state.st_mode & (S_IROTH | S_IWOTH)) != 0) {
     return Error{Code::invalid_argument,

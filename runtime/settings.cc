@@ -56,7 +56,8 @@ constexpr std::array<SettingDefinition, 13> definitions = {{
     {"threads", "GOSSAMER_THREADS", nullptr, "1",
      "threads that sketch and select, the caller's included; 0: every core"},
     {"pin_threads", "GOSSAMER_PIN_THREADS", nullptr, "no", "yes: bind each thread but the caller's to a core"},
-    {"secret", "GOSSAMER_SECRET", nullptr, "", "where the session secret is: file:PATH, fd:N; none: no secret, anywhere"},
+    {"secret", "GOSSAMER_SECRET", nullptr, "",
+     "where the session secret is: file:PATH, fd:N; none: no secret, anywhere"},
     {"lease", "GOSSAMER_LEASE_S", nullptr, "5", "seconds of silence after which a rank is given up; 0: never"},
 }};
 

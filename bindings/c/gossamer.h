@@ -212,15 +212,17 @@ typedef struct gossamer_compressor_config {
   uint64_t seed;       /* of the hash functions; the same on all ranks */
   int32_t schedule;    /* 0: chosen by size and rank count; else 1 binomial tree, 2 butterfly, 3 circulant, 4 ring,
                           5 star */
-  int32_t cells;       /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
-                          so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
-  int32_t values;      /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
-                          residual; BF16 or F16 for DENSE, whose rounding is lost */
-  int32_t decode;      /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
+  int32_t cells;  /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
+                     so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
+  int32_t values; /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
+                     residual; BF16 or F16 for DENSE, whose rounding is lost */
+  int32_t decode; /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
 } gossamer_compressor_config;
-#define GOSSAMER_COMPRESSOR_CONFIG_INIT \
-  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, GOSSAMER_CELLS_F32, \
-    GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE }
+#define GOSSAMER_COMPRESSOR_CONFIG_INIT                                                                            \
+  {                                                                                                                \
+    sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, \
+        GOSSAMER_CELLS_F32, GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE                                              \
+  }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in
  * the same order on all ranks. Everything that `config` points at is copied. MISMATCH on every rank if two

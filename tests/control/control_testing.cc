@@ -104,8 +104,8 @@ Child::Child(std::uint32_t rank, std::uint32_t rank_count, const std::string& re
   posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
   std::string program = CONTROL_CHILD, rank_text = text(rank), count_text = text(rank_count), where = rendezvous,
               how = mode, lease = text(lease_ms);
-  const std::array<char*, 7> arguments = {program.data(), rank_text.data(), count_text.data(), where.data(),
-                                          how.data(),     lease.data(),     nullptr};
+  const std::array<char*, 7> arguments = {program.data(), rank_text.data(), count_text.data(), where.data(), how.data(),
+                                          lease.data(),   nullptr};
   if (::posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments.data(), environ) != 0) pid_ = -1;
   posix_spawn_file_actions_destroy(&actions);
   ::close(input[0]);
@@ -152,7 +152,8 @@ RawClient::RawClient(const std::string& rendezvous, std::chrono::milliseconds li
 RawClient::RawClient(RawClient&& other) noexcept
     : socket_(std::exchange(other.socket_, -1)),
       session_(std::move(other.session_)),
-      transcript_(other.transcript_), seals_(other.seals_) {}
+      transcript_(other.transcript_),
+      seals_(other.seals_) {}
 
 RawClient RawClient::accept(const Descriptor& listener) {
   pollfd wait{listener.value(), POLLIN, 0};
@@ -252,7 +253,10 @@ void send_all(int socket, const std::string& bytes) {
 }  // namespace
 
 Relay::Relay(std::string server)
-    : server_(std::move(server)), address_(own_rendezvous()), listener_(listen_at(address_)), thread_([this] { serve(); }) {}
+    : server_(std::move(server)),
+      address_(own_rendezvous()),
+      listener_(listen_at(address_)),
+      thread_([this] { serve(); }) {}
 
 Relay::~Relay() {
   stopping_.store(true);

@@ -92,7 +92,8 @@ TEST(JoinRefusal, OtherProtocolVersionIsTold) {
   }
   host.join();
   ASSERT_TRUE(answer && answer->has_refusal());
-  EXPECT_THAT(answer->refusal().message(), HasSubstr(text("control protocol: rank 0 has ", control_protocol, ", rank 1 has ", control_protocol + 1)));
+  EXPECT_THAT(answer->refusal().message(), HasSubstr(text("control protocol: rank 0 has ", control_protocol,
+                                                          ", rank 1 has ", control_protocol + 1)));
   EXPECT_EQ(zero.error().message, answer->refusal().message());
 }
 

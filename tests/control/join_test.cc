@@ -203,6 +203,7 @@ TEST(Join, PortInUseIsRefusedAtOnce) {
 TEST(Join, RendezvousOfAnotherHostIsRefused) {
   MeshOptions options = mesh_options(0, 2, "192.0.2.1:4711");
   options.bind_host = "0.0.0.0";
+  options.secret = test_secret();
   const auto failed = make_control_mesh(options, {});
   EXPECT_EQ(failed.error().code, Code::unavailable);
   EXPECT_THAT(failed.error().message, HasSubstr("rank 0 must run on the rendezvous host"));

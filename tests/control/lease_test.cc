@@ -59,14 +59,15 @@ TEST(Lease, StoppedRankIsGivenUpByAllAndLearnsItWhenItGoesOn) {
       ASSERT_FALSE(failed.ok());
       EXPECT_EQ(failed.error().code, Code::peer_lost);
       EXPECT_EQ(failed.error().rank, Rank{stopped});
-      EXPECT_THAT(failed.error().message,
-                  MatchesRegex(text("plan: rank ", stopped, " is lost: it has not answered for [0-9.]+ m?s; its "
-                                    "process is stopped, or its host cannot be reached")));
+      EXPECT_THAT(failed.error().message, MatchesRegex(text("plan: rank ", stopped,
+                                                            " is lost: it has not answered for [0-9.]+ m?s; its "
+                                                            "process is stopped, or its host cannot be reached")));
       EXPECT_EQ(control.loss()->rank, Rank{stopped});
     });
     session.child.signal(SIGCONT);
-    EXPECT_THAT(session.child.next_line(),
-                MatchesRegex("[0-9] it gave this rank up: \"it has not answered for .*\"; was this process stopped\\?"));
+    EXPECT_THAT(
+        session.child.next_line(),
+        MatchesRegex("[0-9] it gave this rank up: \"it has not answered for .*\"; was this process stopped\\?"));
     EXPECT_EQ(session.child.next_line(), "left");
     for (const auto& survivor : session.survivors) EXPECT_EQ(survivor->loss()->rank, Rank{stopped});
   }
