@@ -20,6 +20,7 @@
 #include "runtime/control_fields.h"
 #include "runtime/control_host.h"
 #include "runtime/control_join.h"
+#include "runtime/control_lease.h"
 #include "runtime/control_places.h"
 
 namespace gossamer::runtime {
@@ -35,17 +36,14 @@ constexpr std::chrono::milliseconds leave_max{1000};
 constexpr std::chrono::milliseconds publish_max{20};
 // How long rank 0's verdict may take to come after the news of a death.
 constexpr std::chrono::milliseconds verdict_after_death_max{150};
-// How often in a lease each rank says that it is alive, and looks who else is.
-constexpr int beats_per_lease = 8;
 
 class Mesh final : public Control, private LinkOwner {
  public:
   explicit Mesh(const MeshOptions& options)
       : rank_(options.rank),
         rank_count_(options.rank_count),
-        lease_(options.lease_ns),
-        beat_(std::max<std::chrono::nanoseconds>(lease_ / beats_per_lease, std::chrono::milliseconds(1))),
-        collector_(options.rank_count) {}
+        collector_(options.rank_count),
+        lease_watch_(io_, options.lease_ns, [this] { beat(); }) {}
   ~Mesh() override;
 
   Status join(const MeshOptions& options, std::span<const Field> shared);
@@ -66,7 +64,6 @@ class Mesh final : public Control, private LinkOwner {
   void begin(Result<Links> joined);
   void on_message(Link& link, const wire::Message& message) override;
   void on_end(Link& link, const std::string& reason, LinkEnd end) override;
-  void plan_beat();
   void beat();
   void part_with(Rank rank);
   void take_being_given_up(Rank by, const std::string& reason);
@@ -84,8 +81,6 @@ class Mesh final : public Control, private LinkOwner {
 
   const Rank rank_;
   const std::uint32_t rank_count_;
-  const std::chrono::nanoseconds lease_;  // 0: none
-  const std::chrono::nanoseconds beat_;
   std::atomic<std::uint64_t> bytes_sent_{0};
   Descriptor event_;
 
@@ -103,8 +98,7 @@ class Mesh final : public Control, private LinkOwner {
   asio::steady_timer verdict_timer_{io_};
   asio::steady_timer own_verdict_timer_{io_};
   asio::steady_timer leave_timer_{io_};
-  asio::steady_timer beat_timer_{io_};
-  Time judged_from_;  // silence before this is nobody's fault
+  LeaseWatch lease_watch_;
   std::optional<Loss> death_known_;
   bool given_up_ = false;  // by a peer: it is this rank that is lost, for the others
   std::optional<Loss> leaving_known_;
@@ -184,8 +178,7 @@ void Mesh::begin(Result<Links> joined) {
       links_[rank]->set_owner(this);
       links_[rank]->read();
     }
-    judged_from_ = std::chrono::steady_clock::now();
-    if (lease_.count() > 0) plan_beat();
+    lease_watch_.start();
   }
   const std::lock_guard lock(mutex_);
   joined_ = joined.ok() ? Status() : Status(joined.error());
@@ -288,19 +281,8 @@ void Mesh::part_with(Rank rank) {
 
 // --- leases -------------------------------------------------------------------------------------
 
-void Mesh::plan_beat() {
-  beat_timer_.expires_after(beat_);
-  beat_timer_.async_wait([this](const error_code& error) {
-    if (!error) beat();
-  });
-}
-
 // Both sides of a lease: this rank says that it is alive, and gives up who did not for the lease's length.
 void Mesh::beat() {
-  const Time now = std::chrono::steady_clock::now();
-  // This process was stopped itself, or starved: what the others said meanwhile is still to be read, so each
-  // has a whole lease from here.
-  if (now - beat_timer_.expiry() > beat_) judged_from_ = now;
   wire::Message alive;
   alive.mutable_ping();
   for (const auto& link : links_) {
@@ -308,13 +290,11 @@ void Mesh::beat() {
   }
   for (std::uint32_t rank = 0; rank < rank_count_ && !leaving_ && !death_known_; ++rank) {
     if (!links_[rank]) continue;
-    const auto silence = now - std::max(links_[rank]->heard_at(), judged_from_);
-    if (silence < lease_) continue;
-    const auto silence_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(silence).count();
-    learn({Rank{rank}, text("it has not answered for ", format_duration(static_cast<std::uint64_t>(silence_ns)),
-                            "; its process is stopped, or its host cannot be reached")});
+    if (const auto silence_ns = lease_watch_.overdue_ns(*links_[rank])) {
+      learn({Rank{rank}, text("it has not answered for ", format_duration(*silence_ns),
+                              "; its process is stopped, or its host cannot be reached")});
+    }
   }
-  plan_beat();
 }
 
 // A process that was stopped and goes on. It tells nobody of a loss: for the others it is the one that is lost.
@@ -503,7 +483,7 @@ void Mesh::end_leaving() {
   }
   leave_timer_.cancel();
   collect_timer_.cancel();
-  beat_timer_.cancel();
+  lease_watch_.stop();
   const std::lock_guard lock(mutex_);
   leave_ended_ = true;
   changed_.notify_all();

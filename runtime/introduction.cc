@@ -7,10 +7,13 @@
 namespace gossamer::runtime {
 namespace {
 
-void append_number(Blob& blob, std::size_t number) {
-  const auto small = static_cast<std::uint32_t>(number);
-  const auto bytes = std::as_bytes(std::span(&small, 1));
-  blob.insert(blob.end(), bytes.begin(), bytes.end());
+// Behind its length; `at` moves on.
+void write_bytes(Blob& blob, std::size_t& at, const void* bytes, std::size_t count) {
+  const auto length = static_cast<std::uint32_t>(count);
+  std::memcpy(blob.data() + at, &length, sizeof length);
+  at += sizeof length;
+  if (count > 0) std::memcpy(blob.data() + at, bytes, count);
+  at += count;
 }
 
 // A number, or bytes behind their length; nothing when they do not fit.
@@ -43,14 +46,11 @@ class Reader {
 Blob encode_introduction(const Introduction& introduction) {
   const std::string host = introduction.host.substr(0, Introduction::host_bytes_max);
   GOSSAMER_CHECK(introduction.address.size() <= Introduction::address_bytes_max, "a transport's address is small");
-  Blob blob;
-  append_number(blob, Introduction::format_version);
-  append_number(blob, host.size());
-  const auto host_bytes = std::as_bytes(std::span(host));
-  blob.insert(blob.end(), host_bytes.begin(), host_bytes.end());
-  append_number(blob, introduction.address.size());
-  const auto address_bytes = std::as_bytes(std::span(introduction.address));
-  blob.insert(blob.end(), address_bytes.begin(), address_bytes.end());
+  Blob blob(3 * sizeof(std::uint32_t) + host.size() + introduction.address.size());
+  std::memcpy(blob.data(), &Introduction::format_version, sizeof Introduction::format_version);
+  std::size_t at = sizeof Introduction::format_version;
+  write_bytes(blob, at, host.data(), host.size());
+  write_bytes(blob, at, introduction.address.data(), introduction.address.size());
   return blob;
 }
 

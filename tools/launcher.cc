@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -15,7 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -23,6 +21,7 @@
 #include <memory>
 
 #include "tools/exit_codes.h"
+#include "tools/job_secret.h"
 #include "tools/line_relay.h"
 #include "tools/spawn.h"
 #include "tools/unique_descriptor.h"
@@ -63,36 +62,6 @@ Result<Listener> make_listener() {
   if (listen(out.socket.value(), SOMAXCONN) != 0) return failed("listen on");
   if (getsockname(out.socket.value(), reinterpret_cast<sockaddr*>(&address), &length) != 0) return failed("name");
   out.port = ntohs(address.sin_port);
-  return out;
-}
-
-// A random secret in memory that no name leads to, sealed against change; not open where the environment has a
-// secret for the peers already.
-Result<UniqueDescriptor> make_secret() {
-  const char* given = std::getenv("GOSSAMER_SECRET");
-  // A descriptor's number means something in the process that it was given to, and nothing in its children.
-  const bool inherited = given != nullptr && std::string_view(given).starts_with("fd:");
-  if (given != nullptr && *given != '\0' && !inherited) return UniqueDescriptor();
-  const auto failed = [](const char* what) {
-    return Error{Code::out_of_resources, text("cannot ", what, " for the session secret: ", std::strerror(errno))};
-  };
-  std::array<unsigned char, 32> random;
-  if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
-    return failed("get random numbers");
-  std::string digits;
-  for (const unsigned char byte : random) {
-    digits += "0123456789abcdef"[byte >> 4];
-    digits += "0123456789abcdef"[byte & 15];
-  }
-  const UniqueDescriptor low(memfd_create("gossamer-secret", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  UniqueDescriptor out(low.open() ? fcntl(low.value(), F_DUPFD_CLOEXEC, 10) : -1);
-  if (!out.open()) return failed("open memory");
-  const bool kept = fchmod(out.value(), S_IRUSR) == 0 &&
-                    ::write(out.value(), digits.data(), digits.size()) == static_cast<ssize_t>(digits.size()) &&
-                    fcntl(out.value(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
-  explicit_bzero(random.data(), random.size());
-  explicit_bzero(digits.data(), digits.size());
-  if (!kept) return failed("keep memory");
   return out;
 }
 
@@ -292,7 +261,7 @@ Status Job::start_peer(std::uint32_t rank, const std::string& path, const Inheri
 Status Job::start_peers(const std::string& path) {
   Result<Listener> listener = make_listener();
   if (!listener.ok()) return std::move(listener).error();
-  Result<UniqueDescriptor> secret = make_secret();
+  Result<UniqueDescriptor> secret = make_job_secret();
   if (!secret.ok()) return std::move(secret).error();
   const Inherited inherited{*std::move(listener), *std::move(secret)};
   for (std::uint32_t rank = 0; rank < options_.rank_count && report_.exit_code == 0; ++rank) {
