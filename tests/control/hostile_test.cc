@@ -15,8 +15,14 @@
 namespace gossamer::runtime {
 namespace {
 
+// What lives on while the ranks come: clients, and a thread that makes more of them until it is stopped.
+struct Attack {
+  std::vector<RawClient> clients;
+  std::jthread crowd;
+};
+
 // Rank 0 of 3 waits, `attack` acts, and while its clients live ranks 1 and 2 come: within ten seconds all are in.
-void expect_session_during(const std::function<std::vector<RawClient>(const std::string& rendezvous)>& attack) {
+void expect_session_during(const std::function<Attack(const std::string& rendezvous)>& attack) {
   const std::size_t before = open_descriptors();
   {
     auto all = seats(3, own_rendezvous());
@@ -26,7 +32,7 @@ void expect_session_during(const std::function<std::vector<RawClient>(const std:
     }
     Joined zero = Error{Code::internal, ""};
     std::jthread host([&] { zero = make_control_mesh(all[0].options, {}); });
-    const std::vector<RawClient> clients = attack(all[0].options.rendezvous);
+    const Attack under_way = attack(all[0].options.rendezvous);
     const auto others = join_all({all[1], all[2]});
     host.join();
     EXPECT_TRUE(zero.ok()) << zero.error().message;
@@ -59,7 +65,7 @@ TEST(Hostile, RandomBytesAtEachStageDoNoHarm) {
       }
       client.send_bytes(bytes);
     }
-    return clients;
+    return Attack{std::move(clients), {}};
   });
 }
 
@@ -79,7 +85,7 @@ TEST(Hostile, HugeLengthAtEachStageIsRefused) {
         EXPECT_TRUE(client.closed_by_peer());
       }
     }
-    return clients;
+    return Attack{std::move(clients), {}};
   });
 }
 
@@ -105,32 +111,27 @@ TEST(Hostile, DribbleIsEndedInTime) {
       }
     }
     EXPECT_EQ(alive, 0u);
-    return clients;
+    return Attack{std::move(clients), {}};
   });
 }
 
 // Goal: many connections at once, at each stage, keep no rank out. Method: 300 that are silent, 300 that say Hello and
 // do not prove, and more of both while the ranks come.
 TEST(Hostile, CrowdKeepsNoRankOut) {
-  std::atomic<bool> stop{false};
-  std::vector<std::jthread> crowd;
   expect_session_during([&](const std::string& rendezvous) {
-    std::vector<RawClient> clients;
+    Attack attack;
     for (int i = 0; i < 600; ++i) {
-      RawClient& client = clients.emplace_back(rendezvous);
+      RawClient& client = attack.clients.emplace_back(rendezvous);
       if (i % 2 == 1) client.send(hello_with_nonce());
     }
-    crowd.emplace_back([&stop, rendezvous] {
-      // Ends when the ranks are in: then nobody listens there.
-      while (!stop.load()) {
+    attack.crowd = std::jthread([rendezvous](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
         RawClient client(rendezvous, std::chrono::milliseconds(1));
-        if (!client.connected()) return;
-        client.send(hello_with_nonce());
+        if (client.connected()) client.send(hello_with_nonce());
       }
     });
-    return clients;
+    return attack;
   });
-  stop.store(true);
 }
 
 // Lets everybody try to prove, and nobody in.
