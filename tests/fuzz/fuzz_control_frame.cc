@@ -70,8 +70,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string stream;
   std::vector<std::string> sent;
   std::vector<std::uint64_t> expected;
-  bool genuine = true;     // all so far
-  bool any_bytes = false;  // what ended it may be cut short, or announce too much
+  bool in_step = true;     // no frame was left out
+  bool genuine = true;     // the stream so far
+  bool any_bytes = false;  // what ended that may be cut short, or announce too much
   while (!input.empty() && stream.size() < stream_bytes_max) {
     const auto kind = input.take<std::uint8_t>() % 8;
     if (kind == 4 && !sent.empty()) {
@@ -88,16 +89,17 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     }
     const std::uint64_t sequence = sender.frames();
     std::string frame = sender.frame();
+    if (kind == 6) {
+      in_step = false;
+      continue;
+    }
     if (kind == 5) {
       const auto bit = input.take<std::uint16_t>() % (8 * frame.size());
       frame[bit / 8] = static_cast<char>(frame[bit / 8] ^ (1 << (bit % 8)));
       any_bytes = any_bytes || (genuine && bit < 32);
       genuine = false;
     }
-    if (kind == 6) {
-      genuine = false;  // as soon as another follows
-      continue;
-    }
+    genuine = genuine && in_step;
     sent.push_back(frame);
     stream += frame;
     if (genuine) expected.push_back(sequence);
