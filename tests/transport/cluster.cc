@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -19,13 +20,27 @@ std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* net
   return std::move(*transport);
 }
 
+std::vector<Backend> with_rdma(std::vector<Backend> backends) {
+  backends.insert(backends.end(), rdma_backends().begin(), rdma_backends().end());
+  return backends;
+}
+
 }  // namespace
 
+const std::vector<Backend>& rdma_backends() {
+  static const std::vector<Backend> backends = std::getenv("GOSSAMER_TEST_RDMA") == nullptr
+                                                   ? std::vector<Backend>{}
+                                                   : std::vector<Backend>{
+                                                         {"ucx_rc_verbs", "ucx", "rc_verbs,ud_verbs"},
+                                                     };
+  return backends;
+}
+
 const std::vector<Backend>& all_backends() {
-  static const std::vector<Backend> backends = {{"sim", "sim", ""},
-                                                {"ucx_posix", "ucx", "posix,self"},
-                                                {"ucx_sysv", "ucx", "sysv,self"},
-                                                {"ucx_tcp", "ucx", "tcp"}};
+  static const std::vector<Backend> backends = with_rdma({{"sim", "sim", ""},
+                                                          {"ucx_posix", "ucx", "posix,self"},
+                                                          {"ucx_sysv", "ucx", "sysv,self"},
+                                                          {"ucx_tcp", "ucx", "tcp"}});
   return backends;
 }
 

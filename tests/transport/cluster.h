@@ -24,6 +24,9 @@ struct Backend {
   friend std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
 };
 
+// Those that need an RDMA device: none unless GOSSAMER_TEST_RDMA is set, as it is in the machine of tests/rdma/run.
+[[nodiscard]] const std::vector<Backend>& rdma_backends();
+// All that can be tried here, those included.
 [[nodiscard]] const std::vector<Backend>& all_backends();
 
 // Memory registered with one endpoint, filled from a seed.
