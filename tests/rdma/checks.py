@@ -12,7 +12,7 @@ class Stack:
 
 
 # GID index 0 is the link-local address; with others UCX 1.13 aborts on soft-RoCE.
-UCX_DEVICE = {"UCX_NET_DEVICES": "rxe0:1", "UCX_IB_GID_INDEX": "0"}
+UCX_DEVICE = {"UCX_NET_DEVICES": "rxe0:1,lo", "UCX_IB_GID_INDEX": "0"}
 
 STACKS = (
     Stack("ucx_rc_verbs", "UCX rc_verbs", {"UCX_TLS": "rc_verbs,ud_verbs", **UCX_DEVICE}),
@@ -20,9 +20,10 @@ STACKS = (
 
 # Tests that are left out in the machine: a pattern of GoogleTest, and why.
 LEFT_OUT = {
+    "*AMessageOf64MebibytesArrivesWhole*": "the protocol of the 8 MiB that another test sends, eight times as long",
 }
 
-TESTS_LIMIT_S = 120
+TESTS_LIMIT_S = 150
 TRAIN_LIMIT_S = 60
 
 # A model of layers so narrow that no sum over a layer is split into blocks: Eigen takes the blocks' size from the
