@@ -1,20 +1,12 @@
 """One run of the virtual machine: its console as lines, its end as an exit status."""
-import ctypes
 import os
 import re
 import select
-import signal
 import subprocess
 import time
 
 EMULATOR = "qemu-system-x86_64"
 EXIT_LINE = re.compile(rb"rdma-guest: exit status (\d+)\s*$")  # said by guest/init
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-def die_with_parent():
-    """In the emulator's process: it must not outlive this program, however that ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def processor():
@@ -29,7 +21,9 @@ def processor():
 
 def command(kernel, image):
     # Software emulation: a machine that is virtual itself may have /dev/kvm and still not boot a stock kernel with it.
-    return [EMULATOR, "-accel", "tcg,thread=multi", "-cpu", processor(), "-smp", "2", "-m", "1024", "-nodefaults",
+    # It must not outlive this program, however that ends.
+    return ["setpriv", "--pdeathsig", "KILL",
+            EMULATOR, "-accel", "tcg,thread=multi", "-cpu", processor(), "-smp", "2", "-m", "1024", "-nodefaults",
             "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", kernel, "-initrd", image,
             "-append", "console=ttyS0 panic=-1 quiet mitigations=off"]
 
@@ -41,14 +35,15 @@ def boot(kernel, image, deadline_s, take_line):
     """
     end = time.monotonic() + deadline_s
     status = None
+    late = None, f"it did not end within {deadline_s:g} s; a slow host needs a longer --deadline"
     with subprocess.Popen(command(kernel, image), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, preexec_fn=die_with_parent) as emulator:
+                          stderr=subprocess.STDOUT) as emulator:
         try:
             rest = b""
             while True:
                 left = end - time.monotonic()
                 if left <= 0 or not select.select([emulator.stdout], [], [], left)[0]:
-                    return None, f"it did not end within {deadline_s:g} s; a slow host needs a longer --deadline"
+                    return late
                 data = os.read(emulator.stdout.fileno(), 65536)
                 if not data:
                     break
@@ -58,7 +53,9 @@ def boot(kernel, image, deadline_s, take_line):
                     status = int(found.group(1)) if found else status
                     if not found:
                         take_line(line.decode(errors="replace").rstrip("\r"))
-            code = emulator.wait()
+            code = emulator.wait(max(end - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            return late
         finally:
             emulator.kill()
     if status is not None:

@@ -25,15 +25,16 @@ std::vector<Backend> with_rdma(std::vector<Backend> backends) {
   return backends;
 }
 
+bool has_rdma() { return std::getenv("GOSSAMER_TEST_RDMA") != nullptr; }
+
 }  // namespace
 
+std::uint64_t allowance(std::uint64_t bound_ns) { return has_rdma() ? 4 * bound_ns : bound_ns; }
+
 const std::vector<Backend>& rdma_backends() {
-  static const std::vector<Backend> backends = std::getenv("GOSSAMER_TEST_RDMA") == nullptr
-                                                   ? std::vector<Backend>{}
-                                                   : std::vector<Backend>{
-                                                         {"ucx_rc_verbs", "ucx", "rc_verbs,ud_verbs"},
-                                                     };
-  return backends;
+  static const std::vector<Backend> none;
+  static const std::vector<Backend> backends = {{"ucx_rc_verbs", "ucx", "rc_verbs,ud_verbs"}};
+  return has_rdma() ? backends : none;
 }
 
 const std::vector<Backend>& all_backends() {

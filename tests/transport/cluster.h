@@ -29,6 +29,10 @@ struct Backend {
 // All that can be tried here, those included.
 [[nodiscard]] const std::vector<Backend>& all_backends();
 
+// How long something may take here that takes at most `bound_ns` on a host: more in the machine of tests/rdma/run,
+// which is emulated.
+[[nodiscard]] std::uint64_t allowance(std::uint64_t bound_ns);
+
 // Memory registered with one endpoint, filled from a seed.
 class Block {
  public:
