@@ -1,4 +1,4 @@
-# The control plane, a target of its own: it knows base, Boost.Asio and Protocol Buffers only.
+# The control plane, a target of its own: it knows base, Boost.Asio, Protocol Buffers and libsodium only.
 set(control_generated ${CMAKE_CURRENT_BINARY_DIR}/generated)
 add_custom_command(
   OUTPUT ${control_generated}/runtime/control.pb.cc ${control_generated}/runtime/control.pb.h
@@ -13,12 +13,12 @@ target_link_libraries(gossamer_control_wire PUBLIC protobuf::libprotobuf-lite Th
 
 set(control_sources
   control_address.cc control_alone.cc control_call.cc control_collect.cc control_connect.cc control_door.cc control_fields.cc
-  control_host.cc control_join.cc control_link.cc control_mesh.cc
-  control_places.cc control_sim.cc)
+  control_host.cc control_join.cc control_lease.cc control_link.cc control_mesh.cc
+  control_places.cc control_seal.cc control_secret.cc control_sim.cc)
 list(TRANSFORM control_sources PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 add_library(gossamer_control STATIC ${control_sources})
 target_include_directories(gossamer_control PUBLIC ${PROJECT_SOURCE_DIR})
-target_link_libraries(gossamer_control PUBLIC gossamer_base
+target_link_libraries(gossamer_control PUBLIC gossamer_base PkgConfig::SODIUM
                       PRIVATE gossamer_control_wire Boost::headers Threads::Threads $<BUILD_INTERFACE:gossamer_warnings>)
 # The generated header comes before the sources that include it.
 add_dependencies(gossamer_control gossamer_control_wire)

@@ -46,8 +46,8 @@ Host::Host(asio::io_context& io, const MeshOptions& options, std::span<const Fie
       deadline_(deadline),
       deadline_ns_(options.deadline_ns),
       members_(options.rank_count),
-      door_(io, std::move(listener), "rendezvous " + address_, bytes_sent,
-            [this](const std::shared_ptr<Link>& link, const wire::Message& message) { return admit(link, message); }) {
+      door_(io, {std::move(listener), "rendezvous " + address_}, bytes_sent, options.secret, *this) {
+  door_.set_session(random_bytes(session_id_bytes));
   Member& self = members_[0];
   self.came = self.ready = self.told = true;
   self.hello.set_process(process_);
@@ -58,29 +58,60 @@ void Host::start() {
   door_.open();
 }
 
-bool Host::admit(const std::shared_ptr<Link>& link, const wire::Message& message) {
-  if (!message.has_hello() || message.hello().magic() != control_magic || phase_ == Phase::over) return false;
-  link->set_owner(this);
-  link->rank = message.hello().rank();
-  note(link, message.hello());
-  link->read();
+bool Host::admit(const std::shared_ptr<Link>& link, const wire::Message& first) {
+  if (!first.has_hello() || first.hello().magic() != control_magic || phase_ == Phase::over) return false;
+  link->rank = first.hello().rank();
+  note(link, first.hello());
   return true;
 }
 
+Result<bool> Host::may_prove(const wire::Message& first) {
+  const wire::Hello& hello = first.hello();
+  if (!first.has_hello() || hello.magic() != control_magic || phase_ == Phase::over) return false;
+  std::string words;
+  if (hello.protocol() != control_protocol) {
+    words = text("control protocol: rank 0 has ", control_protocol, ", rank ", hello.rank(), " has ", hello.protocol());
+  } else if (hello.nonce().empty()) {
+    words = text("session secret: rank 0 has one, rank ", hello.rank(), " has none");
+  } else {
+    return hello.nonce().size() == nonce_bytes;
+  }
+  words += text(" (", shown(hello.process()), "); all ranks need the same version and the same GOSSAMER_SECRET");
+  remark(words);
+  return Error{Code::mismatch, words, Rank{hello.rank()}};
+}
+
+void Host::note_forger(const Link& link, const wire::Message& first) {
+  remark(text("a peer at ", link.peer_text(), " that calls itself rank ", first.hello().rank(), " (",
+              shown(first.hello().process()), ") has another session secret"));
+}
+
+void Host::remark(std::string words) {
+  if (turned_away_++ == 0) first_turned_away_ = std::move(words);
+}
+
 void Host::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
-  const std::optional<Error> wrong = check_hello(hello);
-  const bool known = hello.rank() < members_.size();
-  if (wrong || phase_ != Phase::gathering) {
-    if (known) members_[hello.rank()].told = true;
-    if (phase_ != Phase::refused) {
-      GOSSAMER_CHECK(wrong.has_value(), "after all ranks came, one more is a second one");
-      telling_.push_back(link);
-      refuse(*wrong, Linger::yes);
-    } else {
-      tell_refusal(link);
-      finish_refusal_if_told();
-    }
-    return;
+  const std::optional<Objection> objection = object_to(hello);
+  if (phase_ == Phase::refused) {
+    if (hello.rank() < members_.size()) members_[hello.rank()].told = true;
+    link->set_owner(this);
+    tell_refusal(link);
+    link->read();
+    return finish_refusal_if_told();
+  }
+  if (objection && (!objection->ends_all || phase_ != Phase::gathering)) {
+    remark(objection->error.message);
+    wire::Message message;
+    set_error(*message.mutable_refusal(), objection->error);
+    link->send(message);
+    return link->close();
+  }
+  link->set_owner(this);
+  link->read();
+  if (objection) {
+    if (hello.rank() < members_.size()) members_[hello.rank()].told = true;
+    telling_.push_back(link);
+    return refuse(objection->error, Linger::yes);
   }
   Member& member = members_[hello.rank()];
   member.link = link;
@@ -100,16 +131,36 @@ void Host::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
   if (ranks_without(&Member::came).empty()) welcome_all();
 }
 
-std::optional<Error> Host::check_hello(const wire::Hello& hello) const {
+std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
   const Rank rank{hello.rank()};
-  const auto differs = [&](std::string_view name, std::uint64_t mine, std::uint64_t theirs) {
-    return Error{
-        Code::mismatch,
-        text(name, ": rank 0 has ", mine, ", rank ", rank.value, " has ", theirs, " (", shown(hello.process()), ")"),
-        rank};
+  const auto differs = [&](std::string_view name, const auto& mine, const auto& theirs) {
+    return Objection{
+        {Code::mismatch,
+         text(name, ": rank 0 has ", mine, ", rank ", rank.value, " has ", theirs, " (", shown(hello.process()), ")"),
+         rank},
+        true};
   };
   if (hello.protocol() != control_protocol) return differs("control protocol", control_protocol, hello.protocol());
+  if (!options_.secret.set() && !hello.nonce().empty()) return differs("session secret", "none", "one");
   if (hello.rank_count() != options_.rank_count) return differs("rank count", options_.rank_count, hello.rank_count());
+  if (auto wrong = check_place(hello)) return Objection{*std::move(wrong), false};
+  if (hello.listen_address().size() > listen_address_bytes_max) {
+    return Objection{{Code::mismatch,
+                      text("rank ", rank.value, " (", shown(hello.process()), ") gives an address of ",
+                           hello.listen_address().size(), " B to reach it at; expected a numeric one, of at most ",
+                           listen_address_bytes_max, " B"),
+                      rank},
+                     true};
+  }
+  const std::vector<Field> theirs = fields_of(hello);
+  if (const auto difference = first_difference({Rank{0}, shared_}, {rank, theirs})) {
+    return Objection{{Code::mismatch, *difference, rank}, true};
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> Host::check_place(const wire::Hello& hello) const {
+  const Rank rank{hello.rank()};
   if (rank.value >= options_.rank_count) {
     return Error{Code::mismatch, text("a peer (", shown(hello.process()), ") claims rank ", rank.value, " of ",
                                       options_.rank_count, "; the last rank is ", options_.rank_count - 1)};
@@ -119,17 +170,6 @@ std::optional<Error> Host::check_hello(const wire::Hello& hello) const {
                  text("two peers claim rank ", rank.value, ": ", shown(members_[rank.value].hello.process()), " and ",
                       shown(hello.process()), "; give each process a rank of its own"),
                  rank};
-  }
-  if (hello.listen_address().size() > listen_address_bytes_max) {
-    return Error{
-        Code::mismatch,
-        text("rank ", rank.value, " (", shown(hello.process()), ") gives an address of ", hello.listen_address().size(),
-             " B to reach it at; expected a numeric one, of at most ", listen_address_bytes_max, " B"),
-        rank};
-  }
-  const std::vector<Field> theirs = fields_of(hello);
-  if (const auto difference = first_difference({Rank{0}, shared_}, {rank, theirs})) {
-    return Error{Code::mismatch, *difference, rank};
   }
   return std::nullopt;
 }
@@ -153,7 +193,7 @@ void Host::on_message(Link& link, const wire::Message& message) {
   if (!message.has_ready() || phase_ != Phase::meshing) {
     const std::shared_ptr<Link> keep = link.shared_from_this();
     link.close();
-    return on_end(link, "it sent a message that has no place in joining", true);
+    return on_end(link, "it sent a message that has no place in joining", LinkEnd::malformed);
   }
   if (!message.ready().trouble().empty()) {
     refuse({Code::unavailable, shown(message.ready().trouble()), Rank{link.rank}}, Linger::yes);
@@ -164,7 +204,7 @@ void Host::on_message(Link& link, const wire::Message& message) {
   link.read();
 }
 
-void Host::on_end(Link& link, const std::string& reason, bool) {
+void Host::on_end(Link& link, const std::string& reason, LinkEnd) {
   if (phase_ == Phase::refused) {
     std::erase_if(telling_, [&](const std::shared_ptr<Link>& told) { return told.get() == &link; });
     return finish_refusal_if_told();
@@ -202,9 +242,13 @@ void Host::deadline_passed() {
   if (phase_ == Phase::refused) return finish(*refusal_);
   const bool gathering = phase_ == Phase::gathering;
   const std::vector<Rank> missing = ranks_without(gathering ? &Member::came : &Member::ready);
+  const std::string besides =
+      turned_away_ == 0 ? std::string()
+                        : text("; ", turned_away_, turned_away_ == 1 ? " connection was" : " connections were",
+                               " turned away, the first one because: ", first_turned_away_);
   refuse({Code::deadline,
           gathering ? text(name_ranks(missing), " of ", options_.rank_count, " did not come to ", address_, " within ",
-                           format_duration(deadline_ns_))
+                           format_duration(deadline_ns_), besides)
                     : text(name_ranks(missing), " of ", options_.rank_count,
                            " did not connect to all their peers within ", format_duration(deadline_ns_)),
           missing.front()},

@@ -30,16 +30,22 @@ using JoinDone = std::function<void(Result<Links>)>;
 //     |---- Ready ---->|<---- Ready ------|    all are ready:
 //     |<--- Start -----|----- Start ----->|
 //
+// With a secret, a Challenge and a Proof follow each Hello and MeshHello, and a Noted each of these Proofs.
+//
 // The first thing that is wrong goes as Refusal to all that came, and for a moment to those that still
-// come. Runs in the service thread; destroyed only when its io_context has stopped.
-class Host final : public LinkOwner {
+// come. One that does not know the secret, or claims another's rank, is turned away alone: the session can
+// do without it. Runs in the service thread; destroyed only when its io_context has stopped.
+class Host final : public LinkOwner, public DoorKeeper {
  public:
   Host(boost::asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Descriptor listener,
        Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done);
 
   void start();
   void on_message(Link& link, const wire::Message& message) override;
-  void on_end(Link& link, const std::string& reason, bool malformed) override;
+  void on_end(Link& link, const std::string& reason, LinkEnd end) override;
+  bool admit(const std::shared_ptr<Link>& link, const wire::Message& first) override;
+  Result<bool> may_prove(const wire::Message& first) override;
+  void note_forger(const Link& link, const wire::Message& first) override;
 
  private:
   enum class Phase { gathering, meshing, refused, over };
@@ -51,9 +57,15 @@ class Host final : public LinkOwner {
     bool told = false;  // of the refusal
   };
 
-  bool admit(const std::shared_ptr<Link>& link, const wire::Message& message);
+  struct Objection {
+    Error error;
+    bool ends_all;  // the session cannot be without this rank, or with it
+  };
+
   void note(const std::shared_ptr<Link>& link, const wire::Hello& hello);
-  [[nodiscard]] std::optional<Error> check_hello(const wire::Hello& hello) const;
+  [[nodiscard]] std::optional<Objection> object_to(const wire::Hello& hello) const;
+  [[nodiscard]] std::optional<Error> check_place(const wire::Hello& hello) const;
+  void remark(std::string words);
   void welcome_all();
   void start_all();
   void watch_deadline();
@@ -78,6 +90,8 @@ class Host final : public LinkOwner {
   std::vector<Member> members_;
   std::vector<std::shared_ptr<Link>> telling_;  // links that carry the refusal and have not ended
   std::optional<Error> refusal_;
+  std::string first_turned_away_;  // why; for the error at the deadline
+  std::uint64_t turned_away_ = 0;
   bool linger_ = false;
   Door door_;
 };

@@ -34,7 +34,7 @@ wire::Hello hello_with(std::span<const Field> shared) {
 
 }  // namespace
 
-std::size_t hello_bytes(std::span<const Field> shared) { return hello_with(shared).ByteSizeLong() + 256; }
+std::size_t hello_bytes(std::span<const Field> shared) { return hello_with(shared).ByteSizeLong() + 512; }
 
 Joiner::Joiner(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
                Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
@@ -49,9 +49,11 @@ Joiner::Joiner(asio::io_context& io, const MeshOptions& options, std::span<const
       done_(std::move(done)),
       timer_(io),
       links_(options.rank_count),
-      door_(io, std::move(places.listener),
-            text("listener ", endpoint_text(listening_), " of rank ", options.rank.value), bytes_sent,
-            [this](const std::shared_ptr<Link>& link, const wire::Message& message) { return admit(link, message); }) {
+      reaching_(options.rank_count),
+      lower_names_(options.rank_count),
+      door_(io,
+            {std::move(places.listener), text("listener ", endpoint_text(listening_), " of rank ", options.rank.value)},
+            bytes_sent, options.secret, *this) {
   hello_.set_rank(options.rank.value);
   hello_.set_rank_count(options.rank_count);
   hello_.set_deadline_ns(options.deadline_ns);
@@ -88,19 +90,44 @@ void Joiner::say_hello(asio::ip::tcp::socket socket) {
   hello_.set_listen_address((listening.is_unspecified() ? link->local_address() : listening).to_string());
   const auto remaining = std::chrono::nanoseconds(deadline_ - std::chrono::steady_clock::now()).count();
   hello_.set_remaining_ns(remaining > 0 ? static_cast<std::uint64_t>(remaining) : 0);
+  if (options_.secret.set()) {
+    link->keep_transcript();
+    hello_.set_nonce(random_bytes(nonce_bytes));  // of this connection alone
+  }
   wire::Message message;
   *message.mutable_hello() = hello_;
   link->send(message);
   link->read();
 }
 
+void Joiner::prove(Link& link) {
+  link.authenticate(options_.secret.key(), Side::initiator);
+  wire::Message proof;
+  proof.mutable_proof();
+  link.send(proof);
+  link.read();
+}
+
 void Joiner::on_message(Link& link, const wire::Message& message) {
+  if (link.rank != 0) return on_lower_message(link, message);
+  const bool needs_proof = options_.secret.set() && !link.authenticated();
+  if (needs_proof && message.has_noted()) {
+    return finish(Error{Code::mismatch,
+                        text("session secret: rank 0 at the rendezvous ", rendezvous_, " has none, rank ",
+                             options_.rank.value, " has one; give all ranks the same GOSSAMER_SECRET"),
+                        options_.rank});
+  }
   switch (message.kind_case()) {
+    case wire::Message::kChallenge:
+      if (!needs_proof || message.challenge().nonce().size() != nonce_bytes) break;
+      session_ = message.challenge().session();
+      door_.set_session(session_);
+      return prove(link);
     case wire::Message::kNoted:
       noted_ = true;
       return link.read();
     case wire::Message::kWelcome:
-      if (welcomed_ || message.welcome().members_size() != static_cast<int>(options_.rank_count)) break;
+      if (welcomed_ || !noted_ || message.welcome().members_size() != static_cast<int>(options_.rank_count)) break;
       welcomed_ = true;
       connect_to_lower(message.welcome());
       return link.read();
@@ -117,9 +144,17 @@ void Joiner::on_message(Link& link, const wire::Message& message) {
                                      "rank 0 of another version?")});
 }
 
-void Joiner::on_end(Link&, const std::string& reason, bool malformed) {
+void Joiner::on_end(Link& link, const std::string& reason, LinkEnd end) {
   if (!done_) return;
-  if (malformed) {
+  if (link.rank != 0) return say_unreachable(link.rank, reason);
+  if (end == LinkEnd::forged && !noted_) {
+    return finish(Error{
+        Code::mismatch,
+        text("session secret: that of rank ", options_.rank.value, " differs from that of rank 0 at the rendezvous ",
+             rendezvous_, "; give all ranks the same GOSSAMER_SECRET"),
+        options_.rank});
+  }
+  if (end == LinkEnd::malformed) {
     return finish(
         Error{Code::unavailable, text("what listens at the rendezvous ", rendezvous_,
                                       " is no rank 0 of Gossamer: ", reason, "; is the port another program's?")});
@@ -144,20 +179,12 @@ void Joiner::connect_to_lower(const wire::Welcome& welcome) {
     const Endpoint endpoint(address, static_cast<std::uint16_t>(member.listen_port()));
     const Time now = std::chrono::steady_clock::now();
     const Connector::Until until{std::min(deadline_, now + mesh_connect_max), now + mesh_refused_max};
-    const auto key = member.key();
-    auto connected = [this, rank, key, name = endpoint_text(endpoint)](Result<asio::ip::tcp::socket> socket) {
-      if (!socket.ok()) {
-        return say_ready(text("rank ", options_.rank.value, " could not connect to rank ", rank, " at ", name, ": ",
-                              socket.error().message, "; can its bind_host be reached from there?"));
-      }
+    lower_names_[rank] = endpoint_text(endpoint);
+    auto connected = [this, rank, key = member.key()](Result<asio::ip::tcp::socket> socket) {
+      if (!socket.ok()) return say_unreachable(rank, socket.error().message);
       const auto link = std::make_shared<Link>(*std::move(socket), bytes_sent_);
-      links_[rank] = link;
-      wire::Message message;
-      message.mutable_mesh_hello()->set_magic(control_magic);
-      message.mutable_mesh_hello()->set_rank(options_.rank.value);
-      message.mutable_mesh_hello()->set_key(key);
-      link->send(message);
-      say_ready_if_complete();
+      link->rank = rank;
+      say_mesh_hello(link, key);
     };
     connectors_.push_back(std::make_shared<Connector>(io_, std::vector{endpoint}, until, std::move(connected)));
     connectors_.back()->start();
@@ -165,14 +192,63 @@ void Joiner::connect_to_lower(const wire::Welcome& welcome) {
   say_ready_if_complete();
 }
 
-bool Joiner::admit(const std::shared_ptr<Link>& link, const wire::Message& message) {
-  const wire::MeshHello& hello = message.mesh_hello();
-  const bool ours = message.has_mesh_hello() && hello.magic() == control_magic && hello.key() == hello_.key() &&
-                    hello.rank() > options_.rank.value && hello.rank() < options_.rank_count && done_ &&
-                    !links_[hello.rank()];
-  if (!ours) return false;
+// With a secret, a link counts when the lower rank has proved that it knows it, too.
+void Joiner::say_mesh_hello(const std::shared_ptr<Link>& link, std::uint64_t key) {
+  wire::Message message;
+  wire::MeshHello& hello = *message.mutable_mesh_hello();
+  hello.set_magic(control_magic);
+  hello.set_rank(options_.rank.value);
+  hello.set_key(key);
+  hello.set_to_rank(link->rank);
+  if (!options_.secret.set()) {
+    link->send(message);
+    links_[link->rank] = link;
+    return say_ready_if_complete();
+  }
+  hello.set_nonce(random_bytes(nonce_bytes));
+  hello.set_session(session_);
+  reaching_[link->rank] = link;
+  link->set_owner(this);
+  link->keep_transcript();
+  link->send(message);
+  link->read();
+}
+
+void Joiner::on_lower_message(Link& link, const wire::Message& message) {
+  if (message.has_challenge() && !link.authenticated()) return prove(link);
+  if (message.has_noted() && link.authenticated()) {
+    link.set_owner(nullptr);
+    links_[link.rank] = std::exchange(reaching_[link.rank], nullptr);
+    return say_ready_if_complete();
+  }
+  say_unreachable(link.rank, "what listens there does not know the session secret");
+}
+
+void Joiner::say_unreachable(std::uint32_t rank, const std::string& reason) {
+  say_ready(text("rank ", options_.rank.value, " could not connect to rank ", rank, " at ", lower_names_[rank], ": ",
+                 reason, "; can its bind_host be reached from there?"));
+}
+
+bool Joiner::fits(const wire::Message& first) const {
+  const wire::MeshHello& hello = first.mesh_hello();
+  return first.has_mesh_hello() && hello.magic() == control_magic && hello.key() == hello_.key() &&
+         hello.session() == session_ && hello.to_rank() == options_.rank.value && hello.rank() > options_.rank.value &&
+         hello.rank() < options_.rank_count && done_ && !links_[hello.rank()];
+}
+
+Result<bool> Joiner::may_prove(const wire::Message& first) {
+  return fits(first) && first.mesh_hello().nonce().size() == nonce_bytes;
+}
+
+bool Joiner::admit(const std::shared_ptr<Link>& link, const wire::Message& first) {
+  if (!fits(first)) return false;
+  if (options_.secret.set()) {
+    wire::Message noted;
+    noted.mutable_noted();
+    link->send(noted);
+  }
   // Not read before Start: what it says by then is for the mesh.
-  links_[hello.rank()] = link;
+  links_[first.mesh_hello().rank()] = link;
   say_ready_if_complete();
   return true;
 }
@@ -228,6 +304,9 @@ void Joiner::finish(Result<Links> result) {
     for (const auto& link : links_) {
       if (link) link->close();
     }
+  }
+  for (const auto& link : reaching_) {
+    if (link) link->close();
   }
   const JoinDone done = std::exchange(done_, nullptr);
   if (done) done(std::move(result));

@@ -19,21 +19,27 @@
 namespace gossamer::runtime {
 
 // Runs in the service thread; destroyed only when its io_context has stopped.
-class Joiner final : public LinkOwner {
+class Joiner final : public LinkOwner, public DoorKeeper {
  public:
   Joiner(boost::asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
          Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done);
 
   void start();
   void on_message(Link& link, const wire::Message& message) override;
-  void on_end(Link& link, const std::string& reason, bool malformed) override;
+  void on_end(Link& link, const std::string& reason, LinkEnd end) override;
+  bool admit(const std::shared_ptr<Link>& link, const wire::Message& first) override;
+  Result<bool> may_prove(const wire::Message& first) override;
+  void note_forger(const Link&, const wire::Message&) override {}
 
  private:
   void connect_to_rendezvous();
   void say_hello(boost::asio::ip::tcp::socket socket);
   void connect_to_lower(const wire::Welcome& welcome);
-  void connected_to(std::uint32_t rank, const std::string& address, Result<boost::asio::ip::tcp::socket> socket);
-  bool admit(const std::shared_ptr<Link>& link, const wire::Message& message);
+  void prove(Link& link);
+  void say_mesh_hello(const std::shared_ptr<Link>& link, std::uint64_t key);
+  void on_lower_message(Link& link, const wire::Message& message);
+  void say_unreachable(std::uint32_t rank, const std::string& reason);
+  [[nodiscard]] bool fits(const wire::Message& first) const;
   void say_ready(const std::string& trouble);
   void say_ready_if_complete();
   [[nodiscard]] bool complete() const;
@@ -55,7 +61,10 @@ class Joiner final : public LinkOwner {
   std::string trouble_ = "no answer to the connection attempt";  // why it is not noted yet
   bool noted_ = false;
   bool welcomed_ = false;
+  std::string session_;  // rank 0's; empty without a secret
   Links links_;
+  Links reaching_;                        // to lower ranks that have not proved that they know the secret
+  std::vector<std::string> lower_names_;  // where each lower rank listens
   Door door_;
 };
 

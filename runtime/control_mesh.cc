@@ -20,6 +20,7 @@
 #include "runtime/control_fields.h"
 #include "runtime/control_host.h"
 #include "runtime/control_join.h"
+#include "runtime/control_lease.h"
 #include "runtime/control_places.h"
 
 namespace gossamer::runtime {
@@ -39,7 +40,10 @@ constexpr std::chrono::milliseconds verdict_after_death_max{150};
 class Mesh final : public Control, private LinkOwner {
  public:
   explicit Mesh(const MeshOptions& options)
-      : rank_(options.rank), rank_count_(options.rank_count), collector_(options.rank_count) {}
+      : rank_(options.rank),
+        rank_count_(options.rank_count),
+        collector_(options.rank_count),
+        lease_watch_(io_, options.lease_ns, [this] { beat(); }) {}
   ~Mesh() override;
 
   Status join(const MeshOptions& options, std::span<const Field> shared);
@@ -59,7 +63,10 @@ class Mesh final : public Control, private LinkOwner {
   void serve();
   void begin(Result<Links> joined);
   void on_message(Link& link, const wire::Message& message) override;
-  void on_end(Link& link, const std::string& reason, bool malformed) override;
+  void on_end(Link& link, const std::string& reason, LinkEnd end) override;
+  void beat();
+  void part_with(Rank rank);
+  void take_being_given_up(Rank by, const std::string& reason);
   void bid_good_bye(Link& link, const wire::Goodbye& message);
   void contribute(wire::Collect part);
   void take_part(Rank rank, wire::Collect part);
@@ -91,7 +98,9 @@ class Mesh final : public Control, private LinkOwner {
   asio::steady_timer verdict_timer_{io_};
   asio::steady_timer own_verdict_timer_{io_};
   asio::steady_timer leave_timer_{io_};
+  LeaseWatch lease_watch_;
   std::optional<Loss> death_known_;
+  bool given_up_ = false;  // by a peer: it is this rank that is lost, for the others
   std::optional<Loss> leaving_known_;
   std::optional<Loss> host_left_;
   bool leaving_ = false;
@@ -127,12 +136,16 @@ Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
     return Error{Code::out_of_resources, "cannot open an event descriptor; raise the limit of open files (ulimit -n)"};
   }
 
+  // Ranks that beat at different rates would give each other up.
+  std::vector<Field> all_shared(shared.begin(), shared.end());
+  all_shared.push_back({"lease", options.lease_ns == 0 ? "off" : format_duration(options.lease_ns)});
+
   const auto done = [this](Result<Links> links) { begin(std::move(links)); };
   if (rank_.value == 0) {
-    host_.emplace(io_, options, shared, std::move(places.listener), deadline, bytes_sent_, done);
+    host_.emplace(io_, options, all_shared, std::move(places.listener), deadline, bytes_sent_, done);
     asio::post(io_, [this] { host_->start(); });
   } else {
-    joiner_.emplace(io_, options, shared, std::move(places), deadline, bytes_sent_, done);
+    joiner_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
     asio::post(io_, [this] { joiner_->start(); });
   }
 
@@ -165,6 +178,7 @@ void Mesh::begin(Result<Links> joined) {
       links_[rank]->set_owner(this);
       links_[rank]->read();
     }
+    lease_watch_.start();
   }
   const std::lock_guard lock(mutex_);
   joined_ = joined.ok() ? Status() : Status(joined.error());
@@ -180,7 +194,11 @@ void Mesh::on_message(Link& link, const wire::Message& message) {
       break;
     case wire::Message::kPeerLost: {
       const wire::Loss& loss = message.peer_lost().loss();
-      if (loss.rank() < rank_count_) learn({Rank{loss.rank()}, shown(loss.reason())});
+      if (loss.rank() == rank_.value) {
+        take_being_given_up(from, shown(loss.reason()));
+      } else if (loss.rank() < rank_count_) {
+        learn({Rank{loss.rank()}, shown(loss.reason())});
+      }
       break;
     }
     case wire::Message::kGoodbye:
@@ -194,7 +212,7 @@ void Mesh::on_message(Link& link, const wire::Message& message) {
     default: {
       const auto keep = link.shared_from_this();
       link.close();
-      return on_end(link, "it sent a message that has no place in a session", true);
+      return on_end(link, "it sent a message that has no place in a session", LinkEnd::malformed);
     }
   }
   link.read();
@@ -204,14 +222,14 @@ void Mesh::bid_good_bye(Link& link, const wire::Goodbye& message) {
   const Rank from{link.rank};
   link.close();
   links_[from.value].reset();
-  if (message.has_loss() && message.loss().rank() < rank_count_) {
+  if (message.has_loss() && message.loss().rank() < rank_count_ && message.loss().rank() != rank_.value) {
     learn({Rank{message.loss().rank()}, shown(message.loss().reason())});
   }
   learn({from, "it left the session", true});
   end_leaving_if_alone();
 }
 
-void Mesh::on_end(Link& link, const std::string& reason, bool) {
+void Mesh::on_end(Link& link, const std::string& reason, LinkEnd) {
   const Rank from{link.rank};
   links_[from.value].reset();
   learn({from, reason});
@@ -243,13 +261,48 @@ void Mesh::learn(Loss loss) {
   for (const auto& link : links_) {
     if (!link) continue;
     link->send(message);
-    drained = drained && link->drained();
+    drained = drained && (link->drained() || link->rank == death_known_->rank.value);
   }
+  part_with(death_known_->rank);
   if (drained) return publish_death();
   publish_timer_.expires_after(publish_max);
   publish_timer_.async_wait([this](const error_code& error) {
     if (!error) publish_death();
   });
+}
+
+// What was said to it goes out when it reads; nothing more is said, and nothing it says counts.
+void Mesh::part_with(Rank rank) {
+  const std::shared_ptr<Link> link = std::exchange(links_[rank.value], nullptr);
+  if (!link) return;
+  link->set_owner(nullptr);
+  link->finish();
+}
+
+// --- leases -------------------------------------------------------------------------------------
+
+// Both sides of a lease: this rank says that it is alive, and gives up who did not for the lease's length.
+void Mesh::beat() {
+  wire::Message alive;
+  alive.mutable_ping();
+  for (const auto& link : links_) {
+    if (link) link->send(alive);
+  }
+  for (std::uint32_t rank = 0; rank < rank_count_ && !leaving_ && !death_known_; ++rank) {
+    if (!links_[rank]) continue;
+    if (const auto silence_ns = lease_watch_.overdue_ns(*links_[rank])) {
+      learn({Rank{rank}, text("it has not answered for ", format_duration(*silence_ns),
+                              "; its process is stopped, or its host cannot be reached")});
+    }
+  }
+}
+
+// A process that was stopped and goes on. It tells nobody of a loss: for the others it is the one that is lost.
+void Mesh::take_being_given_up(Rank by, const std::string& reason) {
+  if (leaving_ || death_known_) return;
+  given_up_ = true;
+  death_known_ = Loss{by, text("it gave this rank up: \"", reason, "\"; was this process stopped?")};
+  publish_death();
 }
 
 void Mesh::publish_death() {
@@ -402,7 +455,7 @@ void Mesh::start_leaving() {
   leaving_ = true;
   wire::Message message;
   message.mutable_goodbye();
-  if (death_known_) {
+  if (death_known_ && !given_up_) {
     message.mutable_goodbye()->mutable_loss()->set_rank(death_known_->rank.value);
     message.mutable_goodbye()->mutable_loss()->set_reason(death_known_->reason);
   }
@@ -430,6 +483,7 @@ void Mesh::end_leaving() {
   }
   leave_timer_.cancel();
   collect_timer_.cancel();
+  lease_watch_.stop();
   const std::lock_guard lock(mutex_);
   leave_ended_ = true;
   changed_.notify_all();

@@ -5,6 +5,11 @@
 //   2. rank 0 waits for all, or fails on the first thing that is wrong, and tells every rank that came.
 //   3. each rank connects to all lower ones: the mesh. A connection that ends without a good-bye is a
 //      death, found within milliseconds; the finder tells all others before its caller knows.
+//   4. each rank says to all others that it is alive, several times in a lease, from its service thread.
+//      Whoever is silent for a lease is given up like a dead one, and told so should it come back.
+//
+// With a secret, both ends of every connection prove that they know it, and every frame carries a code
+// (control_seal.h). Nothing is encrypted.
 //
 // One service thread runs the mesh (Boost.Asio); messages are Protocol Buffers behind a 4-byte
 // little-endian length, at most 1 MiB each.
@@ -17,6 +22,7 @@
 
 #include "base/base.h"
 #include "runtime/control.h"
+#include "runtime/control_secret.h"
 
 namespace gossamer::runtime {
 
@@ -29,13 +35,16 @@ struct MeshOptions {
   int rendezvous_descriptor = -1;
   std::string bind_host = "127.0.0.1";         // where own listeners bind; loopback unless told otherwise
   std::uint64_t deadline_ns = 30'000'000'000;  // of the whole of make_control_mesh
+  Secret secret;                               // the same on every rank; without one, loopback only unless declined
+  std::uint64_t lease_ns = 5'000'000'000;      // the same on every rank; 0: off
 };
 
-// Joins the session. Errors: `mismatch` (a shared field differs, two peers with one rank, different
-// rank counts: field, both values and both ranks, on every rank that came), `deadline` ("ranks 2 and 3
-// of 4 did not come to 127.0.0.1:4711 within 30.0 s"; the earliest deadline of those that came counts),
-// `peer_lost` (one that came died before all had), `unavailable` (port in use, host unreachable:
-// says which address, the system's reason and what to do), `invalid_argument`. Blocks at most the
+// Joins the session. Errors: `mismatch` (a shared field, the lease or the rank count differs: field, both
+// values and both ranks, on every rank that came; on one alone: its secret differs, or another has its
+// rank), `deadline` ("ranks 2 and 3 of 4 did not come to 127.0.0.1:4711 within 30.0 s", and who was turned
+// away meanwhile; the earliest deadline of those that came counts), `peer_lost` (one that came died before
+// all had), `unavailable` (port in use, host unreachable: says which address, the system's reason and what
+// to do), `invalid_argument` (an address of other hosts without a secret, and more). Blocks at most the
 // deadline and half a second; after a mismatch, rank 0 stays up to one second for those still on their
 // way, so that they hear why.
 [[nodiscard]] Result<std::unique_ptr<Control>> make_control_mesh(const MeshOptions& options,

@@ -5,6 +5,9 @@ namespace {
 
 // A full mesh has P (P - 1) / 2 connections; beyond this a tree is due.
 constexpr std::uint32_t rank_count_max = 64;
+// Below this, a thread that waits for its turn would be taken for a stopped process.
+constexpr std::uint64_t lease_ns_min = 100'000'000;
+constexpr std::uint64_t lease_ns_max = 86'400'000'000'000;
 
 }  // namespace
 
@@ -19,6 +22,10 @@ Status check_options(const MeshOptions& options) {
   if (options.rank_count > rank_count_max) {
     return Error{Code::out_of_resources, text("the control mesh connects every pair, up to ", rank_count_max,
                                               " ranks; ", options.rank_count, " were asked for")};
+  }
+  if (options.lease_ns > lease_ns_max || (options.lease_ns > 0 && options.lease_ns < lease_ns_min)) {
+    return Error{Code::invalid_argument, text("the lease is ", format_duration(options.lease_ns), "; expected ",
+                                              format_duration(lease_ns_min), " to a day, or 0 for none")};
   }
   if (options.rendezvous_descriptor >= 0 && options.rank.value != 0) {
     return Error{Code::invalid_argument,
@@ -44,13 +51,21 @@ Result<Places> find_places(const MeshOptions& options, Time deadline) {
   }
   const auto bind = resolve({options.bind_host, 0}, deadline);
   GOSSAMER_TRY(bind);
-  if (all_loopback(*bind) && !all_loopback(places.endpoints)) {
+  const bool beyond = !all_loopback(places.endpoints);
+  if ((beyond || !all_loopback(*bind)) && !options.secret.set() && !options.secret.declined()) {
+    return Error{Code::invalid_argument,
+                 text(beyond ? "the rendezvous " : "bind_host ",
+                      beyond ? endpoint_text(places.endpoints.front()) : options.bind_host,
+                      " can be reached from other hosts, and the session has no secret: whoever reaches a listener "
+                      "could join. Give every rank the same secret (GOSSAMER_SECRET=file:PATH; `head -c 32 "
+                      "/dev/urandom | base64` makes one), or, on a network that you trust, say GOSSAMER_SECRET=none")};
+  }
+  if (beyond && all_loopback(*bind)) {
     return Error{Code::invalid_argument,
                  text("the rendezvous ", endpoint_text(places.endpoints.front()),
                       " is not a loopback address, but bind_host is ", options.bind_host,
-                      ": whoever reaches a listener can join, so Gossamer listens on loopback only until joiners are "
-                      "authenticated. On a network that you trust, set bind_host (GOSSAMER_BIND_HOST) to this host's "
-                      "address")};
+                      ", where other hosts cannot reach this rank: set bind_host (GOSSAMER_BIND_HOST) to this host's "
+                      "address, or to 0.0.0.0")};
   }
   if (places.listener.value() < 0) {
     auto opened = open_listener(options.rank.value == 0 ? places.endpoints.front() : bind->front());

@@ -18,7 +18,8 @@ struct Places {
 
 [[nodiscard]] Status check_options(const MeshOptions& options);
 
-// Resolves the rendezvous and opens or adopts the own listener, on loopback only unless told otherwise.
+// Resolves the rendezvous and opens or adopts the own listener. Beyond loopback only with a secret, or where
+// none was said to be wanted.
 [[nodiscard]] Result<Places> find_places(const MeshOptions& options, Time deadline);
 
 }  // namespace gossamer::runtime

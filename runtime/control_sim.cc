@@ -40,6 +40,7 @@ class SimControl final : public Control {
   }
 
   [[nodiscard]] std::optional<Loss> loss() const override {
+    if (const auto& given_up = hub_.ranks_[rank_.value].given_up) return given_up;
     const SimControlHub::Loser* known = nullptr;
     for (const SimControlHub::Loser& loser : hub_.losers_) {
       if (loser.known_ns > hub_.clock_.now_ns() || loser.loss.rank == rank_) continue;
@@ -82,13 +83,30 @@ std::unique_ptr<Control> SimControlHub::make_control(Rank rank) {
 }
 
 void SimControlHub::lose(Loss loss, std::uint64_t delay_ns) {
-  losers_.push_back({std::move(loss), clock_.now_ns() + delay_ns});
+  losers_.push_back({std::move(loss), clock_.now_ns() + delay_ns, false});
 }
 
 void SimControlHub::kill(Rank rank, std::uint64_t detection_delay_ns) {
   // The dead say no good-bye.
   if (std::exchange(ranks_.at(rank.value).left, true)) return;
   lose({rank, "its process ended (simulated)"}, detection_delay_ns);
+}
+
+void SimControlHub::stop(Rank rank, std::uint64_t lease_ns) {
+  if (lease_ns == 0 || ranks_.at(rank.value).left) return;
+  lose({rank, text("it has not answered for ", format_duration(lease_ns), " (simulated)")}, lease_ns);
+  losers_.back().stopped = true;
+}
+
+void SimControlHub::resume(Rank rank) {
+  const std::uint64_t now_ns = clock_.now_ns();
+  for (const Loser& loser : losers_) {
+    if (!loser.stopped || loser.loss.rank != rank || loser.known_ns > now_ns) continue;
+    const Rank by{rank.value == 0 ? 1u : 0u};
+    ranks_[rank.value].given_up = Loss{by, text("it gave this rank up: \"", loser.loss.reason, "\"")};
+  }
+  std::erase_if(
+      losers_, [&](const Loser& loser) { return loser.stopped && loser.loss.rank == rank && loser.known_ns > now_ns; });
 }
 
 void SimControlHub::set_gather(std::string subject, std::vector<Blob> blobs) {

@@ -5,12 +5,13 @@
 //     ones see a mismatch, and a rank that never comes is not missed;
 //   - all_gather() gives what the hub was told to give, whatever the ranks bring;
 //   - there is no event descriptor (-1): the driver asks loss() at each tick.
-// Losses, though, come exactly when they are scheduled, so a failure replays.
+// Losses, though, come exactly when they are scheduled, and leases run on the virtual clock, so a failure replays.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +32,12 @@ class SimControlHub {
   // death stays the one that loss() tells.
   void kill(Rank rank, std::uint64_t detection_delay_ns);
 
+  // From now on `rank` says nothing, until resume(). After `lease_ns` the others know that it is lost; 0:
+  // never. Whoever stops it also stops its progress.
+  void stop(Rank rank, std::uint64_t lease_ns);
+  // It goes on: as if nothing had been where the lease still ran, else it learns that it was given up.
+  void resume(Rank rank);
+
   // What every all_gather of `subject` gives each rank: one blob for each rank.
   void set_gather(std::string subject, std::vector<Blob> blobs);
 
@@ -39,10 +46,12 @@ class SimControlHub {
   struct Loser {
     Loss loss;
     std::uint64_t known_ns;
+    bool stopped;  // and not dead
   };
   struct RankState {
     std::uint64_t sequence = 0;
     bool left = false;
+    std::optional<Loss> given_up;  // as it hears of it, once it goes on
   };
   struct Given {
     Rank rank;

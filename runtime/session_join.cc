@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <bit>
-#include <cstring>
 #include <fstream>
 
 #include "runtime/control_mesh.h"
+#include "runtime/introduction.h"
 #include "runtime/session.h"
 #include "runtime/version.h"
 #include "sketch/sketch.h"
@@ -34,34 +34,6 @@ Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& set
   return Error{Code::invalid_argument, text("transport is \"", settings.transport, "\", expected \"ucx\"")};
 }
 
-// What one rank tells all others about itself.
-//   | length of host identity, 4 B | host identity | transport address |
-Blob make_introduction(const std::string& host, const transport::Address& address) {
-  const auto length = static_cast<std::uint32_t>(host.size());
-  Blob blob(sizeof length + host.size() + address.size());
-  std::memcpy(blob.data(), &length, sizeof length);
-  std::memcpy(blob.data() + sizeof length, host.data(), host.size());
-  std::memcpy(blob.data() + sizeof length + host.size(), address.data(), address.size());
-  return blob;
-}
-
-struct Introduction {
-  std::string host;
-  transport::Address address;
-};
-
-Result<Introduction> read_introduction(const Blob& blob, std::uint32_t rank) {
-  std::uint32_t length = 0;
-  if (blob.size() >= sizeof length) std::memcpy(&length, blob.data(), sizeof length);
-  if (blob.size() < sizeof length || length > blob.size() - sizeof length)
-    return Error{Code::malformed, text("the introduction of rank ", rank, " is cut short"), Rank{rank}};
-  const auto host_end = blob.begin() + sizeof length + length;
-  Introduction introduction;
-  introduction.host.assign(reinterpret_cast<const char*>(blob.data()) + sizeof length, length);
-  introduction.address.assign(host_end, blob.end());
-  return introduction;
-}
-
 // More ranks than cores: who spins keeps the core from the rank that it waits for.
 Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores) {
   return local_ranks > cores ? Patience{.spins = 20, .yields = 200} : Patience{.spins = 2'000, .yields = 200};
@@ -81,6 +53,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
       {"hash version", text(sketch::hash_version)},
       {"byte order", std::endian::native == std::endian::little ? "little" : "big"},
       {"transport", settings->transport},
+      {"job", settings->job},
   };
   MeshOptions mesh;
   mesh.rank = settings->rank;
@@ -89,6 +62,10 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   mesh.rendezvous_descriptor = settings->rendezvous_descriptor;
   mesh.bind_host = settings->bind_host;
   mesh.deadline_ns = settings->init_timeout_ns;
+  mesh.lease_ns = settings->lease_ns;
+  const auto secret = Secret::read(settings->secret);
+  GOSSAMER_TRY(secret);
+  mesh.secret = *secret;
   auto control = make_control_mesh(mesh, shared);
   GOSSAMER_TRY(control);
 
@@ -102,12 +79,12 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
 
   const std::string host = host_identity();
   auto blobs =
-      (*control)->all_gather("addresses", make_introduction(host, (*made)->address()), settings->init_timeout_ns);
+      (*control)->all_gather("addresses", encode_introduction({host, (*made)->address()}), settings->init_timeout_ns);
   GOSSAMER_TRY(blobs);
   transport::View view{Epoch{1}, settings->rank, {}};
   std::uint32_t local_ranks = 0;
   for (std::uint32_t r = 0; r < settings->rank_count; ++r) {
-    auto introduction = read_introduction((*blobs)[r], r);
+    auto introduction = decode_introduction((*blobs)[r], Rank{r});
     GOSSAMER_TRY(introduction);
     local_ranks += introduction->host == host ? 1u : 0u;
     view.addresses.push_back(std::move(introduction->address));

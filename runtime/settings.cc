@@ -10,6 +10,8 @@
 #include <string_view>
 #include <thread>
 
+#include "runtime/control_secret.h"
+
 extern char** environ;
 
 namespace gossamer::runtime {
@@ -35,10 +37,12 @@ enum Index : std::size_t {
   init_timeout,
   progress,
   threads,
-  pin_threads
+  pin_threads,
+  secret,
+  lease
 };
 
-constexpr std::array<SettingDefinition, 11> definitions = {{
+constexpr std::array<SettingDefinition, 13> definitions = {{
     {"rank", "GOSSAMER_RANK", "RANK", "0", "this process's rank, 0 to rank_count - 1"},
     {"rank_count", "GOSSAMER_RANK_COUNT", "WORLD_SIZE", "1", "how many ranks the session has"},
     {"rendezvous", "GOSSAMER_RENDEZVOUS", nullptr, "127.0.0.1:29400", "host:port where rank 0 listens"},
@@ -52,6 +56,9 @@ constexpr std::array<SettingDefinition, 11> definitions = {{
     {"threads", "GOSSAMER_THREADS", nullptr, "1",
      "threads that sketch and select, the caller's included; 0: every core"},
     {"pin_threads", "GOSSAMER_PIN_THREADS", nullptr, "no", "yes: bind each thread but the caller's to a core"},
+    {"secret", "GOSSAMER_SECRET", nullptr, "",
+     "where the session secret is: file:PATH, fd:N; none: no secret, anywhere"},
+    {"lease", "GOSSAMER_LEASE_S", nullptr, "5", "seconds of silence after which a rank is given up; 0: never"},
 }};
 
 constexpr const char* config_variable = "GOSSAMER_CONFIG";
@@ -147,6 +154,15 @@ Result<std::uint64_t> read_seconds(Index index, const Found& found) {
   return static_cast<std::uint64_t>(seconds * 1e9);
 }
 
+Result<std::uint64_t> read_lease(const Found& found) {
+  char* end = nullptr;
+  const double seconds = std::strtod(found.value.c_str(), &end);
+  const bool whole = !found.value.empty() && end == found.value.c_str() + found.value.size();
+  if (!whole || !(seconds == 0 || (seconds >= 0.1 && seconds <= 86'400.0)))
+    return wrong(lease, found, "a number of seconds from 0.1 to 86400, or 0 for none");
+  return static_cast<std::uint64_t>(seconds * 1e9);
+}
+
 Result<ProgressMode> read_progress(const Found& found) {
   if (found.value == "auto") return ProgressMode::automatic;
   if (found.value == "inline") return ProgressMode::inline_only;
@@ -173,6 +189,7 @@ void override_with(const SettingsRequest& request, FoundSettings& found) {
   set(transport, request.transport);
   set(job, request.job);
   set(threads, request.threads);
+  set(secret, request.secret);
   if (request.pin_threads) found[pin_threads] = {*request.pin_threads ? "yes" : "no", "api"};
 }
 
@@ -215,6 +232,15 @@ Result<Settings> resolve_settings(const SettingsRequest& request) {
   const auto pool = read_threads((*found)[threads], (*found)[pin_threads]);
   GOSSAMER_TRY(pool);
   settings.threads = *pool;
+  GOSSAMER_TRY(check_secret_source((*found)[secret].value));
+  settings.secret = (*found)[secret].value;
+  if (request.lease_ns) {
+    settings.lease_ns = *request.lease_ns;
+  } else {
+    const auto duration = read_lease((*found)[lease]);
+    GOSSAMER_TRY(duration);
+    settings.lease_ns = *duration;
+  }
   return settings;
 }
 
@@ -225,6 +251,10 @@ Result<std::vector<SettingLine>> describe_settings() {
   for (std::size_t i = 0; i < definitions.size(); ++i)
     lines.push_back(
         {definitions[i].name, definitions[i].variable, (*found)[i].value, (*found)[i].origin, definitions[i].meaning});
+  // A secret in the place of its source is not shown.
+  SettingLine& source = lines[secret];
+  if (!check_secret_source(source.value).ok()) source.value = "(not shown: expected file:PATH, fd:N or none)";
+  if (source.value.empty()) source.value = "(not set)";
   return lines;
 }
 

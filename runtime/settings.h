@@ -24,6 +24,8 @@ struct SettingsRequest {
   std::optional<ProgressMode> progress;
   std::optional<std::int64_t> threads;
   std::optional<bool> pin_threads;
+  std::optional<std::string> secret;
+  std::optional<std::uint64_t> lease_ns;
 };
 
 struct Settings {
@@ -37,6 +39,8 @@ struct Settings {
   std::uint64_t init_timeout_ns = 0;
   ProgressMode progress = ProgressMode::automatic;
   ThreadPoolConfig threads;
+  std::string secret;          // where the session secret is, never what it is: control_secret.h
+  std::uint64_t lease_ns = 0;  // 0: none
 };
 
 // One setting for people: its value, and who said so.

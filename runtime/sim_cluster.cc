@@ -25,7 +25,8 @@ SimCluster::SimCluster(const SimClusterOptions& options)
     : options_(options),
       network_(transport::make_sim_network(options.network, clock_)),
       hub_(options.rank_count, clock_),
-      dead_(options.rank_count, false) {}
+      dead_(options.rank_count, false),
+      stopped_(options.rank_count, false) {}
 
 Result<std::unique_ptr<SimCluster>> SimCluster::make(const SimClusterOptions& options) {
   if (options.rank_count == 0) return Error{Code::invalid_argument, "a cluster of zero ranks: expected at least one"};
@@ -56,10 +57,21 @@ void SimCluster::kill(Rank rank) {
   alarms_.push_back(clock_.now_ns() + options_.detection_delay_ns);
 }
 
+void SimCluster::stop(Rank rank) {
+  stopped_.at(rank.value) = true;
+  hub_.stop(rank, options_.lease_ns);
+  alarms_.push_back(clock_.now_ns() + options_.lease_ns);
+}
+
+void SimCluster::resume(Rank rank) {
+  stopped_.at(rank.value) = false;
+  hub_.resume(rank);
+}
+
 bool SimCluster::progress_all() {
   bool moved = false;
   for (std::uint32_t r = 0; r < rank_count(); ++r)
-    if (!dead_[r]) moved |= sessions_[r]->driver().progress();
+    if (!dead_[r] && !stopped_[r]) moved |= sessions_[r]->driver().progress();
   return moved;
 }
 
@@ -71,7 +83,7 @@ std::uint64_t SimCluster::next_event_ns() const {
   // A message that is due already waits for ranks that compute: their end is the next event.
   if (const auto network_ns = network_->next_event_ns()) consider(*network_ns);
   for (std::uint32_t r = 0; r < rank_count(); ++r)
-    if (!dead_[r]) consider(sessions_[r]->driver().busy_until_ns());
+    if (!dead_[r] && !stopped_[r]) consider(sessions_[r]->driver().busy_until_ns());
   for (const std::uint64_t alarm_ns : alarms_) consider(alarm_ns);
   return next;
 }

@@ -24,6 +24,7 @@ struct SimClusterOptions {
   transport::SimOptions network;
   ComputeCost compute;
   std::uint64_t detection_delay_ns = 1'000'000;  // from a death to the others' knowing of it
+  std::uint64_t lease_ns = 5'000'000'000;        // from a stop to that; 0: never
 };
 
 class SimCluster {
@@ -42,6 +43,11 @@ class SimCluster {
   // The rank's process dies now.
   void kill(Rank rank);
 
+  // The rank's process is stopped now, as by SIGSTOP: it makes no progress, and what is sent to it waits.
+  void stop(Rank rank);
+  // It goes on.
+  void resume(Rank rank);
+
   // Over every message delivered, in order.
   [[nodiscard]] std::uint64_t event_hash() const { return network_->event_hash(); }
 
@@ -57,6 +63,7 @@ class SimCluster {
   std::vector<transport::Address> addresses_;
   std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<bool> dead_;
+  std::vector<bool> stopped_;
   std::vector<std::uint64_t> alarms_;  // moments at which a loss becomes known
 };
 

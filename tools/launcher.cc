@@ -16,10 +16,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
 #include "tools/exit_codes.h"
+#include "tools/job_secret.h"
 #include "tools/line_relay.h"
 #include "tools/spawn.h"
 #include "tools/unique_descriptor.h"
@@ -121,8 +123,12 @@ class Job {
 
  private:
   Status start_peers(const std::string& path);
-  Status start_peer(std::uint32_t rank, const std::string& path, const Listener& listener);
-  [[nodiscard]] std::vector<std::string> environment(std::uint32_t rank, const Listener& listener) const;
+  struct Inherited {
+    Listener listener;        // rank 0's
+    UniqueDescriptor secret;  // every rank's; not open where the peers have one from elsewhere
+  };
+  Status start_peer(std::uint32_t rank, const std::string& path, const Inherited& inherited);
+  [[nodiscard]] std::vector<std::string> environment(std::uint32_t rank, const Inherited& inherited) const;
   void loop();
   void wait_for_something();
   void read_stream(Stream& stream);
@@ -175,14 +181,15 @@ void Job::fail(int exit_code, std::string message) {
   tell(report_.message);
 }
 
-std::vector<std::string> Job::environment(std::uint32_t rank, const Listener& listener) const {
+std::vector<std::string> Job::environment(std::uint32_t rank, const Inherited& inherited) const {
   std::vector<std::pair<std::string, std::string>> set = {
       {"GOSSAMER_RANK", std::to_string(rank)},
       {"GOSSAMER_RANK_COUNT", std::to_string(options_.rank_count)},
-      {"GOSSAMER_RENDEZVOUS", "127.0.0.1:" + std::to_string(listener.port)},
+      {"GOSSAMER_RENDEZVOUS", "127.0.0.1:" + std::to_string(inherited.listener.port)},
       {"GOSSAMER_JOB", report_.job},
   };
-  if (rank == 0) set.emplace_back("GOSSAMER_RENDEZVOUS_FD", std::to_string(listener.socket.value()));
+  if (rank == 0) set.emplace_back("GOSSAMER_RENDEZVOUS_FD", std::to_string(inherited.listener.socket.value()));
+  if (inherited.secret.open()) set.emplace_back("GOSSAMER_SECRET", text("fd:", inherited.secret.value()));
   set.insert(set.end(), options_.environment.begin(), options_.environment.end());
   std::vector<std::string> out;
   for (char** each = environ; *each != nullptr; ++each) {
@@ -196,10 +203,10 @@ std::vector<std::string> Job::environment(std::uint32_t rank, const Listener& li
   return out;
 }
 
-Status Job::start_peer(std::uint32_t rank, const std::string& path, const Listener& listener) {
+Status Job::start_peer(std::uint32_t rank, const std::string& path, const Inherited& inherited) {
   auto peer = std::make_unique<Peer>(
       Peer{{rank}, {}, {{{}, options_.output, LineRelay("")}, {{}, options_.errors, LineRelay("")}}, 0});
-  SpawnRequest request{path, options_.command, environment(rank, listener), -1, -1, -1, {}};
+  SpawnRequest request{path, options_.command, environment(rank, inherited), -1, -1, -1, {}};
   UniqueDescriptor own_ends[2];
   for (int i = 0; i < 2; ++i) {
     Stream& stream = peer->streams[i];
@@ -225,8 +232,9 @@ Status Job::start_peer(std::uint32_t rank, const std::string& path, const Listen
   request.errors = own_ends[1].value();
   if (rank == 0) {
     request.kept = options_.rank_0_descriptors;
-    request.kept.push_back(listener.socket.value());
+    request.kept.push_back(inherited.listener.socket.value());
   }
+  if (inherited.secret.open()) request.kept.push_back(inherited.secret.value());
   peer->start_ns = clock_.now_ns();
   Result<Spawned> spawned = spawn(request);
   if (!spawned.ok()) return std::move(spawned).error();
@@ -253,10 +261,13 @@ Status Job::start_peer(std::uint32_t rank, const std::string& path, const Listen
 Status Job::start_peers(const std::string& path) {
   Result<Listener> listener = make_listener();
   if (!listener.ok()) return std::move(listener).error();
+  Result<UniqueDescriptor> secret = make_job_secret();
+  if (!secret.ok()) return std::move(secret).error();
+  const Inherited inherited{*std::move(listener), *std::move(secret)};
   for (std::uint32_t rank = 0; rank < options_.rank_count && report_.exit_code == 0; ++rank) {
-    GOSSAMER_TRY(start_peer(rank, path, *listener));
+    GOSSAMER_TRY(start_peer(rank, path, inherited));
   }
-  return {};  // the launcher's copy of the socket closes here
+  return {};  // the launcher's copies of the descriptors close here
 }
 
 void Job::read_stream(Stream& stream) {

@@ -2,10 +2,12 @@
 //
 //   gossamer run ──fork──► rank 0   GOSSAMER_RANK=0, GOSSAMER_RENDEZVOUS_FD=n (a socket that listens already)
 //        │       ──fork──► rank 1   GOSSAMER_RANK=1, GOSSAMER_RENDEZVOUS=127.0.0.1:port
-//        │       ──fork──► ...
+//        │       ──fork──► ...      each: GOSSAMER_SECRET=fd:m (a random secret, in memory alone)
 //        └ one poll loop: signals, ends of peers, lines of peers, the own output
 //
-// The socket is bound before the first fork, so there is no port to guess and none to race for.
+// The socket is bound before the first fork, so there is no port to guess and none to race for. The secret is
+// in no environment, no command line and no file; it dies with the last descriptor. Who has set GOSSAMER_SECRET
+// to a file or to none keeps that.
 #pragma once
 
 #include <cstdint>

@@ -64,7 +64,9 @@ Action add_run_command(CLI::App& app, const std::vector<std::string>& program) {
   app.add_option("--json", config->json, "write how each peer ended to this file; - is stdout");
   app.footer(
       "Usage: gossamer run -n 4 -- PROGRAM ARGUMENTS\n"
-      "Each peer finds GOSSAMER_RANK, GOSSAMER_RANK_COUNT, GOSSAMER_RENDEZVOUS and GOSSAMER_JOB in its environment.\n"
+      "Each peer finds GOSSAMER_RANK, GOSSAMER_RANK_COUNT, GOSSAMER_RENDEZVOUS and GOSSAMER_JOB in its environment, "
+      "and\n"
+      "in GOSSAMER_SECRET the descriptor of a random secret, unless that variable names a file or says none already.\n"
       "Lines of the peers come with their rank in front. Rank 0 reads stdin unless it is a terminal; the others read "
       "nothing.\n"
       "Exit status: 0, or that of the first peer that failed (128 + signal), 2 usage, 124 timeout, 126 and 127 not "

@@ -107,6 +107,10 @@ gossamer_status read_config(const gossamer_config* given, gossamer::runtime::Set
   if (config.threads < 0 || config.pin_threads < 0 || config.pin_threads > 1)
     return fail_argument(function, text("threads is ", config.threads, " and pin_threads ", config.pin_threads,
                                         ", expected 0 or more, and 0 or 1"));
+  if (config.lease_ns < -1)
+    return fail_argument(function, text("lease_ns is ", config.lease_ns, ", expected -1 for no lease, or 0 or more"));
+  if (config.lease_ns != 0) request.lease_ns = config.lease_ns < 0 ? 0 : static_cast<uint64_t>(config.lease_ns);
+  request.secret = optional_text(config.secret);
   if (config.threads > 0) request.threads = config.threads;
   if (config.pin_threads == 1) request.pin_threads = true;
   if (config.rank >= 0) request.rank = config.rank;

@@ -110,8 +110,8 @@ typedef struct gossamer_config {
   int32_t rank_count; /* -1: GOSSAMER_RANK_COUNT, else WORLD_SIZE */
   const char*
       rendezvous;        /* "host:port" where rank 0 listens. NULL: GOSSAMER_RENDEZVOUS, else MASTER_ADDR:MASTER_PORT */
-  const char* bind_host; /* where listeners bind. NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Joiners are not
-                            authenticated: open it only on a network that you trust */
+  const char* bind_host; /* where listeners bind. NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Beyond loopback the
+                            session needs a secret */
   const char* transport; /* NULL: GOSSAMER_TRANSPORT, else "ucx" */
   const char* job;       /* names this job's shared-memory files. NULL: GOSSAMER_JOB, else "default" */
   int64_t
@@ -120,9 +120,14 @@ typedef struct gossamer_config {
   int32_t threads;     /* that sketch and select, the caller's included. 0: GOSSAMER_THREADS, else 1. Results do not
                           depend on it */
   int32_t pin_threads; /* 1: bind each but the caller's to a core. 0: GOSSAMER_PIN_THREADS (yes, no), else not */
+  const char* secret;  /* where the session's secret is, never what it is: "file:PATH", "fd:NUMBER" (inherited), or
+                          "none" for no secret on a network that you trust; the same secret on every rank. NULL:
+                          GOSSAMER_SECRET, else no secret, on loopback only. See docs/security.md */
+  int64_t lease_ns;    /* a rank that is silent for so long (stopped, or cut off) is given up with PEER_LOST on all
+                          others; the same on every rank, from 100 ms. 0: GOSSAMER_LEASE_S, else 5 s. -1: never */
 } gossamer_config;
 #define GOSSAMER_CONFIG_INIT \
-  { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO, 0, 0 }
+  { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO, 0, 0, NULL, 0 }
 
 /* Joins the session: waits, at most init_timeout_ns, until all ranks are there and equal (library, wire and
  * hash version, byte order, rank count). `config` may be NULL: everything from the environment. Everything
@@ -207,15 +212,17 @@ typedef struct gossamer_compressor_config {
   uint64_t seed;       /* of the hash functions; the same on all ranks */
   int32_t schedule;    /* 0: chosen by size and rank count; else 1 binomial tree, 2 butterfly, 3 circulant, 4 ring,
                           5 star */
-  int32_t cells;       /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
-                          so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
-  int32_t values;      /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
-                          residual; BF16 or F16 for DENSE, whose rounding is lost */
-  int32_t decode;      /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
+  int32_t cells;  /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
+                     so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
+  int32_t values; /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
+                     residual; BF16 or F16 for DENSE, whose rounding is lost */
+  int32_t decode; /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
 } gossamer_compressor_config;
-#define GOSSAMER_COMPRESSOR_CONFIG_INIT \
-  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, GOSSAMER_CELLS_F32, \
-    GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE }
+#define GOSSAMER_COMPRESSOR_CONFIG_INIT                                                                            \
+  {                                                                                                                \
+    sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, \
+        GOSSAMER_CELLS_F32, GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE                                              \
+  }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in
  * the same order on all ranks. Everything that `config` points at is copied. MISMATCH on every rank if two

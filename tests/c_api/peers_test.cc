@@ -121,6 +121,32 @@ TEST(Stopped, TheWaitSaysWhoWaitsForWhom) {
   }
 }
 
+// Goal: a rank that is stopped while it exchanges is given up by all others within its lease, with its rank and the
+// reason, and ends with an error of its own when it goes on. Method: SIGSTOP of each of three ranks in turn, in the
+// middle of steps without end; waits without a limit worth naming; SIGCONT when the others have ended.
+TEST(Stopped, RankIsGivenUpWithinItsLeaseAndLearnsIt) {
+  for (unsigned victim = 0; victim < 3; ++victim) {
+    PeerGroup group({.rank_count = 3, .arguments = {"--steps", "1000000"}, .environment = {{"GOSSAMER_LEASE_S", "1"}}});
+    for (unsigned r = 0; r < 3; ++r) ASSERT_TRUE(group.wait_for_line(r, "step 100", patience)) << group.output(r);
+    group.signal(victim, SIGSTOP);
+    const auto stopped_at = steady_clock::now();
+    for (unsigned r = 0; r < 3; ++r) {
+      if (r == victim) continue;
+      ASSERT_TRUE(group.wait_for_end(r, patience)) << "rank " << r << " hangs:\n" << group.output(r);
+      const auto took = std::chrono::duration_cast<milliseconds>(group.ended_at(r) - stopped_at).count();
+      EXPECT_GT(took, 800) << "rank " << r;
+      EXPECT_LT(took, 2'000 + GOSSAMER_KILL_LIMIT_MS) << "rank " << r;
+      EXPECT_THAT(group.output(r), HasSubstr(text("error GOSSAMER_PEER_LOST at step, rank ", victim,
+                                                  ", index -1: rank ", victim, " is lost: it has not answered for ")));
+    }
+    group.signal(victim, SIGCONT);
+    ASSERT_TRUE(group.wait_for_end(victim, patience)) << "the stopped rank hangs:\n" << group.output(victim);
+    EXPECT_THAT(group.output(victim), ::testing::AllOf(HasSubstr("error GOSSAMER_PEER_LOST at step"),
+                                                       HasSubstr("it gave this rank up"), HasSubstr("finalized")));
+    EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
+  }
+}
+
 // Goal: a configuration that differs on one rank is refused on every rank with the field and both values.
 TEST(Mismatch, IsRefusedOnEveryRankWithBothValues) {
   PeerGroup group({.rank_count = 3,

@@ -22,6 +22,7 @@ struct MixedSession {
     std::erase_if(all, [&](const Seat& seat) {
       return seat.options.rank == Rank{victim_rank} || seat.options.rank == Rank{other_rank};
     });
+    for (Seat& seat : all) seat.options.secret = test_secret();
     for (Joined& joined : join_all(all)) {
       EXPECT_TRUE(joined.ok()) << joined.error().message;
       if (joined.ok()) survivors.push_back(*std::move(joined));
@@ -38,7 +39,7 @@ struct MixedSession {
 
 // Goal: a killed rank is seen within 100 ms by all others, with its own rank, even though another rank ends
 // itself the moment it hears of it. Method: 20 rounds of 4 ranks, victim and follower seeded; every survivor
-// must name the victim, then and for ever; the median time stands for the 100 ms, a bound of 5 s for all.
+// must name the victim, then and for ever; 19 of 20 times are below 100 ms, all below 5 s.
 TEST(Death, KilledRankIsSeenByAllAndTheOneThatFollowsIsNotBlamed) {
   Random random(11);
   std::vector<double> times_ms;
@@ -69,7 +70,7 @@ TEST(Death, KilledRankIsSeenByAllAndTheOneThatFollowsIsNotBlamed) {
   std::sort(times_ms.begin(), times_ms.end());
   RecordProperty("median_ms", std::to_string(times_ms[times_ms.size() / 2]));
   RecordProperty("slowest_ms", std::to_string(times_ms.back()));
-  EXPECT_LT(times_ms[times_ms.size() / 2], 100.0);
+  EXPECT_LT(times_ms[times_ms.size() * 19 / 20], 100.0) << "median " << times_ms[times_ms.size() / 2] << " ms";
 }
 
 // Goal: a death ends a wait at once, not at its deadline, on all ranks. Method: the survivors wait in a

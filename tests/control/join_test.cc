@@ -203,33 +203,51 @@ TEST(Join, PortInUseIsRefusedAtOnce) {
 TEST(Join, RendezvousOfAnotherHostIsRefused) {
   MeshOptions options = mesh_options(0, 2, "192.0.2.1:4711");
   options.bind_host = "0.0.0.0";
+  options.secret = test_secret();
   const auto failed = make_control_mesh(options, {});
   EXPECT_EQ(failed.error().code, Code::unavailable);
   EXPECT_THAT(failed.error().message, HasSubstr("rank 0 must run on the rendezvous host"));
 }
 
-// Goal: nothing but loopback is listened on unless told. Method: a wildcard rendezvous, both kinds of
-// rank, and an adopted socket that is bound to all interfaces.
-TEST(Join, OnlyLoopbackIsListenedOnUnlessTold) {
-  for (const std::uint32_t rank : {0u, 1u}) {
-    const auto refused = make_control_mesh(mesh_options(rank, 2, "0.0.0.0:4711"), {});
-    ASSERT_FALSE(refused.ok());
-    EXPECT_EQ(refused.error().code, Code::invalid_argument);
-    EXPECT_THAT(refused.error().message, HasSubstr("until joiners are authenticated"));
-    EXPECT_THAT(refused.error().message, HasSubstr("GOSSAMER_BIND_HOST"));
-  }
+// Goal: without a secret nothing but loopback is listened on, and the error says what to do. Method: a wildcard
+// rendezvous, both kinds of rank, a wildcard bind_host, and an adopted socket that is bound to all interfaces.
+TEST(Join, OnlyLoopbackIsListenedOnWithoutASecret) {
+  std::vector<MeshOptions> all = {mesh_options(0, 2, "0.0.0.0:4711"), mesh_options(1, 2, "0.0.0.0:4711"),
+                                  mesh_options(1, 2, "127.0.0.1:4711"), mesh_options(0, 2, "127.0.0.1:4711")};
+  all[2].bind_host = "0.0.0.0";
   auto open = open_listener(resolve({"0.0.0.0", 0}, time_after(second_ns))->front());
   ASSERT_TRUE(open.ok());
-  MeshOptions options = mesh_options(0, 2, "127.0.0.1:4711");
-  options.rendezvous_descriptor = open->release();
-  EXPECT_EQ(make_control_mesh(options, {}).error().code, Code::invalid_argument);
+  all[3].rendezvous_descriptor = open->release();
+  for (const MeshOptions& options : all) {
+    const auto refused = make_control_mesh(options, {});
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, Code::invalid_argument);
+    EXPECT_THAT(refused.error().message, HasSubstr("can be reached from other hosts, and the session has no secret"));
+    EXPECT_THAT(refused.error().message, HasSubstr("GOSSAMER_SECRET=file:PATH"));
+    EXPECT_THAT(refused.error().message, HasSubstr("GOSSAMER_SECRET=none"));
+  }
 }
 
-// Goal: with bind_host set, other interfaces are used. Method: wildcard listeners, joined over loopback.
+// Goal: with a secret, a rank that others cannot reach is told so. Method: a wildcard rendezvous, loopback bind_host.
+TEST(Join, BindHostThatOthersCannotReachIsNamed) {
+  MeshOptions options = mesh_options(1, 2, "0.0.0.0:4711");
+  options.secret = test_secret();
+  const auto refused = make_control_mesh(options, {});
+  EXPECT_EQ(refused.error().code, Code::invalid_argument);
+  EXPECT_THAT(refused.error().message, HasSubstr("GOSSAMER_BIND_HOST"));
+}
+
+// Goal: with a secret, or where none was said to be wanted, other interfaces are used. Method: wildcard listeners,
+// joined over loopback.
 TEST(Join, BindHostOpensOtherInterfaces) {
-  auto all = seats(3, own_rendezvous());
-  for (Seat& seat : all) seat.options.bind_host = "0.0.0.0";
-  for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
+  for (const Secret& secret : {test_secret(), *Secret::read("none")}) {
+    auto all = seats(3, own_rendezvous());
+    for (Seat& seat : all) {
+      seat.options.bind_host = "0.0.0.0";
+      seat.options.secret = secret;
+    }
+    for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
+  }
 }
 
 // Goal: a call that cannot be meant is refused before anything is opened. Method: the four of them.

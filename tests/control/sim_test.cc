@@ -41,6 +41,36 @@ TEST(SimControl, DeathIsToldInPlaceOfALeaving) {
   EXPECT_EQ(one->agree("plan", {}, 0).error().code, Code::invalid_argument);
 }
 
+// Goal: a stopped rank is lost exactly when its lease is over, unless it goes on before; then it learns nothing, and
+// later that it was given up. Method: a virtual clock, a short stop, a long one, and one without a lease.
+TEST(SimControl, StoppedRankIsLostWhenItsLeaseIsOver) {
+  VirtualClock clock;
+  SimControlHub hub(3, clock);
+  const auto zero = hub.make_control(Rank{0});
+  const auto two = hub.make_control(Rank{2});
+  hub.stop(Rank{2}, 100);
+  clock.advance_to(99);
+  hub.resume(Rank{2});
+  clock.advance_to(1000);
+  EXPECT_FALSE(zero->loss().has_value());
+  EXPECT_FALSE(two->loss().has_value());
+  hub.stop(Rank{1}, 0);
+  clock.advance_to(2000);
+  EXPECT_FALSE(zero->loss().has_value());
+  hub.stop(Rank{2}, 100);
+  clock.advance_to(2099);
+  EXPECT_FALSE(zero->loss().has_value());
+  clock.advance_to(2100);
+  ASSERT_TRUE(zero->loss().has_value());
+  EXPECT_EQ(zero->loss()->rank, Rank{2});
+  EXPECT_FALSE(zero->loss()->left);
+  hub.resume(Rank{2});
+  ASSERT_TRUE(two->loss().has_value());
+  EXPECT_EQ(two->loss()->rank, Rank{0});
+  EXPECT_NE(two->loss()->reason.find("it gave this rank up"), std::string::npos);
+  EXPECT_EQ(zero->loss()->rank, Rank{2});
+}
+
 // Goal: a later rank sees what differs. Method: fields, then subjects.
 TEST(SimControl, LaterRankSeesTheDifference) {
   VirtualClock clock;

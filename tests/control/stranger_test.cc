@@ -60,7 +60,7 @@ TEST(Stranger, MessagesThatAreNoHelloAreDropped) {
     messages[4].mutable_hello()->set_magic(1);
     messages[5].mutable_mesh_hello()->set_magic(control_magic);
     for (const wire::Message& message : messages) {
-      const RawClient client(rendezvous);
+      RawClient client(rendezvous);
       client.send(message);
       EXPECT_TRUE(client.closed_by_peer());
     }
@@ -107,7 +107,7 @@ TEST(Stranger, WrongKeyAtAListenerIsDropped) {
   Joined zero = Error{Code::internal, ""}, one = Error{Code::internal, ""};
   std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 3, rendezvous), {}); });
   std::jthread other([&] { one = make_control_mesh(mesh_options(1, 3, rendezvous), {}); });
-  const RawClient two(rendezvous);
+  RawClient two(rendezvous);
   two.send(hello_message(2, 3));
   std::optional<wire::Message> message = two.receive();
   while (message && !message->has_welcome()) message = two.receive();
@@ -117,14 +117,15 @@ TEST(Stranger, WrongKeyAtAListenerIsDropped) {
   wire::Message mesh_hello;
   mesh_hello.mutable_mesh_hello()->set_magic(control_magic);
   mesh_hello.mutable_mesh_hello()->set_rank(2);
+  mesh_hello.mutable_mesh_hello()->set_to_rank(1);
   mesh_hello.mutable_mesh_hello()->set_key(member.key() + 1);
   {
-    const RawClient stranger(listener);
+    RawClient stranger(listener);
     stranger.send(mesh_hello);
     EXPECT_TRUE(stranger.closed_by_peer());
   }
   mesh_hello.mutable_mesh_hello()->set_key(member.key());
-  const RawClient link(listener);
+  RawClient link(listener);
   link.send(mesh_hello);
   wire::Message ready;
   ready.mutable_ready();
@@ -140,7 +141,7 @@ TEST(Stranger, MemberThatSendsNonsenseIsLost) {
   const std::string rendezvous = own_rendezvous();
   Joined zero = Error{Code::internal, ""};
   std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
-  const RawClient client(rendezvous);
+  RawClient client(rendezvous);
   client.send(hello_message(1, 2));
   wire::Message ready;
   ready.mutable_ready();

@@ -30,10 +30,10 @@ class Recorder final : public runtime::LinkOwner {
     link.send(message);
     link.read();
   }
-  void on_end(runtime::Link&, const std::string& reason, bool malformed) override {
+  void on_end(runtime::Link&, const std::string& reason, runtime::LinkEnd end) override {
     GOSSAMER_CHECK(!heard.ended && !reason.empty(), "a link ends once, for a reason");
     heard.ended = true;
-    heard.malformed = malformed;
+    heard.malformed = end == runtime::LinkEnd::malformed;
   }
 
   Heard heard;

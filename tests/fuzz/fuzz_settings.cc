@@ -4,6 +4,7 @@
 
 #include "fuzz.h"
 #include "memory_file.h"
+#include "runtime/control_secret.h"
 #include "runtime/settings.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -28,13 +29,20 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   }
   if (!settings.ok()) {
     fuzz::check_refusal(settings.error(), Code::invalid_argument);
-    GOSSAMER_CHECK(settings.error().message.find("(from file ") != std::string::npos, "defaults that are refused");
+    const std::string& message = settings.error().message;
+    GOSSAMER_CHECK(
+        message.find("(from file ") != std::string::npos || message.find("(GOSSAMER_SECRET)") != std::string::npos,
+        "defaults that are refused");
     return 0;
   }
   GOSSAMER_CHECK(settings->rank_count >= 1 && settings->rank_count <= 4096, "ranks out of range");
   GOSSAMER_CHECK(settings->rank.value < settings->rank_count, "a rank that is none");
   GOSSAMER_CHECK(settings->rendezvous_descriptor >= -1, "no descriptor is below -1");
   GOSSAMER_CHECK(settings->init_timeout_ns > 0 && settings->init_timeout_ns <= 86'400'000'000'000, "a day at most");
+  GOSSAMER_CHECK(
+      settings->lease_ns == 0 || (settings->lease_ns >= 99'999'999 && settings->lease_ns <= 86'400'000'000'000),
+      "a lease out of range");
+  GOSSAMER_CHECK(runtime::check_secret_source(settings->secret).ok(), "a secret from nowhere");
   for (const runtime::SettingLine& line : *lines) {
     GOSSAMER_CHECK(line.name != "init_timeout" || line.value.find('\0') == std::string::npos, "a number, then more");
   }

@@ -140,6 +140,42 @@ INSTANTIATE_TEST_SUITE_P(Schedules, DeathOnEverySchedule, ::testing::ValuesIn(de
   return testing::case_name({each.param.algorithm, 5, each.param.schedule});
 });
 
+// Goal: a rank that is stopped in a step is given up by all others when its lease is over, at that virtual moment, and
+// fails its own operation when it goes on. Method: each victim, stopped a tenth into a step.
+TEST(Lease, StoppedRankEndsTheStepOnAllRanks) {
+  for (std::uint32_t victim = 0; victim < 4; ++victim) {
+    TestCluster test(ClusterCase{AlgorithmKind::gs_sgd, 4, std::nullopt});
+    ASSERT_NO_FATAL_FAILURE(test.step(0));
+    test.compress_all(1);
+    test.reduce_all();
+    const std::uint64_t stopped_ns = test.cluster->clock().now_ns() + 1'000;
+    test.cluster->run_to(stopped_ns);
+    test.cluster->stop(Rank{victim});
+    const auto ended = [&](std::uint32_t r) {
+      const auto code = test.compressors[r]->test();
+      return !code.ok() && code.error().code == Code::peer_lost;
+    };
+    EXPECT_TRUE(test.cluster->run_until(
+        [&] {
+          for (std::uint32_t r = 0; r < 4; ++r)
+            if (r != victim && !ended(r)) return false;
+          return true;
+        },
+        60'000'000'000));
+    EXPECT_EQ(test.cluster->clock().now_ns(), stopped_ns + 5'000'000'000);
+    for (std::uint32_t r = 0; r < 4; ++r) {
+      if (r == victim) continue;
+      const auto code = test.compressors[r]->test();
+      ASSERT_FALSE(code.ok());
+      EXPECT_EQ(code.error().rank, Rank{victim});
+      EXPECT_THAT(code.error().message, HasSubstr("it has not answered for 5.0 s"));
+    }
+    test.cluster->resume(Rank{victim});
+    EXPECT_TRUE(test.cluster->run_until([&] { return ended(victim); }, 1'000'000'000));
+    EXPECT_THAT(test.compressors[victim]->test().error().message, HasSubstr("it gave this rank up"));
+  }
+}
+
 // Goal: who waits too long is told who waits for whom, where and since when. Method: one rank never starts.
 TEST(Waiting, SaysWhoWaitsForWhom) {
   TestCluster test(ClusterCase{AlgorithmKind::gs_sgd, 4, ScheduleKind::circulant});

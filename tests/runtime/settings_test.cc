@@ -79,7 +79,8 @@ TEST(Settings, UnderstandTorchrunsVariables) {
 TEST(Settings, RefuseWrongValuesWithTheirOrigin) {
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"GOSSAMER_RANK_COUNT", "0"},      {"GOSSAMER_RANK_COUNT", "many"},      {"GOSSAMER_RANK", "1"},
-      {"GOSSAMER_INIT_TIMEOUT_S", "-3"}, {"GOSSAMER_INIT_TIMEOUT_S", "1e-10"}, {"GOSSAMER_PROGRESS", "sometimes"}};
+      {"GOSSAMER_INIT_TIMEOUT_S", "-3"}, {"GOSSAMER_INIT_TIMEOUT_S", "1e-10"}, {"GOSSAMER_PROGRESS", "sometimes"},
+      {"GOSSAMER_LEASE_S", "0.05"},      {"GOSSAMER_LEASE_S", "nan"},          {"GOSSAMER_LEASE_S", "5s"}};
   for (const auto& [name, value] : wrong) {
     Environment environment;
     environment.set(name, value);
@@ -88,6 +89,38 @@ TEST(Settings, RefuseWrongValuesWithTheirOrigin) {
     EXPECT_EQ(settings.error().code, Code::invalid_argument);
     EXPECT_THAT(settings.error().message, HasSubstr("\"" + value + "\" (from environment), expected"));
   }
+}
+
+// Goal: a secret in the place of its source is shown by nobody. Method: environment, then call; errors and the list.
+TEST(Settings, SecretInTheWrongPlaceIsNotShown) {
+  Environment environment;
+  environment.set("GOSSAMER_SECRET", "hunter2hunter2hunter2");
+  const auto refused = resolve_settings({});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.error().message,
+              ::testing::AllOf(HasSubstr("GOSSAMER_SECRET"), ::testing::Not(HasSubstr("hunter2"))));
+  const auto lines = describe_settings();
+  ASSERT_TRUE(lines.ok());
+  for (const SettingLine& line : *lines) EXPECT_THAT(line.value, ::testing::Not(HasSubstr("hunter2")));
+  SettingsRequest request;
+  request.secret = "hunter2 from a call";
+  EXPECT_THAT(resolve_settings(request).error().message, ::testing::Not(HasSubstr("hunter2")));
+}
+
+// Goal: where the secret is, and the lease, come from call, environment and default like the rest. Method: each.
+TEST(Settings, SecretAndLeaseHaveTheirOrigins) {
+  Environment environment;
+  EXPECT_EQ(resolve_settings({})->lease_ns, 5'000'000'000u);
+  EXPECT_EQ(resolve_settings({})->secret, "");
+  environment.set("GOSSAMER_LEASE_S", "0");
+  environment.set("GOSSAMER_SECRET", "file:/some/where");
+  EXPECT_EQ(resolve_settings({})->lease_ns, 0u);
+  EXPECT_EQ(resolve_settings({})->secret, "file:/some/where");
+  SettingsRequest request;
+  request.lease_ns = 700'000'000;
+  request.secret = "none";
+  EXPECT_EQ(resolve_settings(request)->lease_ns, 700'000'000u);
+  EXPECT_EQ(resolve_settings(request)->secret, "none");
 }
 
 // Goal: a line of a file that is no setting is refused with file and line. Method: a misspelt name.

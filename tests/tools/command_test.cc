@@ -290,6 +290,24 @@ TEST_F(Command, InfoShowsSettingsWithTheirOriginAndUnknownVariables) {
     EXPECT_THAT(human.output, HasSubstr(each));
 }
 
+// Goal: info says where the secret and the lease come from, and never shows what a secret is. Method: a source, then a
+// secret in its place.
+TEST_F(Command, InfoShowsThatASecretIsSetAndNotWhatItIs) {
+  const auto info_with = [&](const char* source) {
+    setenv("GOSSAMER_SECRET", source, 1);
+    const Ran human = run({"info"});
+    unsetenv("GOSSAMER_SECRET");
+    EXPECT_EQ(human.status, 0);
+    return human.output + human.errors;
+  };
+  const std::string named = info_with("file:/home/me/job.secret");
+  EXPECT_THAT(named, HasSubstr("file:/home/me/job.secret"));
+  EXPECT_THAT(named, HasSubstr("GOSSAMER_LEASE_S"));
+  const std::string misplaced = info_with("hunter2hunter2hunter2");
+  EXPECT_THAT(misplaced, HasSubstr("GOSSAMER_SECRET"));
+  EXPECT_THAT(misplaced, ::testing::Not(HasSubstr("hunter2")));
+}
+
 // Goal: the frontier study comes near the factors it was asked for. Method: a small model, two factors, two algorithms.
 TEST_F(Command, FrontierComesNearTheWantedFactors) {
   const std::string json = folder_ / "study.json";

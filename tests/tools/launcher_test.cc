@@ -20,6 +20,7 @@
 namespace gossamer::tools {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -165,6 +166,48 @@ TEST(Launcher, OnlyRank0InheritsTheRendezvousSocket) {
   for (const char* rank : {"[1] ", "[2] "}) {
     EXPECT_THAT(run.output, Not(HasSubstr(std::string(rank) + "has variable")));
     EXPECT_THAT(run.output, Not(HasSubstr(std::string(rank) + "socket")));
+  }
+}
+
+// Goal: every peer gets the same secret through a descriptor, which nobody can write, and which no environment shows;
+// another job gets another one. Method: peers print what they read; two jobs.
+TEST(Launcher, GivesEveryPeerTheSameFreshSecret) {
+  const std::string script =
+      "case $GOSSAMER_SECRET in fd:*) ;; *) echo no descriptor; esac; n=${GOSSAMER_SECRET#fd:}; "
+      "exec bash -c \"cat /dev/fd/$n; echo; env | grep -c \\$(cat /dev/fd/$n); echo x 2>/dev/null >/dev/fd/$n && echo "
+      "written\"";
+  std::string secrets[2];
+  for (std::string& secret : secrets) {
+    const ScriptRun run = run_script(2, script);
+    std::istringstream lines(run.output);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_THAT(line, Not(AnyOf(HasSubstr("written"), HasSubstr("no descriptor"))));
+      if (line.size() < 60) {
+        EXPECT_THAT(line, AnyOf("[0] 0", "[1] 0"));
+        continue;
+      }
+      EXPECT_EQ(line.size(), 4u + 64u);
+      if (secret.empty()) secret = line.substr(4);
+      EXPECT_EQ(line.substr(4), secret);
+    }
+    EXPECT_EQ(secret.size(), 64u) << run.output << run.errors;
+    EXPECT_THAT(run.errors, Not(HasSubstr(secret)));
+  }
+  EXPECT_NE(secrets[0], secrets[1]);
+}
+
+// Goal: who has said where the secret is, or that there is none, keeps that; a descriptor of the launcher's own does
+// not count. Method: the variable in the launcher's environment.
+TEST(Launcher, KeepsASecretThatTheUserNamed) {
+  for (const char* given : {"file:/a/file", "none", "fd:12345"}) {
+    setenv("GOSSAMER_SECRET", given, 1);
+    const ScriptRun run = run_script(1, "echo \"$GOSSAMER_SECRET\"");
+    unsetenv("GOSSAMER_SECRET");
+    const std::string kept = std::string("[0] ") + given + "\n";
+    if (std::string_view(given).starts_with("fd:"))
+      EXPECT_THAT(run.output, AllOf(HasSubstr("[0] fd:"), Not(HasSubstr("12345"))));
+    else
+      EXPECT_EQ(run.output, kept);
   }
 }
 

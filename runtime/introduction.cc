@@ -1,0 +1,78 @@
+#include "runtime/introduction.h"
+
+#include <cstring>
+#include <optional>
+#include <span>
+
+namespace gossamer::runtime {
+namespace {
+
+// Behind its length; `at` moves on.
+void write_bytes(Blob& blob, std::size_t& at, const void* bytes, std::size_t count) {
+  const auto length = static_cast<std::uint32_t>(count);
+  std::memcpy(blob.data() + at, &length, sizeof length);
+  at += sizeof length;
+  if (count > 0) std::memcpy(blob.data() + at, bytes, count);
+  at += count;
+}
+
+// A number, or bytes behind their length; nothing when they do not fit.
+class Reader {
+ public:
+  explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+  std::optional<std::uint32_t> number() {
+    std::uint32_t value = 0;
+    if (rest_.size() < sizeof value) return std::nullopt;
+    std::memcpy(&value, rest_.data(), sizeof value);
+    rest_ = rest_.subspan(sizeof value);
+    return value;
+  }
+  std::optional<std::span<const std::byte>> bytes(std::size_t count_max) {
+    const auto count = number();
+    if (!count || *count > count_max || *count > rest_.size()) return std::nullopt;
+    const auto taken = rest_.first(*count);
+    rest_ = rest_.subspan(*count);
+    return taken;
+  }
+  [[nodiscard]] bool empty() const { return rest_.empty(); }
+
+ private:
+  std::span<const std::byte> rest_;
+};
+
+}  // namespace
+
+Blob encode_introduction(const Introduction& introduction) {
+  const std::string host = introduction.host.substr(0, Introduction::host_bytes_max);
+  GOSSAMER_CHECK(introduction.address.size() <= Introduction::address_bytes_max, "a transport's address is small");
+  Blob blob(3 * sizeof(std::uint32_t) + host.size() + introduction.address.size());
+  std::memcpy(blob.data(), &Introduction::format_version, sizeof Introduction::format_version);
+  std::size_t at = sizeof Introduction::format_version;
+  write_bytes(blob, at, host.data(), host.size());
+  write_bytes(blob, at, introduction.address.data(), introduction.address.size());
+  return blob;
+}
+
+Result<Introduction> decode_introduction(const Blob& blob, Rank rank) {
+  const auto wrong = [&](std::string_view what) {
+    return Error{Code::malformed, text("the introduction of rank ", rank.value, " (", blob.size(), " B) ", what), rank};
+  };
+  Reader reader(blob);
+  const auto version = reader.number();
+  if (!version) return wrong("is cut short");
+  if (*version != Introduction::format_version)
+    return wrong(text("has format version ", *version, ", expected ", Introduction::format_version));
+  const auto host = reader.bytes(Introduction::host_bytes_max);
+  if (!host) return wrong("has a host name that is cut short or too long");
+  const auto address = reader.bytes(Introduction::address_bytes_max);
+  if (!address) return wrong("has a transport address that is cut short or too long");
+  if (!reader.empty()) return wrong("goes on after its end");
+  Introduction introduction;
+  introduction.host.assign(reinterpret_cast<const char*>(host->data()), host->size());
+  introduction.address.resize(address->size());
+  if (!address->empty()) std::memcpy(introduction.address.data(), address->data(), address->size());
+  return introduction;
+}
+
+}  // namespace gossamer::runtime
