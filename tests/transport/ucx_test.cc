@@ -1,4 +1,4 @@
-// What only the ucx transport does: lanes, sleeping, its records, no allocation once warm.
+// What only the ucx transport does: lanes, sleeping, no allocation once warm.
 #include <gtest/gtest.h>
 #include <poll.h>
 
@@ -7,7 +7,6 @@
 
 #include "cluster.h"
 #include "tests/support/allocations.h"
-#include "transport/ucx/requests.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace gossamer::transport {
@@ -113,50 +112,6 @@ TEST(UcxTransport, ACloseWithoutTimeIsADeadline) {
   EXPECT_EQ(cluster.at(0).poll(batch), 0u);
   cluster.at(0).fail_peer(Rank{1});
   EXPECT_FALSE(cluster.at(0).arm());
-}
-
-// Goal: a record is used again, its old token finds nothing, and completions come in order. Method:
-// records alone, without UCX, more of them than one block.
-TEST(UcxRequests, RecordsComeAndGo) {
-  ucx::Requests requests;
-  ucx::RecordList pending;
-  std::vector<ucx::Record*> records;
-  for (std::uint64_t i = 0; i < 300; ++i) {
-    records.push_back(&requests.acquire(ucx::StartKind::send, Rank{1}, i, pending));
-  }
-  EXPECT_EQ(requests.pending_count(), 300u);
-  const Token token = ucx::Requests::token(*records[7]);
-  EXPECT_EQ(requests.find(token), records[7]);
-  EXPECT_EQ(requests.find(Token{}), nullptr);
-  for (std::uint64_t i = 0; i < 300; ++i) requests.finish(*records[i], pending, Code::done, i);
-  EXPECT_EQ(requests.find(token), nullptr);
-  Completion completion;
-  for (std::uint64_t i = 0; i < 300; ++i) {
-    ASSERT_TRUE(requests.pop_finished(completion));
-    EXPECT_EQ(completion.context, i);
-    EXPECT_EQ(completion.bytes, i);
-  }
-  EXPECT_FALSE(requests.pop_finished(completion));
-  EXPECT_TRUE(pending.empty());
-}
-
-// Goal: an orphan completes at once, and its record returns when UCX lets go of it. Method: as above.
-TEST(UcxRequests, AnOrphanCompletesWithoutItsRecord) {
-  ucx::Requests requests;
-  ucx::RecordList pending;
-  ucx::Record& record = requests.acquire(ucx::StartKind::receive, Rank{1}, 5, pending);
-  requests.orphan(record, pending, Code::peer_lost);
-  EXPECT_EQ(requests.pending_count(), 0u);
-  EXPECT_EQ(requests.orphan_count(), 1u);
-  EXPECT_TRUE(pending.empty());
-  Completion completion;
-  ASSERT_TRUE(requests.pop_finished(completion));
-  EXPECT_EQ(completion.context, 5u);
-  EXPECT_EQ(completion.code, Code::peer_lost);
-  EXPECT_FALSE(requests.pop_finished(completion));
-  requests.end_orphan(record);
-  EXPECT_EQ(requests.orphan_count(), 0u);
-  EXPECT_EQ(&requests.acquire(ucx::StartKind::send, Rank{1}, 6, pending), &record);
 }
 
 }  // namespace

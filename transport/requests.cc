@@ -1,6 +1,6 @@
-#include "transport/ucx/requests.h"
+#include "transport/requests.h"
 
-namespace gossamer::transport::ucx {
+namespace gossamer::transport {
 
 void RecordList::append(Record& record) {
   record.previous = last_;
@@ -109,4 +109,4 @@ void Requests::release(Record& record) {
   free_.prepend(record);  // the one used last is the one in the cache
 }
 
-}  // namespace gossamer::transport::ucx
+}  // namespace gossamer::transport
