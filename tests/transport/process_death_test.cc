@@ -8,7 +8,7 @@
 
 #include "cluster.h"
 #include "peer_process.h"
-#include "transport/ucx/shared_memory.h"
+#include "transport/shared_memory.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace gossamer::transport {

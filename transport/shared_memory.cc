@@ -1,4 +1,4 @@
-#include "transport/ucx/shared_memory.h"
+#include "transport/shared_memory.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -18,11 +18,10 @@
 #include <mutex>
 #include <system_error>
 
+#include "transport/process.h"
 #include "transport/transport.h"
-#include "transport/ucx/process.h"
 
 namespace gossamer::transport {
-namespace ucx {
 namespace {
 
 constexpr const char* root = "/dev/shm";
@@ -182,27 +181,25 @@ Status check_locked_memory(std::uint64_t limit_bytes) {
            "; raise the limit (ulimit -l unlimited, docker run --ulimit memlock=-1) or choose UCX_TLS=sm,tcp,self")};
 }
 
-}  // namespace ucx
-
 std::vector<std::string> sweep_shared_memory(std::string_view job) {
   std::vector<std::string> removed;
-  const std::string prefix = ucx::folder_prefix(job);
+  const std::string prefix = folder_prefix(job);
   std::error_code failure;
   std::vector<std::filesystem::path> found;
-  for (std::filesystem::directory_iterator entry(ucx::root, failure), end; !failure && entry != end;
+  for (std::filesystem::directory_iterator entry(root, failure), end; !failure && entry != end;
        entry.increment(failure)) {
     if (entry->path().filename().string().starts_with(prefix)) found.push_back(entry->path());
   }
   std::sort(found.begin(), found.end());
   for (const std::filesystem::path& folder : found) {
-    const auto owner = ucx::parse_owner(folder.filename().string().substr(prefix.size()));
+    const auto owner = parse_owner(folder.filename().string().substr(prefix.size()));
     if (!owner) continue;
-    const auto start_time = ucx::process_start_time(owner->pid);
+    const auto start_time = process_start_time(owner->pid);
     const bool reused = start_time && *start_time != owner->start_time;
-    if (!reused && ucx::process_runs(owner->pid, ucx::exit_limit_ms)) continue;
-    if (ucx::is_locked(folder)) continue;
+    if (!reused && process_runs(owner->pid, exit_limit_ms)) continue;
+    if (is_locked(folder)) continue;
     // A living process that got the dead one's id may be setting up its own segments.
-    if (!reused) ucx::remove_sysv_segments(owner->pid, removed);
+    if (!reused) remove_sysv_segments(owner->pid, removed);
     const std::uintmax_t count = std::filesystem::remove_all(folder, failure);
     if (!failure && count > 0) removed.push_back(folder.string());
   }

@@ -20,7 +20,7 @@
 
 #include "base/base.h"
 
-namespace gossamer::transport::ucx {
+namespace gossamer::transport {
 
 // What one worker takes of /dev/shm. Measured on UCX 1.13.1 with statvfs around
 // ucp_worker_create: 512 receive buffers of 8 KiB (4,292,720 B) and a queue (12,288 B), nothing for
@@ -58,4 +58,4 @@ class SharedFolder {
 // out_of_resources with the remedy when `limit` (RLIMIT_MEMLOCK) is too small for one interface.
 [[nodiscard]] Status check_locked_memory(std::uint64_t limit_bytes);
 
-}  // namespace gossamer::transport::ucx
+}  // namespace gossamer::transport
