@@ -24,7 +24,8 @@
 
 namespace gossamer::transport {
 
-enum class StartKind : std::uint8_t { send, receive };
+// A landing is a put of a peer that comes in: no start of the caller's, so it ends without a completion.
+enum class StartKind : std::uint8_t { send, receive, put, wait, landing };
 
 struct Record {
   enum class State : std::uint8_t { free, pending, finished, orphaned };
@@ -74,6 +75,9 @@ class Requests {
   // Takes the oldest finished record as a completion.
   [[nodiscard]] bool pop_finished(Completion& completion);
   void drop_finished();
+  // The library has forgotten all starts: each record is free again, without a completion. Forget the lists of
+  // pending ones as well.
+  void drop_all();
 
   [[nodiscard]] bool has_finished() const { return !finished_.empty(); }
   [[nodiscard]] std::size_t pending_count() const { return pending_count_; }

@@ -14,6 +14,11 @@ namespace {
 
 std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* network) {
   if (backend.is_sim()) return network->make_endpoint();
+  if (backend.transport == "libfabric") {
+    auto transport = make_libfabric_transport({.job = "conformance", .provider = backend.ways});
+    GOSSAMER_CHECK(transport.ok(), transport.error().message);
+    return std::move(*transport);
+  }
   auto transport = ucx::make_ucx_transport_with({"conformance", backend.ways});
   GOSSAMER_CHECK(transport.ok(), transport.error().message);
   return std::move(*transport);
@@ -25,7 +30,12 @@ const std::vector<Backend>& all_backends() {
   static const std::vector<Backend> backends = {{"sim", "sim", ""},
                                                 {"ucx_posix", "ucx", "posix,self"},
                                                 {"ucx_sysv", "ucx", "sysv,self"},
-                                                {"ucx_tcp", "ucx", "tcp"}};
+                                                {"ucx_tcp", "ucx", "tcp"},
+#ifdef GOSSAMER_WITH_LIBFABRIC
+                                                {"libfabric_tcp", "libfabric", "tcp;ofi_rxm"},
+                                                {"libfabric_shm", "libfabric", "shm"},
+#endif
+  };
   return backends;
 }
 
