@@ -28,7 +28,7 @@ constexpr const char* root = "/dev/shm";
 constexpr const char* lock_name = "alive";
 constexpr int exit_limit_ms = 200;  // what a killed process may take to end once its sockets are closed
 
-constexpr std::size_t shared_name_max = 192;   // NAME_MAX is 255, and libfabric adds to it
+constexpr std::size_t shared_name_max = 192;  // NAME_MAX is 255, and libfabric adds to it
 
 bool is_plain(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';

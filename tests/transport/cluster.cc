@@ -27,13 +27,14 @@ std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* net
 }  // namespace
 
 const std::vector<Backend>& all_backends() {
-  static const std::vector<Backend> backends = {{"sim", "sim", ""},
-                                                {"ucx_posix", "ucx", "posix,self"},
-                                                {"ucx_sysv", "ucx", "sysv,self"},
-                                                {"ucx_tcp", "ucx", "tcp"},
+  static const std::vector<Backend> backends = {
+      {"sim", "sim", ""},
+      {"ucx_posix", "ucx", "posix,self"},
+      {"ucx_sysv", "ucx", "sysv,self"},
+      {"ucx_tcp", "ucx", "tcp"},
 #ifdef GOSSAMER_WITH_LIBFABRIC
-                                                {"libfabric_tcp", "libfabric", "tcp;ofi_rxm"},
-                                                {"libfabric_shm", "libfabric", "shm"},
+      {"libfabric_tcp", "libfabric", "tcp;ofi_rxm"},
+      {"libfabric_shm", "libfabric", "shm"},
 #endif
   };
   return backends;

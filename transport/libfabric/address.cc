@@ -16,9 +16,10 @@ namespace {
 
 constexpr std::array<char, 8> address_mark = {'G', 'S', 'M', 'R', 'L', 'F', 'A', '1'};
 
-void append(Address& address, std::string_view bytes) {
-  const auto* const data = reinterpret_cast<const std::byte*>(bytes.data());
-  address.insert(address.end(), data, data + bytes.size());
+Address as_bytes(std::string_view text) {
+  Address bytes(text.size());
+  std::memcpy(bytes.data(), text.data(), text.size());
+  return bytes;
 }
 
 std::string_view as_text(const ProviderAddress& address) {
@@ -29,11 +30,8 @@ std::string_view as_text(const ProviderAddress& address) {
 
 // | mark, 8 B | provider's name | 0 | provider's address |
 Address encode_address(const Provider& provider, const ProviderAddress& address) {
-  Address encoded;
-  append(encoded, {address_mark.data(), address_mark.size()});
-  append(encoded, {provider.name.c_str(), provider.name.size() + 1});
-  append(encoded, as_text(address));
-  return encoded;
+  return as_bytes(
+      text(std::string_view(address_mark.data(), address_mark.size()), provider.name, '\0', as_text(address)));
 }
 
 Result<ProviderAddress> decode_address(Rank rank, const Address& address, const Provider& provider) {
@@ -60,24 +58,20 @@ Result<ProviderAddress> decode_address(Rank rank, const Address& address, const 
   const std::size_t least = is_text ? 1 : provider.info->src_addrlen;
   if (bytes < least || (is_text && !is_shared_name(whole.substr(name_end + 1)))) {
     return Error{Code::invalid_argument,
-                 text("the address of rank ", rank.value, " is damaged: ", bytes, " B for provider \"", name, "\""), rank};
+                 text("the address of rank ", rank.value, " is damaged: ", bytes, " B for provider \"", name, "\""),
+                 rank};
   }
   return ProviderAddress(first, address.end());
 }
 
 ProviderAddress address_in_view(const Provider& provider, const ProviderAddress& address, Epoch epoch) {
   if (!provider.is_shared_memory()) return address;
-  ProviderAddress name = address;
-  const std::string suffix = text("-", epoch.value);
-  append(name, {suffix.c_str(), suffix.size() + 1});  // libfabric wants its end marked
-  return name;
+  return as_bytes(text(as_text(address), "-", epoch.value, '\0'));  // libfabric wants its end marked
 }
 
 ProviderAddress make_shared_memory_address(std::string_view job) {
   static std::atomic<unsigned> next{0};
-  ProviderAddress address;
-  append(address, text(process_shared_name(job), ".fi", next.fetch_add(1)));
-  return address;
+  return as_bytes(text(process_shared_name(job), ".fi", next.fetch_add(1)));
 }
 
 PortGuard::PortGuard(fi_info& info) {

@@ -8,8 +8,7 @@ namespace gossamer::transport::libfabric {
 
 // Keys of a former process at the same address must not fit this one, so they begin anywhere.
 Domain::Domain(Provider provider)
-    : provider_(std::move(provider)),
-      keys_(mix64(SteadyClock().now_ns(), static_cast<std::uint64_t>(::getpid()))) {}
+    : provider_(std::move(provider)), keys_(mix64(SteadyClock().now_ns(), static_cast<std::uint64_t>(::getpid()))) {}
 
 Result<std::unique_ptr<Domain>> Domain::open(Provider provider) {
   std::unique_ptr<Domain> domain(new Domain(std::move(provider)));

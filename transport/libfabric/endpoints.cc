@@ -21,7 +21,8 @@ Status Endpoints::connect(Peer& peer, const Endpoint& endpoint) {
   const int inserted = fi_av_insert(endpoint.peers(), peer.name.data(), 1, &peer.address, 0, nullptr);
   if (inserted == 1) return {};
   peer.address = FI_ADDR_UNSPEC;
-  Error error = library_error(Code::unavailable, text("find rank ", peer.rank.value), inserted < 0 ? inserted : FI_EINVAL);
+  Error error =
+      library_error(Code::unavailable, text("find rank ", peer.rank.value), inserted < 0 ? inserted : FI_EINVAL);
   error.rank = peer.rank;
   return error;
 }

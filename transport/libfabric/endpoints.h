@@ -20,8 +20,8 @@ struct Delayed {
 
 struct Peer {
   Rank rank;
-  Address address_bytes;  // as in the view
-  ProviderAddress name;   // as the provider reads it, in this view
+  Address address_bytes;               // as in the view
+  ProviderAddress name;                // as the provider reads it, in this view
   fi_addr_t address = FI_ADDR_UNSPEC;  // in the table of the view's endpoint; set at the first start
   RecordList pending;                  // starts to and from it that the provider has
   Delayed delayed;                     // sends and puts to it that the provider has not

@@ -38,7 +38,7 @@ Result<std::unique_ptr<LibfabricTransport>> LibfabricTransport::make(const Libfa
   auto provider = choose_provider(options.provider);
   if (!provider.ok()) return std::move(provider).error();
   std::unique_ptr<PortGuard> port;
-  if (provider->name.starts_with("tcp")) port = std::make_unique<PortGuard>(*provider->info);
+  if (provider->is_tcp()) port = std::make_unique<PortGuard>(*provider->info);
   auto domain = Domain::open(std::move(*provider));
   if (!domain.ok()) return std::move(domain).error();
   std::unique_ptr<LibfabricTransport> transport(new LibfabricTransport(std::move(*domain), options));
@@ -48,7 +48,8 @@ Result<std::unique_ptr<LibfabricTransport>> LibfabricTransport::make(const Libfa
 }
 
 Status LibfabricTransport::set_up() {
-  inject_bytes_ = domain_->info().tx_attr->inject_size;
+  post_options_.inject_bytes = domain_->info().tx_attr->inject_size;
+  post_options_.puts_in_two = domain_->provider().is_tcp();
   if (domain_->provider().is_shared_memory()) {
     auto folder = SharedFolder::open(options_.job);
     if (!folder.ok()) return std::move(folder).error();
@@ -83,7 +84,8 @@ Status LibfabricTransport::open_endpoint(Epoch epoch) {
   } else {
     auto name = endpoint_->address();
     if (!name.ok()) return std::move(name).error();
-    if (own_.empty()) own_ = std::move(*name);
+    if (own_.empty())
+      own_ = std::move(*name);
     else if (*name != own_) {
       close_endpoint();
       return Error{Code::unavailable, text("libfabric's provider \"", domain_->provider().name,
@@ -153,6 +155,8 @@ Operation& LibfabricTransport::begin(StartKind kind, Peer& peer, const Slice& sl
   operation.descriptor = regions_.descriptor(slice);
   operation.on_host = slice.region.kind == MemoryKind::host;
   operation.delayed = false;
+  operation.posted = operation.ended = 0;
+  operation.code = Code::done;
   return operation;
 }
 
@@ -160,7 +164,7 @@ Posted LibfabricTransport::post_to(Operation& operation, Peer& peer) {
   if (peer.address == FI_ADDR_UNSPEC && operation.record->kind != StartKind::receive) {
     if (!endpoints_.connect(peer, *endpoint_).ok()) return {-FI_EHOSTUNREACH, false};
   }
-  return post(*endpoint_, operation, peer.address, inject_bytes_);
+  return post(*endpoint_, operation, peer.address, post_options_);
 }
 
 Result<Token> LibfabricTransport::launch(Operation& operation, Peer& peer) {
@@ -169,13 +173,15 @@ Result<Token> LibfabricTransport::launch(Operation& operation, Peer& peer) {
   const Posted posted = behind ? Posted{-FI_EAGAIN, false} : post_to(operation, peer);
   if (posted.result == -FI_EAGAIN) {
     delay(operation, peer);
+  } else if (posted.result != 0 && operation.is_held()) {
+    requests_.orphan(*operation.record, peer.pending, completion_code(posted.result));
   } else if (posted.result != 0) {
     requests_.abandon(*operation.record, peer.pending);
     Error error = library_error(completion_code(posted.result), text("reach rank ", peer.rank.value), posted.result);
     error.rank = peer.rank;
     return error;
   } else if (posted.ended) {
-    finish(operation, Code::done, operation.bytes);
+    finish(operation, operation.bytes);
   }
   return token;
 }
@@ -218,8 +224,14 @@ bool LibfabricTransport::repost(Delayed& delayed) {
     peer.pending.append(*record);
     operation.delayed = false;
     delayed.moved = true;
-    if (posted.result != 0) finish(operation, completion_code(posted.result), 0);
-    else if (posted.ended) finish(operation, Code::done, operation.bytes);
+    if (posted.result == 0) {
+      if (posted.ended) finish(operation, operation.bytes);
+    } else if (operation.is_held()) {
+      requests_.orphan(*record, peer.pending, completion_code(posted.result));
+    } else {
+      operation.code = completion_code(posted.result);
+      finish(operation, 0);
+    }
   }
   if (delayed.records.empty()) return true;
   const std::uint64_t now_ns = clock_.now_ns();
@@ -236,16 +248,33 @@ bool LibfabricTransport::repost(Delayed& delayed) {
 }
 
 void LibfabricTransport::end_delayed(Delayed& delayed, Code code) {
-  while (Record* const record = delayed.records.first()) requests_.finish(*record, delayed.records, code, 0);
+  while (Record* const record = delayed.records.first()) {
+    if (operations_.of(*record).is_held()) {
+      requests_.orphan(*record, delayed.records, code);
+    } else {
+      requests_.finish(*record, delayed.records, code, 0);
+    }
+  }
 }
 
-void LibfabricTransport::finish(Operation& operation, Code code, std::size_t bytes) {
+void LibfabricTransport::complete(Operation& operation, Code code, std::size_t bytes) {
   Record& record = *operation.record;
+  ++operation.ended;
+  if (operation.code == Code::done) operation.code = code;
+  if (operation.is_held()) return;
   if (record.state == Record::State::orphaned) return requests_.end_orphan(record);
   Peer& peer = endpoints_.at(record.peer);
-  requests_.finish(record, peer.pending, record.peer_failed ? Code::peer_lost : code, bytes);
   peer.delayed.moved = true;
   receives_.moved = true;
+  if (!operation.delayed) return finish(operation, bytes);
+  // The first part of a put, whose second waits to be posted: not after a failure.
+  if (operation.code != Code::done) requests_.finish(record, peer.delayed.records, operation.code, 0);
+}
+
+void LibfabricTransport::finish(Operation& operation, std::size_t bytes) {
+  Record& record = *operation.record;
+  const Code code = record.peer_failed ? Code::peer_lost : operation.code;
+  requests_.finish(record, endpoints_.at(record.peer).pending, code, bytes);
 }
 
 bool LibfabricTransport::read_queue() {
@@ -261,7 +290,7 @@ bool LibfabricTransport::read_queue() {
       notices_.arrive(entry.data);
     } else if (entry.op_context != nullptr) {
       Operation& operation = *static_cast<Operation*>(entry.op_context);
-      finish(operation, Code::done, operation.record->kind == StartKind::receive ? entry.len : operation.bytes);
+      complete(operation, Code::done, operation.record->kind == StartKind::receive ? entry.len : operation.bytes);
     }
   }
   return count > 0;
@@ -275,7 +304,7 @@ void LibfabricTransport::read_error() {
   }
   if (entry.op_context == nullptr) return;
   Operation& operation = *static_cast<Operation*>(entry.op_context);
-  finish(operation, completion_code(entry.err), entry.len);
+  complete(operation, completion_code(entry.err), entry.len);
 }
 
 std::size_t LibfabricTransport::poll(std::span<Completion> completions) {
@@ -308,6 +337,7 @@ void LibfabricTransport::cancel(Token token) {
   if (record->kind == StartKind::wait) return notices_.cancel(*record);
   Operation& operation = operations_.of(*record);
   if (operation.delayed) {
+    if (operation.posted > 0) return;  // a put whose bytes may be on their way ends as it would have
     Delayed& queue = queue_of(operation, endpoints_.at(record->peer));
     requests_.finish(*record, queue.records, Code::cancelled, 0);
   } else if (record->kind == StartKind::receive) {
@@ -430,6 +460,11 @@ Result<Token> LibfabricTransport::start_put(const RemoteRegion& to, std::size_t 
   operation.remote_address = remote->address + offset;
   operation.remote_key = remote->key;
   return launch(operation, *peer);
+}
+
+Result<const std::byte*> LibfabricTransport::map_remote(const RemoteRegion& remote) {
+  if (endpoints_.size() != 0 && regions_.find(remote) == nullptr) return unknown_remote_error(remote);
+  return Transport::map_remote(remote);
 }
 
 Result<Token> LibfabricTransport::start_await_notice(Rank peer, Notice notice, std::uint64_t context) {

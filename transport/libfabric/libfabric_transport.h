@@ -49,6 +49,7 @@ class LibfabricTransport final : public Transport {
   Result<Token> start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
                           std::uint64_t context) override;
   Result<Token> start_await_notice(Rank peer, Notice notice, std::uint64_t context) override;
+  Result<const std::byte*> map_remote(const RemoteRegion& remote) override;
   void cancel(Token token) override;
   std::size_t poll(std::span<Completion> completions) override;
   void fail_peer(Rank peer) override;
@@ -72,7 +73,9 @@ class LibfabricTransport final : public Transport {
   }
   [[nodiscard]] Posted post_to(Operation& operation, Peer& peer);
   void delay(Operation& operation, Peer& peer);
-  void finish(Operation& operation, Code code, std::size_t bytes);
+  // The provider has told one end of the operation.
+  void complete(Operation& operation, Code code, std::size_t bytes);
+  void finish(Operation& operation, std::size_t bytes);
 
   // Takes what the completion queue holds, at most as many as one poll gives out; false when it holds nothing.
   bool read_queue();
@@ -89,7 +92,7 @@ class LibfabricTransport final : public Transport {
   ProviderAddress own_;  // as the provider reads it
   Address address_;
   LibfabricOptions options_;
-  std::size_t inject_bytes_ = 0;
+  PostOptions post_options_;
   int event_descriptor_ = -1;  // waits for that of the view's completion queue
 
   Requests requests_;

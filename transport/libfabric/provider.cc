@@ -9,6 +9,8 @@
 #include <bit>
 #include <cstring>
 
+#include "transport/environment.h"
+
 namespace gossamer::transport::libfabric {
 namespace {
 
@@ -34,9 +36,14 @@ constexpr std::string_view refused = "sockets";
 
 constexpr std::uint64_t put_data_bytes = 4;  // what travels with a put: verbs has no more
 
-// Whether this libfabric was built with CUDA: it then knows a parameter for it. A provider's FI_HMEM alone says
+// What libfabric reads once, when it starts: at the first call that needs it, here or in another library of the
+// process. Returns whether it was built with CUDA: it then knows a parameter for it. A provider's FI_HMEM alone says
 // only that it would take a descriptor of device memory.
-bool built_with_cuda() {
+bool start_library() {
+  ScopedEnvironment environment;
+  // Long messages by writes: with reads, which are the default, ofi_rxm 1.17 over tcp crashes in fi_close and in
+  // progress when the peer of a half-read message is gone (a completion of no operation reaches it).
+  environment.set_unless_set("FI_OFI_RXM_USE_RNDV_WRITE", "1");
   fi_param* parameters = nullptr;
   int count = 0;
   if (fi_getparams(&parameters, &count) != 0) return false;
@@ -44,6 +51,11 @@ bool built_with_cuda() {
                                  [](const fi_param& each) { return std::strstr(each.name, "hmem_cuda") != nullptr; });
   fi_freeparams(parameters);
   return found;
+}
+
+bool built_with_cuda() {
+  static const bool answer = start_library();
+  return answer;
 }
 
 Info make_hints(const std::string& name, std::uint64_t capabilities) {
@@ -84,7 +96,8 @@ Result<Provider> query_provider(const std::string& name) {
   Provider provider;
   provider.name = name;
   // Shared memory gives up reading the peer's memory directly (CMA) where device memory is asked for.
-  const bool try_cuda = built_with_cuda() && !provider.is_shared_memory();
+  const bool cuda = built_with_cuda();  // first: starts the library
+  const bool try_cuda = cuda && !provider.is_shared_memory();
   if (try_cuda) provider.info = query(name, FI_TAGGED | FI_RMA | FI_HMEM);
   provider.moves_cuda = provider.info != nullptr;
   if (provider.info == nullptr) provider.info = query(name, FI_TAGGED | FI_RMA);

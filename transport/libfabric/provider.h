@@ -19,6 +19,8 @@ struct Provider {
 
   // Its addresses are names of files in /dev/shm.
   [[nodiscard]] bool is_shared_memory() const { return name == "shm"; }
+  // Over sockets, natively or under ofi_rxm.
+  [[nodiscard]] bool is_tcp() const { return name.starts_with("tcp"); }
 };
 
 // The provider of that name, or the best one that reaches other hosts when the name is empty. Every rank

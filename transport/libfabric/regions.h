@@ -33,7 +33,8 @@ class Regions {
   Result<Region> allocate(std::size_t bytes);
   void remove(const Region& region);
   [[nodiscard]] bool has(const Slice& slice) const {
-    return slice.bytes == 0 || (slice.region.id - 1 < local_.size() && local_[slice.region.id - 1].base == slice.region.base);
+    return slice.bytes == 0 ||
+           (slice.region.id - 1 < local_.size() && local_[slice.region.id - 1].base == slice.region.base);
   }
   // What each start on this slice must name; null where the provider needs nothing.
   [[nodiscard]] void* descriptor(const Slice& slice) const {
