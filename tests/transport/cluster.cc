@@ -7,19 +7,14 @@
 #include <cstring>
 #include <thread>
 
-#include "transport/ucx/ucx_transport.h"
+#include "make_transport.h"
 
 namespace gossamer::transport {
 namespace {
 
 std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* network) {
   if (backend.is_sim()) return network->make_endpoint();
-  if (backend.transport == "libfabric") {
-    auto transport = make_libfabric_transport({.job = "conformance", .provider = backend.ways});
-    GOSSAMER_CHECK(transport.ok(), transport.error().message);
-    return std::move(*transport);
-  }
-  auto transport = ucx::make_ucx_transport_with({"conformance", backend.ways});
+  auto transport = make_transport({backend.transport, backend.ways}, "conformance");
   GOSSAMER_CHECK(transport.ok(), transport.error().message);
   return std::move(*transport);
 }

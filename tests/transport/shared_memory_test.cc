@@ -14,9 +14,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "transport/process.h"
 #include "transport/transport.h"
 #include "transport/ucx/library.h"
-#include "transport/process.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace gossamer::transport {
@@ -120,6 +120,30 @@ TEST(SharedMemory, TheSweepTakesOnlyTheDeadOfItsJob) {
     fs::remove_all(path);
   }
   EXPECT_TRUE(sweep_shared_memory("sweep").empty());
+}
+
+// Goal: libfabric's files, which stand beside the folders, are swept by the same rule, and no name is taken for such a
+// file that is none. Method: files of a dead process, of this one, and of jobs whose names look like both.
+TEST(SharedMemory, TheSweepTakesTheFilesOfTheDead) {
+  const fs::path root = "/dev/shm";
+  const std::string dead = "gossamer-files-999999999-5";
+  const std::vector<std::string> left = {dead + ".fi0-1", dead + ".fi12-4294967295_17"};
+  const std::vector<std::string> kept = {process_shared_name("files") + ".fi0-1",
+                                         dead + ".fi0",
+                                         dead + ".fi0-",
+                                         dead + ".fi0-1-7-8",
+                                         dead + ".fi0-1_",
+                                         dead + "-3-4.fi0-1",
+                                         dead + ".fix-1",
+                                         dead + ".other"};
+  for (const auto& names : {left, kept}) {
+    for (const std::string& name : names) std::ofstream(root / name) << "x";
+  }
+  EXPECT_EQ(sweep_shared_memory("files"), (std::vector<std::string>{root / left[0], root / left[1]}));
+  for (const std::string& name : kept) {
+    EXPECT_TRUE(fs::exists(root / name)) << name;
+    fs::remove(root / name);
+  }
 }
 
 // Goal: lists of transports are read as UCX reads them. Method: the forms of UCX_TLS.
