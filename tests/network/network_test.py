@@ -125,7 +125,7 @@ class NetworkTest(unittest.TestCase):
         text = "\n".join(running.lines)
         found = {int(rank): (code, int(lost)) for rank, code, lost in
                  re.findall(r"^\[(\d)\] error (\w+) at \w+, rank (-?\d+),", text, re.MULTILINE)}
-        self.assertEqual({rank: code for rank, (code, _) in found.items()}, dict.fromkeys(range(3), "PEER_LOST"), text)
+        self.assertEqual({rank: code for rank, (code, _) in found.items()}, dict.fromkeys(range(3), "GOSSAMER_PEER_LOST"), text)
         self.assertEqual([found[0][1], found[1][1]], [2, 2], text)
         self.assertIn(found[2][1], (0, 1), text)
         self.assertEqual(lab(self.name, "link", "restore", "2")[0], 0)
