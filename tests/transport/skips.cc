@@ -4,12 +4,12 @@ namespace gossamer::transport {
 
 const std::vector<Skip>& all_skips() {
   static const char* const no_shared_memory = "the backend was told to use no shared memory, so nothing can be mapped";
-  static const char* const no_mapping = "libfabric has no load access to a peer's memory";
-  static const char* const truncation =
+  [[maybe_unused]] static const char* const no_mapping = "libfabric has no load access to a peer's memory";
+  [[maybe_unused]] static const char* const truncation =
       "libfabric 1.17: a message longer than its slice ends the connection (tcp) or hangs in progress (shm)";
-  static const char* const refused_put =
+  [[maybe_unused]] static const char* const refused_put =
       "libfabric 1.17 drops no put by itself: where a key is refused, tcp closes the connection and shm never ends it";
-  static const char* const small_queues =
+  [[maybe_unused]] static const char* const small_queues =
       "libfabric's shm keeps 1,024 receives and unmatched messages; beyond that an order that crosses comes to a stand";
   static const std::vector<Skip> skips = {
       {"ucx_tcp", "ARegionOfAPeerIsReadInPlace", no_shared_memory},

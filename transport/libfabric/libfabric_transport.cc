@@ -153,7 +153,7 @@ Operation& LibfabricTransport::begin(StartKind kind, Peer& peer, const Slice& sl
   operation.bytes = slice.bytes;
   operation.descriptor = regions_.descriptor(slice);
   operation.on_host = slice.region.kind == MemoryKind::host;
-  operation.delayed = false;
+  operation.given_up = operation.delayed = false;
   operation.posted = operation.ended = 0;
   operation.code = Code::done;
   return operation;
@@ -206,7 +206,8 @@ void LibfabricTransport::delay(Operation& operation, Peer& peer) {
   if (queue.records.empty()) {
     queue.since_ns = clock_.now_ns();
     queue.moved = false;
-    if (&queue == &peer.delayed) delayed_.push_back(&peer);
+    const bool known = std::find(delayed_.begin(), delayed_.end(), &peer) != delayed_.end();  // emptied by a cancel
+    if (&queue == &peer.delayed && !known) delayed_.push_back(&peer);
   }
   peer.pending.remove(*operation.record);
   queue.records.append(*operation.record);
@@ -303,8 +304,8 @@ void LibfabricTransport::read_error() {
   }
   if (entry.op_context == nullptr) return;
   Operation& operation = *static_cast<Operation*>(entry.op_context);
-  // Only receives are cancelled here; of others it is what was queued when the connection ended.
-  const bool flushed = entry.err == FI_ECANCELED && operation.record->kind != StartKind::receive;
+  // What nobody gave up was ended with its connection.
+  const bool flushed = entry.err == FI_ECANCELED && !operation.given_up;
   complete(operation, flushed ? Code::peer_lost : completion_code(entry.err), entry.len);
 }
 
@@ -342,9 +343,14 @@ void LibfabricTransport::cancel(Token token) {
     Delayed& queue = queue_of(operation, endpoints_.at(record->peer));
     requests_.finish(*record, queue.records, Code::cancelled, 0);
   } else if (record->kind == StartKind::receive) {
-    // Ends a receive that nothing has matched; all else ends as it would have.
-    static_cast<void>(fi_cancel(&endpoint_->ep()->fid, &operation));
+    give_up(operation);
   }
+}
+
+// Ends a receive that nothing has matched, at the next poll.
+void LibfabricTransport::give_up(Operation& receive) {
+  receive.given_up = true;
+  static_cast<void>(fi_cancel(&endpoint_->ep()->fid, &receive));
 }
 
 void LibfabricTransport::fail_peer(Rank rank) {
@@ -364,7 +370,7 @@ void LibfabricTransport::fail_peer(Rank rank) {
     next = record->next;
     record->peer_failed = true;
     if (record->kind == StartKind::receive) {
-      static_cast<void>(fi_cancel(&endpoint_->ep()->fid, &operations_.of(*record)));  // ends it at the next poll
+      give_up(operations_.of(*record));
     } else {
       requests_.orphan(*record, peer.pending, Code::peer_lost);
     }

@@ -73,6 +73,7 @@ class LibfabricTransport final : public Transport {
   }
   [[nodiscard]] Posted post_to(Operation& operation, Peer& peer);
   void delay(Operation& operation, Peer& peer);
+  void give_up(Operation& receive);
   // The provider has told one end of the operation.
   void complete(Operation& operation, Code code, std::size_t bytes);
   void finish(Operation& operation, std::size_t bytes);

@@ -25,6 +25,7 @@ struct Operation {
   std::uint64_t remote_address = 0;
   std::uint64_t remote_key = 0;
   bool on_host = true;
+  bool given_up = false;    // fi_cancel was called
   bool delayed = false;     // the provider has not taken it, or not all of it
   std::uint8_t posted = 0;  // completions that will come: one, or two for a put in two parts
   std::uint8_t ended = 0;   // and that have
