@@ -24,6 +24,9 @@ STACKS = (
 
 # Tests that are left out in the machine: a pattern of GoogleTest, and why.
 LEFT_OUT = {
+    # Not with long messages by writes, but then their bytes are wrong over verbs (transport/libfabric/provider.cc).
+    "*SurvivorGoesOnWithoutTheDead/libfabric_verbs_large":
+        "ofi_rxm 1.17 crashes when the peer of a half-read long message dies",
     "*AMessageOf64MebibytesArrivesWhole*": "the protocol of the 8 MiB that another test sends, eight times as long",
 }
 
@@ -75,7 +78,7 @@ def script(stacks, expected_folder):
         def check(title, limit_s, *command):
             lines.append(" ".join(["check", *map(shlex.quote, [f"{stack.title}: {title}", str(limit_s), *command])]))
 
-        check("conformance tests", TESTS_LIMIT_S, *settings, "GOSSAMER_TEST_RDMA=1", "transport_tests",
+        check("conformance tests", TESTS_LIMIT_S, *settings, "GOSSAMER_TEST_RDMA=1", "/bin/transport_tests",
               f"--gtest_filter={test_filter(stack.backend)}")
         for ranks, algorithms in RANKS_AND_ALGORITHMS:
             lines.append("rm -rf /tmp/weights")

@@ -3,11 +3,15 @@
 #include <rdma/fi_domain.h>
 #include <rdma/fi_endpoint.h>
 #include <rdma/fi_errno.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "transport/environment.h"
 
@@ -36,26 +40,51 @@ constexpr std::string_view refused = "sockets";
 
 constexpr std::uint64_t put_data_bytes = 4;  // what travels with a put: verbs has no more
 
-// What libfabric reads once, when it starts: at the first call that needs it, here or in another library of the
-// process. Returns whether it was built with CUDA: it then knows a parameter for it. A provider's FI_HMEM alone says
-// only that it would take a descriptor of device memory.
-bool start_library() {
-  ScopedEnvironment environment;
-  // Long messages by writes: with reads, which are the default, ofi_rxm 1.17 over tcp crashes in fi_close and in
-  // progress when the peer of a half-read message is gone (a completion of no operation reaches it).
-  environment.set_unless_set("FI_OFI_RXM_USE_RNDV_WRITE", "1");
-  fi_param* parameters = nullptr;
-  int count = 0;
-  if (fi_getparams(&parameters, &count) != 0) return false;
-  const bool found = std::any_of(parameters, parameters + count,
-                                 [](const fi_param& each) { return std::strstr(each.name, "hmem_cuda") != nullptr; });
-  fi_freeparams(parameters);
-  return found;
+// Whether this host has an adapter that verbs may reach.
+bool has_adapter() {
+  std::error_code failure;
+  return std::filesystem::directory_iterator("/sys/class/infiniband", failure) != std::filesystem::directory_iterator();
 }
 
-bool built_with_cuda() {
-  static const bool answer = start_library();
-  return answer;
+// What libfabric makes of a switch's value (fi_param_get(3)).
+bool is_on(const char* value) {
+  if (value == nullptr) return false;
+  for (const char* const each : {"1", "true", "yes", "on"})
+    if (::strcasecmp(value, each) == 0) return true;
+  return false;
+}
+
+// What is settled for the process when libfabric starts: at the first call that needs it, here or in another library.
+struct Library {
+  bool has_cuda = false;         // built with it
+  bool sends_by_writes = false;  // long messages over ofi_rxm
+};
+
+// `provider` as for choose_provider.
+Library start_library(std::string_view provider) {
+  constexpr const char* by_writes = "FI_OFI_RXM_USE_RNDV_WRITE";
+  ScopedEnvironment environment;
+  // By reads, which are the default, ofi_rxm 1.17 over tcp crashes in fi_close and in progress when the peer of a
+  // half-read message is gone (a completion of no operation reaches it). By writes it delivers wrong bytes over verbs.
+  const bool verbs = provider.starts_with("verbs") || (provider.empty() && has_adapter());
+  if (!verbs) environment.set_unless_set(by_writes, "1");
+  Library library;
+  library.sends_by_writes = is_on(std::getenv(by_writes));
+  fi_param* parameters = nullptr;
+  int count = 0;
+  if (fi_getparams(&parameters, &count) != 0) return library;
+  // It then knows a parameter for it. A provider's FI_HMEM alone says only that it would take a descriptor of device
+  // memory.
+  library.has_cuda = std::any_of(parameters, parameters + count,
+                                 [](const fi_param& each) { return std::strstr(each.name, "hmem_cuda") != nullptr; });
+  fi_freeparams(parameters);
+  return library;
+}
+
+// Starts it where nobody has.
+const Library& library_for(std::string_view provider) {
+  static const Library library = start_library(provider);
+  return library;
 }
 
 Info make_hints(const std::string& name, std::uint64_t capabilities) {
@@ -96,8 +125,15 @@ Result<Provider> query_provider(const std::string& name) {
   Provider provider;
   provider.name = name;
   // Shared memory gives up reading the peer's memory directly (CMA) where device memory is asked for.
-  const bool cuda = built_with_cuda();  // first: starts the library
-  const bool try_cuda = cuda && !provider.is_shared_memory();
+  const Library& library = library_for(name);  // first: starts it
+  if (name.starts_with("verbs") && library.sends_by_writes) {
+    return Error{
+        Code::unavailable,
+        text("libfabric ", library_version(), " would send long messages by writes in this process, and over ", name,
+             " their bytes arrive wrong; unset FI_OFI_RXM_USE_RNDV_WRITE, and make no transport over "
+             "tcp in the same process before")};
+  }
+  const bool try_cuda = library.has_cuda && !provider.is_shared_memory();
   if (try_cuda) provider.info = query(name, FI_TAGGED | FI_RMA | FI_HMEM);
   provider.moves_cuda = provider.info != nullptr;
   if (provider.info == nullptr) provider.info = query(name, FI_TAGGED | FI_RMA);
@@ -122,6 +158,7 @@ std::string join(const std::vector<std::string>& names) {
 }
 
 Result<Provider> choose_by_rank() {
+  static_cast<void>(library_for(""));
   std::string skipped;
   for (const Candidate& candidate : candidates) {
     if (!candidate.automatic) continue;
@@ -157,6 +194,7 @@ Result<Provider> choose_provider(std::string_view name) {
 }
 
 std::vector<std::string> usable_providers() {
+  static_cast<void>(library_for(""));
   std::vector<std::string> names;
   for (const Candidate& candidate : candidates) {
     if (query_provider(candidate.name).ok()) names.emplace_back(candidate.name);
