@@ -4,28 +4,55 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
-#include "transport/ucx/ucx_transport.h"
+#include "make_transport.h"
 
 namespace gossamer::transport {
 namespace {
 
 std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* network) {
   if (backend.is_sim()) return network->make_endpoint();
-  auto transport = ucx::make_ucx_transport_with({"conformance", backend.ways});
+  auto transport = make_transport({backend.transport, backend.ways}, "conformance");
   GOSSAMER_CHECK(transport.ok(), transport.error().message);
   return std::move(*transport);
 }
 
+std::vector<Backend> with_rdma(std::vector<Backend> backends) {
+  backends.insert(backends.end(), rdma_backends().begin(), rdma_backends().end());
+  return backends;
+}
+
+bool has_rdma() { return std::getenv("GOSSAMER_TEST_RDMA") != nullptr; }
+
 }  // namespace
 
+std::uint64_t allowance(std::uint64_t bound_ns) { return has_rdma() ? 4 * bound_ns : bound_ns; }
+
+const std::vector<Backend>& rdma_backends() {
+  static const std::vector<Backend> none;
+  static const std::vector<Backend> backends = {
+      {"ucx_rc_verbs", "ucx", "rc_verbs,ud_verbs"},
+#ifdef GOSSAMER_WITH_LIBFABRIC
+      {"libfabric_verbs", "libfabric", "verbs;ofi_rxm"},
+#endif
+  };
+  return has_rdma() ? backends : none;
+}
+
 const std::vector<Backend>& all_backends() {
-  static const std::vector<Backend> backends = {{"sim", "sim", ""},
-                                                {"ucx_posix", "ucx", "posix,self"},
-                                                {"ucx_sysv", "ucx", "sysv,self"},
-                                                {"ucx_tcp", "ucx", "tcp"}};
+  static const std::vector<Backend> backends = with_rdma({
+      {"sim", "sim", ""},
+      {"ucx_posix", "ucx", "posix,self"},
+      {"ucx_sysv", "ucx", "sysv,self"},
+      {"ucx_tcp", "ucx", "tcp"},
+#ifdef GOSSAMER_WITH_LIBFABRIC
+      {"libfabric_tcp", "libfabric", "tcp;ofi_rxm"},
+      {"libfabric_shm", "libfabric", "shm"},
+#endif
+  });
   return backends;
 }
 

@@ -18,13 +18,20 @@ namespace gossamer::transport {
 // Which implementation, and over what.
 struct Backend {
   std::string name;       // as in the test's name
-  std::string transport;  // "sim" or "ucx"
-  std::string ways;       // for ucx: as in UCX_TLS
+  std::string transport;  // "sim", "ucx" or "libfabric"
+  std::string ways;       // for ucx: as in UCX_TLS; for libfabric: its provider
   [[nodiscard]] bool is_sim() const { return transport == "sim"; }
   friend std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
 };
 
+// Those that need an RDMA device: none unless GOSSAMER_TEST_RDMA is set, as it is in the machine of tests/rdma/run.
+[[nodiscard]] const std::vector<Backend>& rdma_backends();
+// All that can be tried here, those included.
 [[nodiscard]] const std::vector<Backend>& all_backends();
+
+// How long something may take here that takes at most `bound_ns` on a host: more in the machine of tests/rdma/run,
+// which is emulated.
+[[nodiscard]] std::uint64_t allowance(std::uint64_t bound_ns);
 
 // Memory registered with one endpoint, filled from a seed.
 class Block {

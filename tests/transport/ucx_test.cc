@@ -1,13 +1,10 @@
-// What only the ucx transport does: lanes, sleeping, its records, no allocation once warm.
+// What only the ucx transport does: lanes, and a close that runs out of time.
 #include <gtest/gtest.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <set>
 
 #include "cluster.h"
-#include "tests/support/allocations.h"
-#include "transport/ucx/requests.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace gossamer::transport {
@@ -44,59 +41,6 @@ TEST(UcxTransport, WaysAreThoseAllowed) {
   EXPECT_NE(shared.at(0).capabilities().version.find('.'), std::string::npos);
 }
 
-// Goal: no message is slept through. Method: rank 1 arms and, when told that it may, polls the
-// descriptor; a message sent after that must wake it. Two hundred times, on each backend.
-TEST(UcxTransport, AnArmedTransportWakesForAMessage) {
-  for (const Backend& backend : all_backends()) {
-    if (backend.transport != "ucx") continue;
-    Cluster cluster(backend, 2);
-    cluster.open(1);
-    Block out(cluster.at(0), 8);
-    Block in(cluster.at(1), 8);
-    int slept = 0;
-    for (std::uint64_t i = 0; i < 200; ++i) {
-      ASSERT_TRUE(cluster.at(1).start_receive(Rank{0}, Tag{i}, in.slice(), i).ok());
-      bool armed = false;
-      ASSERT_TRUE(cluster.wait([&] { return armed = cluster.at(1).arm(); }));
-      ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{i}, out.slice(), i).ok());
-      pollfd event{cluster.at(1).event_descriptor(), POLLIN, 0};
-      std::vector<Completion> batch(4);
-      const SteadyClock clock;
-      const std::uint64_t end_ns = clock.now_ns() + 5'000'000'000;
-      int woken = 0;
-      while (woken == 0 && clock.now_ns() < end_ns) {
-        cluster.at(0).poll(batch);  // the sender may still be connecting
-        woken = ::poll(&event, 1, 1);
-      }
-      ASSERT_EQ(woken, 1) << backend;
-      slept += armed ? 1 : 0;
-      ASSERT_EQ(cluster.await(1, i).code, Code::done);
-    }
-    EXPECT_GT(slept, 0);
-  }
-}
-
-// Goal: once warm, starts and polls allocate nothing. Method: count operator new over exchanges of
-// several protocols.
-TEST(UcxTransport, WarmExchangesAllocateNothing) {
-  Cluster cluster({"posix", "ucx", "posix,self"}, 2);
-  cluster.open(1);
-  Block out(cluster.at(0), 100'000);
-  Block in(cluster.at(1), 100'000);
-  std::array<Completion, 8> batch;
-  std::size_t before = 0;
-  for (std::uint64_t i = 0; i < 1'000; ++i) {
-    if (i == 100) before = gossamer::testing::allocation_count();
-    const std::size_t bytes = i % 3 == 0 ? 8 : i % 3 == 1 ? 4'000 : 100'000;
-    const bool sent = cluster.at(0).start_send(Rank{1}, Tag{i}, out.slice(0, bytes), 1).ok();
-    const bool received = cluster.at(1).start_receive(Rank{0}, Tag{i}, in.slice(), 2).ok();
-    std::size_t ended = 0;
-    for (int k = 0; k < 1'000'000 && ended < 2; ++k) ended += cluster.at(0).poll(batch) + cluster.at(1).poll(batch);
-    ASSERT_TRUE(sent && received && ended == 2);
-  }
-  EXPECT_EQ(gossamer::testing::allocation_count() - before, 0u);
-}
-
 // Goal: a close that gets no time says so, and the transport can then only be destroyed, which
 // neither hangs nor crashes. Method: a rendezvous without a receiver, a deadline of zero.
 TEST(UcxTransport, ACloseWithoutTimeIsADeadline) {
@@ -113,50 +57,6 @@ TEST(UcxTransport, ACloseWithoutTimeIsADeadline) {
   EXPECT_EQ(cluster.at(0).poll(batch), 0u);
   cluster.at(0).fail_peer(Rank{1});
   EXPECT_FALSE(cluster.at(0).arm());
-}
-
-// Goal: a record is used again, its old token finds nothing, and completions come in order. Method:
-// records alone, without UCX, more of them than one block.
-TEST(UcxRequests, RecordsComeAndGo) {
-  ucx::Requests requests;
-  ucx::RecordList pending;
-  std::vector<ucx::Record*> records;
-  for (std::uint64_t i = 0; i < 300; ++i) {
-    records.push_back(&requests.acquire(ucx::StartKind::send, Rank{1}, i, pending));
-  }
-  EXPECT_EQ(requests.pending_count(), 300u);
-  const Token token = ucx::Requests::token(*records[7]);
-  EXPECT_EQ(requests.find(token), records[7]);
-  EXPECT_EQ(requests.find(Token{}), nullptr);
-  for (std::uint64_t i = 0; i < 300; ++i) requests.finish(*records[i], pending, Code::done, i);
-  EXPECT_EQ(requests.find(token), nullptr);
-  Completion completion;
-  for (std::uint64_t i = 0; i < 300; ++i) {
-    ASSERT_TRUE(requests.pop_finished(completion));
-    EXPECT_EQ(completion.context, i);
-    EXPECT_EQ(completion.bytes, i);
-  }
-  EXPECT_FALSE(requests.pop_finished(completion));
-  EXPECT_TRUE(pending.empty());
-}
-
-// Goal: an orphan completes at once, and its record returns when UCX lets go of it. Method: as above.
-TEST(UcxRequests, AnOrphanCompletesWithoutItsRecord) {
-  ucx::Requests requests;
-  ucx::RecordList pending;
-  ucx::Record& record = requests.acquire(ucx::StartKind::receive, Rank{1}, 5, pending);
-  requests.orphan(record, pending, Code::peer_lost);
-  EXPECT_EQ(requests.pending_count(), 0u);
-  EXPECT_EQ(requests.orphan_count(), 1u);
-  EXPECT_TRUE(pending.empty());
-  Completion completion;
-  ASSERT_TRUE(requests.pop_finished(completion));
-  EXPECT_EQ(completion.context, 5u);
-  EXPECT_EQ(completion.code, Code::peer_lost);
-  EXPECT_FALSE(requests.pop_finished(completion));
-  requests.end_orphan(record);
-  EXPECT_EQ(requests.orphan_count(), 0u);
-  EXPECT_EQ(&requests.acquire(ucx::StartKind::send, Rank{1}, 6, pending), &record);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@
 
 #include "base/base.h"
 #include "transport/transport.h"
-#include "transport/ucx/requests.h"
+#include "transport/requests.h"
 #include "transport/ucx/worker.h"
 
 namespace gossamer::transport::ucx {

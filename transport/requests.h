@@ -1,14 +1,14 @@
 // The starts of one transport: from start to completion to the poll that gives it out.
 //
-//             acquire             finish (UCX's callback)        pop_finished
+//             acquire             finish (the library's end)     pop_finished
 //    free ───────────► pending ───────────────────────► finished ───────────► free
 //     ▲                   │ abandon (the start failed at once)                  │
 //     └───────────────────┴─────────────────────────────────────────────────────┘
 //
-// A pending start that UCX will not end (see UcxTransport::fail_peer) is orphaned: a second record
-// carries its completion, while the first stays out of use until UCX's callback, if that ever comes.
+// A pending start that the library will not end (see fail_peer) is orphaned: a second record
+// carries its completion, while the first stays out of use until the library's end of it, if that ever comes.
 //
-// Records live in blocks that never move (UCX keeps pointers to them) and are used again; memory
+// Records live in blocks that never move (the library keeps pointers to them) and are used again; memory
 // grows only when more starts are under way than ever before. Each record is in exactly one list:
 // free, pending with its peer, or finished. One thread.
 #pragma once
@@ -22,17 +22,18 @@
 #include "base/base.h"
 #include "transport/transport.h"
 
-namespace gossamer::transport::ucx {
+namespace gossamer::transport {
 
-enum class StartKind : std::uint8_t { send, receive };
+// A landing is a put of a peer that comes in: no start of the caller's, so it ends without a completion.
+enum class StartKind : std::uint8_t { send, receive, put, wait, landing };
 
 struct Record {
   enum class State : std::uint8_t { free, pending, finished, orphaned };
 
   Record* previous = nullptr;
   Record* next = nullptr;
-  void* owner = nullptr;    // whoever handles UCX's callback
-  void* request = nullptr;  // UCX's; null until the start returned it
+  void* owner = nullptr;    // whoever handles the library's callback
+  void* request = nullptr;  // the library's; null until the start returned it
   std::uint64_t context = 0;
   std::size_t bytes = 0;
   std::uint32_t index = 0;
@@ -66,14 +67,17 @@ class Requests {
   void abandon(Record& record, RecordList& pending);
   void finish(Record& record, RecordList& pending, Code code, std::size_t bytes);
 
-  // Gives a pending start the completion that UCX withholds.
+  // Gives a pending start the completion that the library withholds.
   void orphan(Record& record, RecordList& pending, Code code);
-  // UCX's callback for an orphan came: its record may be used again.
+  // The library has ended an orphan: its record may be used again.
   void end_orphan(Record& record);
 
   // Takes the oldest finished record as a completion.
   [[nodiscard]] bool pop_finished(Completion& completion);
   void drop_finished();
+  // The library has forgotten all starts: each record is free again, without a completion. Forget the lists of
+  // pending ones as well.
+  void drop_all();
 
   [[nodiscard]] bool has_finished() const { return !finished_.empty(); }
   [[nodiscard]] std::size_t pending_count() const { return pending_count_; }
@@ -96,4 +100,4 @@ class Requests {
   std::size_t orphan_count_ = 0;
 };
 
-}  // namespace gossamer::transport::ucx
+}  // namespace gossamer::transport

@@ -1,6 +1,6 @@
-#include "transport/ucx/requests.h"
+#include "transport/requests.h"
 
-namespace gossamer::transport::ucx {
+namespace gossamer::transport {
 
 void RecordList::append(Record& record) {
   record.previous = last_;
@@ -82,6 +82,17 @@ void Requests::drop_finished() {
   }
 }
 
+void Requests::drop_all() {
+  for (const auto& block : blocks_) {
+    for (Record& record : *block) {
+      if (record.state != Record::State::free) release(record);
+    }
+  }
+  finished_ = {};
+  pending_count_ = 0;
+  orphan_count_ = 0;
+}
+
 Token Requests::token(const Record& record) { return {(std::uint64_t{record.generation} << 32) | record.index}; }
 
 Record* Requests::find(Token token) {
@@ -109,4 +120,4 @@ void Requests::release(Record& record) {
   free_.prepend(record);  // the one used last is the one in the cache
 }
 
-}  // namespace gossamer::transport::ucx
+}  // namespace gossamer::transport

@@ -1,0 +1,246 @@
+"""Sessions between hosts that are network namespaces (tools/net-lab), and tools/net-lab itself.
+
+Usage: network_test.py NET_LAB GOSSAMER EXCHANGE_PEER [TEST...]. Ends with 77 where namespaces cannot be made.
+"""
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+NET_LAB = GOSSAMER = EXCHANGE_PEER = ""
+EXIT_SKIPPED, EXIT_UNABLE = 77, 3
+LIMIT_S = 60  # for anything that a test starts
+
+TRAIN = ["train", "--dataset", "synthetic", "--samples", "512", "--hidden", "256", "--batch", "48", "--steps", "8",
+         "--algorithm", "gs-sgd,shared-top-k,top-k,dense"]
+
+
+def lab(name, *words):
+    """Runs net-lab to its end: (exit status, stdout, stderr). The lab's name goes behind the verb, before any `--`."""
+    command = [NET_LAB, words[0], "--name", name, *words[1:]]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S,
+                          check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Running:
+    """net-lab in the background, with its lines."""
+
+    def __init__(self, name, *words, environment=None):
+        self.lines, self.changed = [], threading.Condition()
+        self.process = subprocess.Popen([NET_LAB, words[0], "--name", name, *words[1:]], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        env={**os.environ, **(environment or {})})
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            with self.changed:
+                self.lines.append(line.rstrip("\n"))
+                self.changed.notify_all()
+
+    def wait_for(self, pattern, count=1):
+        """Until so many lines match; raises with all that came where they do not come."""
+        def enough():
+            return sum(re.search(pattern, line) is not None for line in self.lines) >= count
+        with self.changed:
+            if not self.changed.wait_for(enough, LIMIT_S):
+                raise AssertionError(f"not {count} lines with {pattern!r}:\n" + "\n".join(self.lines))
+
+    def end(self, limit_s=LIMIT_S):
+        """Exit status; kills what runs longer."""
+        try:
+            return self.process.wait(limit_s)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"it still runs after {limit_s} s:\n" + "\n".join(self.lines)) from error
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.reader.join()
+            self.process.stdout.close()
+
+
+class NetworkTest(unittest.TestCase):
+    """Each test has a lab of its own name, which is gone afterwards."""
+
+    def setUp(self):
+        self.name = f"test-{os.getpid()}"
+        self.addCleanup(lambda: lab(self.name, "down"))
+
+    def up(self, hosts, *options):
+        status, _, errors = lab(self.name, "up", str(hosts), *options)
+        self.assertEqual(status, 0, errors)
+
+    def test_training_between_hosts_ends_with_the_bits_of_one_host(self):
+        # Goal: what moves the bytes does not change a bit of the result, for any algorithm. Method: the same training
+        # between three hosts and within this one; every rank's final weights.
+        self.up(3)
+        with tempfile.TemporaryDirectory() as folder:
+            status, _, errors = lab(self.name, "run", "--", GOSSAMER, *TRAIN, "--dump", f"{folder}/lab")
+            self.assertEqual(status, 0, errors)
+            one = subprocess.run([GOSSAMER, *TRAIN, "--ranks", "3", "--dump", f"{folder}/one"], capture_output=True,
+                                 text=True, timeout=LIMIT_S, check=False)
+            self.assertEqual(one.returncode, 0, one.stderr)
+            names = sorted(os.path.basename(path) for path in glob.glob(f"{folder}/one/*.f32"))
+            self.assertEqual(len(names), 12)
+            for name in names:
+                with open(f"{folder}/lab/{name}", "rb") as ours, open(f"{folder}/one/{name}", "rb") as theirs:
+                    self.assertEqual(ours.read(), theirs.read(), name)
+
+    def test_every_schedule_works_between_hosts(self):
+        # Goal: ranks on several hosts, some of them on one, exchange with each schedule and end with equal weights,
+        # which the peers compare. Method: two ranks on each of two hosts, for the numbers of gossamer_schedule.
+        self.up(2)
+        for schedule in range(1, 6):
+            with self.subTest(schedule=schedule):
+                status, output, errors = lab(self.name, "run", "--ranks-per-host", "2", "--", EXCHANGE_PEER,
+                                             "--schedule", str(schedule), "--steps", "5")
+                self.assertEqual(status, 0, output + errors)
+                self.assertEqual(sorted(re.findall(r"\[(\d)\] done 5", output)), ["0", "1", "2", "3"])
+
+    def test_a_cut_link_ends_every_rank_and_names_the_lost_one(self):
+        # Goal: when a host falls off the network, in which no packet tells of it, every rank ends within the lease with
+        # an error that names a rank, the right one where it is to be known; once the link is back, a new session works.
+        # Method: three hosts in mid-exchange, the last one's link cut at the switch.
+        lease_s = 2
+        self.up(3)
+        running = Running(self.name, "run", "--", EXCHANGE_PEER, "--steps", "1000000",
+                          environment={"GOSSAMER_LEASE_S": str(lease_s)})
+        try:
+            running.wait_for(r"step 100$", 3)
+        except AssertionError:
+            running.end(0)
+            raise
+        self.assertEqual(lab(self.name, "link", "cut", "2")[0], 0)
+        begin = time.monotonic()
+        self.assertEqual(running.end(20), 10)
+        self.assertLess(time.monotonic() - begin, lease_s + 6)
+        text = "\n".join(running.lines)
+        found = {int(rank): (code, int(lost)) for rank, code, lost in
+                 re.findall(r"^\[(\d)\] error (\w+) at \w+, rank (-?\d+),", text, re.MULTILINE)}
+        self.assertEqual({rank: code for rank, (code, _) in found.items()}, dict.fromkeys(range(3), "GOSSAMER_PEER_LOST"), text)
+        self.assertEqual([found[0][1], found[1][1]], [2, 2], text)
+        self.assertIn(found[2][1], (0, 1), text)
+        self.assertEqual(lab(self.name, "link", "restore", "2")[0], 0)
+        status, output, errors = lab(self.name, "run", "--", EXCHANGE_PEER, "--steps", "3")
+        self.assertEqual(status, 0, output + errors)
+
+    def test_a_link_has_its_rate(self):
+        # Goal: --rate limits what leaves a host. Method: 8 MB to the neighbour take at least nine tenths of the time
+        # that 200 Mbit/s leave, the bucket's 256 KB aside; loopback and an unlimited link take a hundredth of it.
+        self.up(2, "--rate", "200mbit")
+        size = 8_000_000
+        server = Running(self.name, "run", "--host", "1", "--", sys.executable, "-uc", f"""
+import socket, time
+listener = socket.create_server(("10.77.0.2", 5000))
+print("listens")
+peer = listener.accept()[0]
+got = 0
+begin = time.monotonic()
+while got < {size}:
+    got += len(peer.recv(1 << 20))
+print("seconds", time.monotonic() - begin)
+""")
+        try:
+            server.wait_for("listens")
+            status, _, errors = lab(self.name, "run", "--host", "0", "--", sys.executable, "-c", f"""
+import socket
+socket.create_connection(("10.77.0.2", 5000), 10).sendall(bytes({size}))
+""")
+            self.assertEqual(status, 0, errors)
+            server.wait_for("seconds")
+        finally:
+            server.end()
+        seconds = float(server.lines[-1].split()[1])
+        self.assertGreater(seconds, 0.9 * (size - 256_000) * 8 / 200e6)
+
+    def test_an_interrupt_leaves_nothing_behind(self):
+        # Goal: after Ctrl-C in a run nothing of it lives, and after `down` no namespace is left. Method: peers that
+        # ignore the interrupt, and a child of each; the lab's own count of processes.
+        self.up(2)
+        running = Running(self.name, "run", "--", "sh", "-c", "trap '' INT; echo begun; sleep 1000 & sleep 1000")
+        try:
+            running.wait_for("begun", 2)
+            running.process.send_signal(signal.SIGINT)
+        finally:
+            status = running.end()
+        self.assertEqual(status, 128 + signal.SIGINT)
+        _, output, _ = lab(self.name, "status")
+        self.assertEqual(len(re.findall(r" 0 processes", output)), 2, output)
+        self.assertEqual(lab(self.name, "down")[0], 0)
+        left = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+        self.assertNotIn(f"gossamer-{self.name}-", left)
+
+    def test_a_failing_rank_ends_the_job_with_its_status(self):
+        # Goal: the exit status is that of the first rank that fails, and the others do not run on for ever. Method: one
+        # rank ends with 7, the other sleeps.
+        self.up(2)
+        status, _, errors = lab(self.name, "run", "--settle", "0.2", "--", "sh", "-c",
+                                "[ $GOSSAMER_RANK = 0 ] && exit 7; sleep 1000")
+        self.assertEqual(status, 7, errors)
+        self.assertIn("[0] ended with status 7", errors)
+        status, _, errors = lab(self.name, "run", "--timeout", "0.2", "--", "sleep", "1000")
+        self.assertEqual(status, 124, errors)
+
+    def test_labs_of_two_names_do_not_meet(self):
+        # Goal: labs with equal addresses live side by side. Method: a second lab, removed before the first is used.
+        self.up(2)
+        other = f"{self.name}-b"
+        self.addCleanup(lambda: lab(other, "down"))
+        self.assertEqual(lab(other, "up", "3")[0], 0)
+        self.assertEqual(lab(self.name, "status")[1].count("host "), 2)
+        self.assertEqual(lab(other, "down")[0], 0)
+        status, output, _ = lab(self.name, "run", "--", "sh", "-c", "echo $GOSSAMER_RANK of $GOSSAMER_RANK_COUNT")
+        self.assertEqual(status, 0)
+        self.assertEqual(sorted(output.splitlines()), ["[0] 0 of 2", "[1] 1 of 2"])
+
+    def test_mistakes_are_told_with_what_to_do(self):
+        # Goal: wrong calls change nothing and say what was expected. Method: each mistake once.
+        self.assertIn("net-lab up N", lab(self.name, "run", "--", "true")[2])
+        self.up(2)
+        for words, status, sentence in (
+                (("up", "2"), 2, "is there already"),
+                (("up", "65"), 2, "1 to 64"),
+                (("run",), 2, "no command"),
+                (("run", "--", "no-such-program"), 127, "there is no program"),
+                (("run", "--host", "2", "--", "true"), 2, "hosts 0 to 1"),
+                (("run", "--ranks-per-host", "0", "--", "true"), 2, "at least 1"),
+                (("link", "cut", "5"), 2, "hosts 0 to 1"),
+                (("link", "break", "1"), 2, "invalid choice"),
+                (("sideways",), 2, "invalid choice")):
+            with self.subTest(words=words):
+                got, _, errors = lab(self.name, *words)
+                self.assertEqual(got, status, errors)
+                self.assertIn(sentence, errors)
+        self.assertEqual(lab(self.name, "down")[0], 0)
+        status, _, errors = lab(self.name, "up", "2", "--rate", "fast")
+        self.assertEqual(status, EXIT_UNABLE)
+        self.assertIn("fast", errors)
+        self.assertIn("there is no lab", lab(self.name, "status")[2])  # nothing half made is left
+
+
+def main():
+    global NET_LAB, GOSSAMER, EXCHANGE_PEER
+    if len(sys.argv) < 4:
+        print(__doc__, file=sys.stderr)
+        return 2
+    NET_LAB, GOSSAMER, EXCHANGE_PEER = sys.argv[1:4]
+    name = f"probe-{os.getpid()}"
+    status, _, errors = lab(name, "up", "2", "--rate", "1gbit")
+    lab(name, "down")
+    if status == EXIT_UNABLE:
+        print(f"skipped: {errors.strip()}")
+        return EXIT_SKIPPED
+    program = unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2, exit=False)
+    return 0 if program.result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
