@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -17,10 +18,12 @@ namespace gossamer::transport {
 
 // Which implementation, and over what.
 struct Backend {
-  std::string name;       // as in the test's name
-  std::string transport;  // "sim" or "ucx"
-  std::string ways;       // for ucx: as in UCX_TLS
+  std::string name;                                   // as in the test's name
+  std::string transport;                              // "sim" or "ucx"
+  std::string ways;                                   // for ucx: as in UCX_TLS
+  std::optional<FaultOptions> faults = std::nullopt;  // behind the fault decorator
   [[nodiscard]] bool is_sim() const { return transport == "sim"; }
+  [[nodiscard]] std::string capability_name() const { return faults ? text("fault(", transport, ")") : transport; }
   friend std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
 };
 
@@ -59,6 +62,8 @@ class Cluster {
   [[nodiscard]] Transport& at(std::size_t rank) { return *endpoints_[rank]; }
   [[nodiscard]] std::size_t size() const { return endpoints_.size(); }
   [[nodiscard]] SimNetwork& network() { return *network_; }
+  // For backends with faults.
+  [[nodiscard]] FaultTransport& faults(std::size_t rank) { return *faults_.at(rank); }
   [[nodiscard]] VirtualClock& clock() { return clock_; }
 
   void open(std::uint32_t epoch);
@@ -77,12 +82,15 @@ class Cluster {
   [[nodiscard]] std::size_t left_over(std::size_t rank) const { return completions_[rank].size(); }
 
  private:
+  [[nodiscard]] std::unique_ptr<Transport> make_endpoint(const Backend& backend);
   void at_the_same_time(const std::function<void(std::size_t)>& action);
 
   bool is_sim_;
   VirtualClock clock_;
   std::unique_ptr<SimNetwork> network_;
+  SteadyClock steady_;
   std::vector<std::unique_ptr<Transport>> endpoints_;
+  std::vector<FaultTransport*> faults_;  // the same, where they are decorated
   std::vector<std::multimap<std::uint64_t, Completion>> completions_;
 };
 
