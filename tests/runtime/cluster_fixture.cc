@@ -47,10 +47,14 @@ TestCluster::TestCluster(std::uint32_t rank_count, const CompressorConfig& confi
   set_up(cluster_options(rank_count, seed), config);
 }
 
-TestCluster::TestCluster(const ClusterCase& c, const transport::FaultOptions& faults) {
-  SimClusterOptions options = cluster_options(c.rank_count, faults.seed);
+TestCluster::TestCluster(const ClusterCase& c, const transport::FaultOptions& faults)
+    : TestCluster(c.rank_count, small_config(c), faults) {}
+
+TestCluster::TestCluster(std::uint32_t rank_count, const CompressorConfig& config,
+                         const transport::FaultOptions& faults) {
+  SimClusterOptions options = cluster_options(rank_count, faults.seed);
   options.faults = faults;
-  set_up(options, small_config(c));
+  set_up(options, config);
 }
 
 void TestCluster::set_up(const SimClusterOptions& options, const CompressorConfig& config) {

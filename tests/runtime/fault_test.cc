@@ -82,7 +82,8 @@ TEST_P(Faults, ThatLoseNothingChangeNothing) {
 // message was for names its sender. Method: one message of one step is dropped, over seeds.
 TEST_P(Faults, OfALostMessageEndInADeadlineThatNamesTheSender) {
   std::uint64_t dropped = 0;
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+  for (std::uint64_t seed = 1; dropped < 4; ++seed) {
+    ASSERT_LT(seed, 200u) << "only " << dropped << " messages were there to drop";
     SCOPED_TRACE(text("seed ", seed));
     Random random(seed);
     const Rank sender{static_cast<std::uint32_t>(random.below(GetParam().rank_count))};
@@ -106,14 +107,14 @@ TEST_P(Faults, OfALostMessageEndInADeadlineThatNamesTheSender) {
     }
     EXPECT_EQ(named, hit);
   }
-  EXPECT_GT(dropped, 0u);
 }
 
 // Goal: a rank that is killed at any message is named by PEER_LOST on every survivor that is not done. Method: over
 // seeds, any rank at any of its first messages.
 TEST_P(Faults, ThatKillARankAreNamedOnEverySurvivor) {
   std::uint64_t killed = 0;
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+  for (std::uint64_t seed = 1; killed < 4; ++seed) {
+    ASSERT_LT(seed, 200u) << "only " << killed << " ranks got to the message of their death";
     SCOPED_TRACE(text("seed ", seed));
     Random random(seed);
     const Rank victim{static_cast<std::uint32_t>(random.below(GetParam().rank_count))};
@@ -132,7 +133,6 @@ TEST_P(Faults, ThatKillARankAreNamedOnEverySurvivor) {
       ASSERT_EQ(outcomes[r].error.rank, victim);
     }
   }
-  EXPECT_GT(killed, 0u);
 }
 
 // Goal: a link that is cut ends in DEADLINE for those who wait over it, and in nothing where nobody does. Method:

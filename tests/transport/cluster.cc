@@ -107,21 +107,24 @@ void Cluster::close() {
   for (auto& completions : completions_) completions.clear();
 }
 
-void Cluster::step() {
-  std::array<Completion, 64> batch;
-  bool moved = false;
-  for (std::size_t i = 0; i < size(); ++i) {
-    const std::size_t count = at(i).poll(batch);
-    for (std::size_t k = 0; k < count; ++k) completions_[i].emplace(batch[k].context, batch[k]);
-    moved = moved || count > 0;
-  }
-  if (moved || network_ == nullptr) return;
+void Cluster::advance_clock() {
   std::optional<std::uint64_t> next = network_->next_event_ns();
   for (const FaultTransport* faults : faults_)
     // What is due already waits for an endpoint that is stalled or dead.
     if (const auto due = faults->next_event_ns(); due && *due > clock_.now_ns())
       if (!next || *next <= clock_.now_ns() || *due < *next) next = due;
   if (next) clock_.advance_to(std::max(*next, clock_.now_ns()));
+}
+
+void Cluster::step() {
+  if (idle_ && network_ != nullptr) advance_clock();
+  std::array<Completion, 64> batch;
+  idle_ = true;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const std::size_t count = at(i).poll(batch);
+    for (std::size_t k = 0; k < count; ++k) completions_[i].emplace(batch[k].context, batch[k]);
+    if (count > 0) idle_ = false;
+  }
 }
 
 bool Cluster::wait(const std::function<bool()>& condition) {

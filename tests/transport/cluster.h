@@ -71,7 +71,8 @@ class Cluster {
   // may need its peers to poll.
   void close();
 
-  // Polls all endpoints once, and moves the virtual clock to the next event.
+  // Moves the virtual clock to the next event where the step before moved nothing, and polls all endpoints once:
+  // after it, what is due has been given out.
   void step();
   // Steps until the condition holds; false after 20 s of real time.
   [[nodiscard]] bool wait(const std::function<bool()>& condition);
@@ -83,9 +84,11 @@ class Cluster {
 
  private:
   [[nodiscard]] std::unique_ptr<Transport> make_endpoint(const Backend& backend);
+  void advance_clock();
   void at_the_same_time(const std::function<void(std::size_t)>& action);
 
   bool is_sim_;
+  bool idle_ = false;  // the last step moved nothing
   VirtualClock clock_;
   std::unique_ptr<SimNetwork> network_;
   SteadyClock steady_;

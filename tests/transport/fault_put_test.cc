@@ -232,7 +232,7 @@ TEST(FaultPool, AWarmDecoratorAllocatesNothing) {
       }
       return ok;
     };
-    for (std::size_t i = 0; i < 300; ++i) ASSERT_TRUE(round(i));
+    for (std::size_t i = 0; i < 3'000; ++i) ASSERT_TRUE(round(i));
     const std::size_t before = gossamer::testing::allocation_count();
     bool all = true;
     for (std::size_t i = 0; i < 300; ++i) all &= round(i);
