@@ -42,7 +42,7 @@ Trial make_trial(std::uint64_t seed) {
                                          ScheduleKind::ring, ScheduleKind::star});
   if (c.algorithm == AlgorithmKind::gs_sgd) {
     c.cells = one_of(random, std::array{sketch::CellType::f32, sketch::CellType::bf16, sketch::CellType::i16});
-    c.values = one_of(random, std::array{sketch::CellType::f32, sketch::CellType::bf16, sketch::CellType::i16});
+    c.values = one_of(random, std::array{sketch::CellType::f32, sketch::CellType::i16});
   }
   trial.rank_count = c.rank_count;
   trial.config = testing::small_config(c);
