@@ -2,9 +2,12 @@
 
 namespace gossamer::runtime {
 
-Status check_flag(std::uint64_t flag) {
+Status check_flag(std::uint64_t flag, std::uint32_t rank_count) {
   if (flag == no_flag) return {};
   const Rank rank{static_cast<std::uint32_t>(flag >> 40)};
+  if (rank.value >= rank_count)
+    return Error{Code::malformed, text("the flag of a payload names rank ", rank.value, " of ", rank_count,
+                                       ": its bytes were changed on the way; nothing was applied")};
   const std::uint64_t index = flag & ((std::uint64_t{1} << 40) - 1);
   return Error{Code::not_finite,
                text("the gradient of rank ", rank.value, " is NaN or infinite, first at index ", index,

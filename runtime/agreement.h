@@ -24,7 +24,8 @@ inline constexpr std::uint64_t no_flag = ~std::uint64_t{0};
   return index ? std::uint64_t{rank.value} << 40 | *index : no_flag;
 }
 
-[[nodiscard]] Status check_flag(std::uint64_t flag);
+// `not_finite` with the rank and index; `malformed` where the flag names no rank, so that its bytes are damaged.
+[[nodiscard]] Status check_flag(std::uint64_t flag, std::uint32_t rank_count);
 
 struct HashWords {
   std::uint64_t least = 0;

@@ -57,7 +57,7 @@ class Dense final : public Algorithm {
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t>) override {
     if (stage == 0) return StageSize{shape_, 0};
-    GOSSAMER_TRY(check_flag(read_word(payload_, shape_, 0)));
+    GOSSAMER_TRY(check_flag(read_word(payload_, shape_, 0), context_.rank_count));
     const auto u = momentum_.as<float>(layout().dimension());
     const float share = 1.0f / static_cast<float>(context_.rank_count);
     const float momentum = context_.shape.momentum;

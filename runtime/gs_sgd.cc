@@ -190,7 +190,7 @@ class GsSgd final : public Algorithm {
   }
 
   Status encode_in_scale() {
-    GOSSAMER_TRY(check_flag(read_word(scale_payload_, scale_, 0)));
+    GOSSAMER_TRY(check_flag(read_word(scale_payload_, scale_, 0), context_.rank_count));
     const float magnitude = maximum_of(read_word(scale_payload_, scale_, 1));
     const float norm = maximum_of(read_word(scale_payload_, scale_, 2));
     encode(sketch::choose_fixed_point(sketch_->shape(), sketch::level_max_of(cells_.type, context_.rank_count), norm,
@@ -200,7 +200,7 @@ class GsSgd final : public Algorithm {
   }
 
   Status load() {
-    if (!has_scale_stage()) GOSSAMER_TRY(check_flag(read_word(payload_, cells_, 0)));
+    if (!has_scale_stage()) GOSSAMER_TRY(check_flag(read_word(payload_, cells_, 0), context_.rank_count));
     sketch_->load_cells(seed(), cells_.type, {payload_.data(), cells_.cells_bytes()});
     return {};
   }

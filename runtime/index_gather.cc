@@ -66,7 +66,7 @@ Status IndexGather::check_flags(std::span<const std::uint64_t> part_bytes) const
     std::memcpy(&header, part(Rank{r}), sizeof header);
     least = std::min(least, header.flag);
   }
-  return check_flag(least);
+  return check_flag(least, static_cast<std::uint32_t>(part_bytes.size()));
 }
 
 Result<IndexGather::Part> IndexGather::read(Rank rank, std::uint64_t part_bytes) {

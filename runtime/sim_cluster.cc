@@ -35,6 +35,10 @@ Result<std::unique_ptr<SimCluster>> SimCluster::make(const SimClusterOptions& op
   for (std::uint32_t r = 0; r < options.rank_count; ++r) {
     endpoints.push_back(self->network_->make_endpoint());
     self->addresses_.push_back(endpoints.back()->address());
+    if (!options.faults) continue;
+    auto decorated = transport::make_fault_transport(std::move(endpoints.back()), *options.faults, self->clock_);
+    self->faults_.push_back(decorated.get());
+    endpoints.back() = std::move(decorated);
   }
   for (std::uint32_t r = 0; r < options.rank_count; ++r) {
     GOSSAMER_TRY(endpoints[r]->open_view({Epoch{1}, Rank{r}, self->addresses_}));
@@ -51,6 +55,7 @@ Result<std::unique_ptr<SimCluster>> SimCluster::make(const SimClusterOptions& op
 }
 
 void SimCluster::kill(Rank rank) {
+  if (dead_.at(rank.value)) return;
   dead_.at(rank.value) = true;
   network_->kill(addresses_.at(rank.value));
   hub_.kill(rank, options_.detection_delay_ns);
@@ -70,8 +75,11 @@ void SimCluster::resume(Rank rank) {
 
 bool SimCluster::progress_all() {
   bool moved = false;
-  for (std::uint32_t r = 0; r < rank_count(); ++r)
-    if (!dead_[r] && !stopped_[r]) moved |= sessions_[r]->driver().progress();
+  for (std::uint32_t r = 0; r < rank_count(); ++r) {
+    if (dead_[r] || stopped_[r]) continue;
+    moved |= sessions_[r]->driver().progress();
+    if (!faults_.empty() && faults_[r]->is_dead()) kill(Rank{r});
+  }
   return moved;
 }
 
@@ -84,6 +92,8 @@ std::uint64_t SimCluster::next_event_ns() const {
   if (const auto network_ns = network_->next_event_ns()) consider(*network_ns);
   for (std::uint32_t r = 0; r < rank_count(); ++r)
     if (!dead_[r] && !stopped_[r]) consider(sessions_[r]->driver().busy_until_ns());
+  for (const transport::FaultTransport* faults : faults_)
+    if (const auto fault_ns = faults->next_event_ns()) consider(*fault_ns);
   for (const std::uint64_t alarm_ns : alarms_) consider(alarm_ns);
   return next;
 }

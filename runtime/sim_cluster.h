@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,6 +23,7 @@ namespace gossamer::runtime {
 struct SimClusterOptions {
   std::uint32_t rank_count = 4;
   transport::SimOptions network;
+  std::optional<transport::FaultOptions> faults;  // every endpoint behind a fault decorator
   ComputeCost compute;
   std::uint64_t detection_delay_ns = 1'000'000;  // from a death to the others' knowing of it
   std::uint64_t lease_ns = 5'000'000'000;        // from a stop to that; 0: never
@@ -39,6 +41,10 @@ class SimCluster {
   bool run_until(const std::function<bool()>& done, std::uint64_t limit_ns);
   // Runs only to this moment, so that something can be done to the cluster in the middle.
   void run_to(std::uint64_t now_ns);
+
+  // The rank's fault decorator, where the options have faults. A rank whose endpoint it kills is a rank whose
+  // process died: the cluster kills it at the same moment.
+  [[nodiscard]] transport::FaultTransport& faults(Rank rank) { return *faults_.at(rank.value); }
 
   // The rank's process dies now.
   void kill(Rank rank);
@@ -61,6 +67,7 @@ class SimCluster {
   std::unique_ptr<transport::SimNetwork> network_;
   SimControlHub hub_;
   std::vector<transport::Address> addresses_;
+  std::vector<transport::FaultTransport*> faults_;  // the sessions' own; empty without faults
   std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<bool> dead_;
   std::vector<bool> stopped_;

@@ -32,26 +32,42 @@ CompressorConfig small_config(const ClusterCase& c) {
   return config;
 }
 
-TestCluster::TestCluster(const ClusterCase& c, std::uint64_t seed) { set_up(c.rank_count, small_config(c), seed); }
-
-TestCluster::TestCluster(std::uint32_t rank_count, const CompressorConfig& config, std::uint64_t seed) {
-  set_up(rank_count, config, seed);
-}
-
-void TestCluster::set_up(std::uint32_t rank_count, const CompressorConfig& config, std::uint64_t seed) {
-  tensors_ = config.tensors;
+namespace {
+SimClusterOptions cluster_options(std::uint32_t rank_count, std::uint64_t seed) {
   SimClusterOptions options;
   options.rank_count = rank_count;
   options.network.seed = seed;
+  return options;
+}
+}  // namespace
+
+TestCluster::TestCluster(const ClusterCase& c, std::uint64_t seed) : TestCluster(c.rank_count, small_config(c), seed) {}
+
+TestCluster::TestCluster(std::uint32_t rank_count, const CompressorConfig& config, std::uint64_t seed) {
+  set_up(cluster_options(rank_count, seed), config);
+}
+
+TestCluster::TestCluster(const ClusterCase& c, const transport::FaultOptions& faults)
+    : TestCluster(c.rank_count, small_config(c), faults) {}
+
+TestCluster::TestCluster(std::uint32_t rank_count, const CompressorConfig& config,
+                         const transport::FaultOptions& faults) {
+  SimClusterOptions options = cluster_options(rank_count, faults.seed);
+  options.faults = faults;
+  set_up(options, config);
+}
+
+void TestCluster::set_up(const SimClusterOptions& options, const CompressorConfig& config) {
+  tensors_ = config.tensors;
   auto made = SimCluster::make(options);
   GOSSAMER_CHECK(made.ok(), "a simulated cluster");
   cluster = std::move(*made);
-  for (std::uint32_t r = 0; r < rank_count; ++r) {
+  for (std::uint32_t r = 0; r < options.rank_count; ++r) {
     auto compressor = cluster->session(Rank{r}).make_compressor(config);
     GOSSAMER_CHECK(compressor.ok(), compressor.ok() ? "" : compressor.error().message);
     compressors.push_back(*compressor);
   }
-  alive.assign(rank_count, true);
+  alive.assign(options.rank_count, true);
 }
 
 std::vector<std::vector<float>> TestCluster::gradients(std::uint32_t rank, std::uint32_t step) const {

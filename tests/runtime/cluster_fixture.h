@@ -29,6 +29,9 @@ class TestCluster {
  public:
   explicit TestCluster(const ClusterCase& c, std::uint64_t seed = 1);
   TestCluster(std::uint32_t rank_count, const CompressorConfig& config, std::uint64_t seed);
+  // Behind fault decorators; the network has the faults' seed.
+  TestCluster(const ClusterCase& c, const transport::FaultOptions& faults);
+  TestCluster(std::uint32_t rank_count, const CompressorConfig& config, const transport::FaultOptions& faults);
 
   [[nodiscard]] std::uint32_t rank_count() const { return cluster->rank_count(); }
 
@@ -55,7 +58,7 @@ class TestCluster {
   std::vector<bool> alive;
 
  private:
-  void set_up(std::uint32_t rank_count, const CompressorConfig& config, std::uint64_t seed);
+  void set_up(const SimClusterOptions& options, const CompressorConfig& config);
   std::vector<Tensor> tensors_;
 };
 

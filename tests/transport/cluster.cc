@@ -13,7 +13,7 @@
 namespace gossamer::transport {
 namespace {
 
-std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* network) {
+std::unique_ptr<Transport> make_plain_endpoint(const Backend& backend, SimNetwork* network) {
   if (backend.is_sim()) return network->make_endpoint();
   auto transport = make_transport({backend.transport, backend.ways}, "conformance");
   GOSSAMER_CHECK(transport.ok(), transport.error().message);
@@ -45,6 +45,8 @@ const std::vector<Backend>& rdma_backends() {
 const std::vector<Backend>& all_backends() {
   static const std::vector<Backend> backends = with_rdma({
       {"sim", "sim", ""},
+      {"fault_sim", "sim", "", FaultOptions{}},
+      {"fault_sim_delay", "sim", "", FaultOptions{.seed = 5, .delay = 0.5}},
       {"ucx_posix", "ucx", "posix,self"},
       {"ucx_sysv", "ucx", "sysv,self"},
       {"ucx_tcp", "ucx", "tcp"},
@@ -85,8 +87,17 @@ bool Block::holds(std::uint64_t seed, std::size_t bytes) const {
 Cluster::Cluster(const Backend& backend, std::size_t rank_count, const SimOptions& options)
     : is_sim_(backend.is_sim()) {
   if (backend.is_sim()) network_ = make_sim_network(options, clock_);
-  for (std::size_t i = 0; i < rank_count; ++i) endpoints_.push_back(make_endpoint(backend, network_.get()));
+  for (std::size_t i = 0; i < rank_count; ++i) endpoints_.push_back(make_endpoint(backend));
   completions_.resize(rank_count);
+}
+
+std::unique_ptr<Transport> Cluster::make_endpoint(const Backend& backend) {
+  auto endpoint = make_plain_endpoint(backend, network_.get());
+  if (!backend.faults) return endpoint;
+  const Clock& clock = is_sim_ ? static_cast<const Clock&>(clock_) : steady_;
+  auto decorated = make_fault_transport(std::move(endpoint), *backend.faults, clock);
+  faults_.push_back(decorated.get());
+  return decorated;
 }
 
 Cluster::~Cluster() {
@@ -123,16 +134,24 @@ void Cluster::close() {
   for (auto& completions : completions_) completions.clear();
 }
 
+void Cluster::advance_clock() {
+  std::optional<std::uint64_t> next = network_->next_event_ns();
+  for (const FaultTransport* faults : faults_)
+    // What is due already waits for an endpoint that is stalled or dead.
+    if (const auto due = faults->next_event_ns(); due && *due > clock_.now_ns())
+      if (!next || *next <= clock_.now_ns() || *due < *next) next = due;
+  if (next) clock_.advance_to(std::max(*next, clock_.now_ns()));
+}
+
 void Cluster::step() {
+  if (idle_ && network_ != nullptr) advance_clock();
   std::array<Completion, 64> batch;
-  bool moved = false;
+  idle_ = true;
   for (std::size_t i = 0; i < size(); ++i) {
     const std::size_t count = at(i).poll(batch);
     for (std::size_t k = 0; k < count; ++k) completions_[i].emplace(batch[k].context, batch[k]);
-    moved = moved || count > 0;
+    if (count > 0) idle_ = false;
   }
-  if (moved || network_ == nullptr) return;
-  if (const auto next = network_->next_event_ns()) clock_.advance_to(std::max(*next, clock_.now_ns()));
 }
 
 bool Cluster::wait(const std::function<bool()>& condition) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -17,10 +18,12 @@ namespace gossamer::transport {
 
 // Which implementation, and over what.
 struct Backend {
-  std::string name;       // as in the test's name
-  std::string transport;  // "sim", "ucx" or "libfabric"
-  std::string ways;       // for ucx: as in UCX_TLS; for libfabric: its provider
+  std::string name;                                   // as in the test's name
+  std::string transport;                              // "sim", "ucx" or "libfabric"
+  std::string ways;                                   // for ucx: as in UCX_TLS; for libfabric: its provider
+  std::optional<FaultOptions> faults = std::nullopt;  // behind the fault decorator
   [[nodiscard]] bool is_sim() const { return transport == "sim"; }
+  [[nodiscard]] std::string capability_name() const { return faults ? text("fault(", transport, ")") : transport; }
   friend std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
 };
 
@@ -66,6 +69,8 @@ class Cluster {
   [[nodiscard]] Transport& at(std::size_t rank) { return *endpoints_[rank]; }
   [[nodiscard]] std::size_t size() const { return endpoints_.size(); }
   [[nodiscard]] SimNetwork& network() { return *network_; }
+  // For backends with faults.
+  [[nodiscard]] FaultTransport& faults(std::size_t rank) { return *faults_.at(rank); }
   [[nodiscard]] VirtualClock& clock() { return clock_; }
 
   void open(std::uint32_t epoch);
@@ -73,7 +78,8 @@ class Cluster {
   // may need its peers to poll.
   void close();
 
-  // Polls all endpoints once, and moves the virtual clock to the next event.
+  // Moves the virtual clock to the next event where the step before moved nothing, and polls all endpoints once:
+  // after it, what is due has been given out.
   void step();
   // Steps until the condition holds; false after 20 s of real time.
   [[nodiscard]] bool wait(const std::function<bool()>& condition);
@@ -84,12 +90,17 @@ class Cluster {
   [[nodiscard]] std::size_t left_over(std::size_t rank) const { return completions_[rank].size(); }
 
  private:
+  [[nodiscard]] std::unique_ptr<Transport> make_endpoint(const Backend& backend);
+  void advance_clock();
   void at_the_same_time(const std::function<void(std::size_t)>& action);
 
   bool is_sim_;
+  bool idle_ = false;  // the last step moved nothing
   VirtualClock clock_;
   std::unique_ptr<SimNetwork> network_;
+  SteadyClock steady_;
   std::vector<std::unique_ptr<Transport>> endpoints_;
+  std::vector<FaultTransport*> faults_;  // the same, where they are decorated
   std::vector<std::multimap<std::uint64_t, Completion>> completions_;
 };
 

@@ -251,7 +251,7 @@ TEST_P(Conformance, ViewsFollowEachOther) {
 TEST_P(Conformance, CapabilitiesNameTheTransport) {
   Cluster cluster(GetParam(), 1);
   const Capabilities& capabilities = cluster.at(0).capabilities();
-  EXPECT_EQ(capabilities.name, GetParam().transport);
+  EXPECT_EQ(capabilities.name, GetParam().capability_name());
   EXPECT_FALSE(capabilities.version.empty());
   EXPECT_FALSE(capabilities.ways.empty());
   EXPECT_EQ(capabilities.tag_bits, 64u);

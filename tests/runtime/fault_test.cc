@@ -1,0 +1,198 @@
+// Whole clusters under faults of the data path: what changes nothing, what ends in which error, and that nobody
+// waits for ever. Every failure prints the case and the seed that replay it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "tests/runtime/cluster_fixture.h"
+
+namespace gossamer::runtime {
+namespace {
+
+using testing::ClusterCase;
+using ::testing::HasSubstr;
+using testing::TestCluster;
+using topology::ScheduleKind;
+using transport::FaultCounts;
+using transport::FaultEvent;
+using transport::FaultKind;
+using transport::FaultOptions;
+
+constexpr AlgorithmKind all_algorithms[] = {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k,
+                                            AlgorithmKind::dense};
+constexpr ScheduleKind all_schedules[] = {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
+                                          ScheduleKind::ring, ScheduleKind::star};
+
+std::vector<ClusterCase> cases_of(std::initializer_list<std::uint32_t> rank_counts) {
+  std::vector<ClusterCase> cases;
+  for (const AlgorithmKind algorithm : all_algorithms)
+    for (const ScheduleKind schedule : all_schedules)
+      for (const std::uint32_t p : rank_counts) cases.push_back({algorithm, p, schedule});
+  return cases;
+}
+
+FaultCounts counts_of(TestCluster& test) {
+  FaultCounts all;
+  for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
+    const FaultCounts& counts = test.cluster->faults(Rank{r}).counts();
+    for (std::size_t k = 0; k < transport::fault_kind_count; ++k) all.fired[k] += counts.fired[k];
+    all.lost_in_cuts += counts.lost_in_cuts;
+  }
+  return all;
+}
+
+class Faults : public ::testing::TestWithParam<ClusterCase> {};
+INSTANTIATE_TEST_SUITE_P(, Faults, ::testing::ValuesIn(cases_of({2, 3, 6})),
+                         [](const auto& each) { return testing::case_name(each.param); });
+
+// The message that says how a rank that is still pending would end: by the deadline of its wait.
+Error deadline_of(TestCluster& test, std::uint32_t rank) {
+  const Status waited = test.compressors[rank]->wait(0);
+  return waited.ok() ? Error{Code::done, ""} : waited.error();
+}
+
+// Goal: delays, stalls and duplicates change no bit of any update on any rank. Method: two steps under all three,
+// over seeds, beside a cluster without faults.
+TEST_P(Faults, ThatLoseNothingChangeNothing) {
+  TestCluster plain(GetParam());
+  std::vector<std::vector<float>> expected;
+  for (std::uint32_t step = 0; step < 2; ++step) {
+    ASSERT_NO_FATAL_FAILURE(plain.step(step));
+    expected.push_back(plain.dense_update(0));
+  }
+  FaultCounts fired;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    SCOPED_TRACE(text("seed ", seed));
+    TestCluster test(GetParam(), FaultOptions{.seed = seed, .delay = 0.3, .duplicate = 0.3, .stall = 0.1});
+    for (std::uint32_t step = 0; step < 2; ++step) {
+      ASSERT_NO_FATAL_FAILURE(test.step(step));
+      for (std::uint32_t r = 0; r < test.rank_count(); ++r) ASSERT_EQ(test.dense_update(r), expected[step]);
+    }
+    const FaultCounts counts = counts_of(test);
+    for (std::size_t k = 0; k < transport::fault_kind_count; ++k) fired.fired[k] += counts.fired[k];
+  }
+  EXPECT_GT(fired[FaultKind::delay], 0u);
+  EXPECT_GT(fired[FaultKind::duplicate], 0u);
+  EXPECT_GT(fired[FaultKind::stall], 0u);
+}
+
+// Goal: a lost message never hangs a rank: each ends done, or its wait ends with DEADLINE, and the rank that the
+// message was for names its sender. Method: one message of one step is dropped, over seeds.
+TEST_P(Faults, OfALostMessageEndInADeadlineThatNamesTheSender) {
+  std::uint64_t dropped = 0;
+  for (std::uint64_t seed = 1; dropped < 4; ++seed) {
+    ASSERT_LT(seed, 200u) << "only " << dropped << " messages were there to drop";
+    SCOPED_TRACE(text("seed ", seed));
+    Random random(seed);
+    const Rank sender{static_cast<std::uint32_t>(random.below(GetParam().rank_count))};
+    FaultOptions options{.seed = seed};
+    options.events = {{.kind = FaultKind::drop, .rank = sender, .message = random.below(4)}};
+    TestCluster test(GetParam(), options);
+    test.compress_all(0);
+    test.reduce_all();
+    const auto outcomes = test.run();
+    const bool hit = counts_of(test)[FaultKind::drop] > 0;
+    dropped += hit ? 1u : 0u;
+    bool named = false;
+    for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
+      if (outcomes[r].code == Code::done) continue;
+      ASSERT_TRUE(hit);
+      ASSERT_EQ(outcomes[r].code, Code::pending) << outcomes[r].error.message;
+      const Error error = deadline_of(test, r);
+      ASSERT_EQ(error.code, Code::deadline);
+      EXPECT_THAT(error.message, HasSubstr(text("rank ", r, " waits for rank ")));
+      named |= error.message.find(text("waits for rank ", sender.value, ",")) != std::string::npos;
+    }
+    EXPECT_EQ(named, hit);
+  }
+}
+
+// Goal: a rank that is killed at any message is named by PEER_LOST on every survivor that is not done. Method: over
+// seeds, any rank at any of its first messages.
+TEST_P(Faults, ThatKillARankAreNamedOnEverySurvivor) {
+  std::uint64_t killed = 0;
+  for (std::uint64_t seed = 1; killed < 4; ++seed) {
+    ASSERT_LT(seed, 200u) << "only " << killed << " ranks got to the message of their death";
+    SCOPED_TRACE(text("seed ", seed));
+    Random random(seed);
+    const Rank victim{static_cast<std::uint32_t>(random.below(GetParam().rank_count))};
+    FaultOptions options{.seed = seed};
+    options.events = {{.kind = FaultKind::kill, .rank = victim, .message = random.below(4)}};
+    TestCluster test(GetParam(), options);
+    test.compress_all(0);
+    test.reduce_all();
+    std::vector<TestCluster::Outcome> outcomes = test.run();
+    if (!test.cluster->faults(victim).is_dead()) continue;
+    ++killed;
+    for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
+      if (Rank{r} == victim) continue;
+      if (outcomes[r].code == Code::done) continue;
+      ASSERT_EQ(outcomes[r].code, Code::peer_lost) << "rank " << r << ": " << outcomes[r].error.message;
+      ASSERT_EQ(outcomes[r].error.rank, victim);
+    }
+  }
+}
+
+// Goal: a link that is cut ends in DEADLINE for those who wait over it, and in nothing where nobody does. Method:
+// over seeds, one link for ever or for a while, at a moment of the step.
+TEST_P(Faults, ThatCutALinkEndInADeadlineOrInNothing) {
+  const std::uint32_t p = GetParam().rank_count;
+  std::uint64_t lost = 0;
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE(text("seed ", seed));
+    Random random(seed);
+    const Rank one{static_cast<std::uint32_t>(random.below(p))};
+    const Rank other{static_cast<std::uint32_t>((one.value + 1 + random.below(p - 1)) % p)};
+    FaultOptions options{.seed = seed};
+    options.events = {{.kind = FaultKind::cut,
+                       .rank = one,
+                       .peer = other,
+                       .at_ns = random.below(300'000),
+                       .duration_ns = seed % 2 == 0 ? 50'000u : 0u}};
+    TestCluster test(GetParam(), options);
+    test.compress_all(0);
+    test.reduce_all();
+    const auto outcomes = test.run();
+    const bool hit = counts_of(test).lost_in_cuts > 0;
+    lost += hit ? 1u : 0u;
+    bool named = false;
+    for (std::uint32_t r = 0; r < p; ++r) {
+      if (outcomes[r].code == Code::done) continue;
+      ASSERT_TRUE(hit);
+      ASSERT_EQ(outcomes[r].code, Code::pending) << outcomes[r].error.message;
+      const Error error = deadline_of(test, r);
+      ASSERT_EQ(error.code, Code::deadline);
+      const Rank far = Rank{r} == one ? other : one;
+      named |= (Rank{r} == one || Rank{r} == other) &&
+               error.message.find(text("waits for rank ", far.value, ",")) != std::string::npos;
+    }
+    EXPECT_EQ(named, hit);
+  }
+  if (p == 2) {
+    EXPECT_GT(lost, 0u);
+  }
+}
+
+// Goal: a deadline does not end an operation: what was late ends it well. Method: a rank stalls for a second; the
+// others' waits end with DEADLINE; when it goes on, all are done with the bits of a run without faults.
+TEST_P(Faults, OfAStalledRankLeaveTheOperationWhole) {
+  TestCluster plain(GetParam());
+  ASSERT_NO_FATAL_FAILURE(plain.step(0));
+  const std::uint32_t late = GetParam().rank_count - 1;
+  FaultOptions options;
+  options.events = {{.kind = FaultKind::stall, .rank = Rank{late}, .message = 0, .duration_ns = 1'000'000'000}};
+  TestCluster test(GetParam(), options);
+  test.compress_all(0);
+  test.reduce_all();
+  test.cluster->run_to(500'000'000);
+  std::uint32_t waiting = 0;
+  for (std::uint32_t r = 0; r < late; ++r) waiting += deadline_of(test, r).code == Code::deadline ? 1u : 0u;
+  EXPECT_GT(waiting, 0u);
+  for (const auto& outcome : test.run()) ASSERT_EQ(outcome.code, Code::done) << outcome.error.message;
+  for (std::uint32_t r = 0; r <= late; ++r) ASSERT_EQ(test.dense_update(r), plain.dense_update(0));
+}
+
+}  // namespace
+}  // namespace gossamer::runtime
