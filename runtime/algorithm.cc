@@ -20,7 +20,7 @@ Result<std::unique_ptr<Algorithm>> make_algorithm(AlgorithmContext context) {
                                             ", expected 1 (gs-sgd), 2 (shared-top-k), 3 (top-k) or 4 (dense)")};
 }
 
-Status Algorithm::apply(const Update& update, float* const* weights, float scale) {
+Status Algorithm::apply_to(float* const* weights, const Update& update, float scale) {
   apply_update(layout(), update.indices, update.values, weights, scale);
   return {};
 }

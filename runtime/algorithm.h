@@ -16,8 +16,8 @@
 
 namespace gossamer::runtime {
 
-// The same on every rank, bit for bit. Spans are the algorithm's, valid until the next operation; values lie in memory of
-// the shape's kind, indices on the host.
+// The same on every rank, bit for bit. Spans are the algorithm's, valid until the next operation; values lie in memory
+// of the shape's kind, indices on the host.
 struct Update {
   bool everything = false;                 // values are all coordinates in the caller's order, no indices
   std::span<const std::uint32_t> indices;  // in the caller's order of tensors
@@ -32,7 +32,7 @@ class Algorithm : public Work {
   virtual Status compress(const float* const* gradients) = 0;
   [[nodiscard]] virtual Update update() const = 0;
   // weights[tensor][i] += scale * value; weights and values in memory of the shape's kind. The caller's.
-  virtual Status apply(const Update& update, float* const* weights, float scale);
+  virtual Status apply_to(float* const* weights, const Update& update, float scale);
   // Accumulated and not yet sent, in the layout's order; empty where there is none. For tests and checkpoints.
   [[nodiscard]] virtual std::span<const float> residual() const { return {}; }
 };

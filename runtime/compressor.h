@@ -38,8 +38,8 @@ class Compressor {
   Status wait(std::uint64_t limit_ns);
   Result<Update> update() const;
   // weights[tensor][i] += scale * value; weights and values in memory of the configured kind.
-  Status apply(const Update& update, float* const* weights, float scale) {
-    return algorithm_->apply(update, weights, scale);
+  Status apply_to(float* const* weights, const Update& update, float scale) {
+    return algorithm_->apply_to(weights, update, scale);
   }
   [[nodiscard]] const CompressorStats& stats() const { return stats_; }
   [[nodiscard]] std::span<const float> residual() const { return algorithm_->residual(); }

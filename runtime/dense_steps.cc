@@ -17,8 +17,7 @@ void in_chunks(std::size_t count, const Use& use) {
 
 }  // namespace
 
-void make_dense_cells(sketch::CellType type, std::span<const float> gradient, float scale,
-                      std::span<std::byte> cells) {
+void make_dense_cells(sketch::CellType type, std::span<const float> gradient, float scale, std::span<std::byte> cells) {
   const std::size_t bytes = sketch::cell_bytes(type);
   in_chunks(gradient.size(), [&](std::size_t first, std::span<float> chunk) {
     for (std::size_t i = 0; i < chunk.size(); ++i) chunk[i] = gradient[first + i] * scale;

@@ -67,16 +67,16 @@ class DeviceDense final : public Algorithm {
     for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
       const std::uint64_t offset = layout().outer_offset(i);
       const std::uint32_t cell_bytes = sketch::cell_bytes(shape_.type);
-      const std::array vectors = {
-          DevicePump::Vector{const_cast<float*>(gradients[i])},
-          DevicePump::Vector{payload_.data() + offset * cell_bytes, cell_bytes, false, true}};
-      GOSSAMER_TRY(callers_->run(layout().tensor(i).count, vectors, [&](std::uint64_t first, std::size_t count, auto at) {
-        const auto g = floats(static_cast<const std::byte*>(at[0]), count);
-        if (!scan.first_non_finite)
-          if (const std::size_t bad = sketch::first_non_finite(g); bad < count)
-            scan.first_non_finite = offset + first + bad;
-        make_dense_cells(shape_.type, g, scan.scale, {at[1], count * cell_bytes});
-      }));
+      const std::array vectors = {DevicePump::Vector{const_cast<float*>(gradients[i])},
+                                  DevicePump::Vector{payload_.data() + offset * cell_bytes, cell_bytes, false, true}};
+      GOSSAMER_TRY(
+          callers_->run(layout().tensor(i).count, vectors, [&](std::uint64_t first, std::size_t count, auto at) {
+            const auto g = floats(static_cast<const std::byte*>(at[0]), count);
+            if (!scan.first_non_finite)
+              if (const std::size_t bad = sketch::first_non_finite(g); bad < count)
+                scan.first_non_finite = offset + first + bad;
+            make_dense_cells(shape_.type, g, scan.scale, {at[1], count * cell_bytes});
+          }));
     }
     const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
     return callers_->write(payload_.data() + shape_.words_offset(), &flag, sizeof flag);
@@ -101,7 +101,7 @@ class DeviceDense final : public Algorithm {
   void drop() override {}
   Update update() const override { return update_; }
 
-  Status apply(const Update& update, float* const* weights, float scale) override {
+  Status apply_to(float* const* weights, const Update& update, float scale) override {
     GOSSAMER_TRY(check_pointers(weights, "weights"));
     for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
       const std::array vectors = {

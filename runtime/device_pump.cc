@@ -67,8 +67,7 @@ Status DevicePump::run_pieces(std::uint64_t count, std::span<const Vector> vecto
     compute(piece * length, length_of(piece), std::span(at).first(vectors.size()));
     for (std::size_t v = 0; v < vectors.size(); ++v)
       if (vectors[v].is_written)
-        GOSSAMER_TRY(
-            up_->start(device_of(piece, vectors[v]), at[v], length_of(piece) * vectors[v].element_bytes));
+        GOSSAMER_TRY(up_->start(device_of(piece, vectors[v]), at[v], length_of(piece) * vectors[v].element_bytes));
     up_marks[piece % place_count] = up_->started();
   }
   return {};

@@ -84,7 +84,7 @@ class Driver {
   struct Bound {
     std::vector<transport::Region> regions;
     std::vector<Buffer> staging;
-    std::unique_ptr<StagedWork> staged;  // null: all buffers are on the host
+    std::unique_ptr<StagedWork> staged;                                // null: all buffers are on the host
     std::vector<std::pair<std::uint64_t, transport::Token>> receives;  // context and token of those under way
   };
 

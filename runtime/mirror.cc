@@ -136,9 +136,9 @@ Result<bool> Mirror::progress_lane(Lane& lane, bool is_down, std::uint64_t now_n
     // A device has no virtual time: when a copy is due there, it is waited for.
     if (simulated_ != nullptr && lane.copies.size() > 0 && is_due()) moved = true;
     if (lane.copies.size() > 0 && clock_.now_ns() - lane.started_at_ns > copy_limit_ns)
-      return Error{Code::unavailable, text("a copy of ", format_bytes(units_[lane.copies.front()].bytes),
-                                           is_down ? " from" : " to", " device memory has not ended after ",
-                                           format_duration(copy_limit_ns), ": the device hangs")};
+      return Error{Code::unavailable,
+                   text("a copy of ", format_bytes(units_[lane.copies.front()].bytes), is_down ? " from" : " to",
+                        " device memory has not ended after ", format_duration(copy_limit_ns), ": the device hangs")};
   }
   while (lane.waiting.size() > 0 && lane.copies.size() < lane_depth) {
     const std::uint32_t number = lane.waiting.pop();

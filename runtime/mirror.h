@@ -64,11 +64,11 @@ class Mirror {
 
  private:
   enum class State : std::uint8_t {
-    device,     // the host has other bytes
-    coming,     // on the way down, or waiting for it
-    both,       // equal
-    host,       // newer on the host, or will be; not the last word
-    going,      // the last word: on the way up, or waiting for it
+    device,  // the host has other bytes
+    coming,  // on the way down, or waiting for it
+    both,    // equal
+    host,    // newer on the host, or will be; not the last word
+    going,   // the last word: on the way up, or waiting for it
   };
   struct Unit {
     std::uint64_t offset = 0;

@@ -11,6 +11,7 @@
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/launcher.h"
+#include "tools/memory_probe.h"
 #include "tools/mlp_kernel.h"
 #include "tools/train_report.h"
 #include "transport/transport.h"
@@ -35,7 +36,19 @@ nlohmann::json shared_memory_json() {
           {"free_bytes", std::uint64_t{state.f_bavail} * state.f_frsize}};
 }
 
-nlohmann::json transports_json() {
+nlohmann::json probes_json(transport::Transport& transport) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const MemoryProbe& probe : probe_memory(transport))
+    out.push_back({{"memory", memory_kind_name(probe.kind)},
+                   {"path", memory_path_name(probe.path)},
+                   {"verified", probe.is_verified},
+                   {"device", probe.device},
+                   {"problem", probe.problem},
+                   {"text", describe_probe(probe)}});
+  return out;
+}
+
+nlohmann::json transports_json(bool probe) {
   nlohmann::json out = nlohmann::json::array();
   const std::string job = make_job_name();
   {
@@ -49,6 +62,7 @@ nlohmann::json transports_json() {
                      {"ways", can.ways},
                      {"memory", kinds},
                      {"can_sleep", can.can_sleep}});
+      if (probe) out.back()["probes"] = probes_json(**ucx);
     } else {
       out.push_back({{"name", "ucx"}, {"failure", ucx.error().message}});
     }
@@ -57,7 +71,7 @@ nlohmann::json transports_json() {
   return out;
 }
 
-Result<nlohmann::json> info_document() {
+Result<nlohmann::json> info_document(bool probe) {
   const auto settings = runtime::describe_settings();
   if (!settings.ok()) return Error(settings.error());
   nlohmann::json lines = nlohmann::json::array();
@@ -72,7 +86,7 @@ Result<nlohmann::json> info_document() {
       {"schema", "gossamer.info/1"},
       {"environment", machine_json()},
       {"versions", {{"gossamer", gossamer_version()}, {"wire", runtime::wire_version}, {"hash", sketch::hash_version}}},
-      {"transports", transports_json()},
+      {"transports", transports_json(probe)},
       {"simd",
        {{"used", sketch::simd_target()},
         {"compiled", sketch::simd_targets_compiled()},
@@ -81,6 +95,14 @@ Result<nlohmann::json> info_document() {
       {"limits", {limit_json("RLIMIT_MEMLOCK", RLIMIT_MEMLOCK), limit_json("RLIMIT_NOFILE", RLIMIT_NOFILE)}},
       {"settings", lines},
       {"unknown_variables", runtime::unknown_variables()}};
+}
+
+// A kind without a device has not failed.
+bool has_failed_probe(const nlohmann::json& document) {
+  for (const nlohmann::json& each : document.at("transports"))
+    for (const nlohmann::json& probe : each.value("probes", nlohmann::json::array()))
+      if (probe.at("path") != memory_path_name(MemoryPath::none) && !probe.at("verified").get<bool>()) return true;
+  return false;
 }
 
 std::string words(const nlohmann::json& list) {
@@ -110,6 +132,8 @@ std::string info_text(const nlohmann::json& document) {
         each.contains("failure") ? "not available: " + each.at("failure").get<std::string>()
                                  : text(each.at("version").get<std::string>(), ", by ", words(each.at("ways")),
                                         ", memory ", words(each.at("memory"))));
+    for (const nlohmann::json& probe : each.value("probes", nlohmann::json::array()))
+      add("  memory " + probe.at("memory").get<std::string>(), probe.at("text").get<std::string>());
   }
   add("SIMD",
       text(document.at("simd").at("used").get<std::string>(), " of ", words(document.at("simd").at("compiled"))));
@@ -132,15 +156,18 @@ std::string info_text(const nlohmann::json& document) {
 
 Action add_info_command(CLI::App& app) {
   auto as_json = std::make_shared<bool>(false);
+  auto probe = std::make_shared<bool>(false);
   app.add_flag("--json", *as_json, "print JSON instead of text");
-  return [as_json] {
-    const Result<nlohmann::json> document = info_document();
+  app.add_flag("--probe", *probe, "send memory of each kind over each transport, and compare what arrives");
+  return [as_json, probe] {
+    const Result<nlohmann::json> document = info_document(*probe);
     if (!document.ok()) return complain("info", document.error().message, exit_failure);
     for (const nlohmann::json& each : document->at("unknown_variables")) {
       complain("info", text("warning: ", each.get<std::string>(), " is set and means nothing to this version"), 0);
     }
     const Status written = write_text("-", *as_json ? document->dump(2) + "\n" : info_text(*document));
-    return written.ok() ? exit_success : complain("info", written.error().message, exit_failure);
+    if (!written.ok()) return complain("info", written.error().message, exit_failure);
+    return has_failed_probe(*document) ? complain("info", "a probe failed: see its line", exit_failure) : exit_success;
   };
 }
 

@@ -9,9 +9,9 @@
 namespace gossamer {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::DeviceArray;
 using testing::FakeDevice;
+using ::testing::HasSubstr;
 
 class DeviceMemoryContract : public ::testing::TestWithParam<MemoryKind> {
  protected:
