@@ -29,12 +29,6 @@ Result<DeviceMemory*> find_device_memory(MemoryKind kind) {
                     static_cast<int>(MemoryKind::cuda), " (", memory_kind_name(MemoryKind::cuda), ")")};
 }
 
-#ifndef GOSSAMER_WITH_CUDA
-Result<DeviceMemory*> find_cuda_memory() {
-  return Error{Code::unavailable, "built without CUDA: configure with -DGOSSAMER_CUDA=ON"};
-}
-#endif
-
 Status wait_for_copies(CopyQueue& queue, std::uint64_t count, std::uint64_t limit_ns) {
   constexpr std::uint32_t spins = 1'000;  // some 10 us: a copy of 256 KiB
   const SteadyClock clock;

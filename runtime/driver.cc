@@ -100,7 +100,8 @@ bool Driver::remove(std::uint32_t plan, std::uint64_t limit_ns) {
     const std::uint64_t end_ns = clock_.now_ns() + limit_ns;
     while (engine_.outstanding(plan) > 0 && !simulated_ && clock_.now_ns() < end_ns)
       if (!pass()) sched_yield();
-    if (engine_.outstanding(plan) > 0 || (bound.staged && !bound.staged->drain().ok())) return false;
+    const bool is_copied = !bound.staged || bound.staged->drain().ok();
+    if (engine_.outstanding(plan) > 0 || !is_copied) return false;
     std::erase(staged_plans_, plan);
     for (const transport::Region& region : bound.regions) transport_.release_memory(region);
     bound_.erase(plan);

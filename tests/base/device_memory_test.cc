@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <numeric>
+#include <optional>
 
 #include "tests/support/fake_device.h"
 
@@ -66,8 +68,9 @@ TEST_P(DeviceMemoryContract, CopiesEndInTheOrderOfTheirStarts) {
     ASSERT_TRUE((*queue)->start(device.data(), pinned->data(), count * 4).ok());
     for (std::size_t i = 1; i < CopyQueue::in_flight_max; ++i)
       ASSERT_TRUE((*queue)->start(device.data() + i * count, device.data() + (i - 1) * count, count * 4).ok());
-    if (GetParam() == MemoryKind::fake_device)  // a real device may have ended one
+    if (GetParam() == MemoryKind::fake_device) {  // a device that is fast may have ended one
       EXPECT_EQ((*queue)->start(device.data(), pinned->data(), 4).error().code, Code::busy);
+    }
     const auto now = (*queue)->ended();
     ASSERT_TRUE(now.ok());
     EXPECT_LE(*now, (*queue)->started());
@@ -98,6 +101,27 @@ TEST_P(DeviceMemoryContract, SaysWhatDoesNotFit) {
   EXPECT_EQ(block.error().code, Code::out_of_resources);
   EXPECT_THAT(block.error().message, HasSubstr("1.0 EiB"));
 }
+
+#ifdef GOSSAMER_EMULATED_CUDA
+}  // namespace
+}  // namespace gossamer
+int emulated_cuda_left_over();
+namespace gossamer {
+namespace {
+
+// Goal: streams, events and memory of CUDA are given back. Method: the emulated runtime counts, after the contract's
+// tests or before them.
+TEST(EmulatedCuda, GivesEverythingBack) {
+  {
+    auto memory = find_device_memory(MemoryKind::cuda);
+    ASSERT_TRUE(memory.ok()) << memory.error().message;
+    DeviceArray<int> array(**memory, std::vector<int>{1, 2, 3});
+    EXPECT_EQ(array.values(), (std::vector<int>{1, 2, 3}));
+    EXPECT_GT(emulated_cuda_left_over(), 0);
+  }
+  EXPECT_EQ(emulated_cuda_left_over(), 0);
+}
+#endif
 
 // Goal: the number of tests that skip without a CUDA device is known. Method: a count of the registered ones.
 TEST(DeviceMemorySkips, ThisManyNeedADevice) {

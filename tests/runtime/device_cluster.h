@@ -53,7 +53,8 @@ class DeviceCluster {
     Random random(mix64(mix64(step), rank));
     std::vector<std::vector<float>> gradients;
     for (const Tensor& tensor : options_.config.tensors)
-      for (float& value : gradients.emplace_back(tensor.count)) value = static_cast<float>(random.normal());
+      for (float& value : gradients.emplace_back(tensor.count))
+        value = static_cast<float>(random.below(1u << 24)) * 1.7e-7f - 1.3f;
     return gradients;
   }
 

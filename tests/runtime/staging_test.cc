@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <limits>
 
 #include "tests/runtime/device_cluster.h"
@@ -48,7 +50,7 @@ TEST_P(EverySchedule, GivesTheBitsOfHostMemory) {
       std::vector<MemoryKind> memory;
       for (std::uint32_t r = 0; r < p; ++r)
         memory.push_back(mixture == 2 || (mixture == 1 && r % 2 == 0) ? device : host);
-      DeviceClusterOptions options = options_for(memory, 300'007);
+      DeviceClusterOptions options = options_for(memory, 150'007);
       options.config.schedule = GetParam().schedule;
       options.config.values = GetParam().values;
       DeviceCluster test(fake, options);
@@ -175,7 +177,7 @@ TEST(Staging, ClipsAsOnTheHost) {
     norm += double{results[0][i]} * results[0][i];
   }
   EXPECT_LT(difference, 1e-8);
-  EXPECT_NEAR(std::sqrt(norm), 0.5 * 0.25 / std::sqrt(2.0), 0.01);  // mean of two independent ones, half of it applied
+  EXPECT_NEAR(std::sqrt(norm), 0.5 * 0.25 / std::sqrt(2.0), 0.02);  // the mean of two nearly independent ones, half of it
 }
 
 class StagedDeaths : public ::testing::TestWithParam<ScheduleKind> {};
@@ -204,7 +206,8 @@ TEST_P(StagedDeaths, LeaveNoCopyBehind) {
     const std::uint32_t victim = moment % p;
     ASSERT_NO_FATAL_FAILURE(test.start(0));
     test.cluster->run_to(begin_ns + (end_ns - begin_ns) * moment / 16);
-    copying += fake.copies_under_way() > 0 ? 1 : 0;
+    for (std::uint32_t r = 0; r < p; ++r)
+      if (test.cluster->session(Rank{r}).driver().is_copying()) copying |= 1 << moment;
     test.cluster->kill(Rank{victim});
     test.alive[victim] = false;
     const auto outcomes = test.run();
@@ -219,7 +222,7 @@ TEST_P(StagedDeaths, LeaveNoCopyBehind) {
       ASSERT_TRUE(test.compress(r, test.gradients(r, 1)).ok());
     }
   }
-  EXPECT_GT(copying, 4);
+  EXPECT_GT(std::popcount(static_cast<unsigned>(copying)), 4);
   EXPECT_EQ(fake.copies_under_way(), 0);
 }
 
@@ -240,7 +243,7 @@ TEST(Staging, ADestroyedCompressorTakesItsCopiesWithIt) {
   DeviceCluster test(fake, options);
   ASSERT_NO_FATAL_FAILURE(test.start(0));
   test.cluster->run_to(test.cluster->clock().now_ns() + 300'000);
-  ASSERT_GT(fake.copies_under_way(), 0);
+  ASSERT_TRUE(test.cluster->session(Rank{0}).driver().is_copying());
   for (std::uint32_t r = 0; r < 2; ++r) test.cluster->session(Rank{r}).destroy_compressor(test.compressors[r]);
   EXPECT_EQ(fake.copies_under_way(), 0);
 }
