@@ -66,14 +66,17 @@ Result<DeviceBlock> DeviceBlock::make_pinned(DeviceMemory& memory, std::size_t b
   return block;
 }
 
+void DeviceBlock::release() {
+  if (data_ == nullptr) return;
+  if (pinned_)
+    memory_->release_pinned(data_);
+  else
+    memory_->release(data_);
+}
+
 DeviceBlock& DeviceBlock::operator=(DeviceBlock&& other) noexcept {
   if (this == &other) return *this;
-  if (data_ != nullptr) {
-    if (pinned_)
-      memory_->release_pinned(data_);
-    else
-      memory_->release(data_);
-  }
+  release();
   memory_ = std::exchange(other.memory_, nullptr);
   data_ = std::exchange(other.data_, nullptr);
   bytes_ = std::exchange(other.bytes_, 0);

@@ -84,12 +84,14 @@ class DeviceBlock {
   [[nodiscard]] static Result<DeviceBlock> make_pinned(DeviceMemory& memory, std::size_t bytes);
   DeviceBlock(DeviceBlock&& other) noexcept { *this = std::move(other); }
   DeviceBlock& operator=(DeviceBlock&& other) noexcept;
-  ~DeviceBlock() { *this = DeviceBlock(); }
+  ~DeviceBlock() { release(); }
 
   [[nodiscard]] std::byte* data() const { return data_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
+  void release();
+
   DeviceMemory* memory_ = nullptr;
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;

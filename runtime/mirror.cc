@@ -125,16 +125,17 @@ void Mirror::end_copy(Lane& lane) {
 Result<bool> Mirror::progress_lane(Lane& lane, bool is_down, std::uint64_t now_ns) {
   bool moved = false;
   if (lane.copies.size() > 0) {
+    const auto is_due = [&] { return simulated_ == nullptr || lane.ends_ns[lane.ended % lane_depth] <= now_ns; };
+    // A device has no virtual time: a copy that is due is waited for, or a run would depend on the device's.
+    for (std::uint64_t count = lane.ended + 1; simulated_ != nullptr && count <= lane.queue->started(); ++count)
+      if (lane.ends_ns[(count - 1) % lane_depth] <= now_ns) GOSSAMER_TRY(wait_for_copies(*lane.queue, count));
     const auto ended = lane.queue->ended();
     GOSSAMER_TRY(ended);
-    const auto is_due = [&] { return simulated_ == nullptr || lane.ends_ns[lane.ended % lane_depth] <= now_ns; };
     while (lane.copies.size() > 0 && lane.ended < *ended && is_due()) {
       end_copy(lane);
       lane.started_at_ns = clock_.now_ns();
       moved = true;
     }
-    // A device has no virtual time: when a copy is due there, it is waited for.
-    if (simulated_ != nullptr && lane.copies.size() > 0 && is_due()) moved = true;
     if (lane.copies.size() > 0 && clock_.now_ns() - lane.started_at_ns > copy_limit_ns)
       return Error{Code::unavailable,
                    text("a copy of ", format_bytes(units_[lane.copies.front()].bytes), is_down ? " from" : " to",

@@ -177,7 +177,8 @@ TEST(Staging, ClipsAsOnTheHost) {
     norm += double{results[0][i]} * results[0][i];
   }
   EXPECT_LT(difference, 1e-8);
-  EXPECT_NEAR(std::sqrt(norm), 0.5 * 0.25 / std::sqrt(2.0), 0.02);  // the mean of two nearly independent ones, half of it
+  EXPECT_NEAR(std::sqrt(norm), 0.5 * 0.25 / std::sqrt(2.0),
+              0.02);  // the mean of two nearly independent ones, half of it
 }
 
 class StagedDeaths : public ::testing::TestWithParam<ScheduleKind> {};
