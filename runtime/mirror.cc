@@ -136,7 +136,7 @@ Result<bool> Mirror::progress_lane(Lane& lane, bool is_down, std::uint64_t now_n
       lane.started_at_ns = clock_.now_ns();
       moved = true;
     }
-    if (lane.copies.size() > 0 && clock_.now_ns() - lane.started_at_ns > copy_limit_ns)
+    if (simulated_ == nullptr && lane.copies.size() > 0 && clock_.now_ns() - lane.started_at_ns > copy_limit_ns)
       return Error{Code::unavailable,
                    text("a copy of ", format_bytes(units_[lane.copies.front()].bytes), is_down ? " from" : " to",
                         " device memory has not ended after ", format_duration(copy_limit_ns), ": the device hangs")};
