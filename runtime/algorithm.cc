@@ -1,5 +1,7 @@
 #include "runtime/algorithm.h"
 
+#include "runtime/apply_update.h"
+
 namespace gossamer::runtime {
 
 Result<std::unique_ptr<Algorithm>> make_algorithm(AlgorithmContext context) {
@@ -11,10 +13,16 @@ Result<std::unique_ptr<Algorithm>> make_algorithm(AlgorithmContext context) {
     case AlgorithmKind::top_k:
       return make_top_k(std::move(context));
     case AlgorithmKind::dense:
-      return make_dense(std::move(context));
+      return context.shape.memory == MemoryKind::host ? make_dense(std::move(context))
+                                                      : make_device_dense(std::move(context));
   }
   return Error{Code::invalid_argument, text("algorithm is ", static_cast<int>(context.shape.algorithm),
                                             ", expected 1 (gs-sgd), 2 (shared-top-k), 3 (top-k) or 4 (dense)")};
+}
+
+Status Algorithm::apply_to(float* const* weights, const Update& update, float scale) {
+  apply_update(layout(), update.indices, update.values, weights, scale);
+  return {};
 }
 
 Result<topology::ScheduleRequest> schedule_stage(const AlgorithmContext& context, std::string_view label,

@@ -16,7 +16,8 @@
 
 namespace gossamer::runtime {
 
-// The same on every rank, bit for bit. Spans are the algorithm's, valid until the next operation.
+// The same on every rank, bit for bit. Spans are the algorithm's, valid until the next operation; values lie in memory
+// of the shape's kind, indices on the host.
 struct Update {
   bool everything = false;                 // values are all coordinates in the caller's order, no indices
   std::span<const std::uint32_t> indices;  // in the caller's order of tensors
@@ -26,10 +27,12 @@ struct Update {
 class Algorithm : public Work {
  public:
   [[nodiscard]] virtual const Layout& layout() const = 0;
-  // Takes the gradients, one pointer a tensor; they are the caller's again on return. A non-finite one
-  // is flagged in the payload instead of taken.
-  virtual void compress(const float* const* gradients) = 0;
+  // Takes the gradients, one pointer a tensor, in memory of the shape's kind; they are the caller's again on return. A
+  // non-finite one is flagged in the payload instead of taken. An error is about the memory, and nothing was taken.
+  virtual Status compress(const float* const* gradients) = 0;
   [[nodiscard]] virtual Update update() const = 0;
+  // weights[tensor][i] += scale * value; weights and values in memory of the shape's kind. The caller's.
+  virtual Status apply_to(float* const* weights, const Update& update, float scale);
   // Accumulated and not yet sent, in the layout's order; empty where there is none. For tests and checkpoints.
   [[nodiscard]] virtual std::span<const float> residual() const { return {}; }
 };
@@ -48,6 +51,8 @@ struct AlgorithmContext {
 [[nodiscard]] Result<std::unique_ptr<Algorithm>> make_shared_top_k(AlgorithmContext context);
 [[nodiscard]] Result<std::unique_ptr<Algorithm>> make_top_k(AlgorithmContext context);
 [[nodiscard]] Result<std::unique_ptr<Algorithm>> make_dense(AlgorithmContext context);
+// The same for gradients in device memory.
+[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_device_dense(AlgorithmContext context);
 
 // The schedule of one stage: the configured kind where it can do this collective, else the cheapest
 // by the cost model. Logged with its reason.

@@ -79,13 +79,16 @@ void CollectiveRun::bind(const transport::Region& buffer, const transport::Regio
   staging_ = staging;
 }
 
-// Merging: as equal as cache lines allow. Concatenating: at a fixed stride.
+std::uint64_t slice_begin(std::uint64_t payload_bytes, std::uint32_t slice, std::uint32_t slice_count) {
+  if (slice == slice_count) return payload_bytes;
+  const std::uint64_t lines = (payload_bytes + buffer_alignment - 1) / buffer_alignment;
+  return std::min(payload_bytes, lines * slice / slice_count * buffer_alignment);
+}
+
+// Concatenating: at a fixed stride.
 std::uint64_t CollectiveRun::slice_offset(std::uint32_t slice) const {
   if (concatenating_) return slice * part_stride(bytes_max_);
-  const std::uint64_t bytes = size_.shape.bytes();
-  if (slice == slice_count_) return bytes;
-  const std::uint64_t lines = (bytes + buffer_alignment - 1) / buffer_alignment;
-  return std::min(bytes, lines * slice / slice_count_ * buffer_alignment);
+  return slice_begin(size_.shape.bytes(), slice, slice_count_);
 }
 
 std::uint64_t CollectiveRun::range_bytes(const SliceRange& range) const {

@@ -20,7 +20,7 @@ Status Compressor::compress(const float* const* gradients) {
   if (in_flight_)
     return Error{Code::busy, text(name_, " has an operation in flight: wait for it before the next compress")};
   const std::uint64_t before_ns = clock_.now_ns();
-  algorithm_->compress(gradients);
+  GOSSAMER_TRY(algorithm_->compress(gradients));
   stats_.compress_ns = clock_.now_ns() - before_ns;
   compressed_ = true;
   return {};

@@ -37,6 +37,10 @@ class Compressor {
   // `deadline` says who waits for whom; the operation goes on.
   Status wait(std::uint64_t limit_ns);
   Result<Update> update() const;
+  // weights[tensor][i] += scale * value; weights and values in memory of the configured kind.
+  Status apply_to(float* const* weights, const Update& update, float scale) {
+    return algorithm_->apply_to(weights, update, scale);
+  }
   [[nodiscard]] const CompressorStats& stats() const { return stats_; }
   [[nodiscard]] std::span<const float> residual() const { return algorithm_->residual(); }
 

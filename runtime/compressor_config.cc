@@ -88,12 +88,22 @@ Status check_decode(const CompressorConfig& config) {
   return {};
 }
 
+Status check_memory(const CompressorConfig& config) {
+  if (config.memory == MemoryKind::host) return {};
+  GOSSAMER_TRY(find_device_memory(config.memory));
+  if (config.algorithm != AlgorithmKind::dense)
+    return wrong(text("memory is ", memory_kind_name(config.memory), ", but ", algorithm_name(config.algorithm),
+                      " takes its gradients from host memory: expected host, or the dense algorithm"));
+  return {};
+}
+
 }  // namespace
 
 Result<CompressorShape> resolve(const CompressorConfig& config) {
   GOSSAMER_TRY(check_numbers(config));
   GOSSAMER_TRY(check_cells(config));
   GOSSAMER_TRY(check_decode(config));
+  GOSSAMER_TRY(check_memory(config));
   auto layout = Layout::make(config.tensors);
   GOSSAMER_TRY(layout);
 
@@ -110,6 +120,7 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
   shape.seed = config.seed;
   shape.schedule = config.schedule;
   shape.decode = config.decode;
+  shape.memory = config.memory;
   if (config.algorithm == AlgorithmKind::dense) return shape;
 
   const std::uint64_t d = shape.layout.sparse();

@@ -39,6 +39,7 @@ struct CompressorConfig {
   std::uint64_t seed = 1;
   std::optional<topology::ScheduleKind> schedule;  // none: chosen by the cost model
   DecodeKind decode = DecodeKind::whole;           // sharded: for gs-SGD with selection top
+  MemoryKind memory = MemoryKind::host;            // of gradients, update and weights; ranks may differ
 };
 
 // Defaults that train: docs/algorithms.md has the measurements.
@@ -65,6 +66,7 @@ struct CompressorShape {
   std::uint64_t seed = 0;
   std::optional<topology::ScheduleKind> schedule;
   DecodeKind decode = DecodeKind::whole;
+  MemoryKind memory = MemoryKind::host;
 };
 
 // invalid_argument says which field is wrong, its value, and the range.

@@ -4,12 +4,12 @@
 //   prepare 1   u = m u + g / P ;  update = u
 //
 // bf16 and f16 halve the bytes: each rank rounds its gradient, and each merge its sum. What is rounded off is lost.
-#include <algorithm>
-#include <array>
+#include <cstring>
 #include <vector>
 
 #include "runtime/agreement.h"
 #include "runtime/algorithm.h"
+#include "runtime/dense_steps.h"
 #include "runtime/feedback.h"
 
 namespace gossamer::runtime {
@@ -42,29 +42,26 @@ class Dense final : public Algorithm {
   const Layout& layout() const override { return context_.shape.layout; }
   std::span<const Stage> stages() const override { return stages_; }
 
-  void compress(const float* const* gradients) override {
+  Status compress(const float* const* gradients) override {
     const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip, context_.pool, sums_);
     write_word(payload_, shape_, 0, make_flag(context_.rank, scan.first_non_finite));
     // In the caller's order: the update has no indices.
     for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
-      in_chunks(layout().outer_offset(i), layout().tensor(i).count, [&](std::uint64_t at, std::span<float> chunk) {
-        const float* const from = gradients[i] + (at - layout().outer_offset(i));
-        for (std::size_t j = 0; j < chunk.size(); ++j) chunk[j] = scan.first_non_finite ? 0.0f : from[j] * scan.scale;
-        sketch::narrow(shape_.type, chunk, cells_at(at, chunk.size()));
-      });
+      const std::uint64_t count = layout().tensor(i).count;
+      const std::span<std::byte> cells = cells_at(layout().outer_offset(i), count);
+      if (scan.first_non_finite)
+        std::memset(cells.data(), 0, cells.size());
+      else
+        make_dense_cells(shape_.type, {gradients[i], count}, scan.scale, cells);
     }
+    return {};
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t>) override {
     if (stage == 0) return StageSize{shape_, 0};
     GOSSAMER_TRY(check_flag(read_word(payload_, shape_, 0), context_.rank_count));
     const auto u = momentum_.as<float>(layout().dimension());
-    const float share = 1.0f / static_cast<float>(context_.rank_count);
-    const float momentum = context_.shape.momentum;
-    in_chunks(0, layout().dimension(), [&](std::uint64_t at, std::span<float> chunk) {
-      sketch::widen(shape_.type, cells_at(at, chunk.size()), chunk);
-      for (std::size_t j = 0; j < chunk.size(); ++j) u[at + j] = momentum * u[at + j] + chunk[j] * share;
-    });
+    take_dense_cells(shape_.type, cells_at(0, layout().dimension()), context_.rank_count, context_.shape.momentum, u);
     update_ = {true, {}, u};
     return StageSize{};
   }
@@ -75,14 +72,6 @@ class Dense final : public Algorithm {
  private:
   explicit Dense(AlgorithmContext context)
       : context_(std::move(context)), sums_(scan_pieces_max(context_.shape.layout)) {}
-
-  // Calls use(at, chunk) for positions [first, first + count), some at a time: on their way between f32 and the wire.
-  template <typename Use>
-  static void in_chunks(std::uint64_t first, std::uint64_t count, const Use& use) {
-    std::array<float, 2048> chunk;
-    for (const std::uint64_t end = first + count; first < end; first += chunk.size())
-      use(first, std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), end - first))));
-  }
 
   std::span<std::byte> cells_at(std::uint64_t at, std::uint64_t count) const {
     return std::span(payload_.data(), shape_.cells_bytes())

@@ -56,9 +56,15 @@ auto Driver::exclusively(Body body) {
 
 Result<std::uint32_t> Driver::add(std::string name, Work& work) {
   return exclusively([&]() -> Result<std::uint32_t> {
-    auto plan = engine_.add(std::move(name), work);
-    GOSSAMER_TRY(plan);
     Bound bound;
+    if (StagedWork::is_needed(work)) {
+      auto staged = StagedWork::make(work, engine_, engine_.rank(),
+                                     simulated_ ? std::optional<CopyCost>(simulated_->copy) : std::nullopt);
+      GOSSAMER_TRY(staged);
+      bound.staged = std::move(*staged);
+    }
+    auto plan = engine_.add(std::move(name), bound.staged ? *bound.staged : work);
+    GOSSAMER_TRY(plan);
     std::size_t receives = 0;
     const auto stages = engine_.memory(*plan);
     for (std::size_t i = 0; i < stages.size(); ++i) {
@@ -75,6 +81,10 @@ Result<std::uint32_t> Driver::add(std::string name, Work& work) {
       receives += engine_.transfers_max(*plan, i);
     }
     bound.receives.reserve(receives);
+    if (bound.staged) {
+      bound.staged->reserve(receives);
+      staged_plans_.push_back(*plan);
+    }
     bound_.emplace(*plan, std::move(bound));
     return plan;
   });
@@ -90,7 +100,9 @@ bool Driver::remove(std::uint32_t plan, std::uint64_t limit_ns) {
     const std::uint64_t end_ns = clock_.now_ns() + limit_ns;
     while (engine_.outstanding(plan) > 0 && !simulated_ && clock_.now_ns() < end_ns)
       if (!pass()) sched_yield();
-    if (engine_.outstanding(plan) > 0) return false;
+    const bool is_copied = !bound.staged || bound.staged->drain().ok();
+    if (engine_.outstanding(plan) > 0 || !is_copied) return false;
+    std::erase(staged_plans_, plan);
     for (const transport::Region& region : bound.regions) transport_.release_memory(region);
     bound_.erase(plan);
     engine_.remove(plan);
@@ -174,7 +186,7 @@ std::string Driver::describe_wait(std::uint32_t plan, std::uint64_t waited_ns) {
 bool Driver::progress() { return pass(); }
 
 bool Driver::pass() {
-  if (simulated_ && clock_.now_ns() < busy_until_ns_) return false;
+  if (is_computing()) return false;
   bool moved = false;
   while (take_starts()) moved = true;
   moved |= look_for_losses();
@@ -219,16 +231,19 @@ bool Driver::poll_transport() {
       *found = receives.back();
       receives.pop_back();
     }
+    if (StagedWork* const staged = staged_of(TransferId::unpack(completion.context).plan))
+      staged->receive_ended(completion.context, completion.code);
     engine_.completed(completion.context, completion.code, completion.bytes);
   }
   return true;
 }
 
 bool Driver::run_actions() {
-  bool moved = false;
+  bool moved = !staged_plans_.empty() && run_staged();
   Action action;
-  while (!(simulated_ && clock_.now_ns() < busy_until_ns_) && engine_.next(action)) {
-    run(action);
+  while (!is_computing() && engine_.next(action)) {
+    StagedWork* const staged = staged_of(action.plan);
+    if (staged == nullptr || !staged->hold(action)) run(action);
     moved = true;
   }
   if (!moved) return false;
@@ -238,6 +253,47 @@ bool Driver::run_actions() {
     waiter_.notify_all();
   }
   return true;
+}
+
+StagedWork* Driver::staged_of(std::uint32_t plan) {
+  if (staged_plans_.empty()) return nullptr;
+  const auto bound = bound_.find(plan);
+  return bound != bound_.end() ? bound->second.staged.get() : nullptr;
+}
+
+bool Driver::run_staged() {
+  bool moved = false;
+  for (const std::uint32_t plan : staged_plans_) {
+    if (engine_.state(plan).code.load(std::memory_order_relaxed) != Code::pending) continue;
+    StagedWork& staged = *bound_.at(plan).staged;
+    const auto copied = staged.progress(clock_.now_ns());
+    if (!copied.ok()) {
+      engine_.fail(plan, copied.error());
+      moved = true;
+      continue;
+    }
+    moved |= *copied;
+    Action action;
+    while (!is_computing() && staged.next(action)) {
+      run(action);
+      moved = true;
+    }
+  }
+  return moved;
+}
+
+bool Driver::is_copying() const {
+  return std::any_of(staged_plans_.begin(), staged_plans_.end(),
+                     [&](std::uint32_t plan) { return bound_.at(plan).staged->is_copying(); });
+}
+
+std::uint64_t Driver::next_copy_ns() const {
+  std::uint64_t next = 0;
+  for (const std::uint32_t plan : staged_plans_) {
+    const std::uint64_t end_ns = bound_.at(plan).staged->next_end_ns();
+    if (end_ns != 0) next = next == 0 ? end_ns : std::min(next, end_ns);
+  }
+  return next;
 }
 
 void Driver::run(const Action& action) {
@@ -253,6 +309,7 @@ void Driver::run(const Action& action) {
     sketch::merge(engine_.shape(action.plan, action.stage), action.slice.offset, action.slice.data(),
                   action.staged.data(), action.slice.bytes);
     account(simulated_ ? simulated_->merge_ns_per_byte * static_cast<double>(action.slice.bytes) : 0.0);
+    if (StagedWork* const staged = staged_of(action.plan)) staged->merged(action);
     engine_.merged(action.plan);
     return;
   }
@@ -270,16 +327,18 @@ void Driver::start_transfer(const Action& action) {
     if (!token.ok()) engine_.refused(action.context, token.error());
   } else {
     const auto token = transport_.start_receive(action.peer, action.tag, action.slice, action.context);
-    if (token.ok())
+    if (token.ok()) {
       bound_.at(action.plan).receives.emplace_back(action.context, *token);
-    else
+      if (StagedWork* const staged = staged_of(action.plan)) staged->receive_started(action);
+    } else {
       engine_.refused(action.context, token.error());
+    }
   }
   wire_ns_.fetch_add(clock_.now_ns() - before_ns, std::memory_order_relaxed);
 }
 
 void Driver::sleep(std::uint64_t until_ns) {
-  if (transport_.event_descriptor() < 0) {
+  if (transport_.event_descriptor() < 0 || is_copying()) {  // the end of a copy wakes nobody
     sched_yield();
     return;
   }

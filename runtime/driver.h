@@ -22,6 +22,7 @@
 #include "runtime/buffer.h"
 #include "runtime/control.h"
 #include "runtime/engine.h"
+#include "runtime/staged_work.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {
@@ -30,6 +31,7 @@ namespace gossamer::runtime {
 struct ComputeCost {
   double merge_ns_per_byte = 0.05;
   std::uint64_t prepare_ns = 100'000;
+  CopyCost copy;  // between host and device memory; the driver is not busy with it
 };
 
 // How long a waiter spins and yields before it sleeps, in passes without progress.
@@ -52,10 +54,10 @@ class Driver {
   void stop_thread();
   [[nodiscard]] bool has_thread() const { return thread_.joinable(); }
 
-  // Adds a plan to the engine and registers its memory.
+  // Adds a plan to the engine and registers its memory. Buffers in device memory are staged through the host.
   Result<std::uint32_t> add(std::string name, Work& work);
   // Gives up what is in flight on the plan, waits at most `limit_ns` for its transfers to end, and
-  // forgets it. False where transfers are still under way: its memory must then outlive the transport.
+  // forgets it. False where transfers or copies are still under way: its memory must then outlive the transport.
   [[nodiscard]] bool remove(std::uint32_t plan, std::uint64_t limit_ns);
 
   // Starts the plan's next operation; how it ends is in the plan's state. One caller thread.
@@ -73,11 +75,16 @@ class Driver {
 
   // On a virtual clock: until when this driver computes; in the past if it does not.
   [[nodiscard]] std::uint64_t busy_until_ns() const { return busy_until_ns_; }
+  // On a virtual clock: when the next copy to or from device memory ends; 0 with none under way.
+  [[nodiscard]] std::uint64_t next_copy_ns() const;
+  // Whether memory of a plan is still being copied.
+  [[nodiscard]] bool is_copying() const;
 
  private:
   struct Bound {
     std::vector<transport::Region> regions;
     std::vector<Buffer> staging;
+    std::unique_ptr<StagedWork> staged;                                // null: all buffers are on the host
     std::vector<std::pair<std::uint64_t, transport::Token>> receives;  // context and token of those under way
   };
 
@@ -86,6 +93,9 @@ class Driver {
   bool look_for_losses();
   bool poll_transport();
   bool run_actions();
+  bool run_staged();
+  [[nodiscard]] bool is_computing() const { return simulated_ && clock_.now_ns() < busy_until_ns_; }
+  [[nodiscard]] StagedWork* staged_of(std::uint32_t plan);
   void run(const Action& action);
   void start_transfer(const Action& action);
   void sleep(std::uint64_t until_ns);
@@ -100,6 +110,7 @@ class Driver {
   const Patience patience_;
   const std::optional<ComputeCost> simulated_;
   std::map<std::uint32_t, Bound> bound_;
+  std::vector<std::uint32_t> staged_plans_;
 
   // Plans to start, on their way to the thread: one producer, one consumer.
   std::array<std::uint32_t, 256> starts_{};

@@ -43,6 +43,8 @@ class Engine {
  public:
   Engine(Rank rank, Epoch epoch) : rank_(rank), epoch_(epoch) {}
 
+  [[nodiscard]] Rank rank() const { return rank_; }
+
   // Memory of a stage that the driver registers before the first start.
   struct StageMemory {
     std::byte* buffer = nullptr;
@@ -67,6 +69,8 @@ class Engine {
   void merged(std::uint32_t plan);
   // A transfer could not be started.
   void refused(std::uint64_t context, const Error& error);
+  // A transfer of an operation that fails was not started, and will not be.
+  void withdrawn(std::uint64_t context) { --at(TransferId::unpack(context).plan).outstanding; }
   // Every operation in flight, and each one that is started later, ends with this error.
   void break_with(Error error);
   [[nodiscard]] bool broken() const { return broken_.has_value(); }

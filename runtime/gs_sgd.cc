@@ -73,7 +73,7 @@ class GsSgd final : public Algorithm {
   std::span<const Stage> stages() const override { return stages_; }
   std::span<const float> residual() const override { return feedback_.residual(); }
 
-  void compress(const float* const* gradients) override {
+  Status compress(const float* const* gradients) override {
     const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
     const Feedback::Input input{gradients, scan.scale, context_.shape.momentum};
     Feedback::Extent extent;
@@ -91,6 +91,7 @@ class GsSgd final : public Algorithm {
     write_word(words_payload(), words_shape(), 0, make_flag(context_.rank, scan.first_non_finite));
     if (words_shape().words > 1) write_word(words_payload(), words_shape(), 1, maximum_word(extent.magnitude));
     if (words_shape().words > 2) write_word(words_payload(), words_shape(), 2, maximum_word(extent.norm));
+    return {};
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override {

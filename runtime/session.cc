@@ -37,9 +37,9 @@ Session::~Session() {
   while (!compressors_.empty()) destroy_compressor(compressors_.back().get());
   const Status closed = parts_.transport->close_view(close_limit_ns);
   parts_.control->leave();
-  if (!closed.ok()) {
-    log(LogLevel::warning,
-        text("rank ", rank().value, " keeps the memory of unfinished transfers: ", closed.error().message));
+  if (!closed.ok() || driver_->is_copying()) {
+    log(LogLevel::warning, text("rank ", rank().value, " keeps the memory of unfinished transfers: ",
+                                closed.ok() ? "copies to or from device memory do not end" : closed.error().message));
     Abandoned& kept = abandoned();
     const std::lock_guard lock(kept.mutex);
     kept.drivers.push_back(std::move(driver_));

@@ -54,13 +54,17 @@ class SharedTopK final : public Algorithm {
   std::span<const Stage> stages() const override { return stages_; }
   std::span<const float> residual() const override { return feedback_.residual(); }
 
-  void compress(const float* const* gradients) override {
+  Status compress(const float* const* gradients) override {
     const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
     const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
-    if (scan.first_non_finite) return lists_.fill(context_.rank, flag, {}, {});
+    if (scan.first_non_finite) {
+      lists_.fill(context_.rank, flag, {}, {});
+      return {};
+    }
     feedback_.absorb(layout(), {gradients, scan.scale, context_.shape.momentum});
     selector_->select_largest(feedback_.pending().first(layout().sparse()), own_);
     lists_.fill(context_.rank, flag, own_, {});
+    return {};
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override {

@@ -91,7 +91,10 @@ std::uint64_t SimCluster::next_event_ns() const {
   // A message that is due already waits for ranks that compute: their end is the next event.
   if (const auto network_ns = network_->next_event_ns()) consider(*network_ns);
   for (std::uint32_t r = 0; r < rank_count(); ++r)
-    if (!dead_[r] && !stopped_[r]) consider(sessions_[r]->driver().busy_until_ns());
+    if (!dead_[r] && !stopped_[r]) {
+      consider(sessions_[r]->driver().busy_until_ns());
+      consider(sessions_[r]->driver().next_copy_ns());
+    }
   for (const transport::FaultTransport* faults : faults_)
     if (const auto fault_ns = faults->next_event_ns()) consider(*fault_ns);
   for (const std::uint64_t alarm_ns : alarms_) consider(alarm_ns);

@@ -56,14 +56,18 @@ class TopK final : public Algorithm {
   std::span<const Stage> stages() const override { return stages_; }
   std::span<const float> residual() const override { return feedback_.residual(); }
 
-  void compress(const float* const* gradients) override {
+  Status compress(const float* const* gradients) override {
     const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
     const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
-    if (scan.first_non_finite) return parts_.fill(context_.rank, flag, {}, {});
+    if (scan.first_non_finite) {
+      parts_.fill(context_.rank, flag, {}, {});
+      return {};
+    }
     feedback_.absorb(layout(), {gradients, scan.scale, context_.shape.momentum});
     const auto pending = feedback_.pending().first(layout().sparse());
     selector_->select_largest(pending, own_);
     parts_.fill(context_.rank, flag, own_, pending);
+    return {};
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override {

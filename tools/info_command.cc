@@ -11,6 +11,7 @@
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/launcher.h"
+#include "tools/memory_probe.h"
 #include "tools/mlp_kernel.h"
 #include "tools/train_report.h"
 #include "transport/transport.h"
@@ -35,30 +36,44 @@ nlohmann::json shared_memory_json() {
           {"free_bytes", std::uint64_t{state.f_bavail} * state.f_frsize}};
 }
 
-nlohmann::json transport_json(const char* name, const Result<std::unique_ptr<transport::Transport>>& made) {
+nlohmann::json probes_json(transport::Transport& transport) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const MemoryProbe& probe : probe_memory(transport))
+    out.push_back({{"memory", memory_kind_name(probe.kind)},
+                   {"path", memory_path_name(probe.path)},
+                   {"verified", probe.is_verified},
+                   {"device", probe.device},
+                   {"problem", probe.problem},
+                   {"text", describe_probe(probe)}});
+  return out;
+}
+
+nlohmann::json transport_json(const char* name, const Result<std::unique_ptr<transport::Transport>>& made, bool probe) {
   if (!made.ok()) return {{"name", name}, {"failure", made.error().message}};
   const transport::Capabilities& can = (*made)->capabilities();
   std::vector<std::string> kinds;
   for (const MemoryKind kind : can.memory_kinds) kinds.emplace_back(memory_kind_name(kind));
-  return {{"name", can.name}, {"version", can.version},     {"ways", can.ways},
-          {"memory", kinds},  {"can_sleep", can.can_sleep}, {"can_put", can.can_put}};
+  nlohmann::json out = {{"name", can.name}, {"version", can.version},     {"ways", can.ways},
+                        {"memory", kinds},  {"can_sleep", can.can_sleep}, {"can_put", can.can_put}};
+  if (probe) out["probes"] = probes_json(**made);
+  return out;
 }
 
-nlohmann::json transports_json(const std::vector<runtime::SettingLine>& settings) {
+nlohmann::json transports_json(const std::vector<runtime::SettingLine>& settings, bool probe) {
   const std::string job = make_job_name();
   std::string provider;
   for (const runtime::SettingLine& each : settings) {
     if (each.name == "libfabric_provider") provider = each.value;
   }
   nlohmann::json out = {
-      transport_json("ucx", transport::make_ucx_transport({job})),
-      transport_json("libfabric", transport::make_libfabric_transport({.job = job, .provider = provider}))};
+      transport_json("ucx", transport::make_ucx_transport({job}), probe),
+      transport_json("libfabric", transport::make_libfabric_transport({.job = job, .provider = provider}), probe)};
   out.at(1)["providers"] = transport::libfabric_providers();
   transport::sweep_shared_memory(job);
   return out;
 }
 
-Result<nlohmann::json> info_document() {
+Result<nlohmann::json> info_document(bool probe) {
   const auto settings = runtime::describe_settings();
   if (!settings.ok()) return Error(settings.error());
   nlohmann::json lines = nlohmann::json::array();
@@ -73,7 +88,7 @@ Result<nlohmann::json> info_document() {
       {"schema", "gossamer.info/1"},
       {"environment", machine_json()},
       {"versions", {{"gossamer", gossamer_version()}, {"wire", runtime::wire_version}, {"hash", sketch::hash_version}}},
-      {"transports", transports_json(*settings)},
+      {"transports", transports_json(*settings, probe)},
       {"simd",
        {{"used", sketch::simd_target()},
         {"compiled", sketch::simd_targets_compiled()},
@@ -82,6 +97,14 @@ Result<nlohmann::json> info_document() {
       {"limits", {limit_json("RLIMIT_MEMLOCK", RLIMIT_MEMLOCK), limit_json("RLIMIT_NOFILE", RLIMIT_NOFILE)}},
       {"settings", lines},
       {"unknown_variables", runtime::unknown_variables()}};
+}
+
+// A kind without a device has not failed.
+bool has_failed_probe(const nlohmann::json& document) {
+  for (const nlohmann::json& each : document.at("transports"))
+    for (const nlohmann::json& probe : each.value("probes", nlohmann::json::array()))
+      if (probe.at("path") != memory_path_name(MemoryPath::none) && !probe.at("verified").get<bool>()) return true;
+  return false;
 }
 
 std::string words(const nlohmann::json& list) {
@@ -112,6 +135,8 @@ std::string info_text(const nlohmann::json& document) {
                                  : text(each.at("version").get<std::string>(), ", by ", words(each.at("ways")),
                                         ", memory ", words(each.at("memory"))));
     if (each.contains("providers")) add("libfabric providers", words(each.at("providers")));
+    for (const nlohmann::json& probe : each.value("probes", nlohmann::json::array()))
+      add("  memory " + probe.at("memory").get<std::string>(), probe.at("text").get<std::string>());
   }
   add("SIMD",
       text(document.at("simd").at("used").get<std::string>(), " of ", words(document.at("simd").at("compiled"))));
@@ -134,15 +159,18 @@ std::string info_text(const nlohmann::json& document) {
 
 Action add_info_command(CLI::App& app) {
   auto as_json = std::make_shared<bool>(false);
+  auto probe = std::make_shared<bool>(false);
   app.add_flag("--json", *as_json, "print JSON instead of text");
-  return [as_json] {
-    const Result<nlohmann::json> document = info_document();
+  app.add_flag("--probe", *probe, "send memory of each kind over each transport, and compare what arrives");
+  return [as_json, probe] {
+    const Result<nlohmann::json> document = info_document(*probe);
     if (!document.ok()) return complain("info", document.error().message, exit_failure);
     for (const nlohmann::json& each : document->at("unknown_variables")) {
       complain("info", text("warning: ", each.get<std::string>(), " is set and means nothing to this version"), 0);
     }
     const Status written = write_text("-", *as_json ? document->dump(2) + "\n" : info_text(*document));
-    return written.ok() ? exit_success : complain("info", written.error().message, exit_failure);
+    if (!written.ok()) return complain("info", written.error().message, exit_failure);
+    return has_failed_probe(*document) ? complain("info", "a probe failed: see its line", exit_failure) : exit_success;
   };
 }
 

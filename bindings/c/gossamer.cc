@@ -22,6 +22,8 @@ using gossamer::text;
 #define SAME_VALUE(name, value, remedy) static_assert(static_cast<int>(Code::name) == (value));
 GOSSAMER_CODE_TABLE(SAME_VALUE)
 #undef SAME_VALUE
+static_assert(static_cast<int>(gossamer::MemoryKind::host) == GOSSAMER_MEMORY_HOST &&
+              static_cast<int>(gossamer::MemoryKind::cuda) == GOSSAMER_MEMORY_CUDA);
 #define COUNT_ONE(...) +1
 static_assert((0 GOSSAMER_CODE_TABLE(COUNT_ONE)) == (0 GOSSAMER_STATUS_TABLE(COUNT_ONE)));
 #undef COUNT_ONE
@@ -125,6 +127,12 @@ gossamer_status read_config(const gossamer_config* given, gossamer::runtime::Set
   return GOSSAMER_DONE;
 }
 
+// One of the header, or one that the process has a device for.
+bool is_memory_kind(int32_t memory) {
+  return memory <= GOSSAMER_MEMORY_CUDA ||
+         (memory <= 255 && gossamer::find_device_memory(static_cast<gossamer::MemoryKind>(memory)).ok());
+}
+
 gossamer_status read_compressor_config(const gossamer_compressor_config* given,
                                        gossamer::runtime::CompressorConfig& config) {
   constexpr const char* function = "gossamer_compressor_create";
@@ -144,6 +152,8 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
       return fail_argument(function, text("cells is ", c.cells, " and values ", c.values, ", expected gossamer_cells"));
   if (c.decode < GOSSAMER_DECODE_WHOLE || c.decode > GOSSAMER_DECODE_SHARDED)
     return fail_argument(function, text("decode is ", c.decode, ", expected a gossamer_decode"));
+  if (c.memory < 0 || !is_memory_kind(c.memory))
+    return fail_argument(function, text("memory is ", c.memory, ", expected a gossamer_memory_kind, or 0 for host"));
   if (c.keep_k > 1) return fail_argument(function, text("keep_k is ", c.keep_k, ", expected 0 or 1"));
   if (c.name != nullptr) config.name = c.name;
   config.algorithm = static_cast<gossamer::runtime::AlgorithmKind>(c.algorithm == 0 ? GOSSAMER_GS_SGD : c.algorithm);
@@ -165,6 +175,7 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   config.cells = static_cast<gossamer::sketch::CellType>(c.cells);
   config.values = static_cast<gossamer::sketch::CellType>(c.values);
   config.decode = static_cast<gossamer::runtime::DecodeKind>(c.decode);
+  if (c.memory != 0) config.memory = static_cast<gossamer::MemoryKind>(c.memory);
   config.seed = c.seed;
   if (c.schedule != 0) config.schedule = static_cast<gossamer::topology::ScheduleKind>(c.schedule);
   return GOSSAMER_DONE;
@@ -356,9 +367,10 @@ gossamer_status gossamer_update_apply(const gossamer_update* update, float* cons
     for (std::size_t i = 0; i < layout.tensor_count(); ++i)
       if (weights[i] == nullptr)
         return fail_argument(function, text("the weights of tensor \"", layout.tensor(i).name, "\" are NULL"));
-    gossamer::runtime::apply_update(layout, {update->indices, update->indices != nullptr ? update->count : 0},
-                                    {update->values, update->count}, weights, scale);
-    return GOSSAMER_DONE;
+    const gossamer::runtime::Update taken{update->indices == nullptr,
+                                          {update->indices, update->indices != nullptr ? update->count : 0},
+                                          {update->values, update->count}};
+    return outcome(update->compressor->compressor->apply_to(weights, taken, scale));
   });
 }
 

@@ -177,6 +177,12 @@ typedef enum gossamer_decode {
                                  fast networks */
 } gossamer_decode;
 
+/* Where gradients, weights and the values of an update lie. */
+typedef enum gossamer_memory_kind {
+  GOSSAMER_MEMORY_HOST = 1,
+  GOSSAMER_MEMORY_CUDA = 2 /* of the device that was current when the process first named this kind */
+} gossamer_memory_kind;
+
 /* One tensor of the model. */
 typedef struct gossamer_tensor {
   const char* name; /* for messages and for the check that ranks agree; unique within a compressor */
@@ -212,17 +218,18 @@ typedef struct gossamer_compressor_config {
   uint64_t seed;       /* of the hash functions; the same on all ranks */
   int32_t schedule;    /* 0: chosen by size and rank count; else 1 binomial tree, 2 butterfly, 3 circulant, 4 ring,
                           5 star */
-  int32_t cells;  /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
-                     so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
-  int32_t values; /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
-                     residual; BF16 or F16 for DENSE, whose rounding is lost */
-  int32_t decode; /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
+  int32_t cells;       /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
+                          so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
+  int32_t values;      /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
+                          residual; BF16 or F16 for DENSE, whose rounding is lost */
+  int32_t decode;      /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
+  int32_t memory;      /* a gossamer_memory_kind. 0: HOST. CUDA for DENSE: what this rank passes and gets is there, and work
+                          on it in other streams has ended; ranks may differ. The payload travels through pinned host
+                          memory of its size */
 } gossamer_compressor_config;
-#define GOSSAMER_COMPRESSOR_CONFIG_INIT                                                                            \
-  {                                                                                                                \
-    sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, \
-        GOSSAMER_CELLS_F32, GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE                                              \
-  }
+#define GOSSAMER_COMPRESSOR_CONFIG_INIT \
+  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, GOSSAMER_CELLS_F32, \
+    GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE, 0 }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in
  * the same order on all ranks. Everything that `config` points at is copied. MISMATCH on every rank if two
@@ -235,9 +242,9 @@ GOSSAMER_API gossamer_status gossamer_compressor_create(gossamer_session* sessio
 /* Frees it; an operation in flight is given up. NULL is allowed. Local. */
 GOSSAMER_API void gossamer_compressor_destroy(gossamer_compressor* compressor);
 
-/* Takes this rank's gradients, one pointer for each tensor, f32, on the host, `count` elements each: scales
- * them to `clip`, adds momentum and residual and encodes the payload. The gradients are the caller's again
- * on return. Local; does not block. BUSY while an operation of this compressor is in flight; a payload that
+/* Takes this rank's gradients, one pointer for each tensor, f32, in the compressor's memory, `count` elements each:
+ * scales them to `clip`, adds momentum and residual and encodes the payload. The gradients are the caller's again
+ * on return. Local; does not block, but for copies of device memory: UNAVAILABLE if they do not end. BUSY while an operation of this compressor is in flight; a payload that
  * was never reduced is dropped, with its gradient. A gradient with NaN or infinity is DONE here, since the
  * other ranks must learn of it: the reduce then fails on every rank with NOT_FINITE. */
 GOSSAMER_API gossamer_status gossamer_compress(gossamer_compressor* compressor, const float* const* gradients);
@@ -263,7 +270,8 @@ typedef struct gossamer_update {
   size_t struct_size;      /* sizeof(gossamer_update); the initializer sets it */
   uint64_t count;          /* of values */
   const uint32_t* indices; /* position in the concatenation of all tensors; NULL: count is d, all in order */
-  const float* values;     /* mean over ranks of momentum-corrected gradient mass: w -= lr * value */
+  const float* values;     /* mean over ranks of momentum-corrected gradient mass: w -= lr * value. In the compressor's
+                              memory */
   const gossamer_compressor* compressor;
 } gossamer_update;
 #define GOSSAMER_UPDATE_INIT \
@@ -273,7 +281,8 @@ typedef struct gossamer_update {
  * gossamer_reduce. INVALID_ARGUMENT where there is none. */
 GOSSAMER_API gossamer_status gossamer_recover(gossamer_compressor* compressor, gossamer_update* update);
 
-/* weights[tensor][i] += scale * value for all of the update; one pointer for each tensor. */
+/* weights[tensor][i] += scale * value for all of the update; one pointer for each tensor, to the compressor's memory.
+ * Blocks for the copies where that is a device's: UNAVAILABLE if they do not end. */
 GOSSAMER_API gossamer_status gossamer_update_apply(const gossamer_update* update, float* const* weights, float scale);
 
 /* What the last operation cost, and all of them together. */

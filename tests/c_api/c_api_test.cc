@@ -122,6 +122,12 @@ TEST_F(OneRank, MistakesAreExplained) {
   EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
   EXPECT_THAT(gossamer_last_error(), HasSubstr("decode is sharded, but dense has no sketch"));
   options.decode = GOSSAMER_DECODE_WHOLE;
+  options.memory = 3;  // no kind of the header, and no device of this process
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("memory is 3, expected a gossamer_memory_kind"));
+  options.memory = -1;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  options.memory = 0;
   options.algorithm = 9;
   EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
   options.algorithm = 0;
@@ -180,6 +186,21 @@ TEST(Init, RefusesImpossibleSettings) {
 TEST_F(OneRank, AShorterStructOfAnOlderCallerWorks) {
   options.struct_size = offsetof(gossamer_compressor_config, density);
   gossamer_compressor* compressor = nullptr;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+}
+
+// Goal: CUDA memory without CUDA is refused with the reason, not taken for host memory; with a device it is taken.
+// Method: a dense compressor with it; HOST by its number works.
+TEST_F(OneRank, CudaMemoryIsRefusedWhereThereIsNone) {
+  options.algorithm = GOSSAMER_DENSE;
+  options.memory = GOSSAMER_MEMORY_CUDA;
+  gossamer_compressor* compressor = nullptr;
+  const gossamer_status status = gossamer_compressor_create(session, &options, &compressor);
+  if (status != GOSSAMER_DONE) {
+    EXPECT_EQ(status, GOSSAMER_UNAVAILABLE);
+    EXPECT_THAT(gossamer_last_error(), HasSubstr("CUDA"));
+  }
+  options.memory = GOSSAMER_MEMORY_HOST;
   EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
 }
 

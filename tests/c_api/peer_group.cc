@@ -63,10 +63,11 @@ PeerGroup::PeerGroup(const PeerGroupOptions& options) {
       dup2(ends[1], STDERR_FILENO);
       if (r == 0) fcntl(listener, F_SETFD, 0);
       for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
-      std::vector<char*> arguments = {const_cast<char*>(EXCHANGE_PEER)};
+      const std::string program = options.program.empty() ? EXCHANGE_PEER : options.program;
+      std::vector<char*> arguments = {const_cast<char*>(program.c_str())};
       for (const std::string& argument : options.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
       arguments.push_back(nullptr);
-      execv(EXCHANGE_PEER, arguments.data());
+      execv(program.c_str(), arguments.data());
       _exit(127);
     }
     close(ends[1]);

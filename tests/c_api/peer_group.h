@@ -15,6 +15,7 @@ struct PeerGroupOptions {
   std::vector<std::string> arguments;
   std::map<std::string, std::string> environment;                         // for all
   std::map<unsigned, std::map<std::string, std::string>> environment_of;  // for one rank, on top
+  std::string program;                                                    // path; empty: exchange_peer
 };
 
 class PeerGroup {

@@ -334,6 +334,28 @@ TEST_F(Command, InfoShowsThatASecretIsSetAndNotWhatItIs) {
   EXPECT_THAT(misplaced, ::testing::Not(HasSubstr("hunter2")));
 }
 
+// Goal: info --probe says what really travels, and a machine without a device is no failure. Method: text and JSON of
+// this machine; host memory must be verified, CUDA's is there with a path or a reason.
+TEST_F(Command, InfoProbesTheKindsOfMemory) {
+  const Ran json = run({"info", "--probe", "--json"});
+  const Ran human = run({"info", "--probe"});
+  ASSERT_EQ(json.status, 0) << json.errors;
+  const nlohmann::json document = nlohmann::json::parse(json.output, nullptr, false);
+  ASSERT_TRUE(document.is_object()) << json.output;
+  const nlohmann::json& probes = document.at("transports").at(0).at("probes");
+  ASSERT_EQ(probes.size(), 2u) << probes;
+  EXPECT_EQ(probes.at(0).at("memory"), "host");
+  EXPECT_EQ(probes.at(0).at("path"), "direct");
+  EXPECT_EQ(probes.at(0).at("verified"), true) << probes;
+  EXPECT_EQ(probes.at(1).at("memory"), "cuda");
+  EXPECT_EQ(probes.at(1).at("verified").get<bool>(), probes.at(1).at("path") != "none") << probes;
+  EXPECT_EQ(probes.at(1).at("problem").get<std::string>().empty(), probes.at(1).at("verified").get<bool>()) << probes;
+  EXPECT_EQ(human.status, 0) << human.errors;
+  EXPECT_THAT(human.output, HasSubstr("moved directly, verified"));
+  EXPECT_THAT(human.output, HasSubstr("memory cuda"));
+  EXPECT_FALSE(nlohmann::json::parse(run({"info", "--json"}).output).at("transports").at(0).contains("probes"));
+}
+
 // Goal: the frontier study comes near the factors it was asked for. Method: a small model, two factors, two algorithms.
 TEST_F(Command, FrontierComesNearTheWantedFactors) {
   const std::string json = folder_ / "study.json";

@@ -71,8 +71,10 @@ Status SimEndpoint::check_start(Rank peer, const Slice& slice) const {
   if (peers_.empty()) return no_view_error();
   if (peer.value >= peers_.size()) return peer_range_error(peer, peers_.size());
   if (!slice_fits(slice)) return slice_error(slice);
-  if (slice.bytes > 0 && (slice.region.id == 0 || slice.region.id > last_region_)) {
-    return Error{Code::invalid_argument, text("region ", slice.region.id, " is not registered with this transport")};
+  if (slice.bytes > 0 &&
+      (slice.region.id == 0 || slice.region.id > last_region_ || slice.region.kind != MemoryKind::host)) {
+    return Error{Code::invalid_argument, text("region ", slice.region.id, " is not registered with this transport as ",
+                                              memory_kind_name(slice.region.kind), " memory")};
   }
   if (peers_[peer.value].lost) return peer_lost_error(peer);
   return {};

@@ -23,8 +23,9 @@ constexpr std::uint64_t orphan_after_ns = 300'000'000;
 // Progress calls in one poll while UCX says that there is more; bounds the time of a poll.
 constexpr int progress_calls_max = 16;
 
+// Of a kind that register_memory has let pass.
 ucs_memory_type_t memory_type(MemoryKind kind) {
-  return kind == MemoryKind::host ? UCS_MEMORY_TYPE_HOST : UCS_MEMORY_TYPE_CUDA;
+  return kind == MemoryKind::cuda ? UCS_MEMORY_TYPE_CUDA : UCS_MEMORY_TYPE_HOST;
 }
 
 }  // namespace
@@ -46,7 +47,8 @@ Status UcxTransport::open_view(const View& view) {
 
 bool UcxTransport::is_registered(const Slice& slice) const {
   const std::uint64_t id = slice.region.id;
-  return slice.bytes == 0 || (id - 1 < registrations_.size() && registrations_[id - 1].base == slice.region.base);
+  return slice.bytes == 0 || (id - 1 < registrations_.size() && registrations_[id - 1].base == slice.region.base &&
+                              registrations_[id - 1].kind == slice.region.kind);
 }
 
 Peer* UcxTransport::ready(Rank rank, const Slice& slice, StartKind kind) {
@@ -66,7 +68,8 @@ Error UcxTransport::start_error(Rank rank, const Slice& slice) {
   if (rank.value >= endpoints_.size()) return peer_range_error(rank, endpoints_.size());
   if (!slice_fits(slice)) return slice_error(slice);
   if (!is_registered(slice)) {
-    return {Code::invalid_argument, text("region ", slice.region.id, " is not registered with this transport")};
+    return {Code::invalid_argument, text("region ", slice.region.id, " is not registered with this transport as ",
+                                         memory_kind_name(slice.region.kind), " memory")};
   }
   const Peer& peer = endpoints_.at(rank.value);
   return peer.failure && !peer.lost ? *peer.failure : peer_lost_error(rank);
@@ -76,7 +79,7 @@ ucp_request_param_t UcxTransport::parameters(Record& record, const Slice& slice)
   ucp_request_param_t parameters;  // fields outside the mask are not read
   parameters.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMORY_TYPE;
   parameters.user_data = &record;
-  parameters.memory_type = memory_type(slice.region.kind);
+  parameters.memory_type = slice.bytes > 0 ? memory_type(slice.region.kind) : UCS_MEMORY_TYPE_HOST;
 #if UCP_API_VERSION >= UCP_VERSION(1, 13)
   if (slice.bytes > 0 && registrations_[slice.region.id - 1].memory != nullptr) {
     parameters.op_attr_mask |= UCP_OP_ATTR_FIELD_MEMH;
@@ -276,7 +279,7 @@ Result<Region> UcxTransport::register_memory(void* base, std::size_t bytes, Memo
   if (base == nullptr && bytes > 0) {
     return Error{Code::invalid_argument, text("cannot register ", bytes, " B at a null pointer")};
   }
-  Registration registration{static_cast<std::byte*>(base), nullptr, true};
+  Registration registration{static_cast<std::byte*>(base), nullptr, true, kind};
   if (worker_->has_rdma() && bytes > 0) {
     ucp_mem_map_params_t parameters{};
     parameters.field_mask =

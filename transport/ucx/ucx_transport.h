@@ -57,6 +57,7 @@ class UcxTransport final : public Transport {
     std::byte* base = nullptr;
     ucp_mem_h memory = nullptr;  // null where no device needs it
     bool used = false;
+    MemoryKind kind = MemoryKind::host;
   };
 
   // The connected peer of a start, or null: then `start_error` says why, at the cost of a sentence.

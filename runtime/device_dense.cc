@@ -1,0 +1,162 @@
+// Dense all-reduce of gradients in device memory: the payload, the momentum and the update are there, too.
+//
+//   compress    device gradients ─► pump: scale, narrow ─► device payload | flag |
+//   exchange    the driver stages the payload through its host twin (staged_work.h)
+//   prepare 1   device payload ─► pump: u = m u + g / P ─► device u, which is the update
+//
+// The host does the arithmetic, as dense.cc does it, and the same bits come out on a peer with gradients on the host.
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "runtime/agreement.h"
+#include "runtime/algorithm.h"
+#include "runtime/dense_steps.h"
+#include "runtime/device_pump.h"
+#include "runtime/feedback.h"
+
+namespace gossamer::runtime {
+
+namespace {
+
+std::span<const float> floats(const std::byte* data, std::size_t count) {
+  return {reinterpret_cast<const float*>(data), count};
+}
+std::span<float> floats(std::byte* data, std::size_t count) { return {reinterpret_cast<float*>(data), count}; }
+
+class DeviceDense final : public Algorithm {
+ public:
+  static Result<std::unique_ptr<Algorithm>> make(AlgorithmContext context) {
+    const auto memory = find_device_memory(context.shape.memory);
+    GOSSAMER_TRY(memory);
+    std::unique_ptr<DeviceDense> self(new DeviceDense(std::move(context), **memory));
+    const std::uint64_t dimension = self->layout().dimension();
+    self->shape_ = {dimension, 1, self->context_.shape.values};
+    auto payload = DeviceBlock::make(**memory, self->shape_.bytes());
+    GOSSAMER_TRY(payload);
+    self->payload_ = std::move(*payload);
+    auto momentum = DeviceBlock::make(**memory, dimension * sizeof(float));
+    GOSSAMER_TRY(momentum);
+    self->momentum_ = std::move(*momentum);
+    for (std::optional<DevicePump>* pump : {&self->callers_, &self->drivers_}) {
+      auto made = DevicePump::make(**memory);
+      GOSSAMER_TRY(made);
+      pump->emplace(std::move(*made));
+    }
+    Stage sum;
+    sum.label = "gradient";
+    sum.bytes_max = self->shape_.bytes();
+    sum.buffer = self->payload_.data();
+    sum.kind = (*memory)->kind();
+    auto schedule = schedule_stage(self->context_, sum.label, topology::Collective::all_reduce, sum.bytes_max);
+    GOSSAMER_TRY(schedule);
+    sum.schedule = *schedule;
+    self->stages_.push_back(std::move(sum));
+    return std::unique_ptr<Algorithm>(std::move(self));
+  }
+
+  const Layout& layout() const override { return context_.shape.layout; }
+  std::span<const Stage> stages() const override { return stages_; }
+
+  Status compress(const float* const* gradients) override {
+    GOSSAMER_TRY(check_pointers(gradients, "gradient"));
+    GradientScan scan;
+    if (context_.shape.clip > 0.0) {
+      GOSSAMER_TRY(find_scale(gradients, scan));
+    }
+    for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
+      const std::uint64_t offset = layout().outer_offset(i);
+      const std::uint32_t cell_bytes = sketch::cell_bytes(shape_.type);
+      const std::array vectors = {DevicePump::Vector{const_cast<float*>(gradients[i])},
+                                  DevicePump::Vector{payload_.data() + offset * cell_bytes, cell_bytes, false, true}};
+      GOSSAMER_TRY(
+          callers_->run(layout().tensor(i).count, vectors, [&](std::uint64_t first, std::size_t count, auto at) {
+            const auto g = floats(static_cast<const std::byte*>(at[0]), count);
+            if (!scan.first_non_finite)
+              if (const std::size_t bad = sketch::first_non_finite(g); bad < count)
+                scan.first_non_finite = offset + first + bad;
+            make_dense_cells(shape_.type, g, scan.scale, {at[1], count * cell_bytes});
+          }));
+    }
+    const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
+    return callers_->write(payload_.data() + shape_.words_offset(), &flag, sizeof flag);
+  }
+
+  Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t>) override {
+    if (stage == 0) return StageSize{shape_, 0};
+    std::uint64_t flag = 0;
+    GOSSAMER_TRY(drivers_->read(&flag, payload_.data() + shape_.words_offset(), sizeof flag));
+    GOSSAMER_TRY(check_flag(flag));
+    const std::uint32_t cell_bytes = sketch::cell_bytes(shape_.type);
+    const std::array vectors = {DevicePump::Vector{payload_.data(), cell_bytes},
+                                DevicePump::Vector{momentum_.data(), 4, true, true}};
+    GOSSAMER_TRY(drivers_->run(layout().dimension(), vectors, [&](std::uint64_t, std::size_t count, auto at) {
+      take_dense_cells(shape_.type, {at[0], count * cell_bytes}, context_.rank_count, context_.shape.momentum,
+                       floats(at[1], count));
+    }));
+    update_ = {true, {}, floats(static_cast<const std::byte*>(momentum_.data()), layout().dimension())};
+    return StageSize{};
+  }
+
+  void drop() override {}
+  Update update() const override { return update_; }
+
+  Status apply_to(float* const* weights, const Update& update, float scale) override {
+    GOSSAMER_TRY(check_pointers(weights, "weights"));
+    for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
+      const std::array vectors = {
+          DevicePump::Vector{weights[i], 4, true, true},
+          DevicePump::Vector{const_cast<float*>(update.values.data()) + layout().outer_offset(i)}};
+      GOSSAMER_TRY(callers_->run(layout().tensor(i).count, vectors, [&](std::uint64_t, std::size_t count, auto at) {
+        const auto w = floats(at[0], count);
+        const auto values = floats(static_cast<const std::byte*>(at[1]), count);
+        for (std::size_t k = 0; k < count; ++k) w[k] += scale * values[k];
+      }));
+    }
+    return {};
+  }
+
+ private:
+  DeviceDense(AlgorithmContext context, DeviceMemory& memory) : context_(std::move(context)), memory_(memory) {}
+
+  Status check_pointers(const float* const* pointers, std::string_view what) const {
+    for (std::size_t i = 0; i < layout().tensor_count(); ++i)
+      if (!memory_.owns(pointers[i]))
+        return Error{Code::invalid_argument,
+                     text("the ", what, " of tensor \"", layout().tensor(i).name, "\" is not in ",
+                          memory_kind_name(memory_.kind()), " memory, as the compressor was told")};
+    return {};
+  }
+
+  // The scale that cuts the norm to the bound: one read more.
+  Status find_scale(const float* const* gradients, GradientScan& scan) {
+    double squares = 0.0;
+    for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
+      const std::array vectors = {DevicePump::Vector{const_cast<float*>(gradients[i])}};
+      GOSSAMER_TRY(callers_->run(layout().tensor(i).count, vectors, [&](std::uint64_t, std::size_t count, auto at) {
+        squares += sketch::sum_squares(floats(static_cast<const std::byte*>(at[0]), count));
+      }));
+    }
+    const double norm = std::sqrt(squares);
+    if (std::isfinite(norm) && norm > context_.shape.clip) scan.scale = static_cast<float>(context_.shape.clip / norm);
+    return {};
+  }
+
+  AlgorithmContext context_;
+  DeviceMemory& memory_;
+  sketch::PayloadShape shape_;
+  DeviceBlock payload_;
+  DeviceBlock momentum_;
+  std::optional<DevicePump> callers_;  // of compress and apply
+  std::optional<DevicePump> drivers_;  // of prepare
+  std::vector<Stage> stages_;
+  Update update_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Algorithm>> make_device_dense(AlgorithmContext context) {
+  return DeviceDense::make(std::move(context));
+}
+
+}  // namespace gossamer::runtime
