@@ -22,7 +22,6 @@
 #include "tools/exit_codes.h"
 #include "tools/line_relay.h"
 #include "tools/spawn.h"
-#include "tools/unique_descriptor.h"
 
 namespace gossamer::tools {
 namespace {

@@ -21,6 +21,27 @@ Error peer_lost_error(Rank peer) {
   return {Code::peer_lost, text("the connection to rank ", peer.value, " is closed: the peer is lost"), peer};
 }
 
+Error unregistered_error(const Region& region) {
+  return {Code::invalid_argument, text("region ", region.id, " is not registered with this transport")};
+}
+
+Error unknown_remote_error(const RemoteRegion& remote) {
+  return {Code::invalid_argument,
+          text("there is no remote region ", remote.id, " of rank ", remote.peer.value,
+               ": it was released, or is of a view that is closed; import its key again"),
+          remote.peer};
+}
+
+Error put_range_error(std::size_t offset, std::size_t bytes, std::size_t region_bytes) {
+  return {Code::invalid_argument, text("a put of ", bytes, " B at offset ", offset,
+                                       " does not fit in the peer's region of ", region_bytes, " B")};
+}
+
+Error notice_error(Notice notice) {
+  return {Code::invalid_argument,
+          text("notice ", notice.value, " does not exist; they count from 0 to ", notice_count - 1)};
+}
+
 Status check_view(const View& view) {
   const std::size_t rank_count = view.addresses.size();
   if (rank_count == 0) return Error{Code::invalid_argument, "a view needs at least one rank; it has no addresses"};

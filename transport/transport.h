@@ -132,7 +132,7 @@ class Transport {
   virtual Result<Token> start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) = 0;
 
   // The key by which members of this view reach the region. After close_view no put through it lands:
-  // a peer that is out of the view and lives on cannot write any more.
+  // a peer that is out of the view and lives on cannot write any more. Host memory only.
   virtual Result<RegionKey> export_region(const Region& region);
   // `malformed` for bytes that are no key of that peer and view.
   virtual Result<RemoteRegion> import_region(Rank peer, const RegionKey& key);
@@ -143,7 +143,7 @@ class Transport {
   virtual Result<Token> start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
                                   std::uint64_t context);
   // Completes when a put of `peer` with this notice has landed, its bytes visible. Each put ends one
-  // wait, also one that is started later.
+  // wait, also one that is started later. The bytes land while this side polls, or before.
   virtual Result<Token> start_await_notice(Rank peer, Notice notice, std::uint64_t context);
 
   // Where this process can read the peer's region in place, as its owner writes it; `unavailable`

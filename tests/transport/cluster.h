@@ -62,6 +62,8 @@ class Cluster {
   [[nodiscard]] VirtualClock& clock() { return clock_; }
 
   void open(std::uint32_t epoch);
+  // Another endpoint takes the rank's place, as after a restart of its process. No view is open.
+  void restart(std::size_t rank);
   // Closes the view on all endpoints at the same time, each in a thread of its own: one that closes
   // may need its peers to poll.
   void close();
@@ -79,6 +81,7 @@ class Cluster {
  private:
   void at_the_same_time(const std::function<void(std::size_t)>& action);
 
+  Backend backend_;
   bool is_sim_;
   VirtualClock clock_;
   std::unique_ptr<SimNetwork> network_;

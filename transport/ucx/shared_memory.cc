@@ -29,6 +29,10 @@ constexpr const char* root = "/dev/shm";
 constexpr const char* lock_name = "alive";
 constexpr int exit_limit_ms = 200;  // what a killed process may take to end once its sockets are closed
 
+bool is_plain(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+}
+
 std::string folder_prefix(std::string_view job) { return text("gossamer-", clean_job_name(job), "-"); }
 
 // The owner that a folder's name gives after its prefix: "<pid>-<start time>".
@@ -118,12 +122,16 @@ int make_folder(const std::string& path, OpenFolder& folder) {
 
 std::string clean_job_name(std::string_view job) {
   std::string name(job.substr(0, 64));
-  for (char& c : name) {
-    const bool kept =
-        (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
-    if (!kept) c = '_';
-  }
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !is_plain(c); }, '_');
   return name.empty() ? "job" : name;
+}
+
+Result<std::string> shared_folder_path(std::string_view name) {
+  if (!name.starts_with("gossamer-") || !std::all_of(name.begin(), name.end(), is_plain)) {
+    return Error{Code::malformed, "the region key names no shared-memory folder of Gossamer"};
+  }
+  return text(root, "/", name);
 }
 
 Result<std::unique_ptr<SharedFolder>> SharedFolder::open(std::string_view job) {
