@@ -8,8 +8,9 @@
 // Nothing here blocks and nothing calls back. Each start either fails at once (and completes never)
 // or ends in exactly one Completion that `poll` gives out. Messages match by (peer, tag); two
 // messages in flight between the same two ranks never carry the same tag, so there is no ordering
-// to rely on. A completed send only says that its memory may be used again: the bytes may not have
-// arrived, and the peer may be dead. Death is found by the control plane, which calls `fail_peer`.
+// to rely on; a tag is free again when its message has completed on both sides. A completed send only says that its
+// memory may be used again: the bytes may not have arrived, and the peer may be dead. Death is found by the control
+// plane, which calls `fail_peer`.
 //
 // One-sided, where the transport can (Capabilities::can_put, can_map): a put writes into a peer's region
 // and ends one wait for its notice there, and a region on the same host may be read in place.

@@ -118,10 +118,13 @@ Status SharedBlock::revoke() {
   std::memcpy(copy, data_, mapped_bytes_);
   unlink();
   name_ = new_name;
-  // Moves the copy's pages to the block's place in one step; what was there goes.
-  if (::mremap(copy, mapped_bytes_, mapped_bytes_, MREMAP_MAYMOVE | MREMAP_FIXED, data_) == MAP_FAILED) {
-    return no_memory_error("this process", mapped_bytes_, errno);
-  }
+  // Not mremap, which would move the pages: UCX 1.13 puts a function of its own in its place, which loses the
+  // address to move them to.
+  const bool placed = map(file.value(), data_, mapped_bytes_) != nullptr;
+  if (placed && new_name == 0) std::memcpy(data_, copy, mapped_bytes_);
+  const int error = errno;
+  ::munmap(copy, mapped_bytes_);
+  if (!placed) return no_memory_error("this process", mapped_bytes_, error);
   return {};
 }
 
