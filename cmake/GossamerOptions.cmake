@@ -8,6 +8,8 @@ set(GOSSAMER_SANITIZE "" CACHE STRING "Sanitizers: empty, address,undefined or t
 option(GOSSAMER_FUZZ "Build libFuzzer programs instead of the tests; needs clang" OFF)
 set(GOSSAMER_CUDA AUTO CACHE STRING "CUDA kernels of the sketch: AUTO (where a compiler is found), ON or OFF")
 set_property(CACHE GOSSAMER_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(GOSSAMER_LIBFABRIC AUTO CACHE STRING "libfabric transport: AUTO (where the library is found), ON or OFF")
+set_property(CACHE GOSSAMER_LIBFABRIC PROPERTY STRINGS AUTO ON OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)

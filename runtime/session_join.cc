@@ -31,7 +31,11 @@ std::uint32_t usable_cores() {
 
 Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& settings) {
   if (settings.transport == "ucx") return transport::make_ucx_transport({settings.job});
-  return Error{Code::invalid_argument, text("transport is \"", settings.transport, "\", expected \"ucx\"")};
+  if (settings.transport == "libfabric") {
+    return transport::make_libfabric_transport({.job = settings.job, .provider = settings.libfabric_provider});
+  }
+  return Error{Code::invalid_argument,
+               text("transport is \"", settings.transport, "\", expected \"ucx\" or \"libfabric\"")};
 }
 
 // What one rank tells all others about itself.
@@ -81,6 +85,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
       {"hash version", text(sketch::hash_version)},
       {"byte order", std::endian::native == std::endian::little ? "little" : "big"},
       {"transport", settings->transport},
+      {"libfabric provider", settings->transport == "libfabric" ? settings->libfabric_provider : "none"},
   };
   MeshOptions mesh;
   mesh.rank = settings->rank;

@@ -31,6 +31,7 @@ enum Index : std::size_t {
   rendezvous_fd,
   bind_host,
   transport,
+  libfabric_provider,
   job,
   init_timeout,
   progress,
@@ -38,14 +39,16 @@ enum Index : std::size_t {
   pin_threads
 };
 
-constexpr std::array<SettingDefinition, 11> definitions = {{
+constexpr std::array<SettingDefinition, 12> definitions = {{
     {"rank", "GOSSAMER_RANK", "RANK", "0", "this process's rank, 0 to rank_count - 1"},
     {"rank_count", "GOSSAMER_RANK_COUNT", "WORLD_SIZE", "1", "how many ranks the session has"},
     {"rendezvous", "GOSSAMER_RENDEZVOUS", nullptr, "127.0.0.1:29400", "host:port where rank 0 listens"},
     {"rendezvous_fd", "GOSSAMER_RENDEZVOUS_FD", nullptr, "-1",
      "rank 0: a socket that listens already, from the launcher"},
     {"bind_host", "GOSSAMER_BIND_HOST", nullptr, "127.0.0.1", "address that listeners bind to"},
-    {"transport", "GOSSAMER_TRANSPORT", nullptr, "ucx", "what moves the data: ucx"},
+    {"transport", "GOSSAMER_TRANSPORT", nullptr, "ucx", "what moves the data: ucx, libfabric"},
+    {"libfabric_provider", "GOSSAMER_LIBFABRIC_PROVIDER", nullptr, "",
+     "libfabric's provider, as it names it (tcp;ofi_rxm, verbs;ofi_rxm, shm); empty: the best"},
     {"job", "GOSSAMER_JOB", nullptr, "default", "names this job's shared-memory files"},
     {"init_timeout", "GOSSAMER_INIT_TIMEOUT_S", nullptr, "30", "seconds that init waits for all ranks"},
     {"progress", "GOSSAMER_PROGRESS", nullptr, "auto", "who moves data on: auto, inline, thread"},
@@ -197,6 +200,7 @@ Result<Settings> resolve_settings(const SettingsRequest& request) {
   settings.rendezvous = (*found)[rendezvous].value;
   settings.bind_host = (*found)[bind_host].value;
   settings.transport = (*found)[transport].value;
+  settings.libfabric_provider = (*found)[libfabric_provider].value;
   settings.job = (*found)[job].value;
   if (request.init_timeout_ns) {
     settings.init_timeout_ns = *request.init_timeout_ns;

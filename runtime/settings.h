@@ -32,7 +32,8 @@ struct Settings {
   std::string rendezvous;
   int rendezvous_descriptor = -1;  // GOSSAMER_RENDEZVOUS_FD, set by the launcher for rank 0
   std::string bind_host;
-  std::string transport;
+  std::string transport;           // "ucx" or "libfabric"
+  std::string libfabric_provider;  // empty: the best that is found
   std::string job;
   std::uint64_t init_timeout_ns = 0;
   ProgressMode progress = ProgressMode::automatic;

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <optional>
 
+#include "tools/bare_libfabric.h"
 #include "tools/bare_ucx.h"
 #include "tools/contract_link.h"
 #include "tools/process_pair.h"
@@ -22,8 +24,7 @@ struct Call {
 };
 struct Way {
   std::string name;
-  std::string variable;  // of the library, set while links are made: so both choose the same
-  std::string value;
+  std::string ucx_transports;  // UCX_TLS while links are made, so that both choose the same; empty: not of UCX
   std::vector<Call> ours;
   std::string bare_name;
   LinkMaker bare;
@@ -50,44 +51,52 @@ Call mapped(const TransportMaker& make) {
           }};
 }
 
-const std::vector<Way>& all_ways() {
-  static const std::vector<Way> ways = {
-      {"ucx posix",
-       "UCX_TLS",
-       "posix,self",
-       {messages(make_ucx), puts(make_ucx), mapped(make_ucx)},
-       "ucx",
-       make_bare_ucx_link},
-      {"ucx tcp", "UCX_TLS", "tcp", {messages(make_ucx), puts(make_ucx)}, "ucx", make_bare_ucx_link},
+Way libfabric_way(const std::string& name, const std::string& provider) {
+  const TransportMaker make = [provider] {
+    return transport::make_libfabric_transport({.job = text("bench-", ::getpid()), .provider = provider});
   };
+  const LinkMaker bare = [provider](const Exchange& exchange, std::size_t bytes_max) {
+    return make_bare_libfabric_link(provider, exchange, bytes_max);
+  };
+  return {name, "", {messages(make), puts(make)}, "libfabric", bare};
+}
+
+const std::vector<Way>& all_ways() {
+  static const std::vector<Way> ways = [] {
+    std::vector<Way> made = {
+        {"ucx posix", "posix,self", {messages(make_ucx), puts(make_ucx), mapped(make_ucx)}, "ucx", make_bare_ucx_link},
+        {"ucx tcp", "tcp", {messages(make_ucx), puts(make_ucx)}, "ucx", make_bare_ucx_link},
+    };
+    if (built_with_libfabric()) made.push_back(libfabric_way("libfabric shm", "shm"));
+    if (built_with_libfabric()) made.push_back(libfabric_way("libfabric tcp", "tcp;ofi_rxm"));
+    return made;
+  }();
   return ways;
 }
 
-// Sets a variable for as long as it lives, whatever the user's is: this bench compares named ways.
-class ScopedVariable {
+// Sets UCX_TLS for as long as it lives, whatever the user's is: this bench compares named ways.
+class ScopedTransports {
  public:
-  ScopedVariable(const std::string& name, const std::string& value) : name_(name) {
-    if (const char* const before = std::getenv(name.c_str())) before_ = before;
-    ::setenv(name.c_str(), value.c_str(), 1);
+  explicit ScopedTransports(const std::string& value) : set_(!value.empty()) {
+    if (const char* const before = std::getenv(name)) before_ = before;
+    if (set_) ::setenv(name, value.c_str(), 1);
   }
-  ~ScopedVariable() {
-    if (before_) {
-      ::setenv(name_.c_str(), before_->c_str(), 1);
-    } else {
-      ::unsetenv(name_.c_str());
-    }
+  ~ScopedTransports() {
+    if (set_ && before_) ::setenv(name, before_->c_str(), 1);
+    if (set_ && !before_) ::unsetenv(name);
   }
-  ScopedVariable(const ScopedVariable&) = delete;
-  ScopedVariable& operator=(const ScopedVariable&) = delete;
+  ScopedTransports(const ScopedTransports&) = delete;
+  ScopedTransports& operator=(const ScopedTransports&) = delete;
 
  private:
-  std::string name_;
+  static constexpr const char* name = "UCX_TLS";
+  bool set_;
   std::optional<std::string> before_;
 };
 
 // All links of a way: ours in their order, the bare one last. Both processes make them in the same order.
 Result<std::vector<std::unique_ptr<Link>>> make_links(const Way& way, const Exchange& exchange, std::size_t bytes_max) {
-  const ScopedVariable variable(way.variable, way.value);
+  const ScopedTransports transports(way.ucx_transports);
   std::vector<std::unique_ptr<Link>> links;
   for (const Call& call : way.ours) {
     auto link = call.make(exchange, bytes_max);

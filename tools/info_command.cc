@@ -35,24 +35,25 @@ nlohmann::json shared_memory_json() {
           {"free_bytes", std::uint64_t{state.f_bavail} * state.f_frsize}};
 }
 
-nlohmann::json transports_json() {
-  nlohmann::json out = nlohmann::json::array();
+nlohmann::json transport_json(const char* name, const Result<std::unique_ptr<transport::Transport>>& made) {
+  if (!made.ok()) return {{"name", name}, {"failure", made.error().message}};
+  const transport::Capabilities& can = (*made)->capabilities();
+  std::vector<std::string> kinds;
+  for (const MemoryKind kind : can.memory_kinds) kinds.emplace_back(memory_kind_name(kind));
+  return {{"name", can.name}, {"version", can.version},     {"ways", can.ways},
+          {"memory", kinds},  {"can_sleep", can.can_sleep}, {"can_put", can.can_put}};
+}
+
+nlohmann::json transports_json(const std::vector<runtime::SettingLine>& settings) {
   const std::string job = make_job_name();
-  {
-    const auto ucx = transport::make_ucx_transport({job});
-    if (ucx.ok()) {
-      const transport::Capabilities& can = (*ucx)->capabilities();
-      std::vector<std::string> kinds;
-      for (const MemoryKind kind : can.memory_kinds) kinds.emplace_back(memory_kind_name(kind));
-      out.push_back({{"name", can.name},
-                     {"version", can.version},
-                     {"ways", can.ways},
-                     {"memory", kinds},
-                     {"can_sleep", can.can_sleep}});
-    } else {
-      out.push_back({{"name", "ucx"}, {"failure", ucx.error().message}});
-    }
+  std::string provider;
+  for (const runtime::SettingLine& each : settings) {
+    if (each.name == "libfabric_provider") provider = each.value;
   }
+  nlohmann::json out = {
+      transport_json("ucx", transport::make_ucx_transport({job})),
+      transport_json("libfabric", transport::make_libfabric_transport({.job = job, .provider = provider}))};
+  out.at(1)["providers"] = transport::libfabric_providers();
   transport::sweep_shared_memory(job);
   return out;
 }
@@ -72,7 +73,7 @@ Result<nlohmann::json> info_document() {
       {"schema", "gossamer.info/1"},
       {"environment", machine_json()},
       {"versions", {{"gossamer", gossamer_version()}, {"wire", runtime::wire_version}, {"hash", sketch::hash_version}}},
-      {"transports", transports_json()},
+      {"transports", transports_json(*settings)},
       {"simd",
        {{"used", sketch::simd_target()},
         {"compiled", sketch::simd_targets_compiled()},
@@ -110,6 +111,7 @@ std::string info_text(const nlohmann::json& document) {
         each.contains("failure") ? "not available: " + each.at("failure").get<std::string>()
                                  : text(each.at("version").get<std::string>(), ", by ", words(each.at("ways")),
                                         ", memory ", words(each.at("memory"))));
+    if (each.contains("providers")) add("libfabric providers", words(each.at("providers")));
   }
   add("SIMD",
       text(document.at("simd").at("used").get<std::string>(), " of ", words(document.at("simd").at("compiled"))));

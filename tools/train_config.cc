@@ -35,7 +35,7 @@ void visit_options(Config& config, const Visitor& visit) {
   visit("exact-biases", config.exact_biases, "exchange biases whole");
   visit("schedule", config.schedule, "auto, binomial-tree, butterfly, circulant, ring or star");
   visit("seed", config.seed, "of weights, order of samples and hash functions");
-  visit("transport", config.transport, "what moves the bytes; empty: the library's choice");
+  visit("transport", config.transport, "what moves the bytes: ucx or libfabric; empty: the library's choice");
   visit("dump", config.dump, "folder where every rank writes its final weights, f32");
   visit("dump-gradients", config.dump_gradients, "folder where rank 0 writes its gradient at some steps, f32");
   visit("dump-every", config.dump_every, "write each so many steps; 0: at the first and at 10, 50 and 90 % of the run");

@@ -86,6 +86,17 @@ void Requests::drop_finished() {
   }
 }
 
+void Requests::drop_all() {
+  for (const auto& block : blocks_) {
+    for (Record& record : *block) {
+      if (record.state != Record::State::free) release(record);
+    }
+  }
+  finished_ = {};
+  pending_count_ = 0;
+  orphan_count_ = 0;
+}
+
 Token Requests::token(const Record& record) { return {(std::uint64_t{record.generation} << 32) | record.index}; }
 
 Record* Requests::find(Token token) {

@@ -77,6 +77,9 @@ class Requests {
   // Takes the oldest finished record as a completion.
   [[nodiscard]] bool pop_finished(Completion& completion);
   void drop_finished();
+  // The library has forgotten all starts: each record is free again, without a completion. Forget the lists of
+  // pending ones as well.
+  void drop_all();
 
   [[nodiscard]] bool has_finished() const { return !finished_.empty(); }
   [[nodiscard]] std::size_t pending_count() const { return pending_count_; }

@@ -83,7 +83,7 @@ inline constexpr std::uint32_t notice_count = 256;
 
 // What this transport can do, for choosing and for `gossamer info`.
 struct Capabilities {
-  std::string name;                      // "ucx", "sim"
+  std::string name;                      // "ucx", "libfabric", "sim"
   std::string version;                   // of the library underneath
   std::vector<std::string> ways;         // what moves the bytes, as the library names it: "posix", "tcp", "rc_verbs"
   std::vector<MemoryKind> memory_kinds;  // kinds it can move directly
@@ -178,8 +178,23 @@ struct UcxOptions {
 // (shared memory, locked memory), what is there and the way out.
 [[nodiscard]] Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options);
 
+struct LibfabricOptions {
+  std::string job;       // names this job's shared-memory files, together with process id and start time
+  std::string provider;  // as libfabric names it: "tcp;ofi_rxm", "shm", "verbs;ofi_rxm"; empty: the best that is found
+  // How long starts may wait for a provider that takes none and completes none; they then end as unavailable.
+  std::uint64_t stall_limit_ns = 10'000'000'000;
+};
+
+// libfabric's tagged messages over one of its providers; `FI_*` variables of the user are honoured. Without a
+// provider's name the best one that reaches other hosts is chosen, with its reason in the log; shared memory only by
+// name. `unavailable` in a build without libfabric.
+[[nodiscard]] Result<std::unique_ptr<Transport>> make_libfabric_transport(const LibfabricOptions& options);
+
+// What LibfabricOptions::provider may be on this machine, best first; empty in a build without libfabric.
+[[nodiscard]] std::vector<std::string> libfabric_providers();
+
 // Removes shared-memory files that a process left behind which is no more. Safe to call for a live
-// process (nothing happens) and for one of another host. `job` as in UcxOptions. Returns what was removed.
+// process (nothing happens) and for one of another host. `job` as in the options. Returns what was removed.
 std::vector<std::string> sweep_shared_memory(std::string_view job);
 
 // ---------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ typedef struct gossamer_config {
       rendezvous;        /* "host:port" where rank 0 listens. NULL: GOSSAMER_RENDEZVOUS, else MASTER_ADDR:MASTER_PORT */
   const char* bind_host; /* where listeners bind. NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Joiners are not
                             authenticated: open it only on a network that you trust */
-  const char* transport; /* NULL: GOSSAMER_TRANSPORT, else "ucx" */
+  const char* transport; /* "ucx" or "libfabric". NULL: GOSSAMER_TRANSPORT, else "ucx" */
   const char* job;       /* names this job's shared-memory files. NULL: GOSSAMER_JOB, else "default" */
   int64_t
       init_timeout_ns; /* for gossamer_init, and each compressor's agreement. 0: GOSSAMER_INIT_TIMEOUT_S, else 30 s */

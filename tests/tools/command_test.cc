@@ -262,6 +262,29 @@ TEST_F(Command, RunPassesStatusesOnAndWritesJson) {
   EXPECT_EQ(run({"run", "-n", "1", "--timeout", "0.2", "--", "sleep", "1000"}).status, 124);
 }
 
+#ifdef GOSSAMER_WITH_LIBFABRIC
+// Goal: what moves the bytes changes no bit of the weights. Method: the same training over UCX and over libfabric's tcp
+// and shared memory; and a provider that is not there ends with its name.
+TEST_F(Command, TrainingOverLibfabricGivesTheSameBits) {
+  const auto weights = [&](const char* transport, const char* provider) {
+    nlohmann::json document;
+    setenv("GOSSAMER_LIBFABRIC_PROVIDER", provider, 1);
+    const Ran ran = train({"--ranks=3", "--algorithm=gs-sgd", text("--transport=", transport)}, &document);
+    unsetenv("GOSSAMER_LIBFABRIC_PROVIDER");
+    EXPECT_EQ(ran.status, 0) << ran.errors;
+    return ran.status == 0 ? document.at("summary").at("weights_hash").get<std::string>() : "none";
+  };
+  const std::string over_ucx = weights("ucx", "");
+  EXPECT_EQ(weights("libfabric", "tcp;ofi_rxm"), over_ucx);
+  EXPECT_EQ(weights("libfabric", "shm"), over_ucx);
+  setenv("GOSSAMER_LIBFABRIC_PROVIDER", "no-such-provider", 1);
+  const Ran refused = train({"--ranks=2", "--algorithm=gs-sgd", "--transport=libfabric"});
+  unsetenv("GOSSAMER_LIBFABRIC_PROVIDER");
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(refused.errors, HasSubstr("no usable provider \"no-such-provider\""));
+}
+#endif
+
 // Goal: info shows versions, transports, limits and where settings come from. Method: text and JSON with one setting
 // given and one unknown variable.
 TEST_F(Command, InfoShowsSettingsWithTheirOriginAndUnknownVariables) {
@@ -277,6 +300,9 @@ TEST_F(Command, InfoShowsSettingsWithTheirOriginAndUnknownVariables) {
   ASSERT_TRUE(document.is_object()) << json.output;
   EXPECT_EQ(document.at("schema"), "gossamer.info/1");
   EXPECT_EQ(document.at("transports").at(0).at("name"), "ucx");
+  EXPECT_EQ(document.at("transports").at(1).at("name"), "libfabric");
+  EXPECT_TRUE(document.at("transports").at(1).contains("version") ||
+              document.at("transports").at(1).contains("failure"));
   bool seen = false;
   for (const nlohmann::json& each : document.at("settings")) {
     if (each.at("variable") != "GOSSAMER_INIT_TIMEOUT_S") continue;

@@ -7,14 +7,14 @@
 #include <cstring>
 #include <thread>
 
-#include "transport/ucx/ucx_transport.h"
+#include "make_transport.h"
 
 namespace gossamer::transport {
 namespace {
 
 std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* network) {
   if (backend.is_sim()) return network->make_endpoint();
-  auto transport = ucx::make_ucx_transport_with({"conformance", backend.ways});
+  auto transport = make_transport({backend.transport, backend.ways}, "conformance");
   GOSSAMER_CHECK(transport.ok(), transport.error().message);
   return std::move(*transport);
 }
@@ -22,10 +22,16 @@ std::unique_ptr<Transport> make_endpoint(const Backend& backend, SimNetwork* net
 }  // namespace
 
 const std::vector<Backend>& all_backends() {
-  static const std::vector<Backend> backends = {{"sim", "sim", ""},
-                                                {"ucx_posix", "ucx", "posix,self"},
-                                                {"ucx_sysv", "ucx", "sysv,self"},
-                                                {"ucx_tcp", "ucx", "tcp"}};
+  static const std::vector<Backend> backends = {
+      {"sim", "sim", ""},
+      {"ucx_posix", "ucx", "posix,self"},
+      {"ucx_sysv", "ucx", "sysv,self"},
+      {"ucx_tcp", "ucx", "tcp"},
+#ifdef GOSSAMER_WITH_LIBFABRIC
+      {"libfabric_tcp", "libfabric", "tcp;ofi_rxm"},
+      {"libfabric_shm", "libfabric", "shm"},
+#endif
+  };
   return backends;
 }
 

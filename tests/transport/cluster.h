@@ -18,8 +18,8 @@ namespace gossamer::transport {
 // Which implementation, and over what.
 struct Backend {
   std::string name;       // as in the test's name
-  std::string transport;  // "sim" or "ucx"
-  std::string ways;       // for ucx: as in UCX_TLS
+  std::string transport;  // "sim", "ucx" or "libfabric"
+  std::string ways;       // for ucx: as in UCX_TLS; for libfabric: its provider
   [[nodiscard]] bool is_sim() const { return transport == "sim"; }
   friend std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
 };

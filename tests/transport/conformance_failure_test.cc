@@ -4,14 +4,14 @@
 #include <algorithm>
 
 #include "cluster.h"
+#include "skips.h"
 
 namespace gossamer::transport {
 namespace {
 
-class ConformanceFailure : public testing::TestWithParam<Backend> {};
+class ConformanceFailure : public OverBackends {};
 
-INSTANTIATE_TEST_SUITE_P(, ConformanceFailure, testing::ValuesIn(all_backends()),
-                         [](const auto& instance) { return instance.param.name; });
+INSTANTIATE_TEST_SUITE_P(, ConformanceFailure, testing::ValuesIn(all_backends()), backend_name);
 
 constexpr std::size_t large = std::size_t{1} << 20;  // a rendezvous on every transport
 constexpr std::uint64_t second_ns = 1'000'000'000;

@@ -7,14 +7,14 @@
 #include <utility>
 
 #include "cluster.h"
+#include "skips.h"
 
 namespace gossamer::transport {
 namespace {
 
-class Conformance : public testing::TestWithParam<Backend> {};
+class Conformance : public OverBackends {};
 
-INSTANTIATE_TEST_SUITE_P(, Conformance, testing::ValuesIn(all_backends()),
-                         [](const auto& instance) { return instance.param.name; });
+INSTANTIATE_TEST_SUITE_P(, Conformance, testing::ValuesIn(all_backends()), backend_name);
 
 constexpr std::size_t mebibyte = std::size_t{1} << 20;
 

@@ -33,7 +33,7 @@ bool write_address(int descriptor, const Address& address) {
 
 }  // namespace
 
-PeerProcess::PeerProcess(const std::string& job, const std::string& transports, const std::string& mode) {
+PeerProcess::PeerProcess(const std::string& job, const TransportChoice& choice, const std::string& mode) {
   std::array<int, 2> in{};
   std::array<int, 2> out{};
   GOSSAMER_CHECK(::pipe2(in.data(), O_CLOEXEC) == 0 && ::pipe2(out.data(), O_CLOEXEC) == 0, "pipes");
@@ -41,8 +41,9 @@ PeerProcess::PeerProcess(const std::string& job, const std::string& transports, 
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-  std::array<std::string, 4> words = {GOSSAMER_TRANSPORT_PEER, job, transports, mode};
-  std::array<char*, 5> arguments = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
+  std::array<std::string, 5> words = {GOSSAMER_TRANSPORT_PEER, job, choice.transport, choice.ways, mode};
+  std::array<char*, 6> arguments = {words[0].data(), words[1].data(), words[2].data(),
+                                    words[3].data(), words[4].data(), nullptr};
   const int failed = ::posix_spawn(&pid_, words[0].c_str(), &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   GOSSAMER_CHECK(failed == 0, "the peer process starts");

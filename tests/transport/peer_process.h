@@ -11,14 +11,14 @@
 #include <string>
 #include <vector>
 
+#include "make_transport.h"
 #include "transport/transport.h"
 
 namespace gossamer::transport {
 
 class PeerProcess {
  public:
-  // `job` and `transports` are its transport's.
-  PeerProcess(const std::string& job, const std::string& transports, const std::string& mode);
+  PeerProcess(const std::string& job, const TransportChoice& choice, const std::string& mode);
   ~PeerProcess();  // kills it
   PeerProcess(const PeerProcess&) = delete;
   PeerProcess& operator=(const PeerProcess&) = delete;

@@ -7,9 +7,9 @@
 #include <optional>
 
 #include "cluster.h"
+#include "make_transport.h"
 #include "peer_process.h"
-#include "transport/ucx/shared_memory.h"
-#include "transport/ucx/ucx_transport.h"
+#include "transport/shared_memory.h"
 
 namespace gossamer::transport {
 namespace {
@@ -18,36 +18,36 @@ constexpr std::uint64_t second_ns = 1'000'000'000;
 constexpr std::size_t large = std::size_t{4} << 20;
 
 struct DeathCase {
-  std::string transports_name;
-  std::string transports;
+  std::string name;  // of the backend
+  TransportChoice choice;
   std::string mode;  // of transport_peer
 };
 
 std::vector<DeathCase> death_cases() {
   std::vector<DeathCase> cases;
   for (const Backend& backend : all_backends()) {
-    if (backend.transport != "ucx") continue;
+    if (backend.is_sim()) continue;
     for (const char* mode : {"absent", "idle", "echo", "flood", "large"}) {
-      cases.push_back({backend.name, backend.ways, mode});
+      cases.push_back({backend.name, {backend.transport, backend.ways}, mode});
     }
   }
   return cases;
 }
 
-void PrintTo(const DeathCase& death, std::ostream* out) { *out << death.transports << ", " << death.mode; }
+void PrintTo(const DeathCase& death, std::ostream* out) { *out << death.name << ", " << death.mode; }
 
 // Rank 0 in this process, rank 1 in another that will be killed.
 class ProcessDeath : public testing::TestWithParam<DeathCase> {
  protected:
   void SetUp() override {
-    auto made = ucx::make_ucx_transport_with({"death", GetParam().transports});
+    auto made = make_transport(GetParam().choice, "death");
     ASSERT_TRUE(made.ok()) << made.error().message;
     transport_ = std::move(*made);
     memory_.resize(large);
     auto region = transport_->register_memory(memory_.data(), memory_.size(), MemoryKind::host);
     ASSERT_TRUE(region.ok());
     region_ = *region;
-    peer_.emplace("death", GetParam().transports, GetParam().mode);
+    peer_.emplace("death", GetParam().choice, GetParam().mode);
     const Address address = peer_->read_address();
     ASSERT_FALSE(address.empty());
     ASSERT_TRUE(transport_->open_view({Epoch{1}, Rank{0}, {transport_->address(), address}}).ok());
@@ -72,15 +72,14 @@ class ProcessDeath : public testing::TestWithParam<DeathCase> {
 
   SteadyClock clock_;
   std::vector<std::byte> memory_;
-  std::unique_ptr<ucx::UcxTransport> transport_;
+  std::unique_ptr<Transport> transport_;
   Region region_;
   std::optional<PeerProcess> peer_;
   std::map<std::uint64_t, Completion> completions_;
 };
 
-INSTANTIATE_TEST_SUITE_P(, ProcessDeath, testing::ValuesIn(death_cases()), [](const auto& instance) {
-  return instance.param.transports_name + "_" + instance.param.mode;
-});
+INSTANTIATE_TEST_SUITE_P(, ProcessDeath, testing::ValuesIn(death_cases()),
+                         [](const auto& instance) { return instance.param.name + "_" + instance.param.mode; });
 
 // Goal: a killed rank ends nothing but its own starts: each start with it ends as done or peer_lost
 // within a second of fail_peer, closing and destruction are bounded, the next transport of this
@@ -140,7 +139,7 @@ TEST_P(ProcessDeath, SurvivorGoesOnWithoutTheDead) {
   transport_.reset();
   EXPECT_LT(clock_.now_ns() - destroy_ns, second_ns);
 
-  auto next = ucx::make_ucx_transport_with({"death", GetParam().transports});
+  auto next = make_transport(GetParam().choice, "death");
   EXPECT_TRUE(next.ok());
   static_cast<void>(sweep_shared_memory("death"));
   for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
@@ -158,7 +157,7 @@ void expect_nothing_left(pid_t pid) {
 // Goal: a killed rank's folder is there until the sweep, and is not swept while the rank lives.
 // Method: kill a rank that has told its address, so its transport exists.
 TEST(ProcessDeathInSetup, SweepRemovesTheFolderOfTheDead) {
-  PeerProcess peer("setup-death", "posix,self", "absent");
+  PeerProcess peer("setup-death", {"ucx", "posix,self"}, "absent");
   ASSERT_FALSE(peer.read_address().empty());
   const std::string mark = text("/dev/shm/gossamer-setup-death-", peer.pid(), "-");
   const auto swept = [&] {
@@ -177,7 +176,7 @@ TEST(ProcessDeathInSetup, SweepRemovesTheFolderOfTheDead) {
 // kill ranks that make and destroy transports without end.
 TEST(ProcessDeathInSetup, SweepCopesWithEveryMomentOfDeath) {
   for (int round = 0; round < 20; ++round) {
-    PeerProcess peer("setup-death", "posix,self", "setup");
+    PeerProcess peer("setup-death", {"ucx", "posix,self"}, "setup");
     const SteadyClock clock;
     const std::uint64_t end_ns = clock.now_ns() + 20 * second_ns;
     for (int made = 0; made <= round % 5;) {

@@ -1,5 +1,5 @@
 // The shared-memory folder: its name, its life, its sweep, and what happens when there is no room.
-#include "transport/ucx/shared_memory.h"
+#include "transport/shared_memory.h"
 
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -14,9 +14,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "transport/process.h"
 #include "transport/transport.h"
 #include "transport/ucx/library.h"
-#include "transport/ucx/process.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace gossamer::transport {
@@ -26,19 +26,19 @@ namespace fs = std::filesystem;
 
 // Goal: any job name gives a safe file name. Method: names with separators, none, and a long one.
 TEST(SharedMemory, JobNamesAreCleaned) {
-  EXPECT_EQ(ucx::clean_job_name("train_1.b-C"), "train_1.b-C");
-  EXPECT_EQ(ucx::clean_job_name("../a b/\n"), ".._a_b__");
-  EXPECT_EQ(ucx::clean_job_name(""), "job");
-  EXPECT_EQ(ucx::clean_job_name(std::string(1'000, 'x')).size(), 64u);
+  EXPECT_EQ(clean_job_name("train_1.b-C"), "train_1.b-C");
+  EXPECT_EQ(clean_job_name("../a b/\n"), ".._a_b__");
+  EXPECT_EQ(clean_job_name(""), "job");
+  EXPECT_EQ(clean_job_name(std::string(1'000, 'x')).size(), 64u);
 }
 
 // Goal: the start time tells processes with one id apart. Method: of this process, and of none.
 TEST(SharedMemory, StartTimeIsOfALivingProcess) {
-  const auto own = ucx::process_start_time(::getpid());
+  const auto own = process_start_time(::getpid());
   ASSERT_TRUE(own.has_value());
   EXPECT_GT(*own, 0u);
-  EXPECT_EQ(own, ucx::process_start_time(::getpid()));
-  EXPECT_EQ(ucx::process_start_time(999'999'999), std::nullopt);
+  EXPECT_EQ(own, process_start_time(::getpid()));
+  EXPECT_EQ(process_start_time(999'999'999), std::nullopt);
 }
 
 // Goal: a process that was killed does not run any more, whether its parent has asked for its status or not; the sweep
@@ -49,7 +49,7 @@ TEST(SharedMemory, AKilledProcessNobodyAskedForIsSwept) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const auto folder = ucx::SharedFolder::open("zombie");
+    const auto folder = SharedFolder::open("zombie");
     const ssize_t written = ::write(pipe[1], folder.ok() ? "y" : "n", 1);
     while (written == 1) ::pause();
     ::_exit(1);
@@ -57,13 +57,13 @@ TEST(SharedMemory, AKilledProcessNobodyAskedForIsSwept) {
   char answer = 0;
   ASSERT_EQ(::read(pipe[0], &answer, 1), 1);
   EXPECT_EQ(answer, 'y');
-  EXPECT_TRUE(ucx::process_runs(child, 0));
+  EXPECT_TRUE(process_runs(child, 0));
   EXPECT_TRUE(sweep_shared_memory("zombie").empty());
   ::kill(child, SIGKILL);
   siginfo_t ended{};
   ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT), 0);
-  EXPECT_TRUE(ucx::process_start_time(child).has_value());
-  EXPECT_FALSE(ucx::process_runs(child, 0));
+  EXPECT_TRUE(process_start_time(child).has_value());
+  EXPECT_FALSE(process_runs(child, 0));
   EXPECT_EQ(sweep_shared_memory("zombie").size(), 1u);
   EXPECT_EQ(::waitpid(child, nullptr, 0), child);
   ::close(pipe[0]);
@@ -74,9 +74,9 @@ TEST(SharedMemory, AKilledProcessNobodyAskedForIsSwept) {
 // before. Method: three shares, dropped one by one, and a transport.
 TEST(SharedMemory, TheFolderLivesAsLongAsItsUsers) {
   static_cast<void>(sweep_shared_memory("shares"));  // what a former run may have left
-  auto first = ucx::SharedFolder::open("shares");
-  auto second = ucx::SharedFolder::open("shares");
-  auto other = ucx::SharedFolder::open("other");
+  auto first = SharedFolder::open("shares");
+  auto second = SharedFolder::open("shares");
+  auto other = SharedFolder::open("other");
   ASSERT_TRUE(first.ok() && second.ok() && other.ok());
   const std::string path = (*first)->path();
   EXPECT_EQ((*second)->path(), path);
@@ -100,7 +100,7 @@ TEST(SharedMemory, TheFolderLivesAsLongAsItsUsers) {
 // for a dead process, for this process at another start time, for this process, for other jobs.
 TEST(SharedMemory, TheSweepTakesOnlyTheDeadOfItsJob) {
   const pid_t me = ::getpid();
-  const std::uint64_t start = ucx::process_start_time(me).value_or(0);
+  const std::uint64_t start = process_start_time(me).value_or(0);
   const fs::path root = "/dev/shm";
   const fs::path dead = root / text("gossamer-sweep-", 999'999'999, "-5");
   const fs::path reused = root / text("gossamer-sweep-", me, "-", start + 1);
@@ -122,6 +122,30 @@ TEST(SharedMemory, TheSweepTakesOnlyTheDeadOfItsJob) {
   EXPECT_TRUE(sweep_shared_memory("sweep").empty());
 }
 
+// Goal: libfabric's files, which stand beside the folders, are swept by the same rule, and no name is taken for such a
+// file that is none. Method: files of a dead process, of this one, and of jobs whose names look like both.
+TEST(SharedMemory, TheSweepTakesTheFilesOfTheDead) {
+  const fs::path root = "/dev/shm";
+  const std::string dead = "gossamer-files-999999999-5";
+  const std::vector<std::string> left = {dead + ".fi0-1", dead + ".fi12-4294967295_17"};
+  const std::vector<std::string> kept = {process_shared_name("files") + ".fi0-1",
+                                         dead + ".fi0",
+                                         dead + ".fi0-",
+                                         dead + ".fi0-1-7-8",
+                                         dead + ".fi0-1_",
+                                         dead + "-3-4.fi0-1",
+                                         dead + ".fix-1",
+                                         dead + ".other"};
+  for (const auto& names : {left, kept}) {
+    for (const std::string& name : names) std::ofstream(root / name) << "x";
+  }
+  EXPECT_EQ(sweep_shared_memory("files"), (std::vector<std::string>{root / left[0], root / left[1]}));
+  for (const std::string& name : kept) {
+    EXPECT_TRUE(fs::exists(root / name)) << name;
+    fs::remove(root / name);
+  }
+}
+
 // Goal: lists of transports are read as UCX reads them. Method: the forms of UCX_TLS.
 TEST(SharedMemory, ListsOfTransportsAreUnderstood) {
   EXPECT_TRUE(ucx::allows_posix(""));
@@ -139,13 +163,13 @@ TEST(SharedMemory, ListsOfTransportsAreUnderstood) {
 // Goal: a process that exits without closing its transports leaves no folder, and a forked child that exits leaves
 // its parent's. Method: a child that opens a folder and exits with it open, inside a parent with one of its own.
 TEST(SharedMemory, ExitRemovesTheFoldersThatAreOpen) {
-  const auto own = ucx::SharedFolder::open("exit");
+  const auto own = SharedFolder::open("exit");
   ASSERT_TRUE(own.ok());
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    static ucx::SharedFolder* kept = nullptr;
-    auto opened = ucx::SharedFolder::open("exit");
+    static SharedFolder* kept = nullptr;
+    auto opened = SharedFolder::open("exit");
     if (opened.ok()) kept = opened->release();
     std::exit(kept != nullptr && std::filesystem::exists(kept->path()) ? 0 : 1);
   }
@@ -160,9 +184,9 @@ TEST(SharedMemory, ExitRemovesTheFoldersThatAreOpen) {
 
 // Goal: too little locked memory is told with both numbers and the remedy. Method: limits around the need.
 TEST(SharedMemory, TheLockedMemoryLimitIsNamed) {
-  EXPECT_TRUE(ucx::check_locked_memory(RLIM_INFINITY).ok());
-  EXPECT_TRUE(ucx::check_locked_memory(ucx::locked_memory_bytes).ok());
-  const Status small = ucx::check_locked_memory(65'536);
+  EXPECT_TRUE(check_locked_memory(RLIM_INFINITY).ok());
+  EXPECT_TRUE(check_locked_memory(locked_memory_bytes).ok());
+  const Status small = check_locked_memory(65'536);
   ASSERT_FALSE(small.ok());
   EXPECT_EQ(small.error().code, Code::out_of_resources);
   EXPECT_NE(small.error().message.find("64.0 KiB"), std::string::npos) << small.error().message;

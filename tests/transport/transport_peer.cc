@@ -1,4 +1,4 @@
-// The other process of process_death_test.cc: rank 1 of two. Usage: transport_peer JOB TRANSPORTS MODE
+// The other process of process_death_test.cc: rank 1 of two. Usage: transport_peer JOB TRANSPORT WAYS MODE
 //   absent  writes its address, then does nothing
 //   setup   makes and destroys transports until it is killed, a byte for each
 //   idle    echoes one message of 8 B (tag 1, back as tag 2), then does nothing, unpolled
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "transport/ucx/ucx_transport.h"
+#include "make_transport.h"
 
 namespace {
 
@@ -69,17 +69,17 @@ void wait_for(transport::Transport& endpoint, std::uint64_t context) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: %s JOB TRANSPORTS MODE\n", argv[0]);
+  if (argc != 5) {
+    std::fprintf(stderr, "usage: %s JOB TRANSPORT WAYS MODE\n", argv[0]);
     return 2;
   }
-  const std::string mode = argv[3];
-  const transport::ucx::WorkerOptions options{argv[1], argv[2]};
+  const std::string mode = argv[4];
+  const transport::TransportChoice choice{argv[2], argv[3]};
   while (mode == "setup") {
-    if (!transport::ucx::make_ucx_transport_with(options).ok()) return 1;
+    if (!transport::make_transport(choice, argv[1]).ok()) return 1;
     signal_test();
   }
-  auto made = transport::ucx::make_ucx_transport_with(options);
+  auto made = transport::make_transport(choice, argv[1]);
   if (!made.ok()) {
     std::fprintf(stderr, "%s\n", made.error().message.c_str());
     return 1;

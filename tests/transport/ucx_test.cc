@@ -1,12 +1,10 @@
-// What only the ucx transport does: lanes, sleeping, no allocation once warm.
+// What only the ucx transport does: lanes, and a close that runs out of time.
 #include <gtest/gtest.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <set>
 
 #include "cluster.h"
-#include "tests/support/allocations.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace gossamer::transport {
@@ -41,59 +39,6 @@ TEST(UcxTransport, WaysAreThoseAllowed) {
   const auto& ways = shared.at(0).capabilities().ways;
   EXPECT_EQ(std::set<std::string>(ways.begin(), ways.end()), (std::set<std::string>{"posix", "self"}));
   EXPECT_NE(shared.at(0).capabilities().version.find('.'), std::string::npos);
-}
-
-// Goal: no message is slept through. Method: rank 1 arms and, when told that it may, polls the
-// descriptor; a message sent after that must wake it. Two hundred times, on each backend.
-TEST(UcxTransport, AnArmedTransportWakesForAMessage) {
-  for (const Backend& backend : all_backends()) {
-    if (backend.transport != "ucx") continue;
-    Cluster cluster(backend, 2);
-    cluster.open(1);
-    Block out(cluster.at(0), 8);
-    Block in(cluster.at(1), 8);
-    int slept = 0;
-    for (std::uint64_t i = 0; i < 200; ++i) {
-      ASSERT_TRUE(cluster.at(1).start_receive(Rank{0}, Tag{i}, in.slice(), i).ok());
-      bool armed = false;
-      ASSERT_TRUE(cluster.wait([&] { return armed = cluster.at(1).arm(); }));
-      ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{i}, out.slice(), i).ok());
-      pollfd event{cluster.at(1).event_descriptor(), POLLIN, 0};
-      std::vector<Completion> batch(4);
-      const SteadyClock clock;
-      const std::uint64_t end_ns = clock.now_ns() + 5'000'000'000;
-      int woken = 0;
-      while (woken == 0 && clock.now_ns() < end_ns) {
-        cluster.at(0).poll(batch);  // the sender may still be connecting
-        woken = ::poll(&event, 1, 1);
-      }
-      ASSERT_EQ(woken, 1) << backend;
-      slept += armed ? 1 : 0;
-      ASSERT_EQ(cluster.await(1, i).code, Code::done);
-    }
-    EXPECT_GT(slept, 0);
-  }
-}
-
-// Goal: once warm, starts and polls allocate nothing. Method: count operator new over exchanges of
-// several protocols.
-TEST(UcxTransport, WarmExchangesAllocateNothing) {
-  Cluster cluster({"posix", "ucx", "posix,self"}, 2);
-  cluster.open(1);
-  Block out(cluster.at(0), 100'000);
-  Block in(cluster.at(1), 100'000);
-  std::array<Completion, 8> batch;
-  std::size_t before = 0;
-  for (std::uint64_t i = 0; i < 1'000; ++i) {
-    if (i == 100) before = gossamer::testing::allocation_count();
-    const std::size_t bytes = i % 3 == 0 ? 8 : i % 3 == 1 ? 4'000 : 100'000;
-    const bool sent = cluster.at(0).start_send(Rank{1}, Tag{i}, out.slice(0, bytes), 1).ok();
-    const bool received = cluster.at(1).start_receive(Rank{0}, Tag{i}, in.slice(), 2).ok();
-    std::size_t ended = 0;
-    for (int k = 0; k < 1'000'000 && ended < 2; ++k) ended += cluster.at(0).poll(batch) + cluster.at(1).poll(batch);
-    ASSERT_TRUE(sent && received && ended == 2);
-  }
-  EXPECT_EQ(gossamer::testing::allocation_count() - before, 0u);
 }
 
 // Goal: a close that gets no time says so, and the transport can then only be destroyed, which

@@ -7,14 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <initializer_list>
+#include <mutex>
 
 namespace gossamer::transport::ucx {
 namespace {
-
-std::mutex& environment_mutex() {
-  static std::mutex mutex;
-  return mutex;
-}
 
 LogLevel log_level(ucs_log_level_t level) {
   // UCX calls a refused connection an error; to us a lost peer is a normal event.
@@ -58,18 +54,6 @@ bool list_allows(std::string_view list, std::initializer_list<std::string_view> 
 }
 
 }  // namespace
-
-ScopedEnvironment::ScopedEnvironment() : lock_(environment_mutex()) {}
-
-ScopedEnvironment::~ScopedEnvironment() {
-  for (const std::string& name : names_) ::unsetenv(name.c_str());
-}
-
-void ScopedEnvironment::set_unless_set(const std::string& name, const std::string& value) {
-  if (std::getenv(name.c_str()) != nullptr) return;
-  ::setenv(name.c_str(), value.c_str(), 0);
-  names_.push_back(name);
-}
 
 void route_log() {
   static std::once_flag once;

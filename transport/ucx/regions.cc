@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "transport/ucx/shared_memory.h"
+#include "transport/shared_memory.h"
 
 namespace gossamer::transport::ucx {
 

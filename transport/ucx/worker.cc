@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "transport/environment.h"
 #include "transport/ucx/library.h"
 
 namespace gossamer::transport::ucx {
@@ -103,7 +104,8 @@ Status Worker::set_up(const WorkerOptions& options) {
       scope.set_unless_set("UCX_POSIX_DIR", folder);
     }
   }
-  // Without it UCX drops shared memory silently for endpoints that handle errors.
+  // Without it UCX drops shared memory silently for endpoints that handle errors; ucp_config_modify accepts it and
+  // does nothing.
   if (allows_shared_memory(transports)) scope.set_unless_set("UCX_MM_ERROR_HANDLING", "y");
   GOSSAMER_TRY(make_context(options));
   read_capabilities();

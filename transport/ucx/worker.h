@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/base.h"
+#include "transport/shared_memory.h"
 #include "transport/transport.h"
-#include "transport/ucx/shared_memory.h"
 
 namespace gossamer::transport::ucx {
 

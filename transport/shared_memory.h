@@ -4,10 +4,12 @@
 //     alive            locked for as long as the process lives, whatever its process-id namespace
 //     block-*          memory that peers may map (shared_block.h)
 //     ucx_shm_posix_*  UCX's files, for the moments between making and unlinking them
+//   /dev/shm/gossamer-<job>-<process id>-<process start time>.fi<n>-<view>[_<message>]
+//                      libfabric's, which cannot be in a folder; there as long as an endpoint
 //
 // UCX unlinks its files at once in the steady state, but a process killed while it sets up leaves
 // them, under names that tell nothing. So each process has its own folder, and whoever finds the
-// folder of a process that is gone removes it.
+// folder or files of a process that is gone removes them.
 #pragma once
 
 #include <sys/types.h>
@@ -21,7 +23,7 @@
 
 #include "base/base.h"
 
-namespace gossamer::transport::ucx {
+namespace gossamer::transport {
 
 // What one worker takes of /dev/shm. Measured on UCX 1.13.1 with statvfs around
 // ucp_worker_create: 512 receive buffers of 8 KiB (4,292,720 B) and a queue (12,288 B), nothing for
@@ -58,10 +60,16 @@ class SharedFolder {
 // [A-Za-z0-9_.-] stay, all else becomes '_', at most 64 characters; "job" for an empty name.
 [[nodiscard]] std::string clean_job_name(std::string_view job);
 
+// "gossamer-<job>-<process id>-<process start time>" of this process: how its names in /dev/shm begin.
+[[nodiscard]] std::string process_shared_name(std::string_view job);
+
+// Whether the text could be the name of such a file: nothing that leads elsewhere, and not too long.
+[[nodiscard]] bool is_shared_name(std::string_view name);
+
 // out_of_resources with the remedy when `folder`'s file system has too little room for one worker.
 [[nodiscard]] Status check_shared_memory(const std::string& folder);
 
 // out_of_resources with the remedy when `limit` (RLIMIT_MEMLOCK) is too small for one interface.
 [[nodiscard]] Status check_locked_memory(std::uint64_t limit_bytes);
 
-}  // namespace gossamer::transport::ucx
+}  // namespace gossamer::transport

@@ -1,4 +1,4 @@
-#include "transport/ucx/process.h"
+#include "transport/process.h"
 
 #include <poll.h>
 #include <sys/syscall.h>
@@ -11,7 +11,7 @@
 
 #include "base/base.h"
 
-namespace gossamer::transport::ucx {
+namespace gossamer::transport {
 
 namespace {
 
@@ -61,4 +61,4 @@ bool process_runs(pid_t pid, int limit_ms) {
   return !has_ended(read_stat(pid));
 }
 
-}  // namespace gossamer::transport::ucx
+}  // namespace gossamer::transport

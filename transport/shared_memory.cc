@@ -1,4 +1,4 @@
-#include "transport/ucx/shared_memory.h"
+#include "transport/shared_memory.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -18,16 +18,17 @@
 #include <mutex>
 #include <system_error>
 
+#include "transport/process.h"
 #include "transport/transport.h"
-#include "transport/ucx/process.h"
 
 namespace gossamer::transport {
-namespace ucx {
 namespace {
 
 constexpr const char* root = "/dev/shm";
 constexpr const char* lock_name = "alive";
 constexpr int exit_limit_ms = 200;  // what a killed process may take to end once its sockets are closed
+
+constexpr std::size_t shared_name_max = 192;  // NAME_MAX is 255, and libfabric adds to it
 
 bool is_plain(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
@@ -35,11 +36,24 @@ bool is_plain(char c) {
 
 std::string folder_prefix(std::string_view job) { return text("gossamer-", clean_job_name(job), "-"); }
 
-// The owner that a folder's name gives after its prefix: "<pid>-<start time>".
+// The owner that a name gives after its prefix: "<pid>-<start time>" of a folder, and that with
+// ".fi<n>-<view>[_<message>]" behind it of a file.
 struct Owner {
   pid_t pid = 0;
   std::uint64_t start_time = 0;
 };
+
+// Whether all of `name` is a file's ending. Strict, as job names may hold anything that stands in a name.
+bool is_file_ending(std::string_view name) {
+  const auto take = [&](std::string_view mark) {
+    if (!name.starts_with(mark)) return false;
+    name.remove_prefix(mark.size());
+    const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
+    name.remove_prefix(digits);
+    return digits > 0;
+  };
+  return take(".fi") && take("-") && (name.empty() || take("_")) && name.empty();
+}
 
 std::optional<Owner> parse_owner(std::string_view name) {
   Owner owner;
@@ -47,12 +61,15 @@ std::optional<Owner> parse_owner(std::string_view name) {
   const auto pid = std::from_chars(name.data(), end, owner.pid);
   if (pid.ec != std::errc{} || pid.ptr == end || *pid.ptr != '-' || owner.pid <= 0) return std::nullopt;
   const auto start = std::from_chars(pid.ptr + 1, end, owner.start_time);
-  if (start.ec != std::errc{} || start.ptr != end) return std::nullopt;
+  if (start.ec != std::errc{}) return std::nullopt;
+  const std::string_view rest(start.ptr, static_cast<std::size_t>(end - start.ptr));
+  if (!rest.empty() && !is_file_ending(rest)) return std::nullopt;
   return owner;
 }
 
-// Whether a process of another process-id namespace may own the folder: its lock is still held.
-bool is_locked(const std::filesystem::path& folder) {
+// Whether a process of another process-id namespace may own the folder or file: the folder's lock is still held.
+bool is_locked(const std::string& prefix, const Owner& owner) {
+  const std::filesystem::path folder = text(root, "/", prefix, owner.pid, "-", owner.start_time);
   const int descriptor = ::open((folder / lock_name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (descriptor < 0) return false;
   const bool locked = ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
@@ -127,8 +144,18 @@ std::string clean_job_name(std::string_view job) {
   return name.empty() ? "job" : name;
 }
 
+std::string process_shared_name(std::string_view job) {
+  const pid_t pid = ::getpid();
+  return text(folder_prefix(job), pid, "-", process_start_time(pid).value_or(0));
+}
+
+bool is_shared_name(std::string_view name) {
+  return name.starts_with("gossamer-") && name.size() <= shared_name_max &&
+         std::all_of(name.begin(), name.end(), is_plain);
+}
+
 Result<std::string> shared_folder_path(std::string_view name) {
-  if (!name.starts_with("gossamer-") || !std::all_of(name.begin(), name.end(), is_plain)) {
+  if (!is_shared_name(name)) {
     return Error{Code::malformed, "the region key names no shared-memory folder of Gossamer"};
   }
   return text(root, "/", name);
@@ -136,7 +163,7 @@ Result<std::string> shared_folder_path(std::string_view name) {
 
 Result<std::unique_ptr<SharedFolder>> SharedFolder::open(std::string_view job) {
   const pid_t pid = ::getpid();
-  std::string path = text(root, "/", folder_prefix(job), pid, "-", process_start_time(pid).value_or(0));
+  std::string path = text(root, "/", process_shared_name(job));
 
   Registry& known = registry();
   const std::lock_guard lock(known.mutex);
@@ -190,29 +217,27 @@ Status check_locked_memory(std::uint64_t limit_bytes) {
            "; raise the limit (ulimit -l unlimited, docker run --ulimit memlock=-1) or choose UCX_TLS=sm,tcp,self")};
 }
 
-}  // namespace ucx
-
 std::vector<std::string> sweep_shared_memory(std::string_view job) {
   std::vector<std::string> removed;
-  const std::string prefix = ucx::folder_prefix(job);
+  const std::string prefix = folder_prefix(job);
   std::error_code failure;
   std::vector<std::filesystem::path> found;
-  for (std::filesystem::directory_iterator entry(ucx::root, failure), end; !failure && entry != end;
+  for (std::filesystem::directory_iterator entry(root, failure), end; !failure && entry != end;
        entry.increment(failure)) {
     if (entry->path().filename().string().starts_with(prefix)) found.push_back(entry->path());
   }
   std::sort(found.begin(), found.end());
-  for (const std::filesystem::path& folder : found) {
-    const auto owner = ucx::parse_owner(folder.filename().string().substr(prefix.size()));
+  for (const std::filesystem::path& each : found) {
+    const auto owner = parse_owner(each.filename().string().substr(prefix.size()));
     if (!owner) continue;
-    const auto start_time = ucx::process_start_time(owner->pid);
+    const auto start_time = process_start_time(owner->pid);
     const bool reused = start_time && *start_time != owner->start_time;
-    if (!reused && ucx::process_runs(owner->pid, ucx::exit_limit_ms)) continue;
-    if (ucx::is_locked(folder)) continue;
+    if (!reused && process_runs(owner->pid, exit_limit_ms)) continue;
+    if (is_locked(prefix, *owner)) continue;
     // A living process that got the dead one's id may be setting up its own segments.
-    if (!reused) ucx::remove_sysv_segments(owner->pid, removed);
-    const std::uintmax_t count = std::filesystem::remove_all(folder, failure);
-    if (!failure && count > 0) removed.push_back(folder.string());
+    if (!reused) remove_sysv_segments(owner->pid, removed);
+    const std::uintmax_t count = std::filesystem::remove_all(each, failure);
+    if (!failure && count > 0) removed.push_back(each.string());
   }
   return removed;
 }

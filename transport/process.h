@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace gossamer::transport::ucx {
+namespace gossamer::transport {
 
 // Field 22 of /proc/<pid>/stat, in clock ticks since boot; nullopt when there is no such process. A process that
 // has ended and whose parent has not asked for its status yet is still there.
@@ -16,4 +16,4 @@ namespace gossamer::transport::ucx {
 // most `limit_ms`: its sockets may close some time before the rest.
 [[nodiscard]] bool process_runs(pid_t pid, int limit_ms);
 
-}  // namespace gossamer::transport::ucx
+}  // namespace gossamer::transport

@@ -1,0 +1,202 @@
+// What only the libfabric transport does: providers, delayed starts, its notices, its names in shared memory.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <mutex>
+
+#include "cluster.h"
+#include "skips.h"
+#include "transport/libfabric/notices.h"
+#include "transport/shared_memory.h"
+
+namespace gossamer::transport {
+namespace {
+
+class LibfabricTransport : public testing::TestWithParam<Backend> {};
+
+std::vector<Backend> libfabric_backends() {
+  std::vector<Backend> backends = all_backends();
+  std::erase_if(backends, [](const Backend& each) { return each.transport != "libfabric"; });
+  return backends;
+}
+
+INSTANTIATE_TEST_SUITE_P(, LibfabricTransport, testing::ValuesIn(libfabric_backends()), backend_name);
+
+// What is logged while it lives.
+class LogCapture {
+ public:
+  LogCapture() {
+    set_log_sink(LogLevel::info, [this](LogLevel, std::string_view line) {
+      const std::lock_guard lock(mutex_);
+      lines_ += std::string(line) + "\n";
+    });
+  }
+  ~LogCapture() { set_log_sink(LogLevel::error, {}); }
+  LogCapture(const LogCapture&) = delete;
+  LogCapture& operator=(const LogCapture&) = delete;
+  [[nodiscard]] std::string lines() {
+    const std::lock_guard lock(mutex_);
+    return lines_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string lines_;
+};
+
+// Goal: a provider that cannot serve is refused in words that name it and what would. Method: the deprecated one, one
+// that does not exist, and one whose tags are a bit short.
+TEST(LibfabricProviders, ThoseThatCannotServeAreRefusedByName) {
+  const auto message = [](const char* name) {
+    const auto made = make_libfabric_transport({.job = "providers", .provider = name});
+    return made.ok() ? "made" : text(code_name(made.error().code), ": ", made.error().message);
+  };
+  EXPECT_NE(message("sockets").find("deprecated"), std::string::npos) << message("sockets");
+  const std::string unknown = message("no-such-provider");
+  EXPECT_TRUE(unknown.starts_with("unavailable: ")) << unknown;
+  EXPECT_NE(unknown.find("\"no-such-provider\""), std::string::npos) << unknown;
+  for (const std::string& usable : libfabric_providers()) EXPECT_NE(unknown.find(usable), std::string::npos) << unknown;
+  const std::string narrow = message("net");
+  if (narrow.find("no usable provider") != std::string::npos) GTEST_SKIP() << "this libfabric has no provider net";
+  EXPECT_NE(narrow.find("matches 63 bits of a tag, 64 are needed"), std::string::npos) << narrow;
+}
+
+// Goal: without a name the best provider that reaches other hosts is taken, and why is logged. Method: the log of one
+// such choice, compared with the list of what is usable.
+TEST(LibfabricProviders, TheBestIsChosenAndItsReasonLogged) {
+  LogCapture log;
+  const auto made = make_libfabric_transport({.job = "providers"});
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  const std::vector<std::string> usable = libfabric_providers();
+  ASSERT_FALSE(usable.empty());
+  EXPECT_NE(usable.front(), "shm");
+  EXPECT_EQ((*made)->capabilities().ways, std::vector<std::string>{usable.front()});
+  EXPECT_NE(log.lines().find(text("provider ", usable.front(), " is the best")), std::string::npos) << log.lines();
+}
+
+// Goal: ranks with different providers are told so, not left to wait. Method: a view with the addresses of both.
+TEST(LibfabricProviders, AnAddressOfAnotherProviderIsNamed) {
+  const auto tcp = make_libfabric_transport({.job = "providers", .provider = "tcp;ofi_rxm"});
+  const auto shm = make_libfabric_transport({.job = "providers", .provider = "shm"});
+  ASSERT_TRUE(tcp.ok() && shm.ok());
+  const Status opened = (*tcp)->open_view({Epoch{1}, Rank{0}, {(*tcp)->address(), (*shm)->address()}});
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, Code::invalid_argument);
+  EXPECT_EQ(opened.error().rank, std::optional(Rank{1}));
+  EXPECT_NE(opened.error().message.find("rank 1 uses libfabric's provider \"shm\""), std::string::npos)
+      << opened.error().message;
+  ASSERT_TRUE((*tcp)->open_view({Epoch{1}, Rank{0}, {(*tcp)->address()}}).ok());
+}
+
+// Goal: the 32 bits of a put tell view, source and number apart. Method: neighbours in each field at its bounds.
+TEST(LibfabricNotices, NoticesOfAnotherViewAreDropped) {
+  Requests requests;
+  libfabric::Notices notices(requests);
+  notices.open(Epoch{4'097}, 3);  // view 1 modulo 4,096
+  static_cast<void>(notices.start_wait(Rank{2}, Notice{255}, 7));
+  notices.arrive(libfabric::encode_notice(Epoch{2}, Rank{2}, Notice{255}));
+  notices.arrive(libfabric::encode_notice(Epoch{4'097}, Rank{1}, Notice{255}));
+  notices.arrive(libfabric::encode_notice(Epoch{4'097}, Rank{2}, Notice{254}));
+  notices.arrive(libfabric::encode_notice(Epoch{4'097}, Rank{3}, Notice{255}));  // no such rank
+  EXPECT_FALSE(requests.has_finished());
+  notices.arrive(libfabric::encode_notice(Epoch{4'097}, Rank{2}, Notice{255}));
+  Completion completion;
+  ASSERT_TRUE(requests.pop_finished(completion));
+  EXPECT_EQ(completion.context, 7u);
+  static_cast<void>(notices.start_wait(Rank{1}, Notice{255}, 8));  // came before
+  ASSERT_TRUE(requests.pop_finished(completion));
+  EXPECT_EQ(completion.context, 8u);
+}
+
+// Goal: a put's bytes are there when its notice is. Method: sizes on both sides of what is sent as a copy, at an
+// offset.
+TEST_P(LibfabricTransport, APutLandsBeforeItsNotice) {
+  Cluster cluster(GetParam(), 2);
+  cluster.open(1);
+  Transport& owner = cluster.at(1);
+  const auto region = owner.allocate_memory(100'000);
+  ASSERT_TRUE(region.ok());
+  Block out(cluster.at(0), 90'000);
+  out.fill(3);
+  const auto key = owner.export_region(*region);
+  ASSERT_TRUE(key.ok());
+  const auto remote = cluster.at(0).import_region(Rank{1}, *key);
+  ASSERT_TRUE(remote.ok());
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{8}, std::size_t{4'097}, std::size_t{90'000}}) {
+    std::fill_n(region->base, region->bytes, std::byte{0});
+    ASSERT_TRUE(owner.start_await_notice(Rank{0}, Notice{5}, 1).ok());
+    ASSERT_TRUE(cluster.at(0).start_put(*remote, 33, out.slice(0, bytes), Notice{5}, 2).ok());
+    ASSERT_EQ(cluster.await(1, 1).code, Code::done) << bytes << " B";
+    EXPECT_TRUE(std::equal(out.slice().data(), out.slice().data() + bytes, region->base + 33)) << bytes << " B";
+    EXPECT_EQ(region->base[33 + bytes], std::byte{0});
+    EXPECT_EQ(cluster.await(0, 2).code, Code::done);
+  }
+  owner.release_memory(*region);
+}
+
+// Goal: starts that the provider does not take wait no longer than they may. Method: a peer that is there and never
+// polls; more sends than any queue holds, a limit of 50 ms; every one ends, those that waited as unavailable, and
+// what is cancelled before ends as cancelled.
+TEST_P(LibfabricTransport, StartsThatNobodyTakesEndAsUnavailable) {
+  const auto make = [&](std::uint64_t limit_ns) {
+    auto made = make_libfabric_transport({.job = "stall", .provider = GetParam().ways, .stall_limit_ns = limit_ns});
+    GOSSAMER_CHECK(made.ok(), made.error().message);
+    return std::move(*made);
+  };
+  const auto sender = make(50'000'000);
+  const auto silent = make(1);
+  View view{Epoch{1}, Rank{1}, {sender->address(), silent->address()}};
+  ASSERT_TRUE(silent->open_view(view).ok());
+  view.rank = Rank{0};
+  ASSERT_TRUE(sender->open_view(view).ok());
+  Block out(*sender, 20'000);
+  constexpr std::size_t count = 5'000;
+  Token last;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto token = sender->start_send(Rank{1}, Tag{i}, out.slice(), i);
+    ASSERT_TRUE(token.ok()) << token.error().message;
+    last = *token;
+  }
+  sender->cancel(last);
+  EXPECT_FALSE(sender->arm());  // what waits is posted by poll alone
+  std::vector<Completion> batch(64);
+  std::size_t unavailable = 0;
+  std::size_t cancelled = 0;
+  const SteadyClock clock;
+  const std::uint64_t end_ns = clock.now_ns() + 5'000'000'000;
+  while (unavailable == 0 && clock.now_ns() < end_ns) {
+    const std::size_t ended = sender->poll(batch);
+    for (std::size_t i = 0; i < ended; ++i) {
+      if (batch[i].code == Code::unavailable) ++unavailable;
+      if (batch[i].code == Code::cancelled) ++cancelled;
+    }
+  }
+  EXPECT_GT(unavailable, 0u);
+  EXPECT_EQ(cancelled, 1u);
+}
+
+// Goal: endpoints in shared memory have names that the sweep knows, and leave none behind. Method: look at the folder
+// while a view is open and after it.
+TEST(LibfabricSharedMemory, NamesTellTheirOwnerAndGoWithTheView) {
+  const auto names = [] {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with(process_shared_name("names")) && name.find(".fi") != std::string::npos)
+        found.push_back(name);
+    }
+    return found;
+  };
+  const auto made = make_libfabric_transport({.job = "names", .provider = "shm"});
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  ASSERT_TRUE((*made)->open_view({Epoch{7}, Rank{0}, {(*made)->address()}}).ok());
+  ASSERT_EQ(names().size(), 1u);
+  EXPECT_TRUE(names().front().ends_with("-7")) << names().front();
+  EXPECT_TRUE(sweep_shared_memory("names").empty());
+  ASSERT_TRUE((*made)->close_view(1'000'000'000).ok());
+  EXPECT_TRUE(names().empty());
+}
+
+}  // namespace
+}  // namespace gossamer::transport

@@ -1,0 +1,441 @@
+#include "transport/libfabric/libfabric_transport.h"
+
+#include <rdma/fi_errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "transport/slice.h"
+
+namespace gossamer::transport {
+namespace libfabric {
+namespace {
+
+constexpr std::uint64_t destructor_deadline_ns = 1'000'000'000;
+// Of close_view's time, at most a quarter and at most this is for messages already sent to leave.
+constexpr std::uint64_t flush_ns_max = 100'000'000;
+// When fail_peer ends the receives that a cancel has not: those that a message had matched.
+constexpr std::uint64_t orphan_after_ns = 50'000'000;
+// Reads of the completion queue in one poll; bounds the time of a poll.
+constexpr int queue_reads_max = 8;
+constexpr std::size_t queue_batch = 16;
+
+}  // namespace
+
+LibfabricTransport::LibfabricTransport(std::shared_ptr<Domain> domain, const LibfabricOptions& options)
+    : domain_(std::move(domain)), options_(options), regions_(*domain_), notices_(requests_) {}
+
+LibfabricTransport::~LibfabricTransport() {
+  static_cast<void>(close_view(destructor_deadline_ns));
+  close_endpoint();
+  if (event_descriptor_ >= 0) ::close(event_descriptor_);
+}
+
+Result<std::unique_ptr<LibfabricTransport>> LibfabricTransport::make(const LibfabricOptions& options) {
+  auto provider = choose_provider(options.provider);
+  if (!provider.ok()) return std::move(provider).error();
+  std::unique_ptr<PortGuard> port;
+  if (provider->is_tcp()) port = std::make_unique<PortGuard>(*provider->info);
+  auto domain = Domain::open(std::move(*provider));
+  if (!domain.ok()) return std::move(domain).error();
+  std::unique_ptr<LibfabricTransport> transport(new LibfabricTransport(std::move(*domain), options));
+  transport->port_ = std::move(port);
+  GOSSAMER_TRY(transport->set_up());
+  return transport;
+}
+
+Status LibfabricTransport::set_up() {
+  post_options_.inject_bytes = domain_->info().tx_attr->inject_size;
+  post_options_.puts_in_two = domain_->provider().is_tcp();
+  if (domain_->provider().is_shared_memory()) {
+    auto folder = SharedFolder::open(options_.job);
+    if (!folder.ok()) return std::move(folder).error();
+    folder_ = std::move(*folder);
+    own_ = make_shared_memory_address(options_.job);
+  } else {
+    GOSSAMER_TRY(open_endpoint(Epoch{}));  // tells the address; it serves the first view
+  }
+  address_ = encode_address(domain_->provider(), own_);
+  read_capabilities();
+  return {};
+}
+
+void LibfabricTransport::read_capabilities() {
+  capabilities_.name = "libfabric";
+  capabilities_.version = library_version();
+  capabilities_.ways = {domain_->provider().name};
+  capabilities_.memory_kinds = {MemoryKind::host};
+  if (domain_->provider().moves_cuda) capabilities_.memory_kinds.push_back(MemoryKind::cuda);
+  capabilities_.can_sleep = event_descriptor_ >= 0;
+  capabilities_.can_put = domain_->provider().can_put;
+}
+
+Status LibfabricTransport::open_endpoint(Epoch epoch) {
+  const bool shared = domain_->provider().is_shared_memory();
+  endpoint_name_ = address_in_view(domain_->provider(), own_, epoch);
+  auto opened = Endpoint::open(domain_, endpoint_name_);
+  if (!opened.ok()) return std::move(opened).error();
+  endpoint_ = std::move(*opened);
+  if (shared) {
+    SharedEndpoints::opened();
+  } else {
+    auto name = endpoint_->address();
+    if (!name.ok()) return std::move(name).error();
+    if (own_.empty())
+      own_ = std::move(*name);
+    else if (*name != own_) {
+      close_endpoint();
+      return Error{Code::unavailable, text("libfabric's provider \"", domain_->provider().name,
+                                           "\" gives a new endpoint another address, so a transport serves one view; "
+                                           "make a new transport for the next")};
+    }
+  }
+  if (endpoint_->event_descriptor() < 0) return {};
+  if (event_descriptor_ < 0) event_descriptor_ = ::epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (event_descriptor_ >= 0) ::epoll_ctl(event_descriptor_, EPOLL_CTL_ADD, endpoint_->event_descriptor(), &event);
+  return {};
+}
+
+void LibfabricTransport::close_endpoint() {
+  if (endpoint_ == nullptr) return;
+  if (event_descriptor_ >= 0 && endpoint_->event_descriptor() >= 0) {
+    ::epoll_ctl(event_descriptor_, EPOLL_CTL_DEL, endpoint_->event_descriptor(), nullptr);
+  }
+  if (domain_->provider().is_shared_memory()) {
+    SharedEndpoints::retire(std::move(endpoint_), endpoint_name_);
+  } else {
+    endpoint_.reset();
+  }
+}
+
+Status LibfabricTransport::open_view(const View& view) {
+  if (endpoints_.size() != 0) return Error{Code::busy, "a view is open; close it before the next one"};
+  GOSSAMER_TRY(check_view(view));
+  if (view.addresses.size() > notice_ranks_max) {
+    return Error{Code::invalid_argument, text("a view of the libfabric transport has at most ", notice_ranks_max,
+                                              " ranks, this one has ", view.addresses.size())};
+  }
+  Endpoints peers;
+  GOSSAMER_TRY(peers.open(view, domain_->provider()));
+  if (endpoint_ == nullptr) GOSSAMER_TRY(open_endpoint(view.epoch));
+  GOSSAMER_TRY(regions_.open(endpoint_->ep()));
+  endpoints_ = std::move(peers);
+  notices_.open(view.epoch, view.addresses.size());
+  delayed_.reserve(view.addresses.size());
+  failed_.reserve(view.addresses.size());
+  epoch_ = view.epoch;
+  rank_ = view.rank;
+  return {};
+}
+
+Peer* LibfabricTransport::ready(Rank rank, const Slice& slice) {
+  if (rank.value >= endpoints_.size() || !slice_fits(slice) || !regions_.has(slice)) return nullptr;
+  Peer& peer = endpoints_.at(rank.value);
+  return peer.lost ? nullptr : &peer;
+}
+
+Error LibfabricTransport::start_error(Rank rank, const Slice& slice) {
+  if (endpoints_.size() == 0) return no_view_error();
+  if (rank.value >= endpoints_.size()) return peer_range_error(rank, endpoints_.size());
+  if (!slice_fits(slice)) return slice_error(slice);
+  if (!regions_.has(slice)) return unregistered_error(slice.region);
+  return peer_lost_error(rank);
+}
+
+Operation& LibfabricTransport::begin(StartKind kind, Peer& peer, const Slice& slice, std::uint64_t context) {
+  Record& record = requests_.acquire(kind, peer.rank, context, peer.pending);
+  Operation& operation = operations_.of(record);
+  operation.data = slice.data();
+  operation.bytes = slice.bytes;
+  operation.descriptor = regions_.descriptor(slice);
+  operation.on_host = slice.region.kind == MemoryKind::host;
+  operation.given_up = operation.delayed = false;
+  operation.posted = operation.ended = 0;
+  operation.code = Code::done;
+  return operation;
+}
+
+Posted LibfabricTransport::post_to(Operation& operation, Peer& peer) {
+  if (peer.address == FI_ADDR_UNSPEC && operation.record->kind != StartKind::receive) {
+    if (!endpoints_.connect(peer, *endpoint_).ok()) return {-FI_EHOSTUNREACH, false};
+  }
+  return post(*endpoint_, operation, peer.address, post_options_);
+}
+
+Result<Token> LibfabricTransport::launch(Operation& operation, Peer& peer) {
+  const Token token = Requests::token(*operation.record);
+  const bool behind = !queue_of(operation, peer).records.empty();
+  const Posted posted = behind ? Posted{-FI_EAGAIN, false} : post_to(operation, peer);
+  if (posted.result == -FI_EAGAIN) {
+    delay(operation, peer);
+  } else if (posted.result != 0 && operation.is_held()) {
+    requests_.orphan(*operation.record, peer.pending, completion_code(posted.result));
+  } else if (posted.result != 0) {
+    requests_.abandon(*operation.record, peer.pending);
+    Error error = library_error(completion_code(posted.result), text("reach rank ", peer.rank.value), posted.result);
+    error.rank = peer.rank;
+    return error;
+  } else if (posted.ended) {
+    finish(operation, operation.bytes);
+  }
+  return token;
+}
+
+Result<Token> LibfabricTransport::start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
+  Peer* const to = ready(peer, slice);
+  if (to == nullptr) return start_error(peer, slice);
+  Operation& operation = begin(StartKind::send, *to, slice, context);
+  operation.tag = tag.value;
+  return launch(operation, *to);
+}
+
+Result<Token> LibfabricTransport::start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
+  Peer* const from = ready(peer, slice);
+  if (from == nullptr) return start_error(peer, slice);
+  Operation& operation = begin(StartKind::receive, *from, slice, context);
+  operation.tag = tag.value;
+  return launch(operation, *from);
+}
+
+void LibfabricTransport::delay(Operation& operation, Peer& peer) {
+  Delayed& queue = queue_of(operation, peer);
+  if (queue.records.empty()) {
+    queue.since_ns = clock_.now_ns();
+    queue.moved = false;
+    const bool known = std::find(delayed_.begin(), delayed_.end(), &peer) != delayed_.end();  // emptied by a cancel
+    if (&queue == &peer.delayed && !known) delayed_.push_back(&peer);
+  }
+  peer.pending.remove(*operation.record);
+  queue.records.append(*operation.record);
+  operation.delayed = true;
+}
+
+bool LibfabricTransport::repost(Delayed& delayed) {
+  while (Record* const record = delayed.records.first()) {
+    Operation& operation = operations_.of(*record);
+    Peer& peer = endpoints_.at(record->peer);
+    const Posted posted = post_to(operation, peer);
+    if (posted.result == -FI_EAGAIN) break;
+    delayed.records.remove(*record);
+    peer.pending.append(*record);
+    operation.delayed = false;
+    delayed.moved = true;
+    if (posted.result == 0) {
+      if (posted.ended) finish(operation, operation.bytes);
+    } else if (operation.is_held()) {
+      requests_.orphan(*record, peer.pending, completion_code(posted.result));
+    } else {
+      operation.code = completion_code(posted.result);
+      finish(operation, 0);
+    }
+  }
+  if (delayed.records.empty()) return true;
+  const std::uint64_t now_ns = clock_.now_ns();
+  if (delayed.moved) {
+    delayed.since_ns = now_ns;
+    delayed.moved = false;
+  } else if (now_ns - delayed.since_ns > options_.stall_limit_ns) {
+    log(LogLevel::warning, text("libfabric took no start to rank ", delayed.records.first()->peer, " for ",
+                                format_duration(now_ns - delayed.since_ns), ": giving up those that wait"));
+    end_delayed(delayed, Code::unavailable);
+    return true;
+  }
+  return false;
+}
+
+void LibfabricTransport::end_delayed(Delayed& delayed, Code code) {
+  while (Record* const record = delayed.records.first()) {
+    if (operations_.of(*record).is_held()) {
+      requests_.orphan(*record, delayed.records, code);
+    } else {
+      requests_.finish(*record, delayed.records, code, 0);
+    }
+  }
+}
+
+void LibfabricTransport::complete(Operation& operation, Code code, std::size_t bytes) {
+  Record& record = *operation.record;
+  ++operation.ended;
+  if (operation.code == Code::done) operation.code = code;
+  if (operation.is_held()) return;
+  if (record.state == Record::State::orphaned) return requests_.end_orphan(record);
+  Peer& peer = endpoints_.at(record.peer);
+  peer.delayed.moved = true;
+  receives_.moved = true;
+  if (!operation.delayed) return finish(operation, bytes);
+  // The first part of a put, whose second waits to be posted: not after a failure.
+  if (operation.code != Code::done) requests_.finish(record, peer.delayed.records, operation.code, 0);
+}
+
+void LibfabricTransport::finish(Operation& operation, std::size_t bytes) {
+  Record& record = *operation.record;
+  const Code code = record.peer_failed ? Code::peer_lost : operation.code;
+  requests_.finish(record, endpoints_.at(record.peer).pending, code, bytes);
+}
+
+bool LibfabricTransport::read_queue() {
+  std::array<fi_cq_tagged_entry, queue_batch> entries;
+  const ssize_t count = fi_cq_read(endpoint_->completions(), entries.data(), entries.size());
+  if (count == -FI_EAVAIL) {
+    read_error();
+    return true;
+  }
+  for (ssize_t i = 0; i < count; ++i) {
+    const fi_cq_tagged_entry& entry = entries[static_cast<std::size_t>(i)];
+    if ((entry.flags & FI_REMOTE_CQ_DATA) != 0) {
+      notices_.arrive(entry.data);
+    } else if (entry.op_context != nullptr) {
+      Operation& operation = *static_cast<Operation*>(entry.op_context);
+      complete(operation, Code::done, operation.record->kind == StartKind::receive ? entry.len : operation.bytes);
+    }
+  }
+  return count > 0;
+}
+
+void LibfabricTransport::read_error() {
+  fi_cq_err_entry entry{};
+  if (fi_cq_readerr(endpoint_->completions(), &entry, 0) != 1) return;
+  if (entry.err != FI_ECANCELED && log_enabled(LogLevel::info)) {
+    log(LogLevel::info, text("libfabric: a transfer failed: ", fi_strerror(entry.err)));
+  }
+  if (entry.op_context == nullptr) return;
+  Operation& operation = *static_cast<Operation*>(entry.op_context);
+  // What nobody gave up was ended with its connection.
+  const bool flushed = entry.err == FI_ECANCELED && !operation.given_up;
+  complete(operation, flushed ? Code::peer_lost : completion_code(entry.err), entry.len);
+}
+
+std::size_t LibfabricTransport::poll(std::span<Completion> completions) {
+  if (endpoints_.size() == 0) return 0;
+  std::size_t count = 0;
+  for (int read = 0; read < queue_reads_max; ++read) {
+    const bool more = read_queue();
+    while (count < completions.size() && requests_.pop_finished(completions[count])) ++count;
+    if (!more || count == completions.size()) break;
+  }
+  if (!delayed_.empty() || !receives_.records.empty() || !failed_.empty()) care();
+  return count;
+}
+
+void LibfabricTransport::care() {
+  static_cast<void>(repost(receives_));
+  std::erase_if(delayed_, [&](Peer* peer) { return repost(peer->delayed); });
+  std::erase_if(failed_, [&](const FailedPeer& failed) {
+    Peer& peer = endpoints_.at(failed.rank.value);
+    if (peer.pending.empty()) return true;
+    if (clock_.now_ns() < failed.orphan_ns) return false;
+    while (!peer.pending.empty()) requests_.orphan(*peer.pending.first(), peer.pending, Code::peer_lost);
+    return true;
+  });
+}
+
+void LibfabricTransport::cancel(Token token) {
+  Record* const record = requests_.find(token);
+  if (record == nullptr) return;
+  if (record->kind == StartKind::wait) return notices_.cancel(*record);
+  Operation& operation = operations_.of(*record);
+  if (operation.delayed) {
+    if (operation.posted > 0) return;  // a put whose bytes may be on their way ends as it would have
+    Delayed& queue = queue_of(operation, endpoints_.at(record->peer));
+    requests_.finish(*record, queue.records, Code::cancelled, 0);
+  } else if (record->kind == StartKind::receive) {
+    give_up(operation);
+  }
+}
+
+// Ends a receive that nothing has matched, at the next poll.
+void LibfabricTransport::give_up(Operation& receive) {
+  receive.given_up = true;
+  static_cast<void>(fi_cancel(&endpoint_->ep()->fid, &receive));
+}
+
+void LibfabricTransport::fail_peer(Rank rank) {
+  if (rank.value >= endpoints_.size()) return;
+  Peer& peer = endpoints_.at(rank.value);
+  if (peer.lost) return;
+  peer.lost = true;
+  notices_.fail(rank);
+  end_delayed(peer.delayed, Code::peer_lost);
+  std::erase(delayed_, &peer);
+  Record* next = nullptr;
+  for (Record* record = receives_.records.first(); record != nullptr; record = next) {
+    next = record->next;
+    if (record->peer == rank.value) requests_.finish(*record, receives_.records, Code::peer_lost, 0);
+  }
+  for (Record* record = peer.pending.first(); record != nullptr; record = next) {
+    next = record->next;
+    record->peer_failed = true;
+    if (record->kind == StartKind::receive) {
+      give_up(operations_.of(*record));
+    } else {
+      requests_.orphan(*record, peer.pending, Code::peer_lost);
+    }
+  }
+  if (!peer.pending.empty()) failed_.push_back({rank, clock_.now_ns() + orphan_after_ns});
+}
+
+bool LibfabricTransport::arm() {
+  if (endpoints_.size() == 0 || event_descriptor_ < 0 || requests_.has_finished()) return false;
+  if (!delayed_.empty() || !receives_.records.empty() || !failed_.empty()) return false;
+  fid* queue = &endpoint_->completions()->fid;
+  return fi_trywait(domain_->fabric(), &queue, 1) == FI_SUCCESS;
+}
+
+Status LibfabricTransport::close_view(std::uint64_t deadline_ns) {
+  if (endpoints_.size() == 0) return {};
+  const std::uint64_t end_ns = clock_.now_ns() + std::min(deadline_ns / 4, flush_ns_max);
+  // What the provider has not taken must not reach a peer that has closed already.
+  end_delayed(receives_, Code::cancelled);
+  for (Peer* const peer : delayed_) end_delayed(peer->delayed, Code::cancelled);
+  const auto sends_wait = [&] {
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+      for (const Record* each = endpoints_.at(i).pending.first(); each != nullptr; each = each->next) {
+        if (each->kind != StartKind::receive) return true;
+      }
+    }
+    return false;
+  };
+  do {
+    while (read_queue()) {
+    }
+  } while (sends_wait() && clock_.now_ns() < end_ns);
+
+  regions_.close();  // first: no key of this view reaches anything from here on
+  close_endpoint();
+  requests_.drop_all();
+  notices_.close();
+  endpoints_.close();
+  receives_ = {};
+  delayed_.clear();
+  failed_.clear();
+  return {};
+}
+
+Result<Region> LibfabricTransport::register_memory(void* base, std::size_t bytes, MemoryKind kind) {
+  const auto& kinds = capabilities_.memory_kinds;
+  if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
+    return Error{Code::unavailable,
+                 text("libfabric's provider \"", domain_->provider().name, "\" cannot move ", memory_kind_name(kind),
+                      " memory here; copy it to host memory first, or use a libfabric and an adapter with CUDA")};
+  }
+  if (base == nullptr && bytes > 0) {
+    return Error{Code::invalid_argument, text("cannot register ", bytes, " B at a null pointer")};
+  }
+  return regions_.add(base, bytes, kind);
+}
+
+}  // namespace libfabric
+
+Result<std::unique_ptr<Transport>> make_libfabric_transport(const LibfabricOptions& options) {
+  auto transport = libfabric::LibfabricTransport::make(options);
+  if (!transport.ok()) return std::move(transport).error();
+  return std::unique_ptr<Transport>(std::move(*transport));
+}
+
+std::vector<std::string> libfabric_providers() { return libfabric::usable_providers(); }
+
+}  // namespace gossamer::transport

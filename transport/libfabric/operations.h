@@ -1,0 +1,70 @@
+// What libfabric must know of a start: kept from the start to its end, so that a start that the provider does not
+// take yet (FI_EAGAIN) can be posted again.
+#pragma once
+
+#include <rdma/fabric.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "transport/libfabric/endpoint.h"
+#include "transport/requests.h"
+
+namespace gossamer::transport::libfabric {
+
+struct Operation {
+  fi_context2 space{};  // first: the provider's while the operation is under way, and what its completion names
+  Record* record = nullptr;
+  std::byte* data = nullptr;
+  std::size_t bytes = 0;
+  void* descriptor = nullptr;
+  std::uint64_t tag = 0;  // of a message; of a put: its notice
+  std::uint64_t remote_address = 0;
+  std::uint64_t remote_key = 0;
+  bool on_host = true;
+  bool given_up = false;    // fi_cancel was called
+  bool delayed = false;     // the provider has not taken it, or not all of it
+  std::uint8_t posted = 0;  // completions that will come: one, or two for a put in two parts
+  std::uint8_t ended = 0;   // and that have
+  Code code = Code::done;   // of the first that failed
+
+  // The provider still has it, so its record and its memory must stay.
+  [[nodiscard]] bool is_held() const { return posted > ended; }
+};
+
+// One operation for each record, at the record's index. Blocks never move, as providers keep pointers.
+class Operations {
+ public:
+  [[nodiscard]] Operation& of(Record& record) {
+    while (record.index / block_size >= blocks_.size()) blocks_.push_back(std::make_unique<Block>());
+    Operation& operation = (*blocks_[record.index / block_size])[record.index % block_size];
+    operation.record = &record;
+    return operation;
+  }
+
+ private:
+  static constexpr std::size_t block_size = 128;
+  using Block = std::array<Operation, block_size>;
+  std::vector<std::unique_ptr<Block>> blocks_;
+};
+
+struct Posted {
+  ssize_t result = 0;  // 0, -FI_EAGAIN, or why not
+  bool ended = false;  // no completion will come: the data has been copied
+};
+
+struct PostOptions {
+  std::size_t inject_bytes = 0;  // what is sent as a copy, without a completion
+  // Puts as a write and, behind it on the same connection, a write of nothing that carries the notice; neither as a
+  // copy. For tcp: ofi_rxm 1.17 crashes when a connection ends in the middle of a write with a notice (at the target)
+  // or of a copied one (at its source), as the error then belongs to no operation.
+  bool puts_in_two = false;
+};
+
+// Hands the operation to the provider, or that part of it which the provider does not have yet.
+[[nodiscard]] Posted post(const Endpoint& endpoint, Operation& operation, fi_addr_t peer, const PostOptions& options);
+
+}  // namespace gossamer::transport::libfabric

@@ -1,0 +1,167 @@
+#include "transport/libfabric/provider.h"
+
+#include <rdma/fi_domain.h>
+#include <rdma/fi_endpoint.h>
+#include <rdma/fi_errno.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "transport/environment.h"
+
+namespace gossamer::transport::libfabric {
+namespace {
+
+struct Candidate {
+  const char* name;
+  bool automatic;      // may be chosen without being named
+  const char* reason;  // why it stands where it stands
+};
+
+// Best first. Shared memory is never chosen by itself: a rank does not know whether its peers are on its host.
+constexpr std::array<Candidate, 7> candidates = {{
+    {"cxi", true, "HPE Slingshot adapters"},
+    {"efa", true, "AWS Elastic Fabric Adapters"},
+    {"opx", true, "Omni-Path adapters"},
+    {"verbs;ofi_rxm", true, "InfiniBand or RoCE adapters"},
+    {"tcp", true, "sockets, with reliable datagrams of the provider's own (libfabric 1.18 and later)"},
+    {"tcp;ofi_rxm", true, "sockets"},
+    {"shm", false, "shared memory of one host"},
+}};
+
+// Deprecated by libfabric itself (fi_sockets(7)).
+constexpr std::string_view refused = "sockets";
+
+constexpr std::uint64_t put_data_bytes = 4;  // what travels with a put: verbs has no more
+
+// What libfabric reads once, when it starts: at the first call that needs it, here or in another library of the
+// process. Returns whether it was built with CUDA: it then knows a parameter for it. A provider's FI_HMEM alone says
+// only that it would take a descriptor of device memory.
+bool start_library() {
+  ScopedEnvironment environment;
+  // Long messages by writes: with reads, which are the default, ofi_rxm 1.17 over tcp crashes in fi_close and in
+  // progress when the peer of a half-read message is gone (a completion of no operation reaches it).
+  environment.set_unless_set("FI_OFI_RXM_USE_RNDV_WRITE", "1");
+  fi_param* parameters = nullptr;
+  int count = 0;
+  if (fi_getparams(&parameters, &count) != 0) return false;
+  const bool found = std::any_of(parameters, parameters + count,
+                                 [](const fi_param& each) { return std::strstr(each.name, "hmem_cuda") != nullptr; });
+  fi_freeparams(parameters);
+  return found;
+}
+
+bool built_with_cuda() {
+  static const bool answer = start_library();
+  return answer;
+}
+
+Info make_hints(const std::string& name, std::uint64_t capabilities) {
+  Info hints(fi_allocinfo());
+  GOSSAMER_CHECK(hints != nullptr, "memory for libfabric's hints");
+  hints->caps = capabilities;
+  hints->mode = FI_CONTEXT | FI_CONTEXT2;
+  hints->ep_attr->type = FI_EP_RDM;
+  hints->domain_attr->mr_mode = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT;
+  if ((capabilities & FI_HMEM) != 0) hints->domain_attr->mr_mode |= FI_MR_HMEM;
+  hints->domain_attr->threading = FI_THREAD_DOMAIN;  // one thread at a time: no locks inside
+  hints->domain_attr->control_progress = FI_PROGRESS_MANUAL;
+  hints->domain_attr->data_progress = FI_PROGRESS_MANUAL;  // by poll; no thread of the provider's
+  hints->domain_attr->resource_mgmt = FI_RM_ENABLED;       // a full queue says FI_EAGAIN
+  hints->fabric_attr->prov_name = ::strdup(name.c_str());
+  return hints;
+}
+
+// The first answer that is of this very provider: a query for "tcp" is answered by "tcp;ofi_rxm" as well.
+Info query(const std::string& name, std::uint64_t capabilities) {
+  const Info hints = make_hints(name, capabilities);
+  fi_info* answer = nullptr;
+  if (fi_getinfo(interface_version, nullptr, nullptr, 0, hints.get(), &answer) != 0) return nullptr;
+  const Info all(answer);
+  for (const fi_info* each = answer; each != nullptr; each = each->next) {
+    if (name == each->fabric_attr->prov_name) return Info(fi_dupinfo(each));
+  }
+  return nullptr;
+}
+
+// Bits of the tag that the application may use: the format's highest set bit is their end (fi_getinfo(3)).
+std::size_t tag_bits(const fi_info& info) {
+  return static_cast<std::size_t>(std::bit_width(info.ep_attr->mem_tag_format));
+}
+
+// Asks for everything, then for less.
+Result<Provider> query_provider(const std::string& name) {
+  Provider provider;
+  provider.name = name;
+  // Shared memory gives up reading the peer's memory directly (CMA) where device memory is asked for.
+  const bool cuda = built_with_cuda();  // first: starts the library
+  const bool try_cuda = cuda && !provider.is_shared_memory();
+  if (try_cuda) provider.info = query(name, FI_TAGGED | FI_RMA | FI_HMEM);
+  provider.moves_cuda = provider.info != nullptr;
+  if (provider.info == nullptr) provider.info = query(name, FI_TAGGED | FI_RMA);
+  if (provider.info == nullptr) provider.info = query(name, FI_TAGGED);
+  if (provider.info == nullptr) {
+    return Error{Code::unavailable, text("libfabric ", library_version(), " has no usable provider \"", name, "\"")};
+  }
+  const fi_info& info = *provider.info;
+  if (tag_bits(info) < 64) {
+    return Error{Code::unavailable,
+                 text("libfabric's provider \"", name, "\" matches ", tag_bits(info), " bits of a tag, 64 are needed")};
+  }
+  provider.can_put = (info.caps & FI_RMA) != 0 && info.domain_attr->cq_data_size >= put_data_bytes &&
+                     info.domain_attr->mr_key_size <= sizeof(std::uint64_t);
+  return provider;
+}
+
+std::string join(const std::vector<std::string>& names) {
+  std::string joined;
+  for (const std::string& each : names) joined += (joined.empty() ? "" : ", ") + each;
+  return joined.empty() ? "none" : joined;
+}
+
+Result<Provider> choose_by_rank() {
+  std::string skipped;
+  for (const Candidate& candidate : candidates) {
+    if (!candidate.automatic) continue;
+    auto provider = query_provider(candidate.name);
+    if (!provider.ok()) {
+      skipped += text("; ", provider.error().message);
+      continue;
+    }
+    log(LogLevel::info,
+        text("libfabric: provider ", candidate.name, " is the best of this host: ", candidate.reason, skipped));
+    return provider;
+  }
+  return Error{Code::unavailable,
+               text("libfabric ", library_version(), " has no provider here that reaches other hosts", skipped,
+                    "; name one in GOSSAMER_LIBFABRIC_PROVIDER (shm for one host), or use the ucx transport")};
+}
+
+}  // namespace
+
+Result<Provider> choose_provider(std::string_view name) {
+  if (name.empty()) return choose_by_rank();
+  if (name == refused) {
+    return Error{Code::invalid_argument,
+                 "libfabric's provider \"sockets\" is deprecated and not used; choose tcp;ofi_rxm or tcp"};
+  }
+  auto provider = query_provider(std::string(name));
+  if (!provider.ok()) {
+    return Error{Code::unavailable, text(provider.error().message, "; usable here: ", join(usable_providers()),
+                                         " (GOSSAMER_LIBFABRIC_PROVIDER; FI_LOG_LEVEL=warn says more)")};
+  }
+  log(LogLevel::info, text("libfabric: provider ", name, " was asked for"));
+  return provider;
+}
+
+std::vector<std::string> usable_providers() {
+  std::vector<std::string> names;
+  for (const Candidate& candidate : candidates) {
+    if (query_provider(candidate.name).ok()) names.emplace_back(candidate.name);
+  }
+  return names;
+}
+
+}  // namespace gossamer::transport::libfabric
