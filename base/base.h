@@ -12,3 +12,4 @@
 #include "base/result.h"
 #include "base/text.h"
 #include "base/thread_pool.h"
+#include "base/unique_descriptor.h"

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "tools/bench_sketch.h"
+#include "tools/bench_transport.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/train_command.h"
@@ -24,6 +25,19 @@ int run_sketch(const SketchBenchConfig& config) {
   return told.ok() ? exit_success : complain("bench sketch", told.error().message, exit_failure);
 }
 
+int run_transport(const TransportBenchConfig& config) {
+  const Status valid = check_transport_bench(config);
+  if (!valid.ok()) return complain("bench transport", valid.error().message, exit_usage);
+  const Result<nlohmann::json> rows = bench_transport(config);
+  if (!rows.ok()) return complain("bench transport", rows.error().message, exit_failure);
+  const nlohmann::json document = {
+      {"schema", "gossamer.bench.transport/1"}, {"environment", environment_json()}, {"rows", *rows}};
+  Status told;
+  if (config.json != "-") told = write_text("-", transport_bench_table(*rows));
+  if (told.ok() && !config.json.empty()) told = write_text(config.json, document.dump(2) + "\n");
+  return told.ok() ? exit_success : complain("bench transport", told.error().message, exit_failure);
+}
+
 }  // namespace
 
 Action add_bench_command(CLI::App& app) {
@@ -44,7 +58,20 @@ Action add_bench_command(CLI::App& app) {
       ->capture_default_str();
   sketch->add_option("--repeats", config->repeats, "rounds, of which the median counts")->capture_default_str();
   sketch->add_option("--json", config->json, "write every row to this file; - is stdout");
-  return [config] { return run_sketch(*config); };
+
+  auto transport_config = std::make_shared<TransportBenchConfig>();
+  CLI::App* transport =
+      app.add_subcommand("transport", "latency and bandwidth between two processes, beside the bare library");
+  transport->add_option("--ways", transport_config->ways, "which to measure; all when not given")
+      ->delimiter(',')
+      ->check(CLI::IsMember(transport_bench_ways()));
+  transport->add_option("--bytes", transport_config->bytes, "sizes of messages")->delimiter(',')->capture_default_str();
+  transport->add_option("--rounds", transport_config->rounds, "alternating rounds, of which the median counts")
+      ->capture_default_str();
+  transport->add_option("--json", transport_config->json, "write every row to this file; - is stdout");
+  return [config, transport_config, transport] {
+    return transport->parsed() ? run_transport(*transport_config) : run_sketch(*config);
+  };
 }
 
 }  // namespace gossamer::tools

@@ -24,7 +24,6 @@
 #include "tools/job_secret.h"
 #include "tools/line_relay.h"
 #include "tools/spawn.h"
-#include "tools/unique_descriptor.h"
 
 namespace gossamer::tools {
 namespace {

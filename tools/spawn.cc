@@ -9,8 +9,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "tools/unique_descriptor.h"
-
 namespace gossamer::tools {
 namespace {
 

@@ -17,7 +17,6 @@
 #include "tools/launcher.h"
 #include "tools/train_peer.h"
 #include "tools/train_report.h"
-#include "tools/unique_descriptor.h"
 #include "transport/transport.h"
 
 namespace gossamer::tools {

@@ -69,6 +69,8 @@ class Requests {
 
   // Gives a pending start the completion that the library withholds.
   void orphan(Record& record, RecordList& pending, Code code);
+  // The same for one that nobody waits for.
+  void set_aside(Record& record, RecordList& pending);
   // The library has ended an orphan: its record may be used again.
   void end_orphan(Record& record);
 

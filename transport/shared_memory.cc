@@ -154,6 +154,13 @@ bool is_shared_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), is_plain);
 }
 
+Result<std::string> shared_folder_path(std::string_view name) {
+  if (!is_shared_name(name)) {
+    return Error{Code::malformed, "the region key names no shared-memory folder of Gossamer"};
+  }
+  return text(root, "/", name);
+}
+
 Result<std::unique_ptr<SharedFolder>> SharedFolder::open(std::string_view job) {
   const pid_t pid = ::getpid();
   std::string path = text(root, "/", process_shared_name(job));

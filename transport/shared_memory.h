@@ -2,6 +2,7 @@
 //
 //   /dev/shm/gossamer-<job>-<process id>-<process start time>/
 //     alive            locked for as long as the process lives, whatever its process-id namespace
+//     block-*          memory that peers may map (shared_block.h)
 //     ucx_shm_posix_*  UCX's files, for the moments between making and unlinking them
 //   /dev/shm/gossamer-<job>-<process id>-<process start time>.fi<n>-<view>[_<message>]
 //                      libfabric's, which cannot be in a folder; there as long as an endpoint
@@ -44,12 +45,17 @@ class SharedFolder {
   SharedFolder& operator=(const SharedFolder&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  // The last part of the path.
+  [[nodiscard]] std::string name() const { return path_.substr(path_.rfind('/') + 1); }
 
  private:
   SharedFolder(std::string path, pid_t owner) : path_(std::move(path)), owner_(owner) {}
   std::string path_;
   pid_t owner_;  // a forked child must not remove its parent's folder
 };
+
+// Where the folder of this name is, a peer's as well; `malformed` for what cannot be such a folder's name.
+[[nodiscard]] Result<std::string> shared_folder_path(std::string_view name);
 
 // [A-Za-z0-9_.-] stay, all else becomes '_', at most 64 characters; "job" for an empty name.
 [[nodiscard]] std::string clean_job_name(std::string_view job);

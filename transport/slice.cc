@@ -22,7 +22,8 @@ Error peer_lost_error(Rank peer) {
 }
 
 Error unregistered_error(const Region& region) {
-  return {Code::invalid_argument, text("region ", region.id, " is not registered with this transport")};
+  return {Code::invalid_argument, text("region ", region.id, " is not registered with this transport as ",
+                                       memory_kind_name(region.kind), " memory")};
 }
 
 Error unknown_remote_error(const RemoteRegion& remote) {

@@ -8,8 +8,9 @@
 // Nothing here blocks and nothing calls back. Each start either fails at once (and completes never)
 // or ends in exactly one Completion that `poll` gives out. Messages match by (peer, tag); two
 // messages in flight between the same two ranks never carry the same tag, so there is no ordering
-// to rely on. A completed send only says that its memory may be used again: the bytes may not have
-// arrived, and the peer may be dead. Death is found by the control plane, which calls `fail_peer`.
+// to rely on; a tag is free again when its message has completed on both sides. A completed send only says that its
+// memory may be used again: the bytes may not have arrived, and the peer may be dead. Death is found by the control
+// plane, which calls `fail_peer`.
 //
 // One-sided, where the transport can (Capabilities::can_put, can_map): a put writes into a peer's region
 // and ends one wait for its notice there, and a region on the same host may be read in place.
@@ -134,7 +135,7 @@ class Transport {
   virtual Result<Token> start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) = 0;
 
   // The key by which members of this view reach the region. After close_view no put through it lands:
-  // a peer that is out of the view and lives on cannot write any more.
+  // a peer that is out of the view and lives on cannot write any more. Host memory only.
   virtual Result<RegionKey> export_region(const Region& region);
   // `malformed` for bytes that are no key of that peer and view.
   virtual Result<RemoteRegion> import_region(Rank peer, const RegionKey& key);
@@ -145,7 +146,7 @@ class Transport {
   virtual Result<Token> start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
                                   std::uint64_t context);
   // Completes when a put of `peer` with this notice has landed, its bytes visible. Each put ends one
-  // wait, also one that is started later.
+  // wait, also one that is started later. The bytes land while this side polls, or before.
   virtual Result<Token> start_await_notice(Rank peer, Notice notice, std::uint64_t context);
 
   // Where this process can read the peer's region in place, as its owner writes it; `unavailable`

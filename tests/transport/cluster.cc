@@ -85,7 +85,7 @@ bool Block::holds(std::uint64_t seed, std::size_t bytes) const {
 }
 
 Cluster::Cluster(const Backend& backend, std::size_t rank_count, const SimOptions& options)
-    : is_sim_(backend.is_sim()) {
+    : backend_(backend), is_sim_(backend.is_sim()) {
   if (backend.is_sim()) network_ = make_sim_network(options, clock_);
   for (std::size_t i = 0; i < rank_count; ++i) endpoints_.push_back(make_endpoint(backend));
   completions_.resize(rank_count);
@@ -124,6 +124,11 @@ void Cluster::open(std::uint32_t epoch) {
     const Status opened = at(i).open_view(view);
     GOSSAMER_CHECK(opened.ok(), opened.error().message);
   }
+}
+
+void Cluster::restart(std::size_t rank) {
+  endpoints_[rank].reset();
+  endpoints_[rank] = make_endpoint(backend_, network_.get());
 }
 
 void Cluster::close() {

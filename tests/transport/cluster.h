@@ -74,6 +74,8 @@ class Cluster {
   [[nodiscard]] VirtualClock& clock() { return clock_; }
 
   void open(std::uint32_t epoch);
+  // Another endpoint takes the rank's place, as after a restart of its process. No view is open.
+  void restart(std::size_t rank);
   // Closes the view on all endpoints at the same time, each in a thread of its own: one that closes
   // may need its peers to poll.
   void close();
@@ -94,6 +96,7 @@ class Cluster {
   void advance_clock();
   void at_the_same_time(const std::function<void(std::size_t)>& action);
 
+  Backend backend_;
   bool is_sim_;
   bool idle_ = false;  // the last step moved nothing
   VirtualClock clock_;

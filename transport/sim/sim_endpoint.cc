@@ -13,6 +13,8 @@ SimEndpoint::SimEndpoint(std::shared_ptr<SimCore> core)
   capabilities_.version = "1.0";
   capabilities_.ways = {"virtual"};
   capabilities_.memory_kinds = {MemoryKind::host};
+  capabilities_.can_put = true;
+  capabilities_.can_map = true;
 }
 
 SimEndpoint::~SimEndpoint() { core_->remove_endpoint(number_); }
@@ -50,6 +52,9 @@ Status SimEndpoint::close_view(std::uint64_t /*deadline_ns*/) {
   posted_.clear();
   unexpected_.clear();
   early_.clear();
+  exports_.clear();
+  remotes_.clear();
+  notices_.clear();
   finished_.clear();
   return {};
 }
@@ -62,19 +67,24 @@ Result<Region> SimEndpoint::register_memory(void* base, std::size_t bytes, Memor
   if (base == nullptr && bytes > 0) {
     return Error{Code::invalid_argument, text("cannot register ", bytes, " B at a null pointer")};
   }
-  return Region{++last_region_, static_cast<std::byte*>(base), bytes, kind};
+  regions_.emplace(++last_region_, false);
+  return Region{last_region_, static_cast<std::byte*>(base), bytes, kind};
 }
 
-void SimEndpoint::release_memory(const Region& /*region*/) {}
+void SimEndpoint::release_memory(const Region& region) {
+  const auto known = regions_.find(region.id);
+  if (known == regions_.end()) return;
+  std::erase_if(exports_, [&](const auto& entry) { return entry.second.region.id == region.id; });
+  if (known->second) core_->free_memory(region.base);
+  regions_.erase(known);
+}
 
 Status SimEndpoint::check_start(Rank peer, const Slice& slice) const {
   if (peers_.empty()) return no_view_error();
   if (peer.value >= peers_.size()) return peer_range_error(peer, peers_.size());
   if (!slice_fits(slice)) return slice_error(slice);
-  if (slice.bytes > 0 &&
-      (slice.region.id == 0 || slice.region.id > last_region_ || slice.region.kind != MemoryKind::host)) {
-    return Error{Code::invalid_argument, text("region ", slice.region.id, " is not registered with this transport as ",
-                                              memory_kind_name(slice.region.kind), " memory")};
+  if (slice.bytes > 0 && (slice.region.kind != MemoryKind::host || !regions_.contains(slice.region.id))) {
+    return unregistered_error(slice.region);
   }
   if (peers_[peer.value].lost) return peer_lost_error(peer);
   return {};
@@ -87,7 +97,7 @@ std::uint64_t SimEndpoint::add_start(Start start) {
 
 Result<Token> SimEndpoint::start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
   GOSSAMER_TRY(check_start(peer, slice));
-  const std::uint64_t start = add_start({peer, tag, slice, context, true});
+  const std::uint64_t start = add_start({peer, tag, slice, context, StartKind::send});
   Message message;
   message.source = number_;
   message.destination = peers_[peer.value].endpoint;
@@ -102,7 +112,7 @@ Result<Token> SimEndpoint::start_send(Rank peer, Tag tag, const Slice& slice, st
 Result<Token> SimEndpoint::start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
   GOSSAMER_TRY(check_start(peer, slice));
   core_->advance();
-  const std::uint64_t start = add_start({peer, tag, slice, context, false});
+  const std::uint64_t start = add_start({peer, tag, slice, context, StartKind::receive});
   const Key key{peer.value, tag.value};
   const auto waiting = unexpected_.find(key);
   if (waiting == unexpected_.end()) {
@@ -128,6 +138,12 @@ void SimEndpoint::unpost(std::uint64_t start, const Start& posted) {
   if (entry->second.empty()) posted_.erase(entry);
 }
 
+// From whatever would match it.
+void SimEndpoint::withdraw(std::uint64_t start, const Start& state) {
+  if (state.kind == StartKind::receive) unpost(start, state);
+  if (state.kind == StartKind::wait) unwait(start, state);
+}
+
 void SimEndpoint::land(std::uint64_t start, const Message& message) {
   const Slice& slice = pending_.at(start).slice;
   const std::size_t bytes = message.bytes.size();
@@ -150,6 +166,7 @@ void SimEndpoint::arrive(Message message) {
   if (is_next) return early_.push_back(std::move(message));
   if (peers_.empty() || message.epoch != epoch_) return;  // of a view that is over
   if (message.source_rank.value >= peers_.size() || peers_[message.source_rank.value].lost) return;
+  if (message.put) return land_put(message);
   const Key key{message.source_rank.value, message.tag.value};
   const auto waiting = posted_.find(key);
   if (waiting == posted_.end()) {
@@ -164,8 +181,10 @@ void SimEndpoint::arrive(Message message) {
 
 void SimEndpoint::cancel(Token token) {
   const auto entry = pending_.find(token.value);
-  if (entry == pending_.end() || entry->second.is_send) return;  // a send ends as it would have
-  unpost(token.value, entry->second);
+  if (entry == pending_.end()) return;
+  const StartKind kind = entry->second.kind;
+  if (kind == StartKind::send || kind == StartKind::put) return;  // these end as they would have
+  withdraw(token.value, entry->second);
   complete(token.value, Code::cancelled, 0);
 }
 
@@ -179,7 +198,7 @@ void SimEndpoint::fail_peer(Rank peer) {
   }
   for (const std::uint64_t start : starts) {
     const Start& state = pending_.at(start);
-    if (!state.is_send) unpost(start, state);
+    withdraw(start, state);
     complete(start, Code::peer_lost, 0);
   }
   std::erase_if(unexpected_, [&](const auto& entry) { return entry.first.first == peer.value; });

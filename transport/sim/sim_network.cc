@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "transport/region_key.h"
 #include "transport/sim/sim_endpoint.h"
 
 namespace gossamer::transport {
@@ -13,17 +14,6 @@ namespace sim {
 namespace {
 
 constexpr std::array<char, 4> address_mark = {'s', 'i', 'm', '1'};
-
-// Eight bytes at a time; the last ones padded with zeros, told apart by the length.
-std::uint64_t hash_bytes(const std::vector<std::byte>& bytes) {
-  std::uint64_t hash = mix64(bytes.size());
-  for (std::size_t i = 0; i < bytes.size(); i += sizeof(std::uint64_t)) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + i, std::min(sizeof(word), bytes.size() - i));
-    hash = mix64(hash ^ word);
-  }
-  return hash;
-}
 
 }  // namespace
 
@@ -48,6 +38,13 @@ std::optional<std::uint32_t> SimCore::find_endpoint(const Address& address) cons
   std::memcpy(&number, address.data() + address_mark.size(), sizeof(number));
   if (number >= states_.size()) return std::nullopt;
   return number;
+}
+
+std::byte* SimCore::allocate_memory(std::size_t bytes) {
+  auto memory = std::make_unique<std::byte[]>(std::max<std::size_t>(bytes, 1));
+  std::byte* const base = memory.get();
+  memory_.emplace(base, std::move(memory));
+  return base;
 }
 
 std::uint32_t SimCore::store(Message message) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <queue>
+#include <unordered_map>
 #include <vector>
 
 #include "base/base.h"
@@ -21,12 +22,20 @@ namespace gossamer::transport::sim {
 
 class SimEndpoint;
 
+// Where a put goes.
+struct PutTarget {
+  std::uint64_t serial = 0;  // of the export
+  std::size_t offset = 0;
+  Notice notice;
+};
+
 struct Message {
   std::uint32_t source = 0;  // endpoint numbers
   std::uint32_t destination = 0;
   Epoch epoch;
   Rank source_rank;
   Tag tag;
+  std::optional<PutTarget> put;  // the tag is then only for the event hash
   std::uint64_t start = 0;       // the sender's start that it completes on departure
   std::uint64_t flight_ns = 0;   // from departure to arrival
   std::vector<std::byte> bytes;  // empty until departure
@@ -42,6 +51,13 @@ class SimCore {
   // The number of the endpoint with this address; nullopt for bytes that are none.
   [[nodiscard]] std::optional<std::uint32_t> find_endpoint(const Address& address) const;
   [[nodiscard]] static Address make_address(std::uint32_t number);
+
+  // Zeroed memory that ends with `free_memory` or the core: peers may have it mapped when its owner ends.
+  [[nodiscard]] std::byte* allocate_memory(std::size_t bytes);
+  void free_memory(const std::byte* base) { memory_.erase(base); }
+
+  // The endpoint with this number; null once destroyed.
+  [[nodiscard]] SimEndpoint* endpoint(std::uint32_t number) const { return states_[number].endpoint; }
 
   // Queues a message on its sender's link.
   void send(Message message, std::size_t bytes);
@@ -81,6 +97,7 @@ class SimCore {
   std::vector<EndpointState> states_;
   std::vector<Message> messages_;
   std::vector<std::uint32_t> free_messages_;
+  std::unordered_map<const std::byte*, std::unique_ptr<std::byte[]>> memory_;
   std::priority_queue<Event> events_;
   std::uint64_t sequence_ = 0;
   std::uint64_t event_hash_ = 0;

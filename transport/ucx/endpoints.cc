@@ -62,6 +62,12 @@ void Endpoints::greet(Peer& peer) {
   }
 }
 
+void Endpoints::wake(Peer& peer) {
+  const ucp_request_param_t parameters{};
+  void* const request = ucp_am_send_nbx(peer.endpoint, Worker::greeting_id, nullptr, 0, nullptr, 0, &parameters);
+  if (UCS_PTR_IS_PTR(request)) unfinished_.push_back(request);
+}
+
 void Endpoints::on_greeted(void* request, ucs_status_t status, void* user_data) {
   Peer& peer = *static_cast<Peer*>(user_data);
   --peer.owner->greetings_;

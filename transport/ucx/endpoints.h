@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "base/base.h"
-#include "transport/transport.h"
 #include "transport/requests.h"
+#include "transport/transport.h"
 #include "transport/ucx/worker.h"
 
 namespace gossamer::transport::ucx {
@@ -58,6 +58,9 @@ class Endpoints {
   // Closes the endpoint by force, if there is one: now, or when it is established, at the latest
   // after `wait_ns`. Finishes in `care`.
   void start_close(Peer& peer, std::uint64_t wait_ns);
+  // Sends the peer a message that says nothing, for it may sleep. The peer is connected.
+  void wake(Peer& peer);
+
   // Asks that all that was sent on it leaves this process. Finishes in `care`.
   void start_flush(Peer& peer);
 

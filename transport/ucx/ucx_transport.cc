@@ -32,9 +32,9 @@ ucs_memory_type_t memory_type(MemoryKind kind) {
 
 UcxTransport::~UcxTransport() {
   static_cast<void>(close_view(destructor_deadline_ns));
-  if (abandoned_) return;
   for (const Registration& registration : registrations_) {
-    if (registration.memory != nullptr) ucp_mem_unmap(worker_->context(), registration.memory);
+    if (abandoned_ && registration.block != nullptr) registration.block->leave_behind();
+    if (!abandoned_ && registration.memory != nullptr) ucp_mem_unmap(worker_->context(), registration.memory);
   }
 }
 
@@ -42,7 +42,13 @@ Status UcxTransport::open_view(const View& view) {
   if (abandoned_) return Error{Code::unavailable, "the former view could not be closed; make a new transport"};
   if (endpoints_.size() != 0) return Error{Code::busy, "a view is open; close it before the next one"};
   GOSSAMER_TRY(check_view(view));
-  return endpoints_.open(view);
+  GOSSAMER_TRY(endpoints_.open(view));
+  notices_.open(endpoints_.size());
+  imports_.open(endpoints_.size());
+  epoch_ = view.epoch;
+  self_ = view.rank;
+  closing_ = false;
+  return {};
 }
 
 bool UcxTransport::is_registered(const Slice& slice) const {
@@ -56,7 +62,7 @@ Peer* UcxTransport::ready(Rank rank, const Slice& slice, StartKind kind) {
   Peer& peer = endpoints_.at(rank.value);
   if (peer.endpoint != nullptr && !peer.lost && !peer.broken) [[likely]]
     return &peer;
-  if (peer.lost || (peer.broken && kind == StartKind::send)) return nullptr;
+  if (peer.lost || (peer.broken && kind != StartKind::receive)) return nullptr;
   if (peer.broken || endpoints_.connect(peer).ok()) return &peer;
   // A receive connects as well: what it matches can be ended only through an endpoint. Where that
   // fails, the message may still have come before; if not, it ends by fail_peer.
@@ -67,10 +73,7 @@ Error UcxTransport::start_error(Rank rank, const Slice& slice) {
   if (endpoints_.size() == 0) return no_view_error();
   if (rank.value >= endpoints_.size()) return peer_range_error(rank, endpoints_.size());
   if (!slice_fits(slice)) return slice_error(slice);
-  if (!is_registered(slice)) {
-    return {Code::invalid_argument, text("region ", slice.region.id, " is not registered with this transport as ",
-                                         memory_kind_name(slice.region.kind), " memory")};
-  }
+  if (!is_registered(slice)) return unregistered_error(slice.region);
   const Peer& peer = endpoints_.at(rank.value);
   return peer.failure && !peer.lost ? *peer.failure : peer_lost_error(rank);
 }
@@ -126,17 +129,18 @@ Result<Token> UcxTransport::started(Record& record, Peer& peer, void* request) {
     requests_.finish(record, peer.pending, Code::done, record.bytes);
     return token;
   }
-  const bool is_send = record.kind == StartKind::send;
+  const std::string_view what = record.kind == StartKind::receive ? "receive from rank "
+                                : record.kind == StartKind::put   ? "put to rank "
+                                                                  : "send to rank ";
   requests_.abandon(record, peer.pending);
-  Error error = status_error(completion_code(status),
-                             text(is_send ? "send to rank " : "receive from rank ", peer.rank.value), status);
+  Error error = status_error(completion_code(status), text(what, peer.rank.value), status);
   error.rank = peer.rank;
   return error;
 }
 
 Code UcxTransport::code_of(const Record& record, const Peer& peer, ucs_status_t status) const {
   if (record.peer_failed) return Code::peer_lost;
-  if (status != UCS_OK && status != UCS_ERR_MESSAGE_TRUNCATED && peer.broken && record.kind == StartKind::send) {
+  if (status != UCS_OK && status != UCS_ERR_MESSAGE_TRUNCATED && peer.broken && record.kind != StartKind::receive) {
     return Code::peer_lost;
   }
   return completion_code(status);
@@ -162,17 +166,22 @@ void UcxTransport::on_received(void* request, ucs_status_t status, const ucp_tag
 
 void UcxTransport::cancel(Token token) {
   // UCX 1.13 ends only receives that nothing has matched; the others end as they would have.
-  const Record* const record = requests_.find(token);
-  if (record != nullptr && record->kind == StartKind::receive) ucp_request_cancel(worker_->ucp(), record->request);
+  Record* const record = requests_.find(token);
+  if (record == nullptr) return;
+  if (record->kind == StartKind::receive) ucp_request_cancel(worker_->ucp(), record->request);
+  if (record->kind == StartKind::wait) notices_.cancel(*record);
 }
 
 std::size_t UcxTransport::poll(std::span<Completion> completions) {
   if (abandoned_) return 0;
+  notices_.wake();
   std::size_t count = 0;
   for (int call = 0; call < progress_calls_max; ++call) {
     const unsigned events = ucp_worker_progress(worker_->ucp());
+    if (!arrivals_.empty()) land_arrivals();
+    notices_.deliver();
     while (count < completions.size() && requests_.pop_finished(completions[count])) ++count;
-    if (events == 0 || count == completions.size()) break;
+    if (events == 0 || count > 0) break;  // whoever has something to do does it first
   }
   if (endpoints_.needs_care() || !failed_.empty()) care();
   return count;
@@ -184,14 +193,24 @@ void UcxTransport::care() {
     Peer& peer = endpoints_.at(failed.rank.value);
     if (peer.pending.empty()) return true;
     if (clock_.now_ns() < failed.orphan_ns) return false;
-    while (!peer.pending.empty()) requests_.orphan(*peer.pending.first(), peer.pending, Code::peer_lost);
+    while (!peer.pending.empty()) {
+      Record& record = *peer.pending.first();
+      if (record.kind == StartKind::landing) {
+        requests_.set_aside(record, peer.pending);
+      } else {
+        requests_.orphan(record, peer.pending, Code::peer_lost);
+      }
+    }
     return true;
   });
 }
 
 bool UcxTransport::arm() {
   if (abandoned_ || requests_.has_finished() || endpoints_.needs_care() || !failed_.empty()) return false;
-  return ucp_worker_arm(worker_->ucp()) == UCS_OK;  // UCS_ERR_BUSY: there are events to poll for
+  if (!arrivals_.empty() || !notices_.fall_asleep()) return false;
+  if (ucp_worker_arm(worker_->ucp()) == UCS_OK) return true;
+  notices_.wake();  // UCS_ERR_BUSY: there are events to poll for
+  return false;
 }
 
 void UcxTransport::cancel_receives(Peer& peer) {
@@ -207,6 +226,7 @@ void UcxTransport::fail_peer(Rank rank) {
   Peer& peer = endpoints_.at(rank.value);
   if (peer.lost) return;
   peer.lost = true;
+  notices_.fail(rank);
   for (Record* record = peer.pending.first(); record != nullptr; record = record->next) record->peer_failed = true;
   cancel_receives(peer);
   endpoints_.start_close(peer, failed_peer_wait_ns);
@@ -218,6 +238,7 @@ bool UcxTransport::progress_until(const Condition& condition, std::uint64_t end_
   while (!condition()) {
     if (clock_.now_ns() >= end_ns) return false;
     ucp_worker_progress(worker_->ucp());
+    land_arrivals();
     care();
   }
   return true;
@@ -239,6 +260,9 @@ Status UcxTransport::close_view(std::uint64_t deadline_ns) {
   if (abandoned_) return Error{Code::deadline, "the view could not be closed before; destroy the transport"};
   if (endpoints_.size() == 0) return {};
   const std::uint64_t start_ns = clock_.now_ns();
+  closing_ = true;
+  notices_.close();
+  imports_.close();
   const auto for_each_peer = [&](const auto& action) {
     for (std::size_t i = 0; i < endpoints_.size(); ++i) action(endpoints_.at(i));
   };
@@ -266,7 +290,7 @@ Status UcxTransport::close_view(std::uint64_t deadline_ns) {
   requests_.drop_finished();
   failed_.clear();
   endpoints_.clear();
-  return {};
+  return revoke_exports();
 }
 
 Result<Region> UcxTransport::register_memory(void* base, std::size_t bytes, MemoryKind kind) {
@@ -279,26 +303,33 @@ Result<Region> UcxTransport::register_memory(void* base, std::size_t bytes, Memo
   if (base == nullptr && bytes > 0) {
     return Error{Code::invalid_argument, text("cannot register ", bytes, " B at a null pointer")};
   }
-  Registration registration{static_cast<std::byte*>(base), nullptr, true, kind};
-  if (worker_->has_rdma() && bytes > 0) {
-    ucp_mem_map_params_t parameters{};
-    parameters.field_mask =
-        UCP_MEM_MAP_PARAM_FIELD_ADDRESS | UCP_MEM_MAP_PARAM_FIELD_LENGTH | UCP_MEM_MAP_PARAM_FIELD_MEMORY_TYPE;
-    parameters.address = base;
-    parameters.length = bytes;
-    parameters.memory_type = memory_type(kind);
-    const ucs_status_t status = ucp_mem_map(worker_->context(), &parameters, &registration.memory);
-    if (status != UCS_OK) {
-      return status_error(
-          Code::out_of_resources,
-          text("register ", format_bytes(bytes), " of memory; check the locked-memory limit (ulimit -l)"), status);
-    }
-  }
+  auto memory = map_for_devices(base, bytes, kind);
+  if (!memory.ok()) return std::move(memory).error();
+  return keep({static_cast<std::byte*>(base), bytes, kind, *memory, nullptr, true});
+}
+
+Result<ucp_mem_h> UcxTransport::map_for_devices(void* base, std::size_t bytes, MemoryKind kind) const {
+  if (!worker_->has_rdma() || bytes == 0) return ucp_mem_h{nullptr};
+  ucp_mem_map_params_t parameters{};
+  parameters.field_mask =
+      UCP_MEM_MAP_PARAM_FIELD_ADDRESS | UCP_MEM_MAP_PARAM_FIELD_LENGTH | UCP_MEM_MAP_PARAM_FIELD_MEMORY_TYPE;
+  parameters.address = base;
+  parameters.length = bytes;
+  parameters.memory_type = memory_type(kind);
+  ucp_mem_h memory = nullptr;
+  const ucs_status_t status = ucp_mem_map(worker_->context(), &parameters, &memory);
+  if (status == UCS_OK) return memory;
+  return status_error(Code::out_of_resources,
+                      text("register ", format_bytes(bytes), " of memory; check the locked-memory limit (ulimit -l)"),
+                      status);
+}
+
+Region UcxTransport::keep(Registration registration) {
   auto entry = std::find_if(registrations_.begin(), registrations_.end(), [](const auto& r) { return !r.used; });
   if (entry == registrations_.end()) entry = registrations_.insert(entry, Registration{});
-  *entry = registration;
+  *entry = std::move(registration);
   const auto id = static_cast<std::uint64_t>(entry - registrations_.begin()) + 1;
-  return Region{id, registration.base, bytes, kind};
+  return Region{id, entry->base, entry->bytes, entry->kind};
 }
 
 void UcxTransport::release_memory(const Region& region) {
@@ -306,6 +337,8 @@ void UcxTransport::release_memory(const Region& region) {
   Registration& registration = registrations_[region.id - 1];
   if (!registration.used || registration.base != region.base) return;
   if (registration.memory != nullptr && !abandoned_) ucp_mem_unmap(worker_->context(), registration.memory);
+  if (registration.block != nullptr && abandoned_) registration.block->leave_behind();
+  exports_.forget(region);
   registration = {};
 }
 
@@ -325,7 +358,9 @@ std::string UcxTransport::describe_peer(Rank peer) {
 Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOptions& options) {
   auto worker = Worker::make(options);
   if (!worker.ok()) return std::move(worker).error();
-  return std::make_unique<UcxTransport>(std::move(*worker));
+  auto transport = std::make_unique<UcxTransport>(std::move(*worker));
+  GOSSAMER_TRY(transport->listen());
+  return transport;
 }
 
 }  // namespace ucx

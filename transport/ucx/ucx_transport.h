@@ -1,4 +1,4 @@
-// Transport over UCX tag matching.
+// Transport over UCX tag matching, with puts in one_sided.cc.
 //
 // Peers are told apart by the tag alone: the caller's tag holds the source rank, so a receive
 // matches all 64 bits of it. Four limits of UCX 1.13 that a caller should know:
@@ -17,13 +17,17 @@
 
 #include <ucp/api/ucp.h>
 
+#include <array>
 #include <memory>
 #include <vector>
 
 #include "base/base.h"
+#include "transport/requests.h"
 #include "transport/transport.h"
 #include "transport/ucx/endpoints.h"
-#include "transport/requests.h"
+#include "transport/ucx/notices.h"
+#include "transport/ucx/regions.h"
+#include "transport/ucx/shared_block.h"
 #include "transport/ucx/worker.h"
 
 namespace gossamer::transport::ucx {
@@ -41,13 +45,24 @@ class UcxTransport final : public Transport {
   Status close_view(std::uint64_t deadline_ns) override;
   Result<Region> register_memory(void* base, std::size_t bytes, MemoryKind kind) override;
   void release_memory(const Region& region) override;
+  Result<Region> allocate_memory(std::size_t bytes) override;
   Result<Token> start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) override;
   Result<Token> start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) override;
+  Result<RegionKey> export_region(const Region& region) override;
+  Result<RemoteRegion> import_region(Rank peer, const RegionKey& key) override;
+  void release_remote(const RemoteRegion& remote) override { imports_.release(remote); }
+  Result<Token> start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
+                          std::uint64_t context) override;
+  Result<Token> start_await_notice(Rank peer, Notice notice, std::uint64_t context) override;
+  Result<const std::byte*> map_remote(const RemoteRegion& remote) override;
   void cancel(Token token) override;
   std::size_t poll(std::span<Completion> completions) override;
   void fail_peer(Rank peer) override;
   int event_descriptor() const override { return worker_->event_descriptor(); }
   bool arm() override;
+
+  // Takes puts of peers. Once, before the first view.
+  Status listen() { return worker_->listen(Worker::put_id, &UcxTransport::on_put, this); }
 
   // UCX's own description of the connection to `peer`: lanes and protocols; empty before the first start.
   [[nodiscard]] std::string describe_peer(Rank peer);
@@ -55,9 +70,11 @@ class UcxTransport final : public Transport {
  private:
   struct Registration {
     std::byte* base = nullptr;
-    ucp_mem_h memory = nullptr;  // null where no device needs it
-    bool used = false;
+    std::size_t bytes = 0;
     MemoryKind kind = MemoryKind::host;
+    ucp_mem_h memory = nullptr;          // null where no device needs it
+    std::unique_ptr<SharedBlock> block;  // of allocate_memory
+    bool used = false;
   };
 
   // The connected peer of a start, or null: then `start_error` says why, at the cost of a sentence.
@@ -70,6 +87,37 @@ class UcxTransport final : public Transport {
   void finish(Record& record, ucs_status_t status, std::size_t bytes);
   static void on_sent(void* request, ucs_status_t status, void* record);
   static void on_received(void* request, ucs_status_t status, const ucp_tag_recv_info_t* info, void* record);
+
+  // Before the data of a put that goes as a message.
+  struct PutHeader {
+    std::uint64_t serial = 0;
+    std::uint64_t offset = 0;
+    std::uint32_t epoch = 0;
+    std::uint32_t source = 0;
+    std::uint32_t notice = 0;
+    std::uint32_t unused = 0;
+  };
+  // One too long to come with its header: its data waits at the sender.
+  struct Arrival {
+    PutHeader put;
+    void* data = nullptr;
+    std::size_t bytes = 0;
+  };
+
+  [[nodiscard]] Result<ucp_mem_h> map_for_devices(void* base, std::size_t bytes, MemoryKind kind) const;
+  [[nodiscard]] Region keep(Registration registration);
+  [[nodiscard]] Error put_error(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice);
+  void store(Peer& peer, const Remote& remote, std::size_t offset, const Slice& from, Notice notice);
+  [[nodiscard]] const PutHeader& header_of(const Record& record, const PutHeader& header);
+  [[nodiscard]] const Region* target_of(const PutHeader& put, std::size_t bytes);
+  void land(const Arrival& arrival);
+  void land_arrivals();
+  void finish_landing(Record& record, ucs_status_t status);
+  static ucs_status_t on_put(void* transport, const void* header, std::size_t header_bytes, void* data,
+                             std::size_t bytes, const ucp_am_recv_param_t* parameters);
+  static void on_landed(void* request, ucs_status_t status, std::size_t bytes, void* record);
+  // Takes exported memory back from all who may still have it mapped or hold its key.
+  Status revoke_exports();
 
   void cancel_receives(Peer& peer);
   void care();
@@ -87,6 +135,16 @@ class UcxTransport final : public Transport {
   };
   std::vector<FailedPeer> failed_;  // whose starts are still pending
   SteadyClock clock_;
+  Epoch epoch_;  // of the open view
+  Rank self_;
+  Exports exports_;
+  Imports imports_;
+  Notices notices_{requests_};
+  std::vector<Arrival> arrivals_;
+  // By record: UCX 1.13 reads the header of an active message until the send has completed.
+  static constexpr std::size_t header_block = 128;
+  std::vector<std::unique_ptr<std::array<PutHeader, header_block>>> headers_;
+  bool closing_ = false;
   bool abandoned_ = false;
 };
 

@@ -89,16 +89,20 @@ Worker::~Worker() {
 Status Worker::set_up(const WorkerOptions& options) {
   const std::string transports = options.transports.empty() ? environment("UCX_TLS") : options.transports;
   ScopedEnvironment scope;
-  if (allows_posix(transports)) {
+  if (allows_shared_memory(transports)) {
+    // For UCX's files, unless the user has named another place, and for memory that peers may map.
     std::string folder = environment("UCX_POSIX_DIR");
-    if (folder.empty()) {
-      auto own = SharedFolder::open(options.job);
-      if (!own.ok()) return std::move(own).error();
+    auto own = SharedFolder::open(options.job);
+    if (own.ok()) {
       folder_ = std::move(*own);
-      folder = folder_->path();
+      if (folder.empty()) folder = folder_->path();
+    } else if (allows_posix(transports) && folder.empty()) {
+      return std::move(own).error();
     }
-    GOSSAMER_TRY(check_shared_memory(folder));
-    scope.set_unless_set("UCX_POSIX_DIR", folder);
+    if (allows_posix(transports)) {
+      GOSSAMER_TRY(check_shared_memory(folder));
+      scope.set_unless_set("UCX_POSIX_DIR", folder);
+    }
   }
   // Without it UCX drops shared memory silently for endpoints that handle errors; ucp_config_modify accepts it and
   // does nothing.
@@ -143,16 +147,23 @@ Status Worker::make_worker() {
                         "open files (ulimit -n)",
                         status);
   }
-  ucp_am_handler_param_t greeting{};
-  greeting.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB;
-  greeting.id = greeting_id;
-  greeting.cb = &ignore_greeting;
-  if (const ucs_status_t handled = ucp_worker_set_am_recv_handler(worker_, &greeting); handled != UCS_OK) {
-    return status_error(Code::unavailable, "set the handler of greetings", handled);
-  }
+  GOSSAMER_TRY(listen(greeting_id, &ignore_greeting, nullptr));
   if (ucp_worker_get_efd(worker_, &event_descriptor_) != UCS_OK) event_descriptor_ = -1;
   capabilities_.can_sleep = event_descriptor_ >= 0;
   return {};
+}
+
+Status Worker::listen(unsigned id, ucp_am_recv_callback_t callback, void* argument) {
+  ucp_am_handler_param_t parameters{};
+  parameters.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_FLAGS |
+                          UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
+  parameters.id = id;
+  parameters.flags = UCP_AM_FLAG_WHOLE_MSG;
+  parameters.cb = callback;
+  parameters.arg = argument;
+  const ucs_status_t status = ucp_worker_set_am_recv_handler(worker_, &parameters);
+  if (status == UCS_OK) return {};
+  return status_error(Code::unavailable, "listen for active messages", status);
 }
 
 Status Worker::read_address() {
@@ -173,6 +184,8 @@ void Worker::read_capabilities() {
   capabilities_.ways = parse_ways(context_listing(context_));
   has_rdma_ = std::any_of(capabilities_.ways.begin(), capabilities_.ways.end(), is_rdma);
   capabilities_.memory_kinds = {MemoryKind::host};
+  capabilities_.can_put = true;
+  capabilities_.can_map = folder_ != nullptr;
   ucp_context_attr_t attributes{};
   attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;
   if (ucp_context_query(context_, &attributes) == UCS_OK &&

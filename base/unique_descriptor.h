@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace gossamer::tools {
+namespace gossamer {
 
 class UniqueDescriptor {
  public:
@@ -34,4 +34,4 @@ class UniqueDescriptor {
   int value_ = -1;
 };
 
-}  // namespace gossamer::tools
+}  // namespace gossamer

@@ -1,0 +1,28 @@
+// Our own transports as links.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "tools/link.h"
+#include "transport/transport.h"
+
+namespace gossamer::tools {
+
+using TransportMaker = std::function<Result<std::unique_ptr<transport::Transport>>()>;
+
+// Sends and receives.
+[[nodiscard]] Result<std::unique_ptr<Link>> make_message_link(const TransportMaker& make, const Exchange& exchange,
+                                                              std::size_t bytes_max);
+
+// Puts with notices into memory of allocate_memory.
+[[nodiscard]] Result<std::unique_ptr<Link>> make_put_link(const TransportMaker& make, const Exchange& exchange,
+                                                          std::size_t bytes_max);
+
+// Stores to the own memory that the peer reads in place: the last word of a message is its number, so a reader
+// knows when all of it is there. No call of the library at all: the floor of the machine. `unavailable` where
+// nothing can be mapped.
+[[nodiscard]] Result<std::unique_ptr<Link>> make_mapped_link(const TransportMaker& make, const Exchange& exchange,
+                                                             std::size_t bytes_max);
+
+}  // namespace gossamer::tools

@@ -1,0 +1,58 @@
+// Two processes and something between them that moves bytes: what `bench transport` measures.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/base.h"
+
+namespace gossamer::tools {
+
+using Blob = std::vector<std::byte>;
+
+// Gives the peer `mine` and returns what it gave, over the pair's socket.
+using Exchange = std::function<Result<Blob>(const Blob& mine)>;
+
+inline constexpr std::uint64_t link_deadline_ns = 20'000'000'000;
+
+// Both ends call the same function with the same numbers; `leads` at one of them.
+class Link {
+ public:
+  virtual ~Link() = default;
+  // `count` messages there and back, one under way at a time.
+  virtual Status ping_pong(std::size_t bytes, std::size_t count, bool leads) = 0;
+  // `count` messages from the leader, several under way; then one of 1 B back.
+  virtual Status stream(std::size_t bytes, std::size_t count, bool leads) = 0;
+};
+
+// For messages of up to `bytes_max`.
+using LinkMaker = std::function<Result<std::unique_ptr<Link>>(const Exchange&, std::size_t bytes_max)>;
+
+// For loops that wait: false once they have waited too long. Looks at the clock every few thousand calls.
+class Patience {
+ public:
+  [[nodiscard]] bool lasts() {
+    if ((++calls_ & 0xffff) != 0) [[likely]]
+      return true;
+    const std::uint64_t now_ns = clock_.now_ns();
+    if (end_ns_ == 0) end_ns_ = now_ns + link_deadline_ns;
+    return now_ns < end_ns_;
+  }
+
+ private:
+  SteadyClock clock_;
+  std::uint64_t calls_ = 0;
+  std::uint64_t end_ns_ = 0;
+};
+
+[[nodiscard]] inline Error silent_peer_error() {
+  return {Code::deadline, text("the other process has not answered for ", format_duration(link_deadline_ns))};
+}
+
+// How many messages of this size may be under way in a stream.
+[[nodiscard]] constexpr std::size_t stream_window(std::size_t bytes) { return bytes <= std::size_t{1} << 20 ? 16 : 4; }
+
+}  // namespace gossamer::tools

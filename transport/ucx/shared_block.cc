@@ -1,0 +1,131 @@
+#include "transport/ucx/shared_block.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iomanip>
+#include <sstream>
+
+namespace gossamer::transport::ucx {
+namespace {
+
+std::string file_path(const std::string& folder, std::uint64_t name) {
+  std::ostringstream path;
+  path << folder << "/block-" << std::hex << std::setw(16) << std::setfill('0') << name;
+  return path.str();
+}
+
+std::size_t whole_pages(std::size_t bytes) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return std::max(page, (bytes + page - 1) / page * page);
+}
+
+Error no_memory_error(const std::string& folder, std::size_t bytes, int error) {
+  return {Code::out_of_resources,
+          text("no ", format_bytes(bytes), " of shared memory in ", folder, ": ", std::strerror(error),
+               "; enlarge it (docker run --shm-size=1g, mount -o remount,size=1g /dev/shm)")};
+}
+
+std::byte* map(int descriptor, std::byte* place, std::size_t bytes) {
+  const int kind = descriptor < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+  const int where = place == nullptr ? 0 : MAP_FIXED;
+  void* const memory = ::mmap(place, bytes, PROT_READ | PROT_WRITE, kind | where, descriptor, 0);
+  return memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
+}
+
+// A new file with room for `bytes`, and its name.
+Result<UniqueDescriptor> make_file(const std::string& folder, std::size_t bytes, std::uint64_t& name) {
+  do {
+    if (::getrandom(&name, sizeof name, 0) != sizeof name) {
+      return Error{Code::unavailable, text("no random numbers of the system: ", std::strerror(errno))};
+    }
+  } while (name == 0);
+  const std::string path = file_path(folder, name);
+  UniqueDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.open()) return no_memory_error(folder, bytes, errno);
+  // The pages are taken now: touched later, a full file system would be a SIGBUS.
+  const int error = ::posix_fallocate(file.value(), 0, static_cast<off_t>(bytes));
+  if (error == 0) return file;
+  ::unlink(path.c_str());
+  return no_memory_error(folder, bytes, error);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SharedBlock>> SharedBlock::make(const std::string& folder, std::size_t bytes) {
+  std::unique_ptr<SharedBlock> block(new SharedBlock);
+  block->mapped_bytes_ = whole_pages(bytes);
+  block->owner_ = ::getpid();
+  UniqueDescriptor file;
+  if (!folder.empty()) {
+    auto made = make_file(folder, block->mapped_bytes_, block->name_);
+    if (!made.ok()) return std::move(made).error();
+    file = std::move(*made);
+    block->folder_ = folder;
+  }
+  block->data_ = map(file.value(), nullptr, block->mapped_bytes_);
+  if (block->data_ == nullptr) return no_memory_error("this process", bytes, errno);
+  return block;
+}
+
+Result<std::unique_ptr<SharedBlock>> SharedBlock::open(const std::string& folder, std::uint64_t name,
+                                                       std::size_t bytes) {
+  const std::string path = file_path(folder, name);
+  const UniqueDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!file.open()) {
+    return Error{Code::unavailable, text("cannot map the peer's memory ", path, ": ", std::strerror(errno))};
+  }
+  std::unique_ptr<SharedBlock> block(new SharedBlock);
+  block->mapped_bytes_ = whole_pages(bytes);
+  block->name_ = name;
+  struct stat about {};
+  if (::fstat(file.value(), &about) != 0 || !S_ISREG(about.st_mode) || about.st_uid != ::geteuid() ||
+      static_cast<std::uint64_t>(about.st_size) != block->mapped_bytes_) {
+    return Error{Code::unavailable, text(path, " is not a file of this user with ", block->mapped_bytes_, " B")};
+  }
+  block->data_ = map(file.value(), nullptr, block->mapped_bytes_);
+  if (block->data_ == nullptr) return no_memory_error("this process", bytes, errno);
+  return block;
+}
+
+void SharedBlock::unlink() const {
+  if (name_ != 0 && owner_ == ::getpid()) ::unlink(file_path(folder_, name_).c_str());
+}
+
+SharedBlock::~SharedBlock() {
+  unlink();
+  if (data_ != nullptr && !keep_mapped_) ::munmap(data_, mapped_bytes_);
+}
+
+Status SharedBlock::revoke() {
+  if (name_ == 0) return {};
+  std::uint64_t new_name = 0;
+  UniqueDescriptor file;
+  if (auto made = make_file(folder_, mapped_bytes_, new_name); made.ok()) {
+    file = std::move(*made);
+  } else {
+    new_name = 0;
+    log(LogLevel::warning, text("memory that peers could map is now of this process alone: ", made.error().message));
+  }
+  std::byte* const copy = map(file.value(), nullptr, mapped_bytes_);
+  if (copy == nullptr) return no_memory_error("this process", mapped_bytes_, errno);
+  std::memcpy(copy, data_, mapped_bytes_);
+  unlink();
+  name_ = new_name;
+  // Not mremap, which would move the pages: UCX 1.13 puts a function of its own in its place, which loses the
+  // address to move them to.
+  const bool placed = map(file.value(), data_, mapped_bytes_) != nullptr;
+  if (placed && new_name == 0) std::memcpy(data_, copy, mapped_bytes_);
+  const int error = errno;
+  ::munmap(copy, mapped_bytes_);
+  if (!placed) return no_memory_error("this process", mapped_bytes_, error);
+  return {};
+}
+
+}  // namespace gossamer::transport::ucx
