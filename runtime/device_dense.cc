@@ -86,7 +86,7 @@ class DeviceDense final : public Algorithm {
     if (stage == 0) return StageSize{shape_, 0};
     std::uint64_t flag = 0;
     GOSSAMER_TRY(drivers_->read(&flag, payload_.data() + shape_.words_offset(), sizeof flag));
-    GOSSAMER_TRY(check_flag(flag));
+    GOSSAMER_TRY(check_flag(flag, context_.rank_count));
     const std::uint32_t cell_bytes = sketch::cell_bytes(shape_.type);
     const std::array vectors = {DevicePump::Vector{payload_.data(), cell_bytes},
                                 DevicePump::Vector{momentum_.data(), 4, true, true}};

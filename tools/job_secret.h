@@ -2,7 +2,6 @@
 #pragma once
 
 #include "base/base.h"
-#include "tools/unique_descriptor.h"
 
 namespace gossamer::tools {
 

@@ -38,7 +38,13 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::uint64_t sizes[] = {gather.size().own_bytes, bytes.size()};
   const Status flags = gather.check_flags(sizes);
   if (!flags.ok() && flags.error().code == Code::malformed) {
-    GOSSAMER_CHECK(flags.error().rank == sender && bytes.size() < 16, "only a part without a header has no flag");
+    if (bytes.size() < 16) {
+      GOSSAMER_CHECK(flags.error().rank == sender, "a part without a header has a sender");
+    } else {
+      std::uint64_t flag = 0;
+      std::memcpy(&flag, bytes.data(), sizeof flag);
+      GOSSAMER_CHECK(flag >> 40 >= std::size(sizes), "only a flag of no rank is malformed");
+    }
     return 0;
   }
   const auto read = gather.read(sender, bytes.size());

@@ -87,16 +87,17 @@ bool Block::holds(std::uint64_t seed, std::size_t bytes) const {
 Cluster::Cluster(const Backend& backend, std::size_t rank_count, const SimOptions& options)
     : backend_(backend), is_sim_(backend.is_sim()) {
   if (backend.is_sim()) network_ = make_sim_network(options, clock_);
-  for (std::size_t i = 0; i < rank_count; ++i) endpoints_.push_back(make_endpoint(backend));
+  for (std::size_t i = 0; i < rank_count; ++i) endpoints_.push_back(make_endpoint(i));
   completions_.resize(rank_count);
 }
 
-std::unique_ptr<Transport> Cluster::make_endpoint(const Backend& backend) {
-  auto endpoint = make_plain_endpoint(backend, network_.get());
-  if (!backend.faults) return endpoint;
+std::unique_ptr<Transport> Cluster::make_endpoint(std::size_t rank) {
+  auto endpoint = make_plain_endpoint(backend_, network_.get());
+  if (!backend_.faults) return endpoint;
   const Clock& clock = is_sim_ ? static_cast<const Clock&>(clock_) : steady_;
-  auto decorated = make_fault_transport(std::move(endpoint), *backend.faults, clock);
-  faults_.push_back(decorated.get());
+  auto decorated = make_fault_transport(std::move(endpoint), *backend_.faults, clock);
+  faults_.resize(std::max(faults_.size(), rank + 1));
+  faults_[rank] = decorated.get();
   return decorated;
 }
 
@@ -128,7 +129,7 @@ void Cluster::open(std::uint32_t epoch) {
 
 void Cluster::restart(std::size_t rank) {
   endpoints_[rank].reset();
-  endpoints_[rank] = make_endpoint(backend_, network_.get());
+  endpoints_[rank] = make_endpoint(rank);
 }
 
 void Cluster::close() {

@@ -92,7 +92,7 @@ class Cluster {
   [[nodiscard]] std::size_t left_over(std::size_t rank) const { return completions_[rank].size(); }
 
  private:
-  [[nodiscard]] std::unique_ptr<Transport> make_endpoint(const Backend& backend);
+  [[nodiscard]] std::unique_ptr<Transport> make_endpoint(std::size_t rank);
   void advance_clock();
   void at_the_same_time(const std::function<void(std::size_t)>& action);
 

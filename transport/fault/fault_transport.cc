@@ -77,7 +77,7 @@ Status FaultEndpoint::close_view(std::uint64_t deadline_ns) {
 
 Result<Region> FaultEndpoint::register_memory(void* base, std::size_t bytes, MemoryKind kind) {
   auto region = inner_->register_memory(base, bytes, kind);
-  if (region.ok()) regions_.insert(region->id);
+  if (region.ok()) regions_.emplace(region->id, region->kind);
   return region;
 }
 
@@ -88,7 +88,7 @@ void FaultEndpoint::release_memory(const Region& region) {
 
 Result<Region> FaultEndpoint::allocate_memory(std::size_t bytes) {
   auto region = inner_->allocate_memory(bytes);
-  if (region.ok()) regions_.insert(region->id);
+  if (region.ok()) regions_.emplace(region->id, region->kind);
   return region;
 }
 
@@ -180,16 +180,12 @@ Status FaultEndpoint::check_start(const Slot& slot) const {
   if (rank_count_ == 0) return no_view_error();
   if (slot.peer.value >= rank_count_) return peer_range_error(slot.peer, rank_count_);
   if (!slice_fits(slot.slice)) return slice_error(slot.slice);
-  if (slot.slice.bytes > 0 && !regions_.contains(slot.slice.region.id)) {
-    return Error{Code::invalid_argument,
-                 text("region ", slot.slice.region.id, " is not registered with this transport")};
+  const auto region = regions_.find(slot.slice.region.id);
+  if (slot.slice.bytes > 0 && (region == regions_.end() || region->second != slot.slice.region.kind)) {
+    return unregistered_error(slot.slice.region);
   }
-  if (slot.kind == StartKind::put &&
-      (slot.offset > slot.remote.bytes || slot.slice.bytes > slot.remote.bytes - slot.offset)) {
-    return Error{Code::invalid_argument,
-                 text("a put of ", slot.slice.bytes, " B at offset ", slot.offset, " does not fit in the region of ",
-                      slot.remote.bytes, " B of rank ", slot.peer.value),
-                 slot.peer};
+  if (slot.kind == StartKind::put && !put_fits(slot.offset, slot.slice.bytes, slot.remote.bytes)) {
+    return put_range_error(slot.offset, slot.slice.bytes, slot.remote.bytes);
   }
   if (links_[slot.peer.value].lost) return peer_lost_error(slot.peer);
   return {};

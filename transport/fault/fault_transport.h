@@ -14,7 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "base/base.h"
@@ -139,7 +139,7 @@ class FaultEndpoint final : public FaultTransport {
   BouncePool copies_;
   Capabilities capabilities_;
   FaultCounts counts_;
-  std::unordered_set<std::uint64_t> regions_;
+  std::unordered_map<std::uint64_t, MemoryKind> regions_;  // by id
 
   Rank rank_;
   std::vector<Link> links_;     // by rank; those of the view are reachable

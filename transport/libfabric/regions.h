@@ -33,8 +33,10 @@ class Regions {
   Result<Region> allocate(std::size_t bytes);
   void remove(const Region& region);
   [[nodiscard]] bool has(const Slice& slice) const {
-    return slice.bytes == 0 ||
-           (slice.region.id - 1 < local_.size() && local_[slice.region.id - 1].base == slice.region.base);
+    if (slice.bytes == 0) return true;
+    if (slice.region.id - 1 >= local_.size()) return false;
+    const Local& local = local_[slice.region.id - 1];
+    return local.base == slice.region.base && local.kind == slice.region.kind;
   }
   // What each start on this slice must name; null where the provider needs nothing.
   [[nodiscard]] void* descriptor(const Slice& slice) const {
