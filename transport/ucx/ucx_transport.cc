@@ -32,6 +32,7 @@ ucs_memory_type_t memory_type(MemoryKind kind) {
 
 UcxTransport::~UcxTransport() {
   static_cast<void>(close_view(destructor_deadline_ns));
+  worker_->settle();
   for (const Registration& registration : registrations_) {
     if (abandoned_ && registration.block != nullptr) registration.block->leave_behind();
     if (!abandoned_ && registration.memory != nullptr) ucp_mem_unmap(worker_->context(), registration.memory);

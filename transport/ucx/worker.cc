@@ -18,6 +18,8 @@ namespace {
 // Stands before the worker address, so that an address of another transport gives an error: UCX
 // reads what it is given without a check.
 constexpr std::array<char, 8> address_mark = {'G', 'S', 'M', 'R', 'U', 'C', 'X', '1'};
+// A live peer that polls needs less than a millisecond.
+constexpr std::uint64_t settle_ns_max = 1'000'000'000;
 
 std::string environment(const char* name) {
   const char* const value = std::getenv(name);
@@ -84,6 +86,20 @@ Worker::~Worker() {
   if (abandoned_) return;
   if (worker_ != nullptr) ucp_worker_destroy(worker_);
   if (context_ != nullptr) ucp_cleanup(context_);
+}
+
+void Worker::settle() {
+  if (abandoned_) return;
+  const SteadyClock clock;
+  const std::uint64_t end_ns = clock.now_ns() + settle_ns_max;
+  const ucp_request_param_t flush{};
+  void* const request = ucp_worker_flush_nbx(worker_, &flush);
+  if (!UCS_PTR_IS_PTR(request)) return;
+  while (ucp_request_check_status(request) == UCS_INPROGRESS) {
+    if (clock.now_ns() >= end_ns) return abandon();
+    ucp_worker_progress(worker_);
+  }
+  ucp_request_free(request);
 }
 
 Status Worker::set_up(const WorkerOptions& options) {

@@ -48,6 +48,11 @@ class Worker {
   // connections unfinished aborts the process (seen on UCX 1.13.1). For a close that ran out of time.
   void abandon() { abandoned_ = true; }
 
+  // Before the destruction, while what `listen` was given still lives: lets connections that peers are making get
+  // ready, since their unsent answers abort the process when the worker is destroyed (UCX 1.13.1 over TCP). Returns at
+  // once where there are none, and abandons the worker where they need too long.
+  void settle();
+
  private:
   Worker() = default;
   Status set_up(const WorkerOptions& options);
