@@ -10,8 +10,6 @@ using boost::system::error_code;
 
 namespace {
 
-// Rank 0 ends the wait at the deadline and names who is missing; its words may take a moment to arrive.
-constexpr std::chrono::milliseconds verdict_grace{500};
 // Lower ranks listen before they say Hello: only a network that drops packets explains a delay, and a
 // refusal is nearly final.
 constexpr std::chrono::seconds mesh_connect_max{6};

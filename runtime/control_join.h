@@ -3,6 +3,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,9 @@
 #include "runtime/control_places.h"
 
 namespace gossamer::runtime {
+
+// Rank 0 ends a wait at its deadline and names who is missing; its words may take a moment to arrive.
+inline constexpr std::chrono::milliseconds verdict_grace{500};
 
 // Runs in the service thread; destroyed only when its io_context has stopped.
 class Joiner final : public LinkOwner, public DoorKeeper {

@@ -29,8 +29,6 @@ using boost::system::error_code;
 
 namespace {
 
-// Rank 0's verdict comes at the deadline; a stopped rank 0 costs this much more.
-constexpr std::chrono::milliseconds verdict_grace{500};
 constexpr std::chrono::milliseconds leave_max{1000};
 // How long news of a death waits for a peer that does not read, before it is given to the caller.
 constexpr std::chrono::milliseconds publish_max{20};

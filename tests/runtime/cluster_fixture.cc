@@ -144,4 +144,15 @@ std::vector<float> TestCluster::dense_update(std::uint32_t rank) const {
   return flat;
 }
 
+transport::FaultCounts TestCluster::fault_counts() const {
+  transport::FaultCounts all;
+  for (std::uint32_t r = 0; r < rank_count(); ++r) {
+    const transport::FaultCounts& counts = cluster->faults(Rank{r}).counts();
+    for (std::size_t k = 0; k < transport::fault_kind_count; ++k) all.fired[k] += counts.fired[k];
+    all.lost_in_cuts += counts.lost_in_cuts;
+    all.hash = mix64(all.hash, counts.hash);
+  }
+  return all;
+}
+
 }  // namespace gossamer::runtime::testing

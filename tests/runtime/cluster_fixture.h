@@ -53,6 +53,9 @@ class TestCluster {
   // The update of a rank as a dense vector in the caller's order.
   [[nodiscard]] std::vector<float> dense_update(std::uint32_t rank) const;
 
+  // Of all decorators together.
+  [[nodiscard]] transport::FaultCounts fault_counts() const;
+
   std::unique_ptr<SimCluster> cluster;
   std::vector<Compressor*> compressors;
   std::vector<bool> alive;

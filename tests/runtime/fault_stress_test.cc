@@ -117,17 +117,6 @@ void check_end(TestCluster& test, const Trial& trial, std::uint32_t rank, const 
   }
 }
 
-FaultCounts counts_of(TestCluster& test) {
-  FaultCounts all;
-  for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
-    const FaultCounts& counts = test.cluster->faults(Rank{r}).counts();
-    for (std::size_t k = 0; k < transport::fault_kind_count; ++k) all.fired[k] += counts.fired[k];
-    all.lost_in_cuts += counts.lost_in_cuts;
-    all.hash = mix64(all.hash, counts.hash);
-  }
-  return all;
-}
-
 // Starts what can be started: after a failure some ranks still wait, and say BUSY.
 void start_all(TestCluster& test, std::uint32_t step) {
   for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
@@ -147,7 +136,7 @@ Ending run_trial(const Trial& trial, const std::vector<std::vector<float>>& expe
   for (std::uint32_t step = 0; step < step_count && steps_failed < 2; ++step) {
     start_all(test, step);
     const auto outcomes = test.run();
-    ending.counts = counts_of(test);
+    ending.counts = test.fault_counts();
     bool done = true;
     for (std::uint32_t r = 0; r < trial.rank_count; ++r) {
       test.alive[r] = !test.cluster->faults(Rank{r}).is_dead();

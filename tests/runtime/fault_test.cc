@@ -33,16 +33,6 @@ std::vector<ClusterCase> cases_of(std::initializer_list<std::uint32_t> rank_coun
   return cases;
 }
 
-FaultCounts counts_of(TestCluster& test) {
-  FaultCounts all;
-  for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
-    const FaultCounts& counts = test.cluster->faults(Rank{r}).counts();
-    for (std::size_t k = 0; k < transport::fault_kind_count; ++k) all.fired[k] += counts.fired[k];
-    all.lost_in_cuts += counts.lost_in_cuts;
-  }
-  return all;
-}
-
 class Faults : public ::testing::TestWithParam<ClusterCase> {};
 INSTANTIATE_TEST_SUITE_P(, Faults, ::testing::ValuesIn(cases_of({2, 3, 6})),
                          [](const auto& each) { return testing::case_name(each.param); });
@@ -70,7 +60,7 @@ TEST_P(Faults, ThatLoseNothingChangeNothing) {
       ASSERT_NO_FATAL_FAILURE(test.step(step));
       for (std::uint32_t r = 0; r < test.rank_count(); ++r) ASSERT_EQ(test.dense_update(r), expected[step]);
     }
-    const FaultCounts counts = counts_of(test);
+    const FaultCounts counts = test.fault_counts();
     for (std::size_t k = 0; k < transport::fault_kind_count; ++k) fired.fired[k] += counts.fired[k];
   }
   EXPECT_GT(fired[FaultKind::delay], 0u);
@@ -93,7 +83,7 @@ TEST_P(Faults, OfALostMessageEndInADeadlineThatNamesTheSender) {
     test.compress_all(0);
     test.reduce_all();
     const auto outcomes = test.run();
-    const bool hit = counts_of(test)[FaultKind::drop] > 0;
+    const bool hit = test.fault_counts()[FaultKind::drop] > 0;
     dropped += hit ? 1u : 0u;
     bool named = false;
     for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
@@ -155,7 +145,7 @@ TEST_P(Faults, ThatCutALinkEndInADeadlineOrInNothing) {
     test.compress_all(0);
     test.reduce_all();
     const auto outcomes = test.run();
-    const bool hit = counts_of(test).lost_in_cuts > 0;
+    const bool hit = test.fault_counts().lost_in_cuts > 0;
     lost += hit ? 1u : 0u;
     bool named = false;
     for (std::uint32_t r = 0; r < p; ++r) {
