@@ -11,6 +11,7 @@
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/launcher.h"
+#include "tools/log_level.h"
 #include "tools/memory_probe.h"
 #include "tools/mlp_kernel.h"
 #include "tools/train_report.h"
@@ -163,6 +164,9 @@ Action add_info_command(CLI::App& app) {
   app.add_flag("--json", *as_json, "print JSON instead of text");
   app.add_flag("--probe", *probe, "send memory of each kind over each transport, and compare what arrives");
   return [as_json, probe] {
+    const Result<LogLevel> level = log_level();
+    if (!level.ok()) return complain("info", level.error().message, exit_usage);
+    set_log_sink(*level, [](LogLevel, std::string_view line) { complain("info", std::string(line), 0); });
     const Result<nlohmann::json> document = info_document(*probe);
     if (!document.ok()) return complain("info", document.error().message, exit_failure);
     for (const nlohmann::json& each : document->at("unknown_variables")) {

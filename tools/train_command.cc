@@ -15,6 +15,7 @@
 #include "tools/exit_codes.h"
 #include "tools/gradient_files.h"
 #include "tools/launcher.h"
+#include "tools/log_level.h"
 #include "tools/train_peer.h"
 #include "tools/train_report.h"
 #include "transport/transport.h"
@@ -85,7 +86,9 @@ Result<std::vector<nlohmann::json>> train_all(const TrainConfig& config, const D
 }
 
 int run_peer(TrainConfig config, int result) {
-  gossamer_set_log(GOSSAMER_LOG_WARNING, log_to_stderr, nullptr);
+  const Result<LogLevel> level = log_level();
+  if (!level.ok()) return complain("train", level.error().message, exit_usage);
+  gossamer_set_log(static_cast<gossamer_log_level>(*level), log_to_stderr, nullptr);
   const Result<Dataset> dataset = load_dataset(config);
   if (!dataset.ok()) return complain("train", dataset.error().message, exit_data);
   const Result<gossamer_session*> session = join_session(config);
@@ -107,6 +110,8 @@ int run_parent(const TrainConfig& config) {
     if (!made.ok()) return complain("train", "--dump-gradients: " + made.error().message, exit_failure);
   }
   // What all peers would stumble over is said once.
+  const Result<LogLevel> level = log_level();
+  if (!level.ok()) return complain("train", level.error().message, exit_usage);
   const Result<Dataset> dataset = load_dataset(config);
   if (!dataset.ok()) return complain("train", dataset.error().message, exit_data);
   std::vector<nlohmann::json> runs;

@@ -132,6 +132,23 @@ class NetworkTest(unittest.TestCase):
         status, output, errors = lab(self.name, "run", "--", EXCHANGE_PEER, "--steps", "3")
         self.assertEqual(status, 0, output + errors)
 
+    def test_a_firewall_between_hosts_ends_in_a_deadline(self):
+        # Goal: where attempts to connect are dropped in silence, as a firewall does it, a call still ends at its deadline
+        # and says who waits for whom. Method: host 0 drops all that comes but to the rendezvous, by its routing rules.
+        self.up(2)
+        status, _, errors = lab(self.name, "run", "--host", "0", "--", "sh", "-ec",
+                                "ip rule add pref 100 lookup local; ip rule del pref 0\n"
+                                "ip rule add pref 5 ipproto tcp dport 29400 lookup local\n"
+                                "ip rule add pref 10 iif e0 ipproto tcp blackhole")
+        if status != 0:
+            self.skipTest(f"this kernel has no rules by port: {errors}")
+        running = Running(self.name, "run", "--", EXCHANGE_PEER, "--steps", "1",
+                          environment={"GOSSAMER_INIT_TIMEOUT_S": "2"})
+        self.assertEqual(running.end(30), 10)
+        text = "\n".join(running.lines)
+        self.assertIn("GOSSAMER_DEADLINE", text)
+        self.assertRegex(text, r"rank \d waits for rank \d")
+
     def test_a_link_has_its_rate(self):
         # Goal: --rate limits what leaves a host. Method: 8 MB to the neighbour take at least nine tenths of the time
         # that 200 Mbit/s leave, the bucket's 256 KB aside; loopback and an unlimited link take a hundredth of it.

@@ -12,7 +12,9 @@ class Stack:
 
 
 # GID index 0 is the link-local address; with others UCX 1.13 aborts on soft-RoCE.
-UCX_DEVICE = {"UCX_NET_DEVICES": "rxe0:1,lo", "UCX_IB_GID_INDEX": "0"}
+# Short receive queues: at UCX's defaults each transport takes 35 MB and a second of emulated time to fill them.
+UCX_DEVICE = {"UCX_NET_DEVICES": "rxe0:1,lo", "UCX_IB_GID_INDEX": "0", "UCX_RC_VERBS_RX_QUEUE_LEN": "512",
+              "UCX_UD_VERBS_RX_QUEUE_LEN": "512"}
 
 STACKS = (
     Stack("ucx_rc_verbs", "UCX rc_verbs", {"UCX_TLS": "rc_verbs,ud_verbs", **UCX_DEVICE}),
@@ -27,7 +29,7 @@ LEFT_OUT = {
     # Not with long messages by writes, but then their bytes are wrong over verbs (transport/libfabric/provider.cc).
     "*SurvivorGoesOnWithoutTheDead/libfabric_verbs_large":
         "ofi_rxm 1.17 crashes when the peer of a half-read long message dies",
-    "*AMessageOf64MebibytesArrivesWhole*": "the protocol of the 8 MiB that another test sends, eight times as long",
+    "*AMessageOf256MebibytesArrivesWhole*": "the protocol of the 8 MiB that another test sends, 32 times as long",
 }
 
 TESTS_LIMIT_S = 150
@@ -57,13 +59,15 @@ check() {
   title=$1
   limit=$2
   shift 2
+  begin=$(date +%s)
   echo "rdma-guest: $title"
   # A pipe, since the console would get progress lines.
   timeout -k 5 "$limit" "$@" 2>&1 </dev/null | cat
   status=$?
   [ "$status" -eq 0 ] && return
   failed=$((failed + 1))
-  [ "$status" -ne 143 ] || echo "rdma-guest: it ran longer than $limit s"
+  # Not by the status: a library under libfabric (libpsm) makes an exit with 1 of the signal that ends it.
+  [ $(($(date +%s) - begin)) -lt "$limit" ] || echo "rdma-guest: it ran longer than $limit s"
   echo "rdma-guest: FAILED with status $status: $title"
 }
 """

@@ -120,6 +120,7 @@ class ChecksTest(unittest.TestCase):
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=False)
         self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
         self.assertIn("FAILED with status 1: two", done.stdout)
+        self.assertEqual(done.stdout.count("it ran longer than 1 s"), 1, done.stdout)
 
     def test_every_pattern_left_out_has_a_reason(self):
         # Goal: nothing is left out without a word. Method: the table.

@@ -316,6 +316,29 @@ TEST_F(Command, InfoShowsSettingsWithTheirOriginAndUnknownVariables) {
     EXPECT_THAT(human.output, HasSubstr(each));
 }
 
+// Goal: GOSSAMER_LOG decides how much of the library's log is seen, and a wrong word is refused before anything starts.
+// Method: the line that each rank logs at info, with and without it; a word that is no level.
+TEST_F(Command, TheLogShowsWhatItWasAskedFor) {
+  const auto with_level = [&](const char* level, const std::vector<std::string>& arguments) {
+    setenv("GOSSAMER_LOG", level, 1);
+    Ran ran = arguments.empty() ? train({"--ranks=2"}) : run(arguments);
+    unsetenv("GOSSAMER_LOG");
+    return ran;
+  };
+  constexpr const char* line = "rank 1 of 2, 2 on this host";
+  const Ran shown = with_level("info", {});
+  EXPECT_EQ(shown.status, 0);
+  EXPECT_THAT(shown.errors, HasSubstr(line));
+  EXPECT_THAT(with_level("warning", {}).errors, Not(HasSubstr(line)));
+  EXPECT_THAT(with_level("", {}).errors, Not(HasSubstr(line)));
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{}, {"info"}}) {
+    const Ran refused = with_level("loud", arguments);
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_THAT(refused.errors, HasSubstr("GOSSAMER_LOG is \"loud\", expected debug"));
+    EXPECT_EQ(refused.output, "");
+  }
+}
+
 // Goal: info says where the secret and the lease come from, and never shows what a secret is. Method: a source, then a
 // secret in its place.
 TEST_F(Command, InfoShowsThatASecretIsSetAndNotWhatItIs) {

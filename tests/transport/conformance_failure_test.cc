@@ -189,11 +189,13 @@ TEST_P(ConformanceFailure, FailPeerEndsItsStartsAndNoOthers) {
 }
 
 // Goal: the same while a rendezvous is under way in both directions. Method: large messages matched
-// on both sides, a few steps, then one side gives the other up.
+// on both sides, a few steps, then one side gives the other up; over an adapter at a third of the moments, since each
+// is two closings at their deadline there.
 TEST_P(ConformanceFailure, FailPeerEndsMatchedRendezvous) {
   const SteadyClock clock;
   constexpr std::size_t huge = 4 * large;
-  for (int steps = 0; steps < 12; ++steps) {
+  const int stride = rdma_backends().empty() ? 1 : 3;
+  for (int steps = 0; steps < 12; steps += stride) {
     Cluster cluster(GetParam(), 2);
     cluster.open(1);
     Block out(cluster.at(0), huge);

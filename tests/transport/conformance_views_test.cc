@@ -141,7 +141,8 @@ TEST_P(ConformanceViews, AViewOfAThousandConnectsOnlyToThoseTalkedTo) {
   ASSERT_EQ(cluster.await(1, 1).code, Code::done);
   ASSERT_EQ(cluster.await(0, 1).code, Code::done);
   EXPECT_LE(open_descriptors(), descriptors + 8);
-  EXPECT_LT(resident_bytes(), resident + 32 * mebibyte);
+  // An adapter's first connection fills its receive queue, 35 MB at UCX's defaults; a thousand would take a thousand.
+  EXPECT_LT(resident_bytes(), resident + (rdma_backends().empty() ? 32u : 128u) * mebibyte);
   const std::uint64_t before_close_ns = clock.now_ns();
   cluster.close();
   EXPECT_LT(clock.now_ns() - before_close_ns, second_ns / 2);

@@ -38,6 +38,10 @@ constexpr std::array<Candidate, 7> candidates = {{
 // Deprecated by libfabric itself (fi_sockets(7)).
 constexpr std::string_view refused = "sockets";
 
+// What it says of itself is a log line only.
+constexpr std::string_view shared_memory_hint =
+    " (it wants free room in /dev/shm, more on a host with more cores: df /dev/shm)";
+
 constexpr std::uint64_t put_data_bytes = 4;  // what travels with a put: verbs has no more
 
 // Whether this host has an adapter that verbs may reach.
@@ -64,6 +68,9 @@ struct Library {
 Library start_library(std::string_view provider) {
   constexpr const char* by_writes = "FI_OFI_RXM_USE_RNDV_WRITE";
   ScopedEnvironment environment;
+  // A cache would keep memory registered after its release, so that a late put lands in what is somebody else's by
+  // then. All memory is registered here, for long, so there is nothing else to gain from it.
+  environment.set_unless_set("FI_MR_CACHE_MAX_COUNT", "0");
   // By reads, which are the default, ofi_rxm 1.17 over tcp crashes in fi_close and in progress when the peer of a
   // half-read message is gone (a completion of no operation reaches it). By writes it delivers wrong bytes over verbs.
   const bool verbs = provider.starts_with("verbs") || (provider.empty() && has_adapter());
@@ -126,20 +133,21 @@ Result<Provider> query_provider(const std::string& name) {
   provider.name = name;
   // Shared memory gives up reading the peer's memory directly (CMA) where device memory is asked for.
   const Library& library = library_for(name);  // first: starts it
-  if (name.starts_with("verbs") && library.sends_by_writes) {
-    return Error{
-        Code::unavailable,
-        text("libfabric ", library_version(), " would send long messages by writes in this process, and over ", name,
-             " their bytes arrive wrong; unset FI_OFI_RXM_USE_RNDV_WRITE, and make no transport over "
-             "tcp in the same process before")};
-  }
   const bool try_cuda = library.has_cuda && !provider.is_shared_memory();
   if (try_cuda) provider.info = query(name, FI_TAGGED | FI_RMA | FI_HMEM);
   provider.moves_cuda = provider.info != nullptr;
   if (provider.info == nullptr) provider.info = query(name, FI_TAGGED | FI_RMA);
   if (provider.info == nullptr) provider.info = query(name, FI_TAGGED);
   if (provider.info == nullptr) {
-    return Error{Code::unavailable, text("libfabric ", library_version(), " has no usable provider \"", name, "\"")};
+    return Error{Code::unavailable, text("libfabric ", library_version(), " has no usable provider \"", name, "\"",
+                                         provider.is_shared_memory() ? shared_memory_hint : "")};
+  }
+  if (name.starts_with("verbs") && library.sends_by_writes) {
+    return Error{
+        Code::unavailable,
+        text("libfabric ", library_version(), " would send long messages by writes in this process, and over ", name,
+             " their bytes arrive wrong; unset FI_OFI_RXM_USE_RNDV_WRITE, and make no transport over "
+             "tcp in the same process before")};
   }
   const fi_info& info = *provider.info;
   if (tag_bits(info) < 64) {

@@ -123,6 +123,8 @@ Status Worker::set_up(const WorkerOptions& options) {
   // Without it UCX drops shared memory silently for endpoints that handle errors; ucp_config_modify accepts it and
   // does nothing.
   if (allows_shared_memory(transports)) scope.set_unless_set("UCX_MM_ERROR_HANDLING", "y");
+  // By default UCX 1.13 connects over TCP with a call that blocks: two minutes where a firewall drops the attempt.
+  scope.set_unless_set("UCX_TCP_CONN_NB", "y");
   GOSSAMER_TRY(make_context(options));
   read_capabilities();
   GOSSAMER_TRY(make_worker());
