@@ -42,8 +42,19 @@ void OverBackends::SetUp() {
 
 namespace {
 
+bool exists(const Skip& skip) {
+  const testing::UnitTest& all = *testing::UnitTest::GetInstance();
+  for (int i = 0; i < all.total_test_suite_count(); ++i) {
+    const testing::TestSuite& suite = *all.GetTestSuite(i);
+    for (int k = 0; k < suite.total_test_count(); ++k) {
+      if (suite.GetTestInfo(k)->name() == text(skip.test, "/", skip.backend)) return true;
+    }
+  }
+  return false;
+}
+
 // Goal: a test is skipped for a written reason, and skips do not grow unnoticed. Method: their number, and that
-// each names a backend that exists.
+// each names a test that exists over a backend that exists.
 TEST(ConformanceSkips, TheirNumberIsPinned) {
 #ifdef GOSSAMER_WITH_LIBFABRIC
   EXPECT_EQ(all_skips().size(), 14u);
@@ -52,9 +63,7 @@ TEST(ConformanceSkips, TheirNumberIsPinned) {
 #endif
   for (const Skip& skip : all_skips()) {
     EXPECT_FALSE(skip.reason.empty()) << skip.test;
-    bool known = false;
-    for (const Backend& backend : all_backends()) known = known || backend.name == skip.backend;
-    EXPECT_TRUE(known) << skip.backend;
+    EXPECT_TRUE(exists(skip)) << skip.test << "/" << skip.backend;
   }
 }
 
