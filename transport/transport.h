@@ -135,7 +135,8 @@ class Transport {
   virtual Result<Token> start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) = 0;
 
   // The key by which members of this view reach the region. After close_view no put through it lands:
-  // a peer that is out of the view and lives on cannot write any more. Host memory only.
+  // a peer that is out of the view and lives on cannot write any more. Release the memory only after close_view, or
+  // when the peers have agreed that no put to it is under way: one that has begun to land goes on. Host memory only.
   virtual Result<RegionKey> export_region(const Region& region);
   // `malformed` for bytes that are no key of that peer and view.
   virtual Result<RemoteRegion> import_region(Rank peer, const RegionKey& key);

@@ -58,6 +58,15 @@ const std::vector<Backend>& all_backends() {
   return backends;
 }
 
+std::vector<std::size_t> sizes_around_edges() {
+  std::vector<std::size_t> sizes;
+  for (std::size_t size = 0; size <= 300; ++size) sizes.push_back(size);
+  for (std::size_t edge = 1'024; edge <= 65'536; edge *= 2) {
+    for (std::size_t size = edge - 80; size <= edge + 16; ++size) sizes.push_back(size);
+  }
+  return sizes;
+}
+
 Block::Block(Transport& transport, std::size_t bytes, std::size_t shift)
     : transport_(transport), storage_(bytes + shift + 1) {
   auto region = transport.register_memory(storage_.data() + shift, bytes, MemoryKind::host);

@@ -36,6 +36,10 @@ struct Backend {
 // which is emulated.
 [[nodiscard]] std::uint64_t allowance(std::uint64_t bound_ns);
 
+// Every size up to 300 B, and those around the powers of two to 64 KiB, where libraries change how they send, a header
+// below: copied with the call, eager, in parts, by rendezvous. Some 1,000.
+[[nodiscard]] std::vector<std::size_t> sizes_around_edges();
+
 // Memory registered with one endpoint, filled from a seed.
 class Block {
  public:

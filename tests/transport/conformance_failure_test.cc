@@ -144,6 +144,34 @@ TEST_P(ConformanceFailure, MistakesOfTheCallerAreNamed) {
   cluster.open(3);
 }
 
+// Goal: an address that was cut or changed on its way is refused with its rank, before a library reads it. Method: a
+// peer's address at every shorter length, one byte longer, and with each byte changed; then as it is.
+TEST_P(ConformanceFailure, ADamagedAddressIsRefused) {
+  Cluster cluster(GetParam(), 2);
+  const Address good = cluster.at(1).address();
+  const auto open = [&](const Address& address) {
+    return cluster.at(0).open_view({Epoch{1}, Rank{0}, {cluster.at(0).address(), address}});
+  };
+  const auto expect_refused = [&](const Address& address, const std::string& what) {
+    const Status opened = open(address);
+    ASSERT_FALSE(opened.ok()) << what;
+    EXPECT_EQ(opened.error().code, Code::invalid_argument) << what;
+    EXPECT_NE(opened.error().message.find("rank 1"), std::string::npos) << what << ": " << opened.error().message;
+  };
+  for (std::size_t bytes = 0; bytes < good.size(); ++bytes) {
+    expect_refused(Address(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(bytes)), text(bytes, " B"));
+  }
+  Address longer = good;
+  longer.push_back(std::byte{0});
+  expect_refused(longer, "longer");
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    Address changed = good;
+    changed[i] ^= std::byte{0x10};
+    expect_refused(changed, text("byte ", i));
+  }
+  EXPECT_TRUE(open(good).ok());
+}
+
 // Goal: memory that a transport cannot move is refused when it is registered. Method: CUDA memory,
 // where the transport does not list it.
 TEST_P(ConformanceFailure, MemoryOfAnotherKindIsRefused) {

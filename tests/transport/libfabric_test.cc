@@ -2,12 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <mutex>
 
 #include "cluster.h"
 #include "skips.h"
+#include "transport/libfabric/domain.h"
 #include "transport/libfabric/notices.h"
+#include "transport/libfabric/provider.h"
+#include "transport/libfabric/regions.h"
 #include "transport/shared_memory.h"
 
 namespace gossamer::transport {
@@ -73,6 +77,58 @@ TEST(LibfabricProviders, TheBestIsChosenAndItsReasonLogged) {
   EXPECT_NE(usable.front(), "shm");
   EXPECT_EQ((*made)->capabilities().ways, std::vector<std::string>{usable.front()});
   EXPECT_NE(log.lines().find(text("provider ", usable.front(), " is the best")), std::string::npos) << log.lines();
+}
+
+// Goal: every provider that is offered may be named, and is then what it is here: made as it is, with the choice in the
+// log, or refused with the list of those that are usable. Method: each of them, against that list.
+TEST(LibfabricProviders, EachMayBeNamed) {
+  const std::vector<std::string> usable = libfabric_providers();
+  for (const std::string name : {"cxi", "efa", "opx", "verbs;ofi_rxm", "tcp", "tcp;ofi_rxm", "shm"}) {
+    LogCapture log;
+    const auto made = make_libfabric_transport({.job = "providers", .provider = name});
+    const bool listed = std::find(usable.begin(), usable.end(), name) != usable.end();
+    ASSERT_EQ(made.ok(), listed) << name << (made.ok() ? "" : ": " + made.error().message);
+    if (listed) {
+      EXPECT_EQ((*made)->capabilities().ways, std::vector<std::string>{name});
+      EXPECT_NE(log.lines().find(text("provider ", name, " was asked for")), std::string::npos) << log.lines();
+      continue;
+    }
+    EXPECT_EQ(made.error().code, Code::unavailable) << name;
+    EXPECT_NE(made.error().message.find(name), std::string::npos) << made.error().message;
+    for (const std::string& other : usable) EXPECT_NE(made.error().message.find(other), std::string::npos) << name;
+  }
+}
+
+// Goal: what a provider grants of the modes of registration is honoured: keys and addresses are whose it says, and
+// local buffers are registered where it asks for it. Method: a domain of sockets opened with each combination of three
+// modes.
+TEST(LibfabricRegions, EveryModeOfRegistrationIsHonoured) {
+  constexpr std::array<std::uint64_t, 3> modes = {FI_MR_LOCAL, FI_MR_VIRT_ADDR, FI_MR_PROV_KEY};
+  for (unsigned chosen = 0; chosen < 1u << modes.size(); ++chosen) {
+    auto provider = libfabric::choose_provider("tcp;ofi_rxm");
+    ASSERT_TRUE(provider.ok()) << provider.error().message;
+    std::uint64_t granted = 0;
+    for (std::size_t i = 0; i < modes.size(); ++i)
+      if ((chosen >> i & 1) != 0) granted |= modes[i];
+    provider->info->domain_attr->mr_mode = static_cast<int>(granted);
+    auto domain = libfabric::Domain::open(std::move(*provider));
+    ASSERT_TRUE(domain.ok()) << granted << ": " << domain.error().message;
+    libfabric::Regions regions(**domain);
+    std::vector<std::byte> memory(10'000);
+    const auto region = regions.add(memory.data(), memory.size(), MemoryKind::host);
+    ASSERT_TRUE(region.ok()) << region.error().message;
+    EXPECT_EQ(regions.descriptor({*region, 0, 8}) != nullptr, (granted & FI_MR_LOCAL) != 0) << granted;
+    const auto first = regions.export_region(*region);
+    ASSERT_TRUE(first.ok()) << first.error().message;
+    const std::uint64_t base = reinterpret_cast<std::uintptr_t>(memory.data());
+    EXPECT_EQ(first->address, (granted & FI_MR_VIRT_ADDR) != 0 ? base : 0) << granted;
+    regions.close();
+    const auto second = regions.export_region(*region);
+    ASSERT_TRUE(second.ok()) << second.error().message;
+    // Otherwise the provider counts as it likes; the view in the notice fences then.
+    if ((granted & FI_MR_PROV_KEY) != 0) continue;
+    EXPECT_NE(first->key, second->key) << "a key of the former view fits";
+  }
 }
 
 // Goal: ranks with different providers are told so, not left to wait. Method: a view with the addresses of both.

@@ -85,6 +85,28 @@ TEST_P(ConformanceOneSided, PutsOfEverySizeLandBeforeTheirNotice) {
   }
 }
 
+// Goal: the same wherever a library may have an edge. Method: some 1,000 sizes, the wait before and after the put in
+// turns.
+TEST_P(ConformanceOneSided, APutOfEverySizeAroundAnEdgeLandsWhole) {
+  for (const bool own : {false, true}) {
+    Target in(at(1), 70'000, own);
+    Block out(at(0), 70'000);
+    out.fill(14);
+    const RemoteRegion remote = import_from_1(in.region);
+    for (const std::size_t bytes : sizes_around_edges()) {
+      std::memset(in.region.base, 0, bytes + 2);
+      const auto wait = [&] { return at(1).start_await_notice(Rank{0}, notice_3, 1).ok(); };
+      ASSERT_TRUE(bytes % 2 == 0 || wait());
+      ASSERT_TRUE(at(0).start_put(remote, 1, out.slice(0, bytes), notice_3, 2).ok());
+      ASSERT_TRUE(bytes % 2 != 0 || wait());
+      ASSERT_EQ(cluster_->await(1, 1).code, Code::done) << bytes << " B, own: " << own;
+      ASSERT_EQ(std::memcmp(in.region.base + 1, out.slice().data(), bytes), 0) << bytes << " B, own: " << own;
+      ASSERT_TRUE(in.is_zero(0, 1) && in.is_zero(bytes + 1, bytes + 2)) << bytes << " B, own: " << own;
+      ASSERT_EQ(cluster_->await(0, 2).code, Code::done);
+    }
+  }
+}
+
 // Goal: each put ends one wait of its notice number, whichever comes first. Method: 300 puts of one number, waits
 // in three parts: before, between and after the puts; then one wait more, which must not end.
 TEST_P(ConformanceOneSided, EveryPutEndsExactlyOneWait) {
@@ -266,6 +288,7 @@ TEST_P(ConformanceOneSided, FailPeerEndsWaitsAndPuts) {
   EXPECT_EQ(at(0).start_put(remote, 0, out.slice(), Notice{1}, 6).error().code, Code::peer_lost);
   EXPECT_EQ(at(0).start_await_notice(Rank{1}, Notice{1}, 6).error().code, Code::peer_lost);
   EXPECT_FALSE(cluster_->has(0, 4)) << "a wait for another rank";
+  EXPECT_TRUE(at(1).close_view(2'000'000'000).ok());  // the long put may still be landing in rank 1's memory
 }
 
 // Goal: after a view is closed no put through its keys lands, also of a rank that still has it open. Method: rank 1

@@ -9,13 +9,13 @@
 #include "cluster.h"
 #include "make_transport.h"
 #include "peer_process.h"
+#include "survivor.h"
 #include "transport/shared_memory.h"
 
 namespace gossamer::transport {
 namespace {
 
 constexpr std::uint64_t second_ns = 1'000'000'000;
-constexpr std::size_t large = std::size_t{4} << 20;
 
 struct DeathCase {
   std::string name;  // of the backend
@@ -36,62 +36,22 @@ std::vector<DeathCase> death_cases() {
 
 void PrintTo(const DeathCase& death, std::ostream* out) { *out << death.name << ", " << death.mode; }
 
-// Rank 0 in this process, rank 1 in another that will be killed.
-class ProcessDeath : public testing::TestWithParam<DeathCase> {
+class ProcessDeath : public testing::TestWithParam<DeathCase>, protected Survivor {
  protected:
-  void SetUp() override {
-    auto made = make_transport(GetParam().choice, "death");
-    ASSERT_TRUE(made.ok()) << made.error().message;
-    transport_ = std::move(*made);
-    memory_.resize(large);
-    auto region = transport_->register_memory(memory_.data(), memory_.size(), MemoryKind::host);
-    ASSERT_TRUE(region.ok());
-    region_ = *region;
-    peer_.emplace("death", GetParam().choice, GetParam().mode);
-    const Address address = peer_->read_address();
-    ASSERT_FALSE(address.empty());
-    ASSERT_TRUE(transport_->open_view({Epoch{1}, Rank{0}, {transport_->address(), address}}).ok());
-    if (GetParam().mode == "absent") return;
-    ASSERT_TRUE(peer_->write_view(transport_->address(), address));
-  }
-
-  // Polls until the condition holds or the time is over.
-  template <typename Condition>
-  bool poll_until(const Condition& condition, std::uint64_t duration_ns) {
-    const std::uint64_t end_ns = clock_.now_ns() + duration_ns;
-    std::vector<Completion> batch(64);
-    while (!condition()) {
-      if (clock_.now_ns() > end_ns) return false;
-      const std::size_t count = transport_->poll(batch);
-      for (std::size_t i = 0; i < count; ++i) completions_.emplace(batch[i].context, batch[i]);
-    }
-    return true;
-  }
-
-  [[nodiscard]] Slice slice(std::size_t bytes) const { return {region_, 0, bytes}; }
-
-  SteadyClock clock_;
-  std::vector<std::byte> memory_;
-  std::unique_ptr<Transport> transport_;
-  Region region_;
-  std::optional<PeerProcess> peer_;
-  std::map<std::uint64_t, Completion> completions_;
+  void SetUp() override { begin(GetParam().choice, GetParam().mode); }
 };
 
 INSTANTIATE_TEST_SUITE_P(, ProcessDeath, testing::ValuesIn(death_cases()),
                          [](const auto& instance) { return instance.param.name + "_" + instance.param.mode; });
 
 // Goal: a killed rank ends nothing but its own starts: each start with it ends as done or peer_lost
-// within a second of fail_peer, closing and destruction are bounded, the next transport of this
-// process works, and the sweep leaves nothing in /dev/shm. Method: kill the peer before it connects,
+// within a second of fail_peer, closing and destruction are bounded, the sweep leaves nothing in /dev/shm,
+// and the next transport of this process reaches the next process. Method: kill the peer before it connects,
 // while it is idle, while it polls, and while it sends small or large messages; with receives, small
 // sends enough to fill its queue, and large sends pending.
 TEST_P(ProcessDeath, SurvivorGoesOnWithoutTheDead) {
   if (GetParam().mode != "absent") {
-    ASSERT_TRUE(transport_->start_receive(Rank{1}, Tag{2}, slice(8), 2).ok());
-    ASSERT_TRUE(transport_->start_send(Rank{1}, Tag{1}, slice(8), 1).ok());
-    ASSERT_TRUE(poll_until([&] { return completions_.contains(1) && completions_.contains(2); }, 20 * second_ns));
-    ASSERT_TRUE(poll_until([&] { return peer_->signalled(); }, 20 * second_ns));
+    ASSERT_NO_FATAL_FAILURE(exchange());
     if (GetParam().mode == "flood" || GetParam().mode == "large") {
       ASSERT_TRUE(poll_until([&] { return peer_->signalled(); }, 20 * second_ns));
     }
@@ -131,21 +91,7 @@ TEST_P(ProcessDeath, SurvivorGoesOnWithoutTheDead) {
   EXPECT_LT(clock_.now_ns() - failed_ns, allowance(second_ns));
   EXPECT_EQ(transport_->start_send(Rank{1}, Tag{1}, slice(8), 1).error().code, Code::peer_lost);
 
-  const std::uint64_t close_ns = clock_.now_ns();
-  const Status closed = transport_->close_view(second_ns);
-  EXPECT_TRUE(closed.ok() || closed.error().code == Code::deadline) << closed.error().message;
-  EXPECT_LT(clock_.now_ns() - close_ns, allowance(second_ns + second_ns / 2));
-  RecordProperty("closed", closed.ok() ? "yes" : "no");
-  const std::uint64_t destroy_ns = clock_.now_ns();
-  transport_.reset();
-  EXPECT_LT(clock_.now_ns() - destroy_ns, allowance(second_ns));
-
-  auto next = make_transport(GetParam().choice, "death");
-  EXPECT_TRUE(next.ok());
-  static_cast<void>(sweep_shared_memory("death"));
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
-    EXPECT_FALSE(entry.path().filename().string().starts_with(text("gossamer-death-", dead, "-"))) << entry.path();
-  }
+  expect_an_orderly_end(dead);
 }
 
 void expect_nothing_left(pid_t pid) {

@@ -4,17 +4,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
+#include "transport/framed_address.h"
 #include "transport/process.h"
 #include "transport/shared_memory.h"
 
 namespace gossamer::transport::libfabric {
 namespace {
 
-constexpr std::array<char, 8> address_mark = {'G', 'S', 'M', 'R', 'L', 'F', 'A', '1'};
+constexpr AddressMark address_mark = {'G', 'S', 'M', 'R', 'L', 'F', 'A', '1'};
 
 Address as_bytes(std::string_view text) {
   Address bytes(text.size());
@@ -22,46 +23,54 @@ Address as_bytes(std::string_view text) {
   return bytes;
 }
 
-std::string_view as_text(const ProviderAddress& address) {
-  return {reinterpret_cast<const char*>(address.data()), address.size()};
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// What the library reads of an address, without a check of its length: as much as its own ones have, or, where the
+// address is a socket's, as its family needs, which need not be that of the own one.
+std::size_t least_bytes(const Provider& provider, std::span<const std::byte> address) {
+  const std::size_t least = provider.info->src_addrlen;
+  const std::uint32_t format = provider.info->addr_format;
+  if (format != FI_SOCKADDR && format != FI_SOCKADDR_IN && format != FI_SOCKADDR_IN6) return least;
+  sa_family_t family = AF_UNSPEC;
+  if (address.size() >= sizeof family) std::memcpy(&family, address.data(), sizeof family);
+  return std::max(least, family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
 }
 
 }  // namespace
 
-// | mark, 8 B | provider's name | 0 | provider's address |
+// In the frame: | provider's name | 0 | provider's address |
 Address encode_address(const Provider& provider, const ProviderAddress& address) {
-  return as_bytes(
-      text(std::string_view(address_mark.data(), address_mark.size()), provider.name, '\0', as_text(address)));
+  return frame_address(address_mark, as_bytes(text(provider.name, '\0', as_text(address))));
 }
 
 Result<ProviderAddress> decode_address(Rank rank, const Address& address, const Provider& provider) {
-  const std::string_view whole = as_text(address);
-  const std::size_t name_end = whole.find('\0', address_mark.size());
-  if (!whole.starts_with(std::string_view(address_mark.data(), address_mark.size())) ||
-      name_end == std::string_view::npos) {
+  const auto contents = unframe_address(address_mark, address);
+  const std::string_view whole = contents ? as_text(*contents) : std::string_view{};
+  const std::size_t name_end = whole.find('\0');
+  if (name_end == std::string_view::npos) {
     return Error{Code::invalid_argument,
                  text("the address of rank ", rank.value, " (", address.size(),
-                      " B) is not of the libfabric transport; every rank must use the same transport"),
+                      " B) is damaged or not of the libfabric transport; every rank must use the same transport"),
                  rank};
   }
-  const std::string_view name = whole.substr(address_mark.size(), name_end - address_mark.size());
+  const std::string_view name = whole.substr(0, name_end);
   if (name != provider.name) {
     return Error{Code::invalid_argument,
                  text("rank ", rank.value, " uses libfabric's provider \"", name, "\", this one uses \"", provider.name,
                       "\"; name the same one in GOSSAMER_LIBFABRIC_PROVIDER on every rank"),
                  rank};
   }
-  const auto first = address.begin() + static_cast<std::ptrdiff_t>(name_end) + 1;
-  const bool is_text = provider.is_shared_memory();
-  const auto bytes = static_cast<std::size_t>(address.end() - first);
-  // The library reads its own addresses without a check of their length.
-  const std::size_t least = is_text ? 1 : provider.info->src_addrlen;
-  if (bytes < least || (is_text && !is_shared_name(whole.substr(name_end + 1)))) {
-    return Error{Code::invalid_argument,
-                 text("the address of rank ", rank.value, " is damaged: ", bytes, " B for provider \"", name, "\""),
-                 rank};
+  const auto own = contents->subspan(name_end + 1);
+  const bool good =
+      provider.is_shared_memory() ? is_shared_name(as_text(own)) : own.size() >= least_bytes(provider, own);
+  if (!good) {
+    return Error{
+        Code::invalid_argument,
+        text("the address of rank ", rank.value, " is damaged: ", own.size(), " B for provider \"", name, "\""), rank};
   }
-  return ProviderAddress(first, address.end());
+  return ProviderAddress(own.begin(), own.end());
 }
 
 ProviderAddress address_in_view(const Provider& provider, const ProviderAddress& address, Epoch epoch) {

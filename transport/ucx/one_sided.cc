@@ -129,7 +129,7 @@ void UcxTransport::store(Peer& peer, const Remote& remote, std::size_t offset, c
     endpoints_.wake(peer);
 }
 
-const UcxTransport::PutHeader& UcxTransport::header_of(const Record& record, const PutHeader& header) {
+const PutHeader& UcxTransport::header_of(const Record& record, const PutHeader& header) {
   const std::size_t block = record.index / header_block;
   while (headers_.size() <= block) headers_.push_back(std::make_unique<std::array<PutHeader, header_block>>());
   return (*headers_[block])[record.index % header_block] = header;
@@ -142,30 +142,25 @@ Result<Token> UcxTransport::start_await_notice(Rank peer, Notice notice, std::ui
   return notices_.start_wait(peer, notice, context);
 }
 
-// Where a put may be written; null for one that is late, foreign or out of bounds.
+// Where a put may be written; null for one that nobody waits for any more, or that is not believed.
 const Region* UcxTransport::target_of(const PutHeader& put, std::size_t bytes) {
-  if (closing_ || put.epoch != epoch_.value || put.source >= endpoints_.size() || put.notice >= notice_count) {
-    return nullptr;
-  }
-  const Region* const region = exports_.find(put.serial);
-  const bool good = region != nullptr && put_fits(put.offset, bytes, region->bytes) && !endpoints_.at(put.source).lost;
-  return good ? region : nullptr;
+  if (closing_) return nullptr;
+  const Region* const region = put_target(put, bytes, exports_, epoch_, endpoints_.size());
+  return region != nullptr && !endpoints_.at(put.source).lost ? region : nullptr;
 }
 
 ucs_status_t UcxTransport::on_put(void* transport, const void* header, std::size_t header_bytes, void* data,
                                   std::size_t bytes, const ucp_am_recv_param_t* parameters) {
   auto& self = *static_cast<UcxTransport*>(transport);
-  PutHeader put;
-  if (header_bytes != sizeof put) return UCS_OK;
-  std::memcpy(&put, header, sizeof put);
-  const Region* const region = self.target_of(put, bytes);
+  const auto put = read_put_header({static_cast<const std::byte*>(header), header_bytes});
+  const Region* const region = put ? self.target_of(*put, bytes) : nullptr;
   if (region == nullptr) return UCS_OK;  // UCX drops it, and tells the sender of a long one that it is done
   if ((parameters->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) {
-    self.arrivals_.push_back({put, data, bytes});
+    self.arrivals_.push_back({*put, data, bytes});
     return UCS_INPROGRESS;
   }
-  if (bytes > 0) std::memcpy(region->base + put.offset, data, bytes);
-  self.notices_.tell(Rank{put.source}, Notice{put.notice});
+  if (bytes > 0) std::memcpy(region->base + put->offset, data, bytes);
+  self.notices_.tell(Rank{put->source}, Notice{put->notice});
   return UCS_OK;
 }
 

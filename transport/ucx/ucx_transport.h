@@ -26,6 +26,7 @@
 #include "transport/transport.h"
 #include "transport/ucx/endpoints.h"
 #include "transport/ucx/notices.h"
+#include "transport/ucx/put_header.h"
 #include "transport/ucx/regions.h"
 #include "transport/ucx/shared_block.h"
 #include "transport/ucx/worker.h"
@@ -88,15 +89,6 @@ class UcxTransport final : public Transport {
   static void on_sent(void* request, ucs_status_t status, void* record);
   static void on_received(void* request, ucs_status_t status, const ucp_tag_recv_info_t* info, void* record);
 
-  // Before the data of a put that goes as a message.
-  struct PutHeader {
-    std::uint64_t serial = 0;
-    std::uint64_t offset = 0;
-    std::uint32_t epoch = 0;
-    std::uint32_t source = 0;
-    std::uint32_t notice = 0;
-    std::uint32_t unused = 0;
-  };
   // One too long to come with its header: its data waits at the sender.
   struct Arrival {
     PutHeader put;

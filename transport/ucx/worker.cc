@@ -10,16 +10,15 @@
 #include <string_view>
 
 #include "transport/environment.h"
+#include "transport/framed_address.h"
 #include "transport/ucx/library.h"
 
 namespace gossamer::transport::ucx {
 namespace {
 
-// Stands before the worker address, so that an address of another transport gives an error: UCX
-// reads what it is given without a check.
-constexpr std::array<char, 8> address_mark = {'G', 'S', 'M', 'R', 'U', 'C', 'X', '1'};
-// A live peer that polls needs less than a millisecond.
-constexpr std::uint64_t settle_ns_max = 1'000'000'000;
+constexpr AddressMark address_mark = {'G', 'S', 'M', 'R', 'U', 'C', 'X', '1'};
+// A live peer that polls needs less than a millisecond; one that died never answers.
+constexpr std::uint64_t settle_ns_max = 100'000'000;
 
 std::string environment(const char* name) {
   const char* const value = std::getenv(name);
@@ -65,14 +64,14 @@ bool is_rdma(std::string_view way) { return way.starts_with("rc") || way.starts_
 }  // namespace
 
 Result<const ucp_address_t*> worker_address(Rank rank, const Address& address) {
-  if (address.size() <= address_mark.size() ||
-      std::memcmp(address.data(), address_mark.data(), address_mark.size()) != 0) {
+  const auto contents = unframe_address(address_mark, address);
+  if (!contents) {
     return Error{Code::invalid_argument,
                  text("the address of rank ", rank.value, " (", address.size(),
-                      " B) is not of the ucx transport; every rank must use the same transport"),
+                      " B) is damaged or not of the ucx transport; every rank must use the same transport"),
                  rank};
   }
-  return reinterpret_cast<const ucp_address_t*>(address.data() + address_mark.size());
+  return reinterpret_cast<const ucp_address_t*>(contents->data());
 }
 
 Result<std::unique_ptr<Worker>> Worker::make(const WorkerOptions& options) {
@@ -155,7 +154,7 @@ Status Worker::make_worker() {
   }
   ucp_worker_params_t parameters{};
   parameters.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
-  parameters.thread_mode = UCS_THREAD_MODE_SERIALIZED;  // one thread at a time, not always the same
+  parameters.thread_mode = UCS_THREAD_MODE_SERIALIZED;  // one thread at a time, not always the same: no locks inside
   const ucs_status_t status = ucp_worker_create(context_, &parameters, &worker_);
   if (status != UCS_OK) {
     worker_ = nullptr;
@@ -189,9 +188,7 @@ Status Worker::read_address() {
   std::size_t bytes = 0;
   const ucs_status_t status = ucp_worker_get_address(worker_, &address, &bytes);
   if (status != UCS_OK) return status_error(Code::unavailable, "tell the worker's address", status);
-  address_.resize(address_mark.size() + bytes);
-  std::memcpy(address_.data(), address_mark.data(), address_mark.size());
-  std::memcpy(address_.data() + address_mark.size(), address, bytes);
+  address_ = frame_address(address_mark, {reinterpret_cast<const std::byte*>(address), bytes});
   ucp_worker_release_address(worker_, address);
   return {};
 }
