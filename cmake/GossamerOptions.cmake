@@ -57,13 +57,6 @@ target_compile_options(gossamer_warnings INTERFACE
                        $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${cuda_host_warnings}>
                        $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${GOSSAMER_DEVELOPER}>>:--Werror=all-warnings>)
 
-# In a sanitizer build, which is otherwise not optimised since that halves its compile time: for what runs long.
-function(gossamer_optimise_sanitized target)
-  if(GOSSAMER_SANITIZE)
-    target_compile_options(${target} PRIVATE -O1)
-  endif()
-endfunction()
-
 # gossamer_layer(NAME SOURCES ... USES layers below ... LINK private libraries ...)
 # One static target for each folder, whose public header is NAME/NAME.h.
 function(gossamer_layer name)
@@ -71,7 +64,6 @@ function(gossamer_layer name)
   add_library(gossamer_${name} STATIC ${arg_SOURCES})
   target_include_directories(gossamer_${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(gossamer_${name} PUBLIC ${arg_USES} PRIVATE ${arg_LINK} $<BUILD_INTERFACE:gossamer_warnings>)
-  gossamer_optimise_sanitized(gossamer_${name})
 endfunction()
 
 # gossamer_test(NAME SOURCES ... LINK libraries ... LABELS ... TIMEOUT seconds PREFIX text)

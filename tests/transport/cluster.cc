@@ -58,6 +58,12 @@ const std::vector<Backend>& all_backends() {
   return backends;
 }
 
+std::vector<Backend> real_backends() {
+  std::vector<Backend> backends = all_backends();
+  std::erase_if(backends, [](const Backend& each) { return each.is_sim(); });
+  return backends;
+}
+
 std::vector<std::size_t> sizes_around_edges() {
   std::vector<std::size_t> sizes;
   for (std::size_t size = 0; size <= 300; ++size) sizes.push_back(size);

@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "transport/transport.h"
+#include "units.h"
 
 namespace gossamer::transport {
 
@@ -31,6 +32,8 @@ struct Backend {
 [[nodiscard]] const std::vector<Backend>& rdma_backends();
 // All that can be tried here, those included.
 [[nodiscard]] const std::vector<Backend>& all_backends();
+// All but simulated ones.
+[[nodiscard]] std::vector<Backend> real_backends();
 
 // How long something may take here that takes at most `bound_ns` on a host: more in the machine of tests/rdma/run,
 // which is emulated.

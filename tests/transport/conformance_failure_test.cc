@@ -11,21 +11,18 @@ namespace {
 
 class ConformanceFailure : public OverBackends {};
 
-INSTANTIATE_TEST_SUITE_P(, ConformanceFailure, testing::ValuesIn(all_backends()), backend_name);
-
-constexpr std::size_t large = std::size_t{1} << 20;  // a rendezvous on every transport
-constexpr std::uint64_t second_ns = 1'000'000'000;
+INSTANTIATE_TEST_SUITE_P(, ConformanceFailure, ::testing::ValuesIn(all_backends()), backend_name);
 
 // Goal: a message longer than its slice is an error of that receive alone, and no byte lands outside.
 // Method: both protocols, the receive before and after the message; then a good exchange.
 TEST_P(ConformanceFailure, AMessageLongerThanItsSliceIsMalformed) {
   Cluster cluster(GetParam(), 2);
   cluster.open(1);
-  Block out(cluster.at(0), large);
-  Block in(cluster.at(1), large);
+  Block out(cluster.at(0), mebibyte);
+  Block in(cluster.at(1), mebibyte);
   out.fill(1);
   std::uint64_t tag = 0;
-  for (const std::size_t bytes : {std::size_t{64}, std::size_t{8'000}, large}) {
+  for (const std::size_t bytes : {std::size_t{64}, std::size_t{8'000}, mebibyte}) {
     for (const bool receive_first : {true, false}) {
       in.clear();
       ++tag;
@@ -38,7 +35,7 @@ TEST_P(ConformanceFailure, AMessageLongerThanItsSliceIsMalformed) {
       ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{tag}, out.slice(0, bytes), 2).ok());
       if (!receive_first) {
         // A later message from the same rank is here, so this one is.
-        ASSERT_TRUE(cluster.at(1).start_receive(Rank{0}, Tag{1000 + tag}, in.slice(large - 8, 8), 3).ok());
+        ASSERT_TRUE(cluster.at(1).start_receive(Rank{0}, Tag{1000 + tag}, in.slice(mebibyte - 8, 8), 3).ok());
         ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{1000 + tag}, out.slice(0, 8), 3).ok());
         ASSERT_EQ(cluster.await(1, 3).code, Code::done);
         ASSERT_EQ(cluster.await(0, 3).code, Code::done);
@@ -47,7 +44,7 @@ TEST_P(ConformanceFailure, AMessageLongerThanItsSliceIsMalformed) {
       EXPECT_EQ(cluster.await(1, 1).code, Code::malformed) << bytes << " B, receive first: " << receive_first;
       EXPECT_NE(cluster.await(0, 2).code, Code::pending) << bytes << " B, receive first: " << receive_first;
       const std::byte* const all = in.slice().data();
-      EXPECT_TRUE(std::all_of(all + bytes / 2, all + large - 8, [](std::byte b) { return b == std::byte{0}; }));
+      EXPECT_TRUE(std::all_of(all + bytes / 2, all + mebibyte - 8, [](std::byte b) { return b == std::byte{0}; }));
     }
   }
   ASSERT_TRUE(cluster.at(1).start_receive(Rank{0}, Tag{9999}, in.slice(), 4).ok());
@@ -83,11 +80,11 @@ TEST_P(ConformanceFailure, ACancelledReceiveCompletesAndItsMemoryStays) {
 TEST_P(ConformanceFailure, ACancelAfterTheMatchEndsWithItsBytes) {
   Cluster cluster(GetParam(), 2);
   cluster.open(1);
-  Block out(cluster.at(0), large);
-  Block in(cluster.at(1), large);
+  Block out(cluster.at(0), mebibyte);
+  Block in(cluster.at(1), mebibyte);
   Block other(cluster.at(1), 8);
   out.fill(3);
-  for (const std::size_t bytes : {std::size_t{8}, std::size_t{8'000}, large}) {
+  for (const std::size_t bytes : {std::size_t{8}, std::size_t{8'000}, mebibyte}) {
     in.clear();
     ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{bytes}, out.slice(0, bytes), 1).ok());
     ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{1}, out.slice(0, 8), 2).ok());
@@ -109,8 +106,8 @@ TEST_P(ConformanceFailure, ACancelAfterTheMatchEndsWithItsBytes) {
 TEST_P(ConformanceFailure, ACancelledSendStillCompletes) {
   Cluster cluster(GetParam(), 2);
   cluster.open(1);
-  Block out(cluster.at(0), large);
-  Block in(cluster.at(1), large);
+  Block out(cluster.at(0), mebibyte);
+  Block in(cluster.at(1), mebibyte);
   const auto token = cluster.at(0).start_send(Rank{1}, Tag{1}, out.slice(), 1);
   ASSERT_TRUE(token.ok());
   cluster.at(0).cancel(*token);
@@ -193,9 +190,9 @@ TEST_P(ConformanceFailure, MemoryOfAnotherKindIsRefused) {
 TEST_P(ConformanceFailure, FailPeerEndsItsStartsAndNoOthers) {
   Cluster cluster(GetParam(), 3);
   cluster.open(1);
-  Block out(cluster.at(0), large);
-  Block in(cluster.at(0), large);
-  Block other(cluster.at(2), large);
+  Block out(cluster.at(0), mebibyte);
+  Block in(cluster.at(0), mebibyte);
+  Block other(cluster.at(2), mebibyte);
   out.fill(3);
   ASSERT_TRUE(cluster.at(0).start_receive(Rank{1}, Tag{1}, in.slice(0, 100), 1).ok());
   ASSERT_TRUE(cluster.at(0).start_receive(Rank{1}, Tag{2}, in.slice(), 2).ok());
@@ -212,7 +209,7 @@ TEST_P(ConformanceFailure, FailPeerEndsItsStartsAndNoOthers) {
   ASSERT_TRUE(cluster.at(2).start_receive(Rank{0}, Tag{4}, other.slice(), 7).ok());
   EXPECT_EQ(cluster.await(2, 7).code, Code::done);
   EXPECT_EQ(cluster.await(0, 4).code, Code::done);
-  EXPECT_TRUE(other.holds(3, large));
+  EXPECT_TRUE(other.holds(3, mebibyte));
   EXPECT_EQ(cluster.left_over(0), 0u);
 }
 
@@ -221,7 +218,7 @@ TEST_P(ConformanceFailure, FailPeerEndsItsStartsAndNoOthers) {
 // is two closings at their deadline there.
 TEST_P(ConformanceFailure, FailPeerEndsMatchedRendezvous) {
   const SteadyClock clock;
-  constexpr std::size_t huge = 4 * large;
+  constexpr std::size_t huge = 4 * mebibyte;
   const int stride = rdma_backends().empty() ? 1 : 3;
   for (int steps = 0; steps < 12; steps += stride) {
     Cluster cluster(GetParam(), 2);
@@ -255,9 +252,9 @@ TEST_P(ConformanceFailure, FailPeerEndsMatchedRendezvous) {
 TEST_P(ConformanceFailure, CloseViewDropsWhatIsPending) {
   Cluster cluster(GetParam(), 2);
   cluster.open(1);
-  Block out(cluster.at(0), large);
-  Block in(cluster.at(0), large);
-  Block peer(cluster.at(1), large);
+  Block out(cluster.at(0), mebibyte);
+  Block in(cluster.at(0), mebibyte);
+  Block peer(cluster.at(1), mebibyte);
   ASSERT_TRUE(cluster.at(0).start_receive(Rank{1}, Tag{1}, in.slice(), 1).ok());
   ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{2}, out.slice(), 2).ok());
   ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{3}, out.slice(0, 8), 3).ok());
@@ -274,7 +271,7 @@ TEST_P(ConformanceFailure, CloseViewDropsWhatIsPending) {
   ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{1'002}, out.slice(), 5).ok());
   ASSERT_TRUE(cluster.at(1).start_receive(Rank{0}, Tag{1'002}, peer.slice(), 6).ok());
   EXPECT_EQ(cluster.await(1, 6).code, Code::done);
-  EXPECT_TRUE(peer.holds(4, large));
+  EXPECT_TRUE(peer.holds(4, mebibyte));
 }
 
 // Goal: a message of an old view never lands in a receive of a new one. Method: messages of every
@@ -283,9 +280,9 @@ TEST_P(ConformanceFailure, MessagesOfAnOldViewNeverLand) {
   for (const std::size_t first_to_close : {0u, 1u}) {
     Cluster cluster(GetParam(), 2);
     cluster.open(1);
-    Block out(cluster.at(0), large);
-    Block in(cluster.at(1), large);
-    const std::vector<std::size_t> sizes = {0, 8, 8'000, large};
+    Block out(cluster.at(0), mebibyte);
+    Block in(cluster.at(1), mebibyte);
+    const std::vector<std::size_t> sizes = {0, 8, 8'000, mebibyte};
     for (std::size_t i = 0; i < sizes.size(); ++i) {
       out.fill(100);
       ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{i}, out.slice(0, sizes[i]), i).ok());
@@ -319,14 +316,14 @@ TEST_P(ConformanceFailure, MessagesOfAnOldViewNeverLand) {
 TEST_P(ConformanceFailure, DestructionWithAnOpenViewIsBounded) {
   const SteadyClock clock;
   std::uint64_t start_ns = 0;
-  std::vector<std::byte> memory(large);  // outlives the transports
+  std::vector<std::byte> memory(mebibyte);  // outlives the transports
   {
     Cluster cluster(GetParam(), 2);
     cluster.open(1);
-    const auto region = cluster.at(0).register_memory(memory.data(), large, MemoryKind::host);
+    const auto region = cluster.at(0).register_memory(memory.data(), mebibyte, MemoryKind::host);
     ASSERT_TRUE(region.ok());
-    ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{1}, {*region, 0, large}, 1).ok());
-    ASSERT_TRUE(cluster.at(0).start_receive(Rank{1}, Tag{2}, {*region, 0, large}, 2).ok());
+    ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{1}, {*region, 0, mebibyte}, 1).ok());
+    ASSERT_TRUE(cluster.at(0).start_receive(Rank{1}, Tag{2}, {*region, 0, mebibyte}, 2).ok());
     for (int i = 0; i < 5; ++i) cluster.step();
     start_ns = clock.now_ns();
   }

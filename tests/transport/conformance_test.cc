@@ -14,9 +14,7 @@ namespace {
 
 class Conformance : public OverBackends {};
 
-INSTANTIATE_TEST_SUITE_P(, Conformance, testing::ValuesIn(all_backends()), backend_name);
-
-constexpr std::size_t mebibyte = std::size_t{1} << 20;
+INSTANTIATE_TEST_SUITE_P(, Conformance, ::testing::ValuesIn(all_backends()), backend_name);
 
 // Sizes on both sides of where UCX 1.13 changes its protocol (ucp_ep_print_info): 93 and 8,256 B for
 // shared memory, 8,185 and 20,553 B for tcp, 262,144 B for sends of no hurry.

@@ -14,10 +14,7 @@ namespace {
 
 class ConformanceViews : public OverBackends {};
 
-INSTANTIATE_TEST_SUITE_P(, ConformanceViews, testing::ValuesIn(all_backends()), backend_name);
-
-constexpr std::size_t mebibyte = std::size_t{1} << 20;
-constexpr std::uint64_t second_ns = 1'000'000'000;
+INSTANTIATE_TEST_SUITE_P(, ConformanceViews, ::testing::ValuesIn(all_backends()), backend_name);
 
 // Goal: a rank may come back as another process, with another address, in the next view. Method: three times rank 1's
 // endpoint is destroyed and a new one takes its place, with messages and puts of several sizes both ways; the

@@ -17,7 +17,7 @@
 namespace gossamer::transport {
 namespace {
 
-class LibfabricTransport : public testing::TestWithParam<Backend> {};
+class LibfabricTransport : public ::testing::TestWithParam<Backend> {};
 
 std::vector<Backend> libfabric_backends() {
   std::vector<Backend> backends = all_backends();
@@ -25,7 +25,7 @@ std::vector<Backend> libfabric_backends() {
   return backends;
 }
 
-INSTANTIATE_TEST_SUITE_P(, LibfabricTransport, testing::ValuesIn(libfabric_backends()), backend_name);
+INSTANTIATE_TEST_SUITE_P(, LibfabricTransport, ::testing::ValuesIn(libfabric_backends()), backend_name);
 
 // What is logged while it lives.
 class LogCapture {

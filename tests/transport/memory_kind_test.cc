@@ -43,7 +43,6 @@ TEST_P(MemoryKinds, WhatCannotBeMovedIsNotRegistered) {
 // nothing. Method: regions that claim it, of the fake device and of the host, of 0, 8 and 1 MiB bytes (a send of the
 // last crashes UCX without CUDA when it is told that the memory is CUDA's); then an exchange that works.
 TEST_P(MemoryKinds, NoStartTouchesWhatCannotBeMoved) {
-  constexpr std::size_t mebibyte = 1 << 20;
   gossamer::testing::FakeDevice device;
   gossamer::testing::DeviceArray<std::byte> block(device, mebibyte);
   Cluster cluster(GetParam(), 2);

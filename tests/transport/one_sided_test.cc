@@ -36,9 +36,8 @@ class ConformanceOneSided : public OverBackends {
   std::unique_ptr<Cluster> cluster_;
 };
 
-INSTANTIATE_TEST_SUITE_P(, ConformanceOneSided, testing::ValuesIn(all_backends()), backend_name);
+INSTANTIATE_TEST_SUITE_P(, ConformanceOneSided, ::testing::ValuesIn(all_backends()), backend_name);
 
-constexpr std::size_t mebibyte = std::size_t{1} << 20;
 constexpr Notice notice_3{3};
 
 // Memory as a test asks for: the caller's, or the transport's own, which may take another way.

@@ -15,8 +15,6 @@
 namespace gossamer::transport {
 namespace {
 
-constexpr std::uint64_t second_ns = 1'000'000'000;
-
 struct DeathCase {
   std::string name;  // of the backend
   TransportChoice choice;
@@ -36,12 +34,12 @@ std::vector<DeathCase> death_cases() {
 
 void PrintTo(const DeathCase& death, std::ostream* out) { *out << death.name << ", " << death.mode; }
 
-class ProcessDeath : public testing::TestWithParam<DeathCase>, protected Survivor {
+class ProcessDeath : public ::testing::TestWithParam<DeathCase>, protected Survivor {
  protected:
   void SetUp() override { begin(GetParam().choice, GetParam().mode); }
 };
 
-INSTANTIATE_TEST_SUITE_P(, ProcessDeath, testing::ValuesIn(death_cases()),
+INSTANTIATE_TEST_SUITE_P(, ProcessDeath, ::testing::ValuesIn(death_cases()),
                          [](const auto& instance) { return instance.param.name + "_" + instance.param.mode; });
 
 // Goal: a killed rank ends nothing but its own starts: each start with it ends as done or peer_lost

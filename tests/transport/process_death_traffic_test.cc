@@ -11,8 +11,6 @@
 namespace gossamer::transport {
 namespace {
 
-constexpr std::size_t part = std::size_t{1} << 20;
-
 class DeathInTraffic : public OverBackends, protected Survivor {
  protected:
   void begin_with(const std::string& mode) {
@@ -62,13 +60,7 @@ class DeathInTraffic : public OverBackends, protected Survivor {
   std::uint64_t next_ = 0;  // the next context
 };
 
-std::vector<Backend> real_backends() {
-  std::vector<Backend> backends = all_backends();
-  std::erase_if(backends, [](const Backend& each) { return each.is_sim(); });
-  return backends;
-}
-
-INSTANTIATE_TEST_SUITE_P(, DeathInTraffic, testing::ValuesIn(real_backends()), backend_name);
+INSTANTIATE_TEST_SUITE_P(, DeathInTraffic, ::testing::ValuesIn(real_backends()), backend_name);
 
 // Goal: a rank that is killed while messages to it are on their way ends its starts and nothing else. Method: messages
 // of 1 MiB and of 8,000 B, some at once, to a process that receives; it is killed at three moments of that.
@@ -80,7 +72,7 @@ TEST_P(DeathInTraffic, KilledWhileItReceives) {
       while (pending() < 4) {
         const std::size_t before = pending();
         expect_taken(
-            transport_->start_send(Rank{1}, Tag{100'000 + next_}, slice(next_ % 3 == 0 ? 8'000 : part), next_));
+            transport_->start_send(Rank{1}, Tag{100'000 + next_}, slice(next_ % 3 == 0 ? 8'000 : mebibyte), next_));
         if (pending() == before) return;
       }
     };
@@ -103,24 +95,25 @@ TEST_P(DeathInTraffic, KilledInTheMiddleOfPuts) {
   for (std::uint64_t moment = 0; moment < 3; ++moment) {
     next_ = 0;
     ASSERT_NO_FATAL_FAILURE(begin_with("put"));
-    const auto own = transport_->allocate_memory(part);
+    const auto own = transport_->allocate_memory(mebibyte);
     ASSERT_TRUE(own.ok());
     std::array<RemoteRegion, 2> remotes;
     for (const std::size_t i : {0u, 1u}) {
-      const auto key = transport_->export_region(i == 0 ? *own : Region{region_.id, region_.base, part, region_.kind});
+      const auto key =
+          transport_->export_region(i == 0 ? *own : Region{region_.id, region_.base, mebibyte, region_.kind});
       ASSERT_TRUE(key.ok()) << key.error().message;
-      std::copy(key->begin(), key->end(), memory_.data() + 2 * part);
-      ASSERT_TRUE(transport_->start_send(Rank{1}, Tag{5 + i}, {region_, 2 * part, key->size()}, 1).ok());
-      ASSERT_TRUE(transport_->start_receive(Rank{1}, Tag{3 + i}, {region_, 3 * part, 1'024}, 2).ok());
+      std::copy(key->begin(), key->end(), memory_.data() + 2 * mebibyte);
+      ASSERT_TRUE(transport_->start_send(Rank{1}, Tag{5 + i}, {region_, 2 * mebibyte, key->size()}, 1).ok());
+      ASSERT_TRUE(transport_->start_receive(Rank{1}, Tag{3 + i}, {region_, 3 * mebibyte, 1'024}, 2).ok());
       ASSERT_TRUE(poll_until([&] { return completions_.size() == 2; }, 20 * second_ns));
-      const std::byte* const theirs = memory_.data() + 3 * part;
+      const std::byte* const theirs = memory_.data() + 3 * mebibyte;
       const auto remote = transport_->import_region(Rank{1}, RegionKey(theirs, theirs + completions_.at(2).bytes));
       ASSERT_TRUE(remote.ok()) << remote.error().message;
       remotes[i] = *remote;
       completions_.clear();
     }
-    std::fill_n(memory_.data() + 2 * part, part, std::byte{7});  // as the peer's memory, whoever wrote last
-    std::size_t waits = 0;                                       // that have been started
+    std::fill_n(memory_.data() + 2 * mebibyte, mebibyte, std::byte{7});  // as the peer's memory, whoever wrote last
+    std::size_t waits = 0;                                               // that have been started
     const auto start = [&] {
       while (pending() < 8) {
         const std::size_t before = pending();
@@ -129,8 +122,8 @@ TEST_P(DeathInTraffic, KilledInTheMiddleOfPuts) {
           ++waits;
           expect_taken(transport_->start_await_notice(Rank{1}, Notice{1}, next_));
         } else {
-          const std::size_t bytes = next_ % 3 == 0 ? 8 : next_ % 3 == 1 ? 8'000 : part;
-          expect_taken(transport_->start_put(remotes[next_ % 2], 0, {region_, 2 * part, bytes}, Notice{1}, next_));
+          const std::size_t bytes = next_ % 3 == 0 ? 8 : next_ % 3 == 1 ? 8'000 : mebibyte;
+          expect_taken(transport_->start_put(remotes[next_ % 2], 0, {region_, 2 * mebibyte, bytes}, Notice{1}, next_));
         }
         if (pending() == before) return;
       }
@@ -148,7 +141,7 @@ TEST_P(DeathInTraffic, KilledInTheMiddleOfPuts) {
     const auto mapped = transport_->map_remote(remotes[0]);
     EXPECT_EQ(mapped.ok(), transport_->capabilities().can_map);
     if (mapped.ok()) {
-      EXPECT_TRUE(std::all_of(*mapped, *mapped + part, [](std::byte b) { return b == std::byte{7}; }));
+      EXPECT_TRUE(std::all_of(*mapped, *mapped + mebibyte, [](std::byte b) { return b == std::byte{7}; }));
     }
     transport_->release_memory(*own);
     expect_an_orderly_end(dead);

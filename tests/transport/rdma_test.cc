@@ -13,12 +13,13 @@
 
 #include "cluster.h"
 #include "make_transport.h"
+#include "skips.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace gossamer::transport {
 namespace {
 
-class Rdma : public testing::TestWithParam<Backend> {};
+class Rdma : public ::testing::TestWithParam<Backend> {};
 // By this name GoogleTest runs it first: a child has none of the pages that were registered and left behind (libibverbs
 // keeps them from it), and what it needs to start may lie on one.
 class RdmaDeathTest : public Rdma {};
@@ -26,11 +27,10 @@ class RdmaDeathTest : public Rdma {};
 // No backend without a device.
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Rdma);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(RdmaDeathTest);
-std::string backend_name(const testing::TestParamInfo<Backend>& instance) { return instance.param.name; }
-INSTANTIATE_TEST_SUITE_P(, Rdma, testing::ValuesIn(rdma_backends()), backend_name);
-INSTANTIATE_TEST_SUITE_P(, RdmaDeathTest, testing::ValuesIn(rdma_backends()), backend_name);
+INSTANTIATE_TEST_SUITE_P(, Rdma, ::testing::ValuesIn(rdma_backends()), backend_name);
+INSTANTIATE_TEST_SUITE_P(, RdmaDeathTest, ::testing::ValuesIn(rdma_backends()), backend_name);
 
-constexpr std::size_t large = std::size_t{16} << 20;
+constexpr std::size_t large = 16 * mebibyte;
 
 // Memory of this process that a device holds in its place (proc(5), VmPin).
 std::size_t pinned_bytes() {
@@ -139,7 +139,7 @@ TEST_P(RdmaDeathTest, TheLimitOfLockedMemoryIsNamed) {
     limit_locked_memory(pinned_bytes() + 2 * large);
     std::_Exit(cluster.at(0).register_memory(memory.data(), large, MemoryKind::host).ok() ? 0 : 2);
   };
-  EXPECT_EXIT(limited(), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(limited(), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

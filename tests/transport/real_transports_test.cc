@@ -17,12 +17,6 @@
 namespace gossamer::transport {
 namespace {
 
-std::vector<Backend> real_backends() {
-  std::vector<Backend> backends = all_backends();
-  std::erase_if(backends, [](const Backend& each) { return each.is_sim(); });
-  return backends;
-}
-
 // Goal: no message is slept through. Method: rank 1 arms and, when told that it may, polls the
 // descriptor; a message sent after that must wake it. Two hundred times, on each backend.
 TEST(RealTransports, AnArmedTransportWakesForAMessage) {

@@ -60,7 +60,7 @@ const std::vector<Skip>& all_skips() {
 }
 
 void OverBackends::SetUp() {
-  const std::string full = testing::UnitTest::GetInstance()->current_test_info()->name();
+  const std::string full = ::testing::UnitTest::GetInstance()->current_test_info()->name();
   const std::string test = full.substr(0, full.find('/'));
   for (const Skip& skip : all_skips()) {
     if (skip.backend == GetParam().name && skip.test == test) GTEST_SKIP() << skip.reason;
@@ -70,9 +70,9 @@ void OverBackends::SetUp() {
 namespace {
 
 bool exists(const Skip& skip) {
-  const testing::UnitTest& all = *testing::UnitTest::GetInstance();
+  const ::testing::UnitTest& all = *::testing::UnitTest::GetInstance();
   for (int i = 0; i < all.total_test_suite_count(); ++i) {
-    const testing::TestSuite& suite = *all.GetTestSuite(i);
+    const ::testing::TestSuite& suite = *all.GetTestSuite(i);
     for (int k = 0; k < suite.total_test_count(); ++k) {
       if (suite.GetTestInfo(k)->name() == text(skip.test, "/", skip.backend)) return true;
     }

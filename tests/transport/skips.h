@@ -20,13 +20,13 @@ struct Skip {
 [[nodiscard]] const std::vector<Skip>& all_skips();
 
 // A test of the contract, over one backend. It is skipped, with its reason, only when the table says so.
-class OverBackends : public testing::TestWithParam<Backend> {
+class OverBackends : public ::testing::TestWithParam<Backend> {
  protected:
   void SetUp() override;
 };
 
 // For INSTANTIATE_TEST_SUITE_P.
-[[nodiscard]] inline std::string backend_name(const testing::TestParamInfo<Backend>& instance) {
+[[nodiscard]] inline std::string backend_name(const ::testing::TestParamInfo<Backend>& instance) {
   return instance.param.name;
 }
 

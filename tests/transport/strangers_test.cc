@@ -82,7 +82,7 @@ void expect_exchange(Cluster& cluster, std::uint64_t tag) {
   }
 }
 
-class Strangers : public testing::TestWithParam<Backend> {};
+class Strangers : public ::testing::TestWithParam<Backend> {};
 
 std::vector<Backend> socket_backends() {
   std::vector<Backend> backends = all_backends();
@@ -90,7 +90,7 @@ std::vector<Backend> socket_backends() {
   return backends;
 }
 
-INSTANTIATE_TEST_SUITE_P(, Strangers, testing::ValuesIn(socket_backends()),
+INSTANTIATE_TEST_SUITE_P(, Strangers, ::testing::ValuesIn(socket_backends()),
                          [](const auto& instance) { return instance.param.name; });
 
 // Goal: ranks come together and go on exchanging while strangers are silent, dribble, or say random or huge things at

@@ -44,7 +44,7 @@ void Survivor::expect_an_orderly_end(pid_t dead) {
   const Status closed = transport_->close_view(second_ns);
   EXPECT_TRUE(closed.ok() || closed.error().code == Code::deadline) << closed.error().message;
   EXPECT_LT(clock_.now_ns() - close_ns, allowance(second_ns + second_ns / 2));
-  testing::Test::RecordProperty("closed", closed.ok() ? "yes" : "no");
+  ::testing::Test::RecordProperty("closed", closed.ok() ? "yes" : "no");
   const std::uint64_t destroy_ns = clock_.now_ns();
   transport_.reset();
   EXPECT_LT(clock_.now_ns() - destroy_ns, allowance(second_ns + second_ns / 2));
@@ -54,7 +54,7 @@ void Survivor::expect_an_orderly_end(pid_t dead) {
     EXPECT_FALSE(entry.path().filename().string().starts_with(text("gossamer-death-", dead, "-"))) << entry.path();
   }
   begin(choice_, "idle");
-  if (testing::Test::HasFatalFailure()) return;
+  if (::testing::Test::HasFatalFailure()) return;
   exchange();
   peer_->kill();
   transport_->fail_peer(Rank{1});

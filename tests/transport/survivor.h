@@ -15,6 +15,7 @@
 #include "make_transport.h"
 #include "peer_process.h"
 #include "transport/transport.h"
+#include "units.h"
 
 namespace gossamer::transport {
 

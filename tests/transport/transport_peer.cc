@@ -22,11 +22,13 @@
 #include <vector>
 
 #include "make_transport.h"
+#include "units.h"
 
 namespace {
 
 using gossamer::Rank;
 using gossamer::Tag;
+using gossamer::transport::mebibyte;
 namespace transport = gossamer::transport;
 
 void write_all(const void* data, std::size_t bytes) {
@@ -74,14 +76,12 @@ void wait_for(transport::Transport& endpoint, std::uint64_t context) {
   }
 }
 
-constexpr std::size_t part = std::size_t{1} << 20;
-
 [[noreturn]] void receive_for_ever(transport::Transport& endpoint, const transport::Region& region) {
   constexpr std::uint64_t at_once = 4;
   std::array<transport::Completion, at_once> completions;
   std::uint64_t tag = 100'000;
   const auto receive = [&](std::uint64_t place) {
-    if (!endpoint.start_receive(Rank{0}, Tag{tag++}, {region, place * part, part}, place).ok()) do_nothing();
+    if (!endpoint.start_receive(Rank{0}, Tag{tag++}, {region, place * mebibyte, mebibyte}, place).ok()) do_nothing();
   };
   for (std::uint64_t place = 0; place < at_once; ++place) receive(place);
   for (;;) {
@@ -112,15 +112,15 @@ transport::RemoteRegion exchange_keys(transport::Transport& endpoint, const tran
 }
 
 [[noreturn]] void put_for_ever(transport::Transport& endpoint, const transport::Region& region) {
-  constexpr std::array<std::size_t, 3> sizes = {8, 8'000, part};
+  constexpr std::array<std::size_t, 3> sizes = {8, 8'000, mebibyte};
   constexpr std::size_t at_once = 4;
   std::vector<std::byte> room(1'024);
   const auto keys = endpoint.register_memory(room.data(), room.size(), gossamer::MemoryKind::host);
-  const auto own = endpoint.allocate_memory(part);
+  const auto own = endpoint.allocate_memory(mebibyte);
   if (!keys.ok() || !own.ok()) std::exit(1);
-  std::fill_n(own->base, part, std::byte{7});
-  const transport::Region registered{region.id, region.base, part, region.kind};
-  std::fill_n(registered.base, part, std::byte{7});
+  std::fill_n(own->base, mebibyte, std::byte{7});
+  const transport::Region registered{region.id, region.base, mebibyte, region.kind};
+  std::fill_n(registered.base, mebibyte, std::byte{7});
   const std::array<transport::RemoteRegion, 2> remotes = {exchange_keys(endpoint, *own, *keys, 3),
                                                           exchange_keys(endpoint, registered, *keys, 4)};
   std::array<transport::Completion, 2 * at_once> completions;
@@ -129,10 +129,10 @@ transport::RemoteRegion exchange_keys(transport::Transport& endpoint, const tran
   std::size_t waiting = 0;
   for (;;) {
     while (waiting < at_once && endpoint.start_await_notice(Rank{0}, transport::Notice{1}, 8).ok()) ++waiting;
-    while (putting < at_once &&
-           endpoint
-               .start_put(remotes[puts % 2], 0, {region, 2 * part, sizes[puts % sizes.size()]}, transport::Notice{1}, 9)
-               .ok()) {
+    while (putting < at_once && endpoint
+                                    .start_put(remotes[puts % 2], 0, {region, 2 * mebibyte, sizes[puts % sizes.size()]},
+                                               transport::Notice{1}, 9)
+                                    .ok()) {
       ++putting;
       if (++puts == 4 * at_once) signal_test();
     }
