@@ -7,11 +7,18 @@ namespace gossamer::runtime::testing {
 
 std::string case_name(const ClusterCase& c) {
   std::string name(algorithm_name(c.algorithm));
-  name += text("_", c.rank_count, "_", c.schedule ? topology::schedule_kind_name(*c.schedule) : "auto");
+  if (c.rank_count > 0) name += text("_", c.rank_count);
+  name += text("_", c.schedule ? topology::schedule_kind_name(*c.schedule) : "auto");
   if (c.cells != sketch::CellType::f32) name += text("_cells_", sketch::cell_type_name(c.cells));
   if (c.values != sketch::CellType::f32) name += text("_values_", sketch::cell_type_name(c.values));
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
+}
+
+std::vector<ClusterCase> ClusterFamily::cases() const {
+  std::vector<ClusterCase> cases;
+  for (const std::uint32_t p : rank_counts) cases.emplace_back(common).rank_count = p;
+  return cases;
 }
 
 std::vector<Tensor> small_model() {

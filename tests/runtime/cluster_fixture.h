@@ -21,6 +21,16 @@ struct ClusterCase {
 [[nodiscard]] std::string case_name(const ClusterCase& c);
 inline void PrintTo(const ClusterCase& c, std::ostream* out) { *out << case_name(c); }
 
+// One case for several rank counts: one test, for each test is a process, whose start costs more than a small case.
+struct ClusterFamily {
+  ClusterCase common;  // its rank_count is 0
+  std::vector<std::uint32_t> rank_counts;
+
+  [[nodiscard]] std::vector<ClusterCase> cases() const;
+  [[nodiscard]] std::string name() const { return case_name(common); }
+};
+inline void PrintTo(const ClusterFamily& family, std::ostream* out) { *out << family.name(); }
+
 // Two tensors that are compressed and two that travel whole.
 [[nodiscard]] std::vector<Tensor> small_model();
 [[nodiscard]] CompressorConfig small_config(const ClusterCase& c);

@@ -12,6 +12,7 @@ namespace gossamer::runtime {
 namespace {
 
 using testing::ClusterCase;
+using testing::ClusterFamily;
 using ::testing::HasSubstr;
 using testing::TestCluster;
 using topology::ScheduleKind;
@@ -25,17 +26,16 @@ constexpr AlgorithmKind all_algorithms[] = {AlgorithmKind::gs_sgd, AlgorithmKind
 constexpr ScheduleKind all_schedules[] = {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
                                           ScheduleKind::ring, ScheduleKind::star};
 
-std::vector<ClusterCase> cases_of(std::initializer_list<std::uint32_t> rank_counts) {
-  std::vector<ClusterCase> cases;
+std::vector<ClusterFamily> all_families() {
+  std::vector<ClusterFamily> families;
   for (const AlgorithmKind algorithm : all_algorithms)
-    for (const ScheduleKind schedule : all_schedules)
-      for (const std::uint32_t p : rank_counts) cases.push_back({algorithm, p, schedule});
-  return cases;
+    for (const ScheduleKind schedule : all_schedules) families.push_back({{algorithm, 0, schedule}, {2, 3, 6}});
+  return families;
 }
 
-class Faults : public ::testing::TestWithParam<ClusterCase> {};
-INSTANTIATE_TEST_SUITE_P(, Faults, ::testing::ValuesIn(cases_of({2, 3, 6})),
-                         [](const auto& each) { return testing::case_name(each.param); });
+class Faults : public ::testing::TestWithParam<ClusterFamily> {};
+INSTANTIATE_TEST_SUITE_P(, Faults, ::testing::ValuesIn(all_families()),
+                         [](const auto& each) { return each.param.name(); });
 
 // The message that says how a rank that is still pending would end: by the deadline of its wait.
 Error deadline_of(TestCluster& test, std::uint32_t rank) {
@@ -46,81 +46,90 @@ Error deadline_of(TestCluster& test, std::uint32_t rank) {
 // Goal: delays, stalls and duplicates change no bit of any update on any rank. Method: two steps under all three,
 // over seeds, beside a cluster without faults.
 TEST_P(Faults, ThatLoseNothingChangeNothing) {
-  TestCluster plain(GetParam());
-  std::vector<std::vector<float>> expected;
-  for (std::uint32_t step = 0; step < 2; ++step) {
-    ASSERT_NO_FATAL_FAILURE(plain.step(step));
-    expected.push_back(plain.dense_update(0));
-  }
-  FaultCounts fired;
-  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-    SCOPED_TRACE(text("seed ", seed));
-    TestCluster test(GetParam(), FaultOptions{.seed = seed, .delay = 0.3, .duplicate = 0.3, .stall = 0.1});
+  for (const ClusterCase& c : GetParam().cases()) {
+    SCOPED_TRACE(testing::case_name(c));
+    TestCluster plain(c);
+    std::vector<std::vector<float>> expected;
     for (std::uint32_t step = 0; step < 2; ++step) {
-      ASSERT_NO_FATAL_FAILURE(test.step(step));
-      for (std::uint32_t r = 0; r < test.rank_count(); ++r) ASSERT_EQ(test.dense_update(r), expected[step]);
+      ASSERT_NO_FATAL_FAILURE(plain.step(step));
+      expected.push_back(plain.dense_update(0));
     }
-    const FaultCounts counts = test.fault_counts();
-    for (std::size_t k = 0; k < transport::fault_kind_count; ++k) fired.fired[k] += counts.fired[k];
+    FaultCounts fired;
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      SCOPED_TRACE(text("seed ", seed));
+      TestCluster test(c, FaultOptions{.seed = seed, .delay = 0.3, .duplicate = 0.3, .stall = 0.1});
+      for (std::uint32_t step = 0; step < 2; ++step) {
+        ASSERT_NO_FATAL_FAILURE(test.step(step));
+        for (std::uint32_t r = 0; r < test.rank_count(); ++r) ASSERT_EQ(test.dense_update(r), expected[step]);
+      }
+      const FaultCounts counts = test.fault_counts();
+      for (std::size_t k = 0; k < transport::fault_kind_count; ++k) fired.fired[k] += counts.fired[k];
+    }
+    EXPECT_GT(fired[FaultKind::delay], 0u);
+    EXPECT_GT(fired[FaultKind::duplicate], 0u);
+    EXPECT_GT(fired[FaultKind::stall], 0u);
   }
-  EXPECT_GT(fired[FaultKind::delay], 0u);
-  EXPECT_GT(fired[FaultKind::duplicate], 0u);
-  EXPECT_GT(fired[FaultKind::stall], 0u);
 }
 
 // Goal: a lost message never hangs a rank: each ends done, or its wait ends with DEADLINE, and the rank that the
 // message was for names its sender. Method: one message of one step is dropped, over seeds.
 TEST_P(Faults, OfALostMessageEndInADeadlineThatNamesTheSender) {
-  std::uint64_t dropped = 0;
-  for (std::uint64_t seed = 1; dropped < 4; ++seed) {
-    ASSERT_LT(seed, 200u) << "only " << dropped << " messages were there to drop";
-    SCOPED_TRACE(text("seed ", seed));
-    Random random(seed);
-    const Rank sender{static_cast<std::uint32_t>(random.below(GetParam().rank_count))};
-    FaultOptions options{.seed = seed};
-    options.events = {{.kind = FaultKind::drop, .rank = sender, .message = random.below(4)}};
-    TestCluster test(GetParam(), options);
-    test.compress_all(0);
-    test.reduce_all();
-    const auto outcomes = test.run();
-    const bool hit = test.fault_counts()[FaultKind::drop] > 0;
-    dropped += hit ? 1u : 0u;
-    bool named = false;
-    for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
-      if (outcomes[r].code == Code::done) continue;
-      ASSERT_TRUE(hit);
-      ASSERT_EQ(outcomes[r].code, Code::pending) << outcomes[r].error.message;
-      const Error error = deadline_of(test, r);
-      ASSERT_EQ(error.code, Code::deadline);
-      EXPECT_THAT(error.message, HasSubstr(text("rank ", r, " waits for rank ")));
-      named |= error.message.find(text("waits for rank ", sender.value, ",")) != std::string::npos;
+  for (const ClusterCase& c : GetParam().cases()) {
+    SCOPED_TRACE(testing::case_name(c));
+    std::uint64_t dropped = 0;
+    for (std::uint64_t seed = 1; dropped < 4; ++seed) {
+      ASSERT_LT(seed, 200u) << "only " << dropped << " messages were there to drop";
+      SCOPED_TRACE(text("seed ", seed));
+      Random random(seed);
+      const Rank sender{static_cast<std::uint32_t>(random.below(c.rank_count))};
+      FaultOptions options{.seed = seed};
+      options.events = {{.kind = FaultKind::drop, .rank = sender, .message = random.below(4)}};
+      TestCluster test(c, options);
+      test.compress_all(0);
+      test.reduce_all();
+      const auto outcomes = test.run();
+      const bool hit = test.fault_counts()[FaultKind::drop] > 0;
+      dropped += hit ? 1u : 0u;
+      bool named = false;
+      for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
+        if (outcomes[r].code == Code::done) continue;
+        ASSERT_TRUE(hit);
+        ASSERT_EQ(outcomes[r].code, Code::pending) << outcomes[r].error.message;
+        const Error error = deadline_of(test, r);
+        ASSERT_EQ(error.code, Code::deadline);
+        EXPECT_THAT(error.message, HasSubstr(text("rank ", r, " waits for rank ")));
+        named |= error.message.find(text("waits for rank ", sender.value, ",")) != std::string::npos;
+      }
+      EXPECT_EQ(named, hit);
     }
-    EXPECT_EQ(named, hit);
   }
 }
 
 // Goal: a rank that is killed at any message is named by PEER_LOST on every survivor that is not done. Method: over
 // seeds, any rank at any of its first messages.
 TEST_P(Faults, ThatKillARankAreNamedOnEverySurvivor) {
-  std::uint64_t killed = 0;
-  for (std::uint64_t seed = 1; killed < 4; ++seed) {
-    ASSERT_LT(seed, 200u) << "only " << killed << " ranks got to the message of their death";
-    SCOPED_TRACE(text("seed ", seed));
-    Random random(seed);
-    const Rank victim{static_cast<std::uint32_t>(random.below(GetParam().rank_count))};
-    FaultOptions options{.seed = seed};
-    options.events = {{.kind = FaultKind::kill, .rank = victim, .message = random.below(4)}};
-    TestCluster test(GetParam(), options);
-    test.compress_all(0);
-    test.reduce_all();
-    std::vector<TestCluster::Outcome> outcomes = test.run();
-    if (!test.cluster->faults(victim).is_dead()) continue;
-    ++killed;
-    for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
-      if (Rank{r} == victim) continue;
-      if (outcomes[r].code == Code::done) continue;
-      ASSERT_EQ(outcomes[r].code, Code::peer_lost) << "rank " << r << ": " << outcomes[r].error.message;
-      ASSERT_EQ(outcomes[r].error.rank, victim);
+  for (const ClusterCase& c : GetParam().cases()) {
+    SCOPED_TRACE(testing::case_name(c));
+    std::uint64_t killed = 0;
+    for (std::uint64_t seed = 1; killed < 4; ++seed) {
+      ASSERT_LT(seed, 200u) << "only " << killed << " ranks got to the message of their death";
+      SCOPED_TRACE(text("seed ", seed));
+      Random random(seed);
+      const Rank victim{static_cast<std::uint32_t>(random.below(c.rank_count))};
+      FaultOptions options{.seed = seed};
+      options.events = {{.kind = FaultKind::kill, .rank = victim, .message = random.below(4)}};
+      TestCluster test(c, options);
+      test.compress_all(0);
+      test.reduce_all();
+      std::vector<TestCluster::Outcome> outcomes = test.run();
+      if (!test.cluster->faults(victim).is_dead()) continue;
+      ++killed;
+      for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
+        if (Rank{r} == victim) continue;
+        if (outcomes[r].code == Code::done) continue;
+        ASSERT_EQ(outcomes[r].code, Code::peer_lost) << "rank " << r << ": " << outcomes[r].error.message;
+        ASSERT_EQ(outcomes[r].error.rank, victim);
+      }
     }
   }
 }
@@ -128,60 +137,66 @@ TEST_P(Faults, ThatKillARankAreNamedOnEverySurvivor) {
 // Goal: a link that is cut ends in DEADLINE for those who wait over it, and in nothing where nobody does. Method:
 // over seeds, one link for ever or for a while, at a moment of the step.
 TEST_P(Faults, ThatCutALinkEndInADeadlineOrInNothing) {
-  const std::uint32_t p = GetParam().rank_count;
-  std::uint64_t lost = 0;
-  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
-    SCOPED_TRACE(text("seed ", seed));
-    Random random(seed);
-    const Rank one{static_cast<std::uint32_t>(random.below(p))};
-    const Rank other{static_cast<std::uint32_t>((one.value + 1 + random.below(p - 1)) % p)};
-    FaultOptions options{.seed = seed};
-    options.events = {{.kind = FaultKind::cut,
-                       .rank = one,
-                       .peer = other,
-                       .at_ns = random.below(300'000),
-                       .duration_ns = seed % 2 == 0 ? 50'000u : 0u}};
-    TestCluster test(GetParam(), options);
-    test.compress_all(0);
-    test.reduce_all();
-    const auto outcomes = test.run();
-    const bool hit = test.fault_counts().lost_in_cuts > 0;
-    lost += hit ? 1u : 0u;
-    bool named = false;
-    for (std::uint32_t r = 0; r < p; ++r) {
-      if (outcomes[r].code == Code::done) continue;
-      ASSERT_TRUE(hit);
-      ASSERT_EQ(outcomes[r].code, Code::pending) << outcomes[r].error.message;
-      const Error error = deadline_of(test, r);
-      ASSERT_EQ(error.code, Code::deadline);
-      const Rank far = Rank{r} == one ? other : one;
-      named |= (Rank{r} == one || Rank{r} == other) &&
-               error.message.find(text("waits for rank ", far.value, ",")) != std::string::npos;
+  for (const ClusterCase& c : GetParam().cases()) {
+    SCOPED_TRACE(testing::case_name(c));
+    const std::uint32_t p = c.rank_count;
+    std::uint64_t lost = 0;
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+      SCOPED_TRACE(text("seed ", seed));
+      Random random(seed);
+      const Rank one{static_cast<std::uint32_t>(random.below(p))};
+      const Rank other{static_cast<std::uint32_t>((one.value + 1 + random.below(p - 1)) % p)};
+      FaultOptions options{.seed = seed};
+      options.events = {{.kind = FaultKind::cut,
+                         .rank = one,
+                         .peer = other,
+                         .at_ns = random.below(300'000),
+                         .duration_ns = seed % 2 == 0 ? 50'000u : 0u}};
+      TestCluster test(c, options);
+      test.compress_all(0);
+      test.reduce_all();
+      const auto outcomes = test.run();
+      const bool hit = test.fault_counts().lost_in_cuts > 0;
+      lost += hit ? 1u : 0u;
+      bool named = false;
+      for (std::uint32_t r = 0; r < p; ++r) {
+        if (outcomes[r].code == Code::done) continue;
+        ASSERT_TRUE(hit);
+        ASSERT_EQ(outcomes[r].code, Code::pending) << outcomes[r].error.message;
+        const Error error = deadline_of(test, r);
+        ASSERT_EQ(error.code, Code::deadline);
+        const Rank far = Rank{r} == one ? other : one;
+        named |= (Rank{r} == one || Rank{r} == other) &&
+                 error.message.find(text("waits for rank ", far.value, ",")) != std::string::npos;
+      }
+      EXPECT_EQ(named, hit);
     }
-    EXPECT_EQ(named, hit);
-  }
-  if (p == 2) {
-    EXPECT_GT(lost, 0u);
+    if (p == 2) {
+      EXPECT_GT(lost, 0u);
+    }
   }
 }
 
 // Goal: a deadline does not end an operation: what was late ends it well. Method: a rank stalls for a second; the
 // others' waits end with DEADLINE; when it goes on, all are done with the bits of a run without faults.
 TEST_P(Faults, OfAStalledRankLeaveTheOperationWhole) {
-  TestCluster plain(GetParam());
-  ASSERT_NO_FATAL_FAILURE(plain.step(0));
-  const std::uint32_t late = GetParam().rank_count - 1;
-  FaultOptions options;
-  options.events = {{.kind = FaultKind::stall, .rank = Rank{late}, .message = 0, .duration_ns = 1'000'000'000}};
-  TestCluster test(GetParam(), options);
-  test.compress_all(0);
-  test.reduce_all();
-  test.cluster->run_to(500'000'000);
-  std::uint32_t waiting = 0;
-  for (std::uint32_t r = 0; r < late; ++r) waiting += deadline_of(test, r).code == Code::deadline ? 1u : 0u;
-  EXPECT_GT(waiting, 0u);
-  for (const auto& outcome : test.run()) ASSERT_EQ(outcome.code, Code::done) << outcome.error.message;
-  for (std::uint32_t r = 0; r <= late; ++r) ASSERT_EQ(test.dense_update(r), plain.dense_update(0));
+  for (const ClusterCase& c : GetParam().cases()) {
+    SCOPED_TRACE(testing::case_name(c));
+    TestCluster plain(c);
+    ASSERT_NO_FATAL_FAILURE(plain.step(0));
+    const std::uint32_t late = c.rank_count - 1;
+    FaultOptions options;
+    options.events = {{.kind = FaultKind::stall, .rank = Rank{late}, .message = 0, .duration_ns = 1'000'000'000}};
+    TestCluster test(c, options);
+    test.compress_all(0);
+    test.reduce_all();
+    test.cluster->run_to(500'000'000);
+    std::uint32_t waiting = 0;
+    for (std::uint32_t r = 0; r < late; ++r) waiting += deadline_of(test, r).code == Code::deadline ? 1u : 0u;
+    EXPECT_GT(waiting, 0u);
+    for (const auto& outcome : test.run()) ASSERT_EQ(outcome.code, Code::done) << outcome.error.message;
+    for (std::uint32_t r = 0; r <= late; ++r) ASSERT_EQ(test.dense_update(r), plain.dense_update(0));
+  }
 }
 
 }  // namespace
