@@ -30,13 +30,12 @@ using Owned = std::unique_ptr<Object, Close>;
 // Asks for what the transport asks for, so that what is left between the two is the transport's own work.
 class BareLibfabricLink final : public Link {
  public:
-  Status set_up(const std::string& provider, const Exchange& exchange, std::size_t bytes_max) {
+  Status set_up(const std::string& provider, const Exchange& exchange, const LinkMemory& memory) {
     GOSSAMER_TRY(choose(provider));
     GOSSAMER_TRY(open());
-    out_.assign(bytes_max, std::byte{1});
-    in_.assign(bytes_max, std::byte{1});
-    GOSSAMER_TRY(register_memory(out_, FI_SEND, out_memory_));
-    GOSSAMER_TRY(register_memory(in_, FI_RECV, in_memory_));
+    memory_ = memory;
+    GOSSAMER_TRY(register_memory(memory.out, FI_SEND, out_registered_));
+    GOSSAMER_TRY(register_memory(memory.in, FI_RECV, in_registered_));
     Blob mine(256);
     std::size_t bytes = mine.size();
     if (const int result = fi_getname(&endpoint_->fid, mine.data(), &bytes); result != 0) {
@@ -137,7 +136,7 @@ class BareLibfabricLink final : public Link {
     return result == 0 ? Status() : libfabric_error("enable the endpoint", result);
   }
 
-  Status register_memory(Blob& memory, std::uint64_t access, Owned<fid_mr>& registered) {
+  Status register_memory(std::span<std::byte> memory, std::uint64_t access, Owned<fid_mr>& registered) {
     if ((info_->domain_attr->mr_mode & FI_MR_LOCAL) == 0) return {};
     fid_mr* made = nullptr;
     const int result =
@@ -153,13 +152,15 @@ class BareLibfabricLink final : public Link {
 
   Status send(std::size_t bytes, std::uint64_t tag) {
     return start("send", [&] {
-      return fi_tsend(endpoint_.get(), out_.data(), bytes, descriptor(out_memory_), peer_, tag, next_context());
+      return fi_tsend(endpoint_.get(), memory_.out.data(), bytes, descriptor(out_registered_), peer_, tag,
+                      next_context());
     });
   }
 
   Status receive(std::size_t bytes, std::uint64_t tag) {
     return start("receive", [&] {
-      return fi_trecv(endpoint_.get(), in_.data(), bytes, descriptor(in_memory_), peer_, tag, 0, next_context());
+      return fi_trecv(endpoint_.get(), memory_.in.data(), bytes, descriptor(in_registered_), peer_, tag, 0,
+                      next_context());
     });
   }
 
@@ -204,10 +205,9 @@ class BareLibfabricLink final : public Link {
   Owned<fid_domain> domain_;
   Owned<fid_av> peers_;
   Owned<fid_cq> queue_;
-  Blob out_;
-  Blob in_;
-  Owned<fid_mr> out_memory_;
-  Owned<fid_mr> in_memory_;
+  LinkMemory memory_;
+  Owned<fid_mr> out_registered_;
+  Owned<fid_mr> in_registered_;
   std::array<fi_context2, 64> contexts_{};
   Owned<fid_ep> endpoint_;
   fi_addr_t peer_ = FI_ADDR_UNSPEC;
@@ -221,9 +221,9 @@ class BareLibfabricLink final : public Link {
 bool built_with_libfabric() { return true; }
 
 Result<std::unique_ptr<Link>> make_bare_libfabric_link(const std::string& provider, const Exchange& exchange,
-                                                       std::size_t bytes_max) {
+                                                       const LinkMemory& memory) {
   auto link = std::make_unique<BareLibfabricLink>();
-  GOSSAMER_TRY(link->set_up(provider, exchange, bytes_max));
+  GOSSAMER_TRY(link->set_up(provider, exchange, memory));
   return std::unique_ptr<Link>(std::move(link));
 }
 

@@ -10,6 +10,7 @@ namespace gossamer::tools {
 
 // `unavailable` in a build without libfabric.
 [[nodiscard]] Result<std::unique_ptr<Link>> make_bare_libfabric_link(const std::string& provider,
-                                                                     const Exchange& exchange, std::size_t bytes_max);
+                                                                     const Exchange& exchange,
+                                                                     const LinkMemory& memory);
 
 }  // namespace gossamer::tools

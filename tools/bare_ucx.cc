@@ -27,7 +27,7 @@ class BareUcxLink final : public Link {
     if (context_ != nullptr) ucp_cleanup(context_);
   }
 
-  Status set_up(const Exchange& exchange, std::size_t bytes_max) {
+  Status set_up(const Exchange& exchange, const LinkMemory& memory) {
     // The endpoint keeps its shared-memory lanes beside error handling only with this.
     ::setenv("UCX_MM_ERROR_HANDLING", "y", 0);
     ucp_config_t* config = nullptr;
@@ -58,8 +58,7 @@ class BareUcxLink final : public Link {
     peer.err_mode = UCP_ERR_HANDLING_MODE_PEER;
     status = ucp_ep_create(worker_, &peer, &endpoint_);
     if (status != UCS_OK) return ucx_error("connect", status);
-    out_.assign(bytes_max, std::byte{1});
-    in_.assign(bytes_max, std::byte{1});
+    memory_ = memory;
     return {};
   }
 
@@ -91,12 +90,12 @@ class BareUcxLink final : public Link {
  private:
   void* send(std::size_t bytes, ucp_tag_t tag) {
     const ucp_request_param_t parameters{};
-    return ucp_tag_send_nbx(endpoint_, out_.data(), bytes, tag, &parameters);
+    return ucp_tag_send_nbx(endpoint_, memory_.out.data(), bytes, tag, &parameters);
   }
 
   void* receive(std::size_t bytes, ucp_tag_t tag) {
     const ucp_request_param_t parameters{};
-    return ucp_tag_recv_nbx(worker_, in_.data(), bytes, tag, ~ucp_tag_t{0}, &parameters);
+    return ucp_tag_recv_nbx(worker_, memory_.in.data(), bytes, tag, ~ucp_tag_t{0}, &parameters);
   }
 
   Status wait(void* request) {
@@ -115,15 +114,14 @@ class BareUcxLink final : public Link {
   ucp_context_h context_ = nullptr;
   ucp_worker_h worker_ = nullptr;
   ucp_ep_h endpoint_ = nullptr;
-  Blob out_;
-  Blob in_;
+  LinkMemory memory_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Link>> make_bare_ucx_link(const Exchange& exchange, std::size_t bytes_max) {
+Result<std::unique_ptr<Link>> make_bare_ucx_link(const Exchange& exchange, const LinkMemory& memory) {
   auto link = std::make_unique<BareUcxLink>();
-  GOSSAMER_TRY(link->set_up(exchange, bytes_max));
+  GOSSAMER_TRY(link->set_up(exchange, memory));
   return std::unique_ptr<Link>(std::move(link));
 }
 

@@ -6,6 +6,6 @@
 namespace gossamer::tools {
 
 // The way is UCX_TLS of the environment, as for the transport.
-[[nodiscard]] Result<std::unique_ptr<Link>> make_bare_ucx_link(const Exchange& exchange, std::size_t bytes_max);
+[[nodiscard]] Result<std::unique_ptr<Link>> make_bare_ucx_link(const Exchange& exchange, const LinkMemory& memory);
 
 }  // namespace gossamer::tools

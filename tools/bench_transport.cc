@@ -35,19 +35,19 @@ Result<std::unique_ptr<transport::Transport>> make_ucx() {
 }
 
 Call messages(const TransportMaker& make) {
-  return {"send", [make](const Exchange& exchange, std::size_t bytes_max) {
-            return make_message_link(make, exchange, bytes_max);
+  return {"send", [make](const Exchange& exchange, const LinkMemory& memory) {
+            return make_message_link(make, exchange, memory);
           }};
 }
 
 Call puts(const TransportMaker& make) {
   return {"put",
-          [make](const Exchange& exchange, std::size_t bytes_max) { return make_put_link(make, exchange, bytes_max); }};
+          [make](const Exchange& exchange, const LinkMemory& memory) { return make_put_link(make, exchange, memory); }};
 }
 
 Call mapped(const TransportMaker& make) {
-  return {"mapped", [make](const Exchange& exchange, std::size_t bytes_max) {
-            return make_mapped_link(make, exchange, bytes_max);
+  return {"mapped", [make](const Exchange& exchange, const LinkMemory& memory) {
+            return make_mapped_link(make, exchange, memory);
           }};
 }
 
@@ -55,8 +55,8 @@ Way libfabric_way(const std::string& name, const std::string& provider) {
   const TransportMaker make = [provider] {
     return transport::make_libfabric_transport({.job = text("bench-", ::getpid()), .provider = provider});
   };
-  const LinkMaker bare = [provider](const Exchange& exchange, std::size_t bytes_max) {
-    return make_bare_libfabric_link(provider, exchange, bytes_max);
+  const LinkMaker bare = [provider](const Exchange& exchange, const LinkMemory& memory) {
+    return make_bare_libfabric_link(provider, exchange, memory);
   };
   return {name, "", {messages(make), puts(make)}, "libfabric", bare};
 }
@@ -94,16 +94,25 @@ class ScopedTransports {
   std::optional<std::string> before_;
 };
 
+// The two blocks of a process that its links share.
+struct Blocks {
+  explicit Blocks(std::size_t bytes) : out(bytes, std::byte{1}), in(bytes, std::byte{1}) {}
+  [[nodiscard]] LinkMemory memory() { return {out, in}; }
+  Blob out;
+  Blob in;
+};
+
 // All links of a way: ours in their order, the bare one last. Both processes make them in the same order.
-Result<std::vector<std::unique_ptr<Link>>> make_links(const Way& way, const Exchange& exchange, std::size_t bytes_max) {
+Result<std::vector<std::unique_ptr<Link>>> make_links(const Way& way, const Exchange& exchange,
+                                                      const LinkMemory& memory) {
   const ScopedTransports transports(way.ucx_transports);
   std::vector<std::unique_ptr<Link>> links;
   for (const Call& call : way.ours) {
-    auto link = call.make(exchange, bytes_max);
+    auto link = call.make(exchange, memory);
     if (!link.ok()) return std::move(link).error();
     links.push_back(std::move(*link));
   }
-  auto bare = way.bare(exchange, bytes_max);
+  auto bare = way.bare(exchange, memory);
   if (!bare.ok()) return std::move(bare).error();
   links.push_back(std::move(*bare));
   return links;
@@ -123,9 +132,10 @@ Status take_part(Link& link, const Turn& turn, bool leads) {
 
 // The second process, until the first closes the socket.
 Status follow(PairSocket& socket, const TransportBenchConfig& config, std::size_t bytes_max) {
+  Blocks blocks(bytes_max);
   for (const Way& way : all_ways()) {
     if (std::find(config.ways.begin(), config.ways.end(), way.name) == config.ways.end()) continue;
-    auto links = make_links(way, socket.exchange(), bytes_max);
+    auto links = make_links(way, socket.exchange(), blocks.memory());
     if (!links.ok()) return std::move(links).error();
     for (;;) {
       Turn turn;
@@ -147,10 +157,11 @@ Quartiles quartiles(const std::vector<double>& samples) {
 
 class Leader {
  public:
-  Leader(PairSocket& socket, const TransportBenchConfig& config) : socket_(socket), config_(config) {}
+  Leader(PairSocket& socket, const TransportBenchConfig& config, std::size_t bytes_max)
+      : socket_(socket), config_(config), blocks_(bytes_max) {}
 
-  Status measure(const Way& way, std::size_t bytes_max) {
-    auto links = make_links(way, socket_.exchange(), bytes_max);
+  Status measure(const Way& way) {
+    auto links = make_links(way, socket_.exchange(), blocks_.memory());
     if (!links.ok()) return std::move(links).error();
     links_ = std::move(*links);
     for (const std::uint64_t bytes : config_.bytes) {
@@ -252,6 +263,7 @@ class Leader {
 
   PairSocket& socket_;
   const TransportBenchConfig& config_;
+  Blocks blocks_;
   std::vector<std::unique_ptr<Link>> links_;
   nlohmann::json rows_ = nlohmann::json::array();
   ProgressLine progress_{true};
@@ -281,10 +293,10 @@ Result<nlohmann::json> bench_transport(const TransportBenchConfig& chosen) {
   const std::size_t bytes_max = *std::max_element(config.bytes.begin(), config.bytes.end());
   auto pair = ProcessPair::start([&](PairSocket& socket) { return follow(socket, config, bytes_max); });
   if (!pair.ok()) return std::move(pair).error();
-  Leader leader((*pair)->socket(), config);
+  Leader leader((*pair)->socket(), config, bytes_max);
   for (const Way& way : all_ways()) {
     if (std::find(config.ways.begin(), config.ways.end(), way.name) == config.ways.end()) continue;
-    if (const Status measured = leader.measure(way, bytes_max); !measured.ok()) {
+    if (const Status measured = leader.measure(way); !measured.ok()) {
       return Error{measured.error().code, text(way.name, ": ", measured.error().message)};
     }
   }

@@ -19,7 +19,7 @@ using transport::Transport;
 constexpr std::size_t flag_bytes = 64;
 constexpr std::uint64_t view_deadline_ns = 2'000'000'000;
 
-// A transport in a view of two, and a block of its memory for each direction.
+// A transport in a view of two, and a block of memory for each direction.
 class TransportLink : public Link {
  public:
   ~TransportLink() override {
@@ -29,7 +29,7 @@ class TransportLink : public Link {
     transport_->release_memory(in_);
   }
 
-  Status set_up(const TransportMaker& make, const Exchange& exchange, std::size_t bytes_max) {
+  Status set_up(const TransportMaker& make, const Exchange& exchange, const LinkMemory& memory) {
     auto made = make();
     if (!made.ok()) return std::move(made).error();
     transport_ = std::move(*made);
@@ -43,16 +43,20 @@ class TransportLink : public Link {
     transport::View view{Epoch{1}, self_, {mine, *theirs}};
     if (!first) std::swap(view.addresses[0], view.addresses[1]);
     GOSSAMER_TRY(transport_->open_view(view));
-    for (Region* const region : {&out_, &in_}) {
-      auto memory = transport_->allocate_memory(flag_bytes + bytes_max);
-      if (!memory.ok()) return std::move(memory).error();
-      *region = *memory;
-      std::memset(region->base, 1, region->bytes);  // its pages are there
+    for (const auto& [region, shared] : {std::pair(&out_, memory.out), std::pair(&in_, memory.in)}) {
+      auto made_region = make_region(shared);
+      if (!made_region.ok()) return std::move(made_region).error();
+      *region = *made_region;
     }
     return prepare(exchange);
   }
 
  protected:
+  virtual Result<Region> make_region(std::span<std::byte> shared) {
+    auto region = transport_->allocate_memory(flag_bytes + shared.size());
+    if (region.ok()) std::memset(region->base, 1, region->bytes);  // its pages are there
+    return region;
+  }
   virtual Status prepare(const Exchange&) { return {}; }
 
   // Polls until that many completions more have come.
@@ -115,6 +119,11 @@ class MessageLink final : public TransportLink {
     GOSSAMER_TRY(leads ? transport_->start_receive(peer_, Tag{2}, Slice{in_, 0, 1}, 2)
                        : transport_->start_send(peer_, Tag{2}, Slice{out_, 0, 1}, 2));
     return poll_for(1);
+  }
+
+ private:
+  Result<Region> make_region(std::span<std::byte> shared) override {
+    return transport_->register_memory(shared.data(), shared.size(), MemoryKind::host);
   }
 };
 
@@ -202,27 +211,28 @@ class MappedLink final : public TransportLink {
 };
 
 template <typename Kind>
-Result<std::unique_ptr<Link>> make_link(const TransportMaker& make, const Exchange& exchange, std::size_t bytes_max) {
+Result<std::unique_ptr<Link>> make_link(const TransportMaker& make, const Exchange& exchange,
+                                        const LinkMemory& memory) {
   auto link = std::make_unique<Kind>();
-  GOSSAMER_TRY(link->set_up(make, exchange, bytes_max));
+  GOSSAMER_TRY(link->set_up(make, exchange, memory));
   return std::unique_ptr<Link>(std::move(link));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Link>> make_message_link(const TransportMaker& make, const Exchange& exchange,
-                                                std::size_t bytes_max) {
-  return make_link<MessageLink>(make, exchange, bytes_max);
+                                                const LinkMemory& memory) {
+  return make_link<MessageLink>(make, exchange, memory);
 }
 
 Result<std::unique_ptr<Link>> make_put_link(const TransportMaker& make, const Exchange& exchange,
-                                            std::size_t bytes_max) {
-  return make_link<PutLink>(make, exchange, bytes_max);
+                                            const LinkMemory& memory) {
+  return make_link<PutLink>(make, exchange, memory);
 }
 
 Result<std::unique_ptr<Link>> make_mapped_link(const TransportMaker& make, const Exchange& exchange,
-                                               std::size_t bytes_max) {
-  return make_link<MappedLink>(make, exchange, bytes_max);
+                                               const LinkMemory& memory) {
+  return make_link<MappedLink>(make, exchange, memory);
 }
 
 }  // namespace gossamer::tools

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,14 @@ class Link {
   virtual Status stream(std::size_t bytes, std::size_t count, bool leads) = 0;
 };
 
-// For messages of up to `bytes_max`.
-using LinkMaker = std::function<Result<std::unique_ptr<Link>>(const Exchange&, std::size_t bytes_max)>;
+// The blocks that messages are sent from and received into, equally long; they outlive the link. Links that are
+// compared share them: the same copy between pages in other places of memory takes up to a fifth more or less.
+struct LinkMemory {
+  std::span<std::byte> out;
+  std::span<std::byte> in;
+};
+
+using LinkMaker = std::function<Result<std::unique_ptr<Link>>(const Exchange&, const LinkMemory&)>;
 
 // For loops that wait: false once they have waited too long. Looks at the clock every few thousand calls.
 class Patience {

@@ -5,7 +5,7 @@ namespace gossamer::tools {
 bool built_with_libfabric() { return false; }
 
 Result<std::unique_ptr<Link>> make_bare_libfabric_link(const std::string& /*provider*/, const Exchange& /*exchange*/,
-                                                       std::size_t /*bytes_max*/) {
+                                                       const LinkMemory& /*memory*/) {
   return Error{Code::unavailable, "this build has no libfabric"};
 }
 
