@@ -210,7 +210,7 @@ Status LibfabricTransport::close_view(std::uint64_t deadline_ns) {
     return false;
   };
   do {
-    while (read_queue()) {
+    while (read_queue() > 0) {
     }
   } while (sends_wait() && clock_.now_ns() < end_ns);
 

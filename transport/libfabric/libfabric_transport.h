@@ -81,8 +81,8 @@ class LibfabricTransport final : public Transport {
   void complete(Operation& operation, Code code, std::size_t bytes);
   void finish(Operation& operation, std::size_t bytes);
 
-  // Takes what the completion queue holds, at most as many as one poll gives out; false when it holds nothing.
-  bool read_queue();
+  // Takes up to a batch of what the completion queue holds, and says how much it took.
+  std::size_t read_queue();
   void read_error();
   // Posts delayed starts again. True when the queue is empty.
   bool repost(Delayed& delayed);
