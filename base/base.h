@@ -7,6 +7,7 @@
 #include "base/function_ref.h"
 #include "base/log.h"
 #include "base/memory_kind.h"
+#include "base/prefetch.h"
 #include "base/random.h"
 #include "base/rank.h"
 #include "base/result.h"

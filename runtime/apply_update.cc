@@ -2,6 +2,18 @@
 
 namespace gossamer::runtime {
 
+namespace {
+
+void add_scattered(std::span<const std::uint32_t> indices, std::span<const float> values, std::uint64_t begin,
+                   float scale, float* weights) {
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    prefetch_ahead(weights, indices, i, begin);
+    weights[indices[i] - begin] += scale * values[i];
+  }
+}
+
+}  // namespace
+
 void apply_update(const Layout& layout, std::span<const std::uint32_t> indices, std::span<const float> values,
                   float* const* weights, float scale) {
   if (indices.empty()) {
@@ -11,17 +23,15 @@ void apply_update(const Layout& layout, std::span<const std::uint32_t> indices, 
     }
     return;
   }
-  // Indices ascend within the compressed tensors, then within the exact ones: the tensor changes seldom.
+  // Indices ascend within the compressed tensors, then within the exact ones: long runs within one tensor.
   std::size_t t = 0;
-  std::uint64_t begin = layout.outer_offset(0);
-  std::uint64_t end = begin + layout.tensor(0).count;
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    while (indices[i] < begin || indices[i] >= end) {
-      t = (t + 1) % layout.tensor_count();
-      begin = layout.outer_offset(t);
-      end = begin + layout.tensor(t).count;
-    }
-    weights[t][indices[i] - begin] += scale * values[i];
+  for (std::size_t i = 0; i < indices.size();) {
+    const std::uint64_t begin = layout.outer_offset(t);
+    const std::uint64_t end = begin + layout.tensor(t).count;
+    const std::size_t first = i;
+    while (i < indices.size() && indices[i] >= begin && indices[i] < end) ++i;
+    add_scattered(indices.subspan(first, i - first), values.subspan(first, i - first), begin, scale, weights[t]);
+    t = (t + 1) % layout.tensor_count();
   }
 }
 

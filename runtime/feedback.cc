@@ -105,7 +105,10 @@ void Feedback::commit(std::span<const std::uint32_t> sent, const SentRounding& r
     if (rounding.scale == 0.0f) return 0.0f;
     return value - std::clamp(std::nearbyint(value * rounding.scale), -limit, limit) * step;
   };
-  for (const std::uint32_t i : sent) {
+  for (std::size_t k = 0; k < sent.size(); ++k) {
+    prefetch_ahead(u.data(), sent, k);
+    prefetch_ahead(v.data(), sent, k);
+    const std::uint32_t i = sent[k];
     u[i] = 0.0f;
     v[i] = left_of(v[i]);
   }

@@ -31,7 +31,10 @@ void add(std::span<float> into, std::span<const float> from) {
 
 void gather(std::span<const float> values, std::span<const std::uint32_t> indices, std::span<float> out) {
   GOSSAMER_CHECK(indices.size() == out.size(), "gather: not one place for each index");
-  for (std::size_t i = 0; i < indices.size(); ++i) out[i] = values[indices[i]];
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    prefetch_ahead(values.data(), indices, i);
+    out[i] = values[indices[i]];
+  }
 }
 
 void quantise(std::span<const float> values, float scale, std::int32_t level_max, CellType type,

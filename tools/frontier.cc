@@ -38,8 +38,7 @@ double model_words(const TrainConfig& config, const std::string& algorithm, doub
   }
   if (algorithm == "shared-top-k") return k * (1 + index_words / 2) + exact;
   if (algorithm == "top-k") return k * (1 + index_words) * config.ranks / 2.0 + exact;
-  return static_cast<double>(dimension.sparse + dimension.exact) *
-         words_of(values_of(config, algorithm), config.ranks);
+  return static_cast<double>(dimension.sparse + dimension.exact) * words_of(values_of(config, algorithm), config.ranks);
 }
 
 Result<double> density_for_factor(const TrainConfig& config, const std::string& algorithm, double factor) {

@@ -9,8 +9,8 @@
 //  - No provider ends a send to a dead peer by itself, nor a receive that was matched: fail_peer does. The memory of
 //    a receive that was half done must not be used again while that peer may still live.
 //  - Over shm every start takes the lock of the peer's queue, which is in shared memory, and so does the peer while it
-//    polls. A process that is killed while it holds it leaves whoever starts to it next in that lock for ever (libfabric
-//    1.17): no deadline holds there. Where ranks may be killed use tcp, or UCX for shared memory.
+//    polls. A process that is killed while it holds it leaves whoever starts to it next in that lock for ever
+//    (libfabric 1.17): no deadline holds there. Where ranks may be killed use tcp, or UCX for shared memory.
 //  - Memory registered for a peer's puts is registered anew for each view.
 #pragma once
 
