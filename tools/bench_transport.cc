@@ -1,9 +1,8 @@
 #include "tools/bench_transport.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <optional>
 
@@ -30,9 +29,42 @@ struct Way {
   LinkMaker bare;
 };
 
-Result<std::unique_ptr<transport::Transport>> make_ucx() {
-  return transport::make_ucx_transport({text("bench-", ::getpid())});
-}
+constexpr const char* job = "bench";
+
+// What a process left in shared memory that was killed: before, for an earlier bench, and after, for the second
+// process, which is killed where the first fails.
+class SweptMemory {
+ public:
+  SweptMemory() { transport::sweep_shared_memory(job); }
+  ~SweptMemory() { transport::sweep_shared_memory(job); }
+  SweptMemory(const SweptMemory&) = delete;
+  SweptMemory& operator=(const SweptMemory&) = delete;
+};
+
+// While it lives, a signal that asks for the end is remembered; both processes then end in order, and this one by that
+// signal at last. Libraries underneath have handlers of their own, which exit at once.
+class PatientEnd {
+ public:
+  PatientEnd() {
+    struct sigaction remember = {};
+    remember.sa_handler = [](int signal) { asked_ = signal; };
+    remember.sa_flags = SA_RESTART;
+    for (const int each : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(each, &remember, nullptr);
+  }
+  ~PatientEnd() {
+    for (const int each : {SIGINT, SIGTERM, SIGHUP}) ::signal(each, SIG_DFL);
+    if (asked_ != 0) ::raise(asked_);
+  }
+  PatientEnd(const PatientEnd&) = delete;
+  PatientEnd& operator=(const PatientEnd&) = delete;
+
+  [[nodiscard]] static bool is_asked() { return asked_ != 0; }
+
+ private:
+  static inline volatile std::sig_atomic_t asked_ = 0;
+};
+
+Result<std::unique_ptr<transport::Transport>> make_ucx() { return transport::make_ucx_transport({job}); }
 
 Call messages(const TransportMaker& make) {
   return {"send", [make](const Exchange& exchange, const LinkMemory& memory) {
@@ -53,7 +85,7 @@ Call mapped(const TransportMaker& make) {
 
 Way libfabric_way(const std::string& name, const std::string& provider) {
   const TransportMaker make = [provider] {
-    return transport::make_libfabric_transport({.job = text("bench-", ::getpid()), .provider = provider});
+    return transport::make_libfabric_transport({.job = job, .provider = provider});
   };
   const LinkMaker bare = [provider](const Exchange& exchange, const LinkMemory& memory) {
     return make_bare_libfabric_link(provider, exchange, memory);
@@ -139,8 +171,8 @@ Status follow(PairSocket& socket, const TransportBenchConfig& config, std::size_
     if (!links.ok()) return std::move(links).error();
     for (;;) {
       Turn turn;
-      if (!socket.read(&turn, sizeof turn)) return Error{Code::unavailable, "the first process has ended"};
-      if (turn.count == 0) break;  // the way is done
+      if (!socket.read(&turn, sizeof turn)) return {};  // the first process has given up, and says why
+      if (turn.count == 0) break;                       // the way is done
       GOSSAMER_TRY(take_part(*(*links)[turn.link], turn, false));
     }
   }
@@ -208,6 +240,7 @@ class Leader {
       counts[i] = *count;
     }
     for (std::uint32_t round = 0; round < config_.rounds; ++round) {
+      if (PatientEnd::is_asked()) return Error{Code::cancelled, "interrupted"};
       for (std::size_t k = 0; k < 2; ++k) {
         const std::size_t i = round % 2 == 0 ? k : 1 - k;
         const auto took = seconds({which[i], bytes, counts[i], streams ? 1u : 0u});
@@ -291,6 +324,8 @@ Result<nlohmann::json> bench_transport(const TransportBenchConfig& chosen) {
   TransportBenchConfig config = chosen;
   if (config.ways.empty()) config.ways = transport_bench_ways();
   const std::size_t bytes_max = *std::max_element(config.bytes.begin(), config.bytes.end());
+  const PatientEnd end;
+  const SweptMemory swept;
   auto pair = ProcessPair::start([&](PairSocket& socket) { return follow(socket, config, bytes_max); });
   if (!pair.ok()) return std::move(pair).error();
   Leader leader((*pair)->socket(), config, bytes_max);

@@ -1,8 +1,10 @@
 #include "tools/process_pair.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@ namespace gossamer::tools {
 namespace {
 
 constexpr std::uint64_t blob_bytes_max = std::uint64_t{1} << 20;
+constexpr int ending_limit_ms = 2'000;
 
 Error gone_error() { return {Code::unavailable, "the other process has ended; its stderr says why"}; }
 
@@ -44,6 +47,8 @@ bool PairSocket::write(const void* data, std::size_t bytes) {
   }
   return true;
 }
+
+void PairSocket::end() { ::shutdown(descriptor_.value(), SHUT_RDWR); }
 
 Exchange PairSocket::exchange() {
   return [this](const Blob& mine) -> Result<Blob> {
@@ -79,7 +84,10 @@ Result<std::unique_ptr<ProcessPair>> ProcessPair::start(const std::function<Stat
 
 ProcessPair::~ProcessPair() {
   if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
+  socket_.end();
+  const UniqueDescriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  pollfd ended{process.value(), POLLIN, 0};
+  if (!process.open() || ::poll(&ended, 1, ending_limit_ms) != 1) ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
 }
 

@@ -17,6 +17,8 @@ class PairSocket {
   // Block. False when the other end is gone.
   [[nodiscard]] bool read(void* data, std::size_t bytes);
   [[nodiscard]] bool write(const void* data, std::size_t bytes);
+  // Nobody reads or writes any more, at either end.
+  void end();
   // Gives and takes a blob; valid while the socket lives.
   [[nodiscard]] Exchange exchange();
 
@@ -29,7 +31,8 @@ class ProcessPair {
   // Forks. `body` runs in the second process, which then ends; its error goes to stderr. Call it before this process
   // has threads or libraries that do not survive a fork.
   [[nodiscard]] static Result<std::unique_ptr<ProcessPair>> start(const std::function<Status(PairSocket&)>& body);
-  ~ProcessPair();  // kills the second process if it still runs
+  // Ends the socket, and kills the second process if it still runs two seconds later.
+  ~ProcessPair();
   ProcessPair(const ProcessPair&) = delete;
   ProcessPair& operator=(const ProcessPair&) = delete;
 

@@ -210,6 +210,29 @@ TEST_F(Command, InterruptEndsTrainingAndLeavesNothing) {
   }
 }
 
+// Goal: Ctrl-C ends a bench of transports, and leaves neither process nor file. Method: SIGINT once the first process
+// has its memory; a bench that would take much longer.
+TEST_F(Command, InterruptEndsABenchAndLeavesNothing) {
+  const pid_t pid = start({"bench", "transport", "--ways=ucx posix", "--bytes=8", "--rounds=1000"});
+  const auto is_there = [&] {
+    for (const auto& file : std::filesystem::directory_iterator("/dev/shm"))
+      if (file.path().string().find(text("gossamer-bench-", pid, "-")) != std::string::npos) return true;
+    return false;
+  };
+  const SteadyClock clock;
+  const std::uint64_t deadline = clock.now_ns() + 60'000'000'000;
+  while (!is_there() && clock.now_ns() < deadline) poll(nullptr, 0, 5);
+  ASSERT_TRUE(is_there());
+  std::string second;
+  std::istringstream(read_file(text("/proc/", pid, "/task/", pid, "/children"))) >> second;
+  EXPECT_FALSE(second.empty());
+  ASSERT_EQ(kill(pid, SIGINT), 0);
+  const Ran ran = finish(pid);
+  EXPECT_EQ(ran.status, 130) << ran.errors;
+  EXPECT_FALSE(std::filesystem::exists("/proc/" + second));
+  EXPECT_FALSE(is_there());
+}
+
 // Goal: wrong command lines end with 2 and say what was expected. Method: one of each kind.
 TEST_F(Command, WrongFlagsEndWithStatus2AndAMessage) {
   const auto expect = [&](const std::vector<std::string>& arguments, const char* words) {
