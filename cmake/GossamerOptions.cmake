@@ -40,7 +40,7 @@ add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off>)
 if(GOSSAMER_SANITIZE)
   add_compile_options(-fsanitize=${GOSSAMER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
   if(GOSSAMER_SANITIZE MATCHES address)
-    # Both end in an error of the address sanitizer where they happen, and to check them before costs a fifth of the
+    # Both end in an error of the address sanitizer where they happen, and to check them before costs a tenth of the
     # compile time.
     add_compile_options(-fno-sanitize=null,object-size)
   endif()

@@ -34,9 +34,6 @@ constexpr std::size_t queued_bytes_max = 1 << 20;
 constexpr std::uint64_t kill_ns = 10'000'000'000;
 constexpr std::uint64_t never = ~std::uint64_t{0};
 
-// By number, since the header of glibc 2.36 declares pidfd_open without extern "C".
-int open_process(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
-
 struct Listener {
   UniqueDescriptor socket;
   std::uint16_t port = 0;
@@ -245,7 +242,7 @@ Status Job::start_peer(std::uint32_t rank, const std::string& path, const Inheri
     return {};
   }
   peer->end.pid = spawned->pid;
-  peer->process = UniqueDescriptor(open_process(spawned->pid));
+  peer->process = open_process(spawned->pid);
   if (!peer->process.open()) {
     const int error = errno;
     ::kill(-spawned->pid, SIGKILL);

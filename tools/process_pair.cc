@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +12,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include "tools/spawn.h"
 
 namespace gossamer::tools {
 namespace {
@@ -85,7 +86,7 @@ Result<std::unique_ptr<ProcessPair>> ProcessPair::start(const std::function<Stat
 ProcessPair::~ProcessPair() {
   if (pid_ <= 0) return;
   socket_.end();
-  const UniqueDescriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  const UniqueDescriptor process = open_process(pid_);
   pollfd ended{process.value(), POLLIN, 0};
   if (!process.open() || ::poll(&ended, 1, ending_limit_ms) != 1) ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,11 @@ Result<Spawned> spawn(const SpawnRequest& request) {
     }
   }
   return out;
+}
+
+// By number, since the header of glibc 2.36 declares pidfd_open without extern "C".
+UniqueDescriptor open_process(pid_t pid) {
+  return UniqueDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
 }  // namespace gossamer::tools

@@ -30,4 +30,7 @@ struct Spawned {
 // out_of_resources.
 [[nodiscard]] Result<Spawned> spawn(const SpawnRequest& request);
 
+// Readable once the process has ended; not open where the kernel refuses.
+[[nodiscard]] UniqueDescriptor open_process(pid_t pid);
+
 }  // namespace gossamer::tools

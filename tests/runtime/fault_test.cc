@@ -43,6 +43,21 @@ Error deadline_of(TestCluster& test, std::uint32_t rank) {
   return waited.ok() ? Error{Code::done, ""} : waited.error();
 }
 
+// One fault of any rank at any of its first messages.
+FaultOptions at_a_message(FaultKind kind, std::uint64_t seed, std::uint32_t rank_count) {
+  Random random(seed);
+  const Rank rank{static_cast<std::uint32_t>(random.below(rank_count))};
+  FaultOptions options{.seed = seed};
+  options.events = {{.kind = kind, .rank = rank, .message = random.below(4)}};
+  return options;
+}
+
+std::vector<TestCluster::Outcome> run_step(TestCluster& test) {
+  test.compress_all(0);
+  test.reduce_all();
+  return test.run();
+}
+
 // Goal: delays, stalls and duplicates change no bit of any update on any rank. Method: two steps under all three,
 // over seeds, beside a cluster without faults.
 TEST_P(Faults, ThatLoseNothingChangeNothing) {
@@ -80,14 +95,10 @@ TEST_P(Faults, OfALostMessageEndInADeadlineThatNamesTheSender) {
     for (std::uint64_t seed = 1; dropped < 4; ++seed) {
       ASSERT_LT(seed, 200u) << "only " << dropped << " messages were there to drop";
       SCOPED_TRACE(text("seed ", seed));
-      Random random(seed);
-      const Rank sender{static_cast<std::uint32_t>(random.below(c.rank_count))};
-      FaultOptions options{.seed = seed};
-      options.events = {{.kind = FaultKind::drop, .rank = sender, .message = random.below(4)}};
+      const FaultOptions options = at_a_message(FaultKind::drop, seed, c.rank_count);
+      const Rank sender = options.events[0].rank;
       TestCluster test(c, options);
-      test.compress_all(0);
-      test.reduce_all();
-      const auto outcomes = test.run();
+      const auto outcomes = run_step(test);
       const bool hit = test.fault_counts()[FaultKind::drop] > 0;
       dropped += hit ? 1u : 0u;
       bool named = false;
@@ -114,14 +125,10 @@ TEST_P(Faults, ThatKillARankAreNamedOnEverySurvivor) {
     for (std::uint64_t seed = 1; killed < 4; ++seed) {
       ASSERT_LT(seed, 200u) << "only " << killed << " ranks got to the message of their death";
       SCOPED_TRACE(text("seed ", seed));
-      Random random(seed);
-      const Rank victim{static_cast<std::uint32_t>(random.below(c.rank_count))};
-      FaultOptions options{.seed = seed};
-      options.events = {{.kind = FaultKind::kill, .rank = victim, .message = random.below(4)}};
+      const FaultOptions options = at_a_message(FaultKind::kill, seed, c.rank_count);
+      const Rank victim = options.events[0].rank;
       TestCluster test(c, options);
-      test.compress_all(0);
-      test.reduce_all();
-      std::vector<TestCluster::Outcome> outcomes = test.run();
+      const auto outcomes = run_step(test);
       if (!test.cluster->faults(victim).is_dead()) continue;
       ++killed;
       for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
@@ -153,9 +160,7 @@ TEST_P(Faults, ThatCutALinkEndInADeadlineOrInNothing) {
                          .at_ns = random.below(300'000),
                          .duration_ns = seed % 2 == 0 ? 50'000u : 0u}};
       TestCluster test(c, options);
-      test.compress_all(0);
-      test.reduce_all();
-      const auto outcomes = test.run();
+      const auto outcomes = run_step(test);
       const bool hit = test.fault_counts().lost_in_cuts > 0;
       lost += hit ? 1u : 0u;
       bool named = false;

@@ -252,7 +252,7 @@ RC_GTEST_PROP(SelectTop, AgreesWithTheReference, ()) {
 // reference's. Method: ranges of every kind in a sketch of heavy tails, ties and zeros; every target.
 TEST(SelectRange, AgreesWithTheReferenceOnEveryTarget) {
   with_each_target([] {
-    const SketchShape shape{.dimension = 20'011, .rows = 3, .columns = 1500};
+    const SketchShape shape{.dimension = 40'001, .rows = 3, .columns = 3000};
     const auto fast = make_fast(shape);
     const auto reference = make_reference(shape);
     const std::vector<std::vector<float>> loads = {rough_vector(3, shape.cells()), coarse_vector(4, shape.cells()),
@@ -262,11 +262,11 @@ TEST(SelectRange, AgreesWithTheReferenceOnEveryTarget) {
       reference->load(21, cells);
       std::vector<float> estimates(shape.dimension);
       fast->estimate(0, estimates);
-      for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{800}, std::size_t{20'011}}) {
+      for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{1600}, std::size_t{40'001}}) {
         const std::int32_t key = fast->sample_key(count);
         ASSERT_EQ(key, reference->sample_key(count)) << count;
-        for (const CoordinateRange& range : {CoordinateRange{0, 20'011}, CoordinateRange{1027, 9000},
-                                             CoordinateRange{20'010, 1}, CoordinateRange{17, 0}}) {
+        for (const CoordinateRange& range : {CoordinateRange{0, 40'001}, CoordinateRange{1027, 9000},
+                                             CoordinateRange{40'000, 1}, CoordinateRange{17, 0}}) {
           for (const std::int32_t above : {-1, key}) {
             const KeyedCoordinates ours = fast->select_range(range, count, above);
             const KeyedCoordinates theirs = reference->select_range(range, count, above);
