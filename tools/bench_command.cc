@@ -15,7 +15,7 @@ namespace {
 int run_sketch(const SketchBenchConfig& config) {
   const Status valid = check_bench(config);
   if (!valid.ok()) return complain("bench sketch", valid.error().message, exit_usage);
-  const Result<nlohmann::json> rows = bench_sketch(config);
+  const Result<nlohmann::json> rows = config.device == "cuda" ? bench_sketch_on_cuda(config) : bench_sketch(config);
   if (!rows.ok()) return complain("bench sketch", rows.error().message, exit_failure);
   const nlohmann::json document = {
       {"schema", "gossamer.bench.sketch/1"}, {"environment", environment_json()}, {"rows", *rows}};
@@ -54,6 +54,9 @@ Action add_bench_command(CLI::App& app) {
   list("--columns", config->columns, "of the sketch");
   list("--dimensions", config->dimensions, "lengths of the vector");
   list("--threads", config->threads, "numbers of threads; 0: every core");
+  sketch->add_option("--device", config->device, "cpu, or cuda: encode, decode and merge on the current CUDA device")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   sketch->add_option("--density", config->density, "coordinates that decoding chooses, over all")
       ->capture_default_str();
   sketch->add_option("--repeats", config->repeats, "rounds, of which the median counts")->capture_default_str();

@@ -56,17 +56,9 @@ std::vector<double> alternate(const std::vector<Body>& bodies, std::uint32_t rep
 
 // The vectors of one dimension.
 struct Vectors {
-  explicit Vectors(std::uint64_t dimension) : v(dimension), g(dimension), u(dimension), u_next(dimension) {
-    for (std::uint64_t i = 0; i < dimension; ++i) {
-      // Heavy-tailed, as gradients are: the cube of a sum of uniforms.
-      const std::uint64_t random = mix64(i);
-      const float x = (static_cast<float>(random & 0xffff) + static_cast<float>(random >> 16 & 0xffff) +
-                       static_cast<float>(random >> 32 & 0xffff)) /
-                          65'536.0f -
-                      1.5f;
-      v[i] = x * x * x;
-      g[i] = v[i] * 0.125f;
-    }
+  explicit Vectors(std::uint64_t dimension)
+      : v(sketch_bench_vector(dimension)), g(dimension), u(dimension), u_next(dimension) {
+    for (std::uint64_t i = 0; i < dimension; ++i) g[i] = v[i] * 0.125f;
   }
   std::vector<float> v, g, u, u_next;
 };
@@ -262,6 +254,20 @@ Status check_bench(const SketchBenchConfig& config) {
   return {};
 }
 
+// The cube of a sum of uniforms.
+std::vector<float> sketch_bench_vector(std::uint64_t dimension) {
+  std::vector<float> vector(dimension);
+  for (std::uint64_t i = 0; i < dimension; ++i) {
+    const std::uint64_t random = mix64(i);
+    const float x = (static_cast<float>(random & 0xffff) + static_cast<float>(random >> 16 & 0xffff) +
+                     static_cast<float>(random >> 32 & 0xffff)) /
+                        65'536.0f -
+                    1.5f;
+    vector[i] = x * x * x;
+  }
+  return vector;
+}
+
 Result<nlohmann::json> bench_sketch(const SketchBenchConfig& config) {
   SketchBenchConfig all = config;
   for (std::uint32_t& threads : all.threads)
@@ -274,12 +280,25 @@ Result<nlohmann::json> bench_sketch(const SketchBenchConfig& config) {
 }
 
 std::string sketch_bench_table(const nlohmann::json& rows) {
-  std::vector<std::vector<std::string>> table = {{"kernel", "cell", "d", "threads", "rows", "columns", "GB/s",
-                                                  "read GB/s", "of read", "over floor", "bincount", "working memory"}};
+  const bool on_device = !rows.empty() && rows.front().contains("device");
+  std::vector<std::vector<std::string>> table;
+  if (on_device)
+    table = {{"kernel", "cell", "d", "rows", "columns", "us", "GB/s", "copy GB/s", "of copy", "working memory"}};
+  else
+    table = {{"kernel", "cell", "d", "threads", "rows", "columns", "GB/s", "read GB/s", "of read", "over floor",
+              "bincount", "working memory"}};
   const auto number = [](const nlohmann::json& row, const char* key, int digits) {
     return row.contains(key) ? format_number(row.at(key).get<double>(), digits) : std::string("-");
   };
   for (const nlohmann::json& row : rows) {
+    if (on_device) {
+      table.push_back({row.at("kernel").get<std::string>(), row.at("cell").get<std::string>(),
+                       number(row, "dimension", 0), number(row, "rows", 0), number(row, "columns", 0),
+                       number(row, "p50_us", 1), number(row, "gb_per_s", 1), number(row, "copy_gb_per_s", 1),
+                       number(row, "ratio", 2),
+                       row.contains("bytes") ? format_bytes(row.at("bytes").get<std::uint64_t>()) : std::string("-")});
+      continue;
+    }
     const std::string peer = number(row, "peer_ratio", 1);
     table.push_back({row.at("kernel").get<std::string>(), row.at("cell").get<std::string>(),
                      number(row, "dimension", 0), number(row, "threads", 0), number(row, "rows", 0),

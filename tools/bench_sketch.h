@@ -19,12 +19,16 @@ struct SketchBenchConfig {
   std::vector<std::uint32_t> threads = {1, 0};  // 0: every core
   double density = 0.01;                        // k of decoding over the dimension
   std::uint32_t repeats = 7;
+  std::string device = "cpu";  // or "cuda"
   std::string json;
 };
 
 inline const std::vector<std::string> sketch_kernels = {"encode", "decode", "merge", "compress", "bincount"};
 
 [[nodiscard]] Status check_bench(const SketchBenchConfig& config);
+
+// Heavy-tailed, as gradients are; the same on every machine.
+[[nodiscard]] std::vector<float> sketch_bench_vector(std::uint64_t dimension);
 
 // One row for each kernel and combination:
 //
@@ -39,6 +43,17 @@ inline const std::vector<std::string> sketch_kernels = {"encode", "decode", "mer
 //
 // Errors: out_of_resources where the vectors do not fit.
 [[nodiscard]] Result<nlohmann::json> bench_sketch(const SketchBenchConfig& config);
+
+// The kernels encode, decode and merge on the current CUDA device, f32 cells; `threads` and `cells` mean nothing there.
+//
+//   gb_per_s        bytes that must be moved over the median time: the vector once (encode, decode), three times (merge
+//                   of a vector of that dimension)
+//   copy_gb_per_s   bytes read and written by a copy of the vector on the device, in the same rounds
+//   ratio           gb_per_s over copy_gb_per_s
+//   bytes           of working memory on the device
+//
+// Errors: unavailable without CUDA or a device, out_of_resources without the memory.
+[[nodiscard]] Result<nlohmann::json> bench_sketch_on_cuda(const SketchBenchConfig& config);
 
 [[nodiscard]] std::string sketch_bench_table(const nlohmann::json& rows);
 

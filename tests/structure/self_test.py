@@ -74,14 +74,14 @@ class LayersTest(TreeTest):
             ("runtime/deep/er.cu", '#include "../../tests/topology/ring_test.cc"\n',
              "runtime/deep/er.cu:1: includes tests/topology/ring_test.cc, which belongs to no layer; "
              "runtime may include its own headers and base/base.h, transport/transport.h, topology/topology.h, "
-             "sketch/sketch.h"),
+             "sketch/sketch.h, sketch/cuda/cuda_sketch.h"),
             ("bindings/cpp/gossamer.hpp", '#include "runtime/runtime.h"\n',
              "bindings/cpp/gossamer.hpp:1: includes runtime/runtime.h: an arrow sideways, from bindings/cpp to runtime; "
              "bindings/cpp may include its own headers and bindings/c/gossamer.h"),
             ("tools/main.cc", '#include "runtime/engine.h"\n',
              "tools/main.cc:1: includes runtime/engine.h, a private header of runtime; "
              "tools may include its own headers and base/base.h, transport/transport.h, topology/topology.h, "
-             "sketch/sketch.h, runtime/runtime.h, bindings/c/gossamer.h"),
+             "sketch/sketch.h, sketch/cuda/cuda_sketch.h, runtime/runtime.h, bindings/c/gossamer.h"),
         ]
         for path, content, expected in cases:
             with self.subTest(path=path, content=content):
