@@ -79,16 +79,10 @@ void CollectiveRun::bind(const transport::Region& buffer, const transport::Regio
   staging_ = staging;
 }
 
-std::uint64_t slice_begin(std::uint64_t payload_bytes, std::uint32_t slice, std::uint32_t slice_count) {
-  if (slice == slice_count) return payload_bytes;
-  const std::uint64_t lines = (payload_bytes + buffer_alignment - 1) / buffer_alignment;
-  return std::min(payload_bytes, lines * slice / slice_count * buffer_alignment);
-}
-
 // Concatenating: at a fixed stride.
 std::uint64_t CollectiveRun::slice_offset(std::uint32_t slice) const {
   if (concatenating_) return slice * part_stride(bytes_max_);
-  return slice_begin(size_.shape.bytes(), slice, slice_count_);
+  return topology::slice_begin(size_.shape.bytes(), slice, slice_count_);
 }
 
 std::uint64_t CollectiveRun::range_bytes(const SliceRange& range) const {
@@ -214,19 +208,6 @@ void CollectiveRun::merged() {
   --outstanding_;
 }
 
-namespace {
-// What a receive means to a reader of the message, by schedule and kind of step.
-std::string_view movement(const topology::ScheduleRequest& request, StepKind kind) {
-  using topology::Collective;
-  using topology::ScheduleKind;
-  if (request.collective != Collective::all_reduce) return topology::collective_name(request.collective);
-  const bool sliced = request.kind == ScheduleKind::circulant || request.kind == ScheduleKind::ring;
-  if (request.kind == ScheduleKind::butterfly) return "all-reduce";
-  if (kind == StepKind::receive_merge) return sliced ? "reduce-scatter" : "reduce";
-  return sliced ? "all-gather" : "broadcast";
-}
-}  // namespace
-
 std::optional<CollectiveRun::Wait> CollectiveRun::wait() const {
   if (round_ >= rounds_.size() || phase_ != Phase::transferring) return std::nullopt;
   const RoundSpan& round = rounds_[round_];
@@ -238,7 +219,8 @@ std::optional<CollectiveRun::Wait> CollectiveRun::wait() const {
     if (waited == nullptr || (waited->kind == StepKind::send && transfer.kind != StepKind::send)) waited = &transfer;
   }
   if (waited == nullptr) return std::nullopt;
-  const std::string_view verb = waited->kind == StepKind::send ? "send" : movement(request_, waited->kind);
+  const std::string_view verb =
+      waited->kind == StepKind::send ? "send" : topology::movement_name(request_, waited->kind);
   return Wait{waited->peer, text(label_, " ", verb, " slice ", waited->slices.first)};
 }
 

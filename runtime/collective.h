@@ -32,9 +32,6 @@ struct Action {
   std::size_t stage = 0;      // prepare: which
 };
 
-// Where a slice of a merging payload begins: as equal as cache lines allow. The one past the last begins at its end.
-[[nodiscard]] std::uint64_t slice_begin(std::uint64_t payload_bytes, std::uint32_t slice, std::uint32_t slice_count);
-
 // Which transfer a completion belongs to.
 //   63     40 39          24 23        16 15       0
 //   | plan 24 | sequence 16 | stage 8    | index 16 |

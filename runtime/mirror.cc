@@ -69,8 +69,8 @@ void Mirror::begin(std::uint64_t payload_bytes) {
   for (std::uint32_t slice = 0; slice < slice_count_; ++slice) {
     slices_[slice].writes_left = slices_[slice].writes;
     first_unit_[slice] = static_cast<std::uint32_t>(units_.size());
-    const std::uint64_t end = slice_begin(payload_bytes, slice + 1, slice_count_);
-    for (std::uint64_t at = slice_begin(payload_bytes, slice, slice_count_); at < end; at += unit_bytes_max)
+    const std::uint64_t end = topology::slice_begin(payload_bytes, slice + 1, slice_count_);
+    for (std::uint64_t at = topology::slice_begin(payload_bytes, slice, slice_count_); at < end; at += unit_bytes_max)
       units_.push_back({at, std::min(unit_bytes_max, end - at), slice, State::device});
   }
   first_unit_[slice_count_] = static_cast<std::uint32_t>(units_.size());

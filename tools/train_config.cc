@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <type_traits>
 
+#include "topology/topology.h"
+
 namespace gossamer::tools {
 namespace {
 
@@ -33,7 +35,8 @@ void visit_options(Config& config, const Visitor& visit) {
   visit("decode", config.decode, "who decodes gs-sgd's sketch: every rank the whole, or sharded, each its part");
   visit("threads", config.threads, "threads of each rank that sketch and select; 0: GOSSAMER_THREADS, else 1");
   visit("exact-biases", config.exact_biases, "exchange biases whole");
-  visit("schedule", config.schedule, "auto, binomial-tree, butterfly, circulant, ring or star");
+  static const std::string schedule_meaning = "who exchanges with whom: " + CLI::detail::join(schedule_names(), ", ");
+  visit("schedule", config.schedule, schedule_meaning.c_str());
   visit("seed", config.seed, "of weights, order of samples and hash functions");
   visit("transport", config.transport, "what moves the bytes: ucx or libfabric; empty: the library's choice");
   visit("dump", config.dump, "folder where every rank writes its final weights, f32");
@@ -45,7 +48,7 @@ const std::vector<std::string>* choices(const std::string& name) {
   if (name == "dataset") return &dataset_names;
   if (name == "selection") return &selection_names;
   if (name == "decode") return &decode_names;
-  if (name == "schedule") return &schedule_names;
+  if (name == "schedule") return &schedule_names();
   if (name == "cells") return &cells_names;
   if (name == "values") return &values_names;
   return nullptr;
@@ -78,9 +81,20 @@ std::int32_t position(const std::vector<std::string>& names, const std::string& 
 
 }  // namespace
 
-// Both lists stand in the order of the C ABI's enums.
+const std::vector<std::string>& schedule_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all = {"auto"};
+    for (const topology::ScheduleKind kind : topology::all_schedules()) all.emplace_back(schedule_kind_name(kind));
+    return all;
+  }();
+  return names;
+}
+
+// The list stands in the order of the C ABI's enum.
 std::int32_t algorithm_number(const std::string& name) { return position(algorithm_names, name) + 1; }
-std::int32_t schedule_number(const std::string& name) { return position(schedule_names, name); }
+std::int32_t schedule_number(const std::string& name) {
+  return name == "auto" ? 0 : static_cast<std::int32_t>(topology::parse_schedule_kind(name).value());
+}
 
 void add_training_options(CLI::App& app, TrainConfig& config) {
   visit_options(config, [&](const std::string& name, auto& field, const char* meaning) {

@@ -9,8 +9,8 @@
 // and all ranks together what the slowest pays, round by round. Two steps to one peer in one round are
 // the halves of a range that passed the end of the buffer: they go out together and cost one alpha.
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "topology/program_writer.h"
@@ -22,15 +22,12 @@ namespace {
 constexpr std::uint64_t payload_bytes_max = std::uint64_t{1} << 48;
 constexpr std::uint32_t all_ranks_walked_max = 64;
 
-// Slices as equal as possible: the first payload mod slices of them have one byte more.
 struct Slicing {
   std::uint64_t payload_bytes;
   std::uint32_t slices;
   [[nodiscard]] std::uint64_t bytes(const SliceRange& range) const {
-    const std::uint64_t longer = payload_bytes % slices;
-    const std::uint64_t first = std::min<std::uint64_t>(range.first, longer);
-    const std::uint64_t last = std::min<std::uint64_t>(std::uint64_t{range.first} + range.count, longer);
-    return payload_bytes / slices * range.count + (last - first);
+    return slice_begin(payload_bytes, range.first + range.count, slices) -
+           slice_begin(payload_bytes, range.first, slices);
   }
 };
 
@@ -67,35 +64,12 @@ RoundCost cost_of(const Round& round, const Slicing& slicing, const CostModel& m
           sent};
 }
 
-// Ranks whose programs show the cost of all. Up to 64 ranks these are all ranks; beyond, one of each
-// role, which is exact up to the one byte by which slices differ.
+// Ranks whose programs show the cost of all.
 std::vector<std::uint32_t> ranks_to_walk(const ScheduleRequest& request) {
-  const std::uint32_t ranks = request.rank_count;
-  const std::uint32_t root = request.root.value;
-  std::vector<std::uint32_t> chosen;
-  if (ranks <= all_ranks_walked_max) {
-    for (std::uint32_t rank = 0; rank < ranks; ++rank) chosen.push_back(rank);
-    return chosen;
-  }
-  const std::uint32_t power = std::bit_floor(ranks);
-  switch (request.kind) {
-    case ScheduleKind::binomial_tree:  // the root is in every round, with the largest subtree of it
-      chosen = {root, after(root, power / 2, ranks), after(root, power < ranks ? power : 1, ranks)};
-      break;
-    case ScheduleKind::butterfly:  // with a folded rank, without one, and folded
-      chosen = {0, power - 1, ranks - 1};
-      break;
-    case ScheduleKind::circulant:  // all alike
-      chosen = {0, ranks / 2};
-      break;
-    case ScheduleKind::ring:  // all alike; a broadcast has a first, middle and last place
-      chosen = {root, after(root, 1, ranks), after(root, ranks / 2, ranks), before(root, 1, ranks)};
-      break;
-    case ScheduleKind::star:
-      chosen = {root, after(root, 1, ranks)};
-      break;
-  }
-  return chosen;
+  if (request.rank_count > all_ranks_walked_max) return cost_ranks_of(request);
+  std::vector<std::uint32_t> all(request.rank_count);
+  std::iota(all.begin(), all.end(), 0u);
+  return all;
 }
 
 Status check_model(const CostModel& model, std::uint64_t payload_bytes) {
@@ -150,9 +124,8 @@ Result<Choice> choose_schedule(Collective collective, std::uint32_t rank_count, 
     double nanoseconds;
   };
   std::vector<Candidate> candidates;
-  for (const ScheduleKind kind :
-       {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant, ScheduleKind::ring}) {
-    if (!supports(kind, collective)) continue;
+  for (const ScheduleKind kind : all_schedules()) {
+    if (!is_chosen_by_cost(kind) || !supports(kind, collective)) continue;
     const Result<Cost> cost = predict_cost({kind, collective, rank_count, Rank{0}}, payload_bytes, model);
     if (!cost) return cost.error();
     candidates.push_back({kind, cost->nanoseconds});

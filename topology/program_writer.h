@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "topology/topology.h"
 
@@ -37,12 +38,18 @@ class ProgramWriter {
   return (position + size - distance) % size;
 }
 
-// One rank's program for a request that is valid, supported and of at least two ranks.
-[[nodiscard]] Program make_binomial_tree(const ScheduleRequest& request, std::uint32_t rank);
-[[nodiscard]] Program make_butterfly(const ScheduleRequest& request, std::uint32_t rank);
-[[nodiscard]] Program make_circulant(const ScheduleRequest& request, std::uint32_t rank);
-[[nodiscard]] Program make_ring(const ScheduleRequest& request, std::uint32_t rank);
-[[nodiscard]] Program make_star(const ScheduleRequest& request, std::uint32_t rank);
+// Of each kind: one rank's program for a request that is valid, supported and of at least two ranks, and ranks whose
+// programs together cost what all do, up to the line by which slices differ: one of each role.
+#define GOSSAMER_SCHEDULE_DECLARE(name, ...)                                             \
+  [[nodiscard]] Program make_##name(const ScheduleRequest& request, std::uint32_t rank); \
+  [[nodiscard]] std::vector<std::uint32_t> cost_ranks_of_##name(const ScheduleRequest& request);
+GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_DECLARE)
+#undef GOSSAMER_SCHEDULE_DECLARE
+
+// As above, for the kind that the request names.
+[[nodiscard]] std::vector<std::uint32_t> cost_ranks_of(const ScheduleRequest& request);
+// Whether choose_schedule may take it.
+[[nodiscard]] bool is_chosen_by_cost(ScheduleKind kind);
 
 // Whether the request can be made at all, and why not.
 [[nodiscard]] Status check_request(const ScheduleRequest& request);

@@ -7,28 +7,34 @@
 namespace gossamer::topology {
 namespace {
 
-// Into how many slices a kind cuts the buffer of a collective, if it has that collective.
-enum class Cut : std::uint8_t { unsupported, whole, slice_for_each_rank };
+enum class Cut : std::uint8_t { none, whole, by_rank };
+enum class Meeting : std::uint8_t { at_root, in_pairs };
+enum class Choosing : std::uint8_t { by_cost, by_name };
 
 struct KindRow {
   ScheduleKind kind;
   std::string_view name;
   Program (*make)(const ScheduleRequest&, std::uint32_t);
+  std::vector<std::uint32_t> (*cost_ranks)(const ScheduleRequest&);
   std::array<Cut, 4> cuts;  // in the order of Collective
+  Meeting meeting;
+  Choosing choosing;
 };
 
-// An all-gather and a reduce-scatter have a slice for each rank by their nature.
-constexpr Cut no = Cut::unsupported;
-constexpr Cut one = Cut::whole;
-constexpr Cut all = Cut::slice_for_each_rank;
-constexpr std::array<KindRow, 5> kinds = {{
-    // kind, name, programs, {all-reduce, all-gather, broadcast, reduce-scatter}
-    {ScheduleKind::binomial_tree, "binomial-tree", &make_binomial_tree, {one, all, one, all}},
-    {ScheduleKind::butterfly, "butterfly", &make_butterfly, {one, all, no, no}},
-    {ScheduleKind::circulant, "circulant", &make_circulant, {all, all, no, all}},
-    {ScheduleKind::ring, "ring", &make_ring, {all, all, all, all}},
-    {ScheduleKind::star, "star", &make_star, {one, all, one, all}},
-}};
+#define GOSSAMER_SCHEDULE_ROW(name, NAME, number, words, reduce, gather, broadcast, scatter, meeting, choosing) \
+  KindRow{ScheduleKind::name,                                                                                   \
+          words,                                                                                                \
+          &make_##name,                                                                                         \
+          &cost_ranks_of_##name,                                                                                \
+          {Cut::reduce, Cut::gather, Cut::broadcast, Cut::scatter},                                             \
+          Meeting::meeting,                                                                                     \
+          Choosing::choosing},
+constexpr std::array kinds = {GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_ROW)};
+#undef GOSSAMER_SCHEDULE_ROW
+
+#define GOSSAMER_SCHEDULE_KIND(name, ...) ScheduleKind::name,
+constexpr std::array all_kinds = {GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_KIND)};
+#undef GOSSAMER_SCHEDULE_KIND
 
 constexpr std::array<std::string_view, 4> collective_names = {"all-reduce", "all-gather", "broadcast",
                                                               "reduce-scatter"};
@@ -50,7 +56,7 @@ std::optional<std::size_t> index_of(Collective collective) {
 Cut cut_of(ScheduleKind kind, Collective collective) {
   const KindRow* row = find_kind(kind);
   const std::optional<std::size_t> index = index_of(collective);
-  return row != nullptr && index ? row->cuts.at(*index) : Cut::unsupported;
+  return row != nullptr && index ? row->cuts.at(*index) : Cut::none;
 }
 
 Error unknown_name(std::string_view what, std::string_view name, const std::string& known) {
@@ -58,6 +64,30 @@ Error unknown_name(std::string_view what, std::string_view name, const std::stri
 }
 
 }  // namespace
+
+std::span<const ScheduleKind> all_schedules() { return all_kinds; }
+
+bool is_schedule(std::int64_t number) {
+  return number >= 0 && number <= UINT8_MAX && find_kind(static_cast<ScheduleKind>(number)) != nullptr;
+}
+
+bool is_chosen_by_cost(ScheduleKind kind) {
+  const KindRow* row = find_kind(kind);
+  return row != nullptr && row->choosing == Choosing::by_cost;
+}
+
+std::vector<std::uint32_t> cost_ranks_of(const ScheduleRequest& request) {
+  return find_kind(request.kind)->cost_ranks(request);
+}
+
+std::string_view movement_name(const ScheduleRequest& request, StepKind kind) {
+  if (request.collective != Collective::all_reduce) return collective_name(request.collective);
+  if (cut_of(request.kind, request.collective) == Cut::by_rank)
+    return kind == StepKind::receive_merge ? "reduce-scatter" : "all-gather";
+  if (const KindRow* row = find_kind(request.kind); row != nullptr && row->meeting == Meeting::in_pairs)
+    return "all-reduce";
+  return kind == StepKind::receive_merge ? "reduce" : "broadcast";
+}
 
 std::string_view schedule_kind_name(ScheduleKind kind) {
   const KindRow* row = find_kind(kind);
@@ -89,7 +119,7 @@ Result<Collective> parse_collective(std::string_view name) {
   return unknown_name("collective", name, known);
 }
 
-bool supports(ScheduleKind kind, Collective collective) { return cut_of(kind, collective) != Cut::unsupported; }
+bool supports(ScheduleKind kind, Collective collective) { return cut_of(kind, collective) != Cut::none; }
 
 Status check_request(const ScheduleRequest& request) {
   if (!supports(request.kind, request.collective)) {

@@ -25,21 +25,28 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/base.h"
+#include "topology/catalogue.h"
 
 namespace gossamer::topology {
 
-enum class ScheduleKind : std::uint8_t { binomial_tree = 1, butterfly = 2, circulant = 3, ring = 4, star = 5 };
+#define GOSSAMER_SCHEDULE_ENUM(name, NAME, number, ...) name = number,
+enum class ScheduleKind : std::uint8_t { GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_ENUM) };
+#undef GOSSAMER_SCHEDULE_ENUM
 enum class Collective : std::uint8_t { all_reduce = 1, all_gather = 2, broadcast = 3, reduce_scatter = 4 };
 enum class StepKind : std::uint8_t { send = 1, receive = 2, receive_merge = 3 };
 
 // The most ranks that a schedule may have; bounds what a request, or text from outside, can make us allocate.
 inline constexpr std::uint32_t rank_count_max = 65'536;
 
+// In the order of their numbers.
+[[nodiscard]] std::span<const ScheduleKind> all_schedules();
+[[nodiscard]] bool is_schedule(std::int64_t number);
 [[nodiscard]] std::string_view schedule_kind_name(ScheduleKind kind);  // "binomial-tree", "butterfly", ...
 [[nodiscard]] Result<ScheduleKind> parse_schedule_kind(std::string_view name);
 [[nodiscard]] std::string_view collective_name(Collective collective);  // "all-reduce", ...
@@ -85,6 +92,20 @@ struct Schedule {
 
 // How many slices this schedule cuts its buffer into: a constant of the request (1, or P).
 [[nodiscard]] Result<std::uint32_t> slice_count(const ScheduleRequest& request);
+
+// Where a slice of a merging payload begins: as equal as lines of 64 bytes allow. The one past the last begins at the
+// end.
+inline constexpr std::uint64_t slice_alignment = 64;
+[[nodiscard]] constexpr std::uint64_t slice_begin(std::uint64_t payload_bytes, std::uint32_t slice,
+                                                  std::uint32_t slice_count) {
+  if (slice == slice_count) return payload_bytes;
+  const std::uint64_t lines = payload_bytes / slice_alignment + (payload_bytes % slice_alignment != 0 ? 1 : 0);
+  const std::uint64_t begin = lines * slice / slice_count * slice_alignment;
+  return begin < payload_bytes ? begin : payload_bytes;
+}
+
+// What a receive of this schedule is to a reader of a message: "reduce-scatter", "all-gather", "broadcast", ...
+[[nodiscard]] std::string_view movement_name(const ScheduleRequest& request, StepKind kind);
 
 // One rank's program, without making the others'. Fails with invalid_argument, and says why, for a
 // combination that does not exist (see `supports`), zero ranks or more than rank_count_max, or a rank

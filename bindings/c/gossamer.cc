@@ -11,6 +11,7 @@
 
 #include "bindings/c/objects.h"
 #include "runtime/runtime.h"
+#include "topology/topology.h"
 
 namespace {
 
@@ -22,6 +23,11 @@ using gossamer::text;
 #define SAME_VALUE(name, value, remedy) static_assert(static_cast<int>(Code::name) == (value));
 GOSSAMER_CODE_TABLE(SAME_VALUE)
 #undef SAME_VALUE
+#define SAME_SCHEDULE(name, NAME, number, ...)          \
+  static_assert(GOSSAMER_SCHEDULE_##NAME == (number) && \
+                static_cast<int>(gossamer::topology::ScheduleKind::name) == (number));
+GOSSAMER_SCHEDULE_TABLE(SAME_SCHEDULE)
+#undef SAME_SCHEDULE
 static_assert(static_cast<int>(gossamer::MemoryKind::host) == GOSSAMER_MEMORY_HOST &&
               static_cast<int>(gossamer::MemoryKind::cuda) == GOSSAMER_MEMORY_CUDA);
 #define COUNT_ONE(...) +1
@@ -145,8 +151,8 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
                          text("algorithm is ", c.algorithm, ", expected a gossamer_algorithm, or 0 for gs-SGD"));
   if (c.selection < GOSSAMER_SELECT_TOP || c.selection > GOSSAMER_SELECT_HEAVYMIX)
     return fail_argument(function, text("selection is ", c.selection, ", expected a gossamer_selection"));
-  if (c.schedule < 0 || c.schedule > 5)
-    return fail_argument(function, text("schedule is ", c.schedule, ", expected 0 (automatic) to 5 (star)"));
+  if (c.schedule != GOSSAMER_SCHEDULE_AUTO && !gossamer::topology::is_schedule(c.schedule))
+    return fail_argument(function, text("schedule is ", c.schedule, ", expected a gossamer_schedule"));
   for (const int32_t cells : {c.cells, c.values})
     if (cells < GOSSAMER_CELLS_F32 || cells > GOSSAMER_CELLS_I16)
       return fail_argument(function, text("cells is ", c.cells, " and values ", c.values, ", expected gossamer_cells"));
@@ -177,7 +183,7 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   config.decode = static_cast<gossamer::runtime::DecodeKind>(c.decode);
   if (c.memory != 0) config.memory = static_cast<gossamer::MemoryKind>(c.memory);
   config.seed = c.seed;
-  if (c.schedule != 0) config.schedule = static_cast<gossamer::topology::ScheduleKind>(c.schedule);
+  if (c.schedule != GOSSAMER_SCHEDULE_AUTO) config.schedule = static_cast<gossamer::topology::ScheduleKind>(c.schedule);
   return GOSSAMER_DONE;
 }
 

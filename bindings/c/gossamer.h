@@ -177,6 +177,16 @@ typedef enum gossamer_decode {
                                  fast networks */
 } gossamer_decode;
 
+/* Who exchanges with whom, and when: docs/algorithms.md. */
+typedef enum gossamer_schedule {
+  GOSSAMER_SCHEDULE_AUTO = 0, /* chosen by size, rank count and what the network costs */
+  GOSSAMER_SCHEDULE_BINOMIAL_TREE = 1,
+  GOSSAMER_SCHEDULE_BUTTERFLY = 2,
+  GOSSAMER_SCHEDULE_CIRCULANT = 3,
+  GOSSAMER_SCHEDULE_RING = 4,
+  GOSSAMER_SCHEDULE_STAR = 5
+} gossamer_schedule;
+
 /* Where gradients, weights and the values of an update lie. */
 typedef enum gossamer_memory_kind {
   GOSSAMER_MEMORY_HOST = 1,
@@ -216,8 +226,7 @@ typedef struct gossamer_compressor_config {
   int32_t selection;   /* a gossamer_selection */
   uint32_t keep_k;     /* 1: of the exact values apply only the k largest (the published variant) */
   uint64_t seed;       /* of the hash functions; the same on all ranks */
-  int32_t schedule;    /* 0: chosen by size and rank count; else 1 binomial tree, 2 butterfly, 3 circulant, 4 ring,
-                          5 star */
+  int32_t schedule;    /* a gossamer_schedule */
   int32_t cells;       /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
                           so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
   int32_t values;      /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
@@ -228,7 +237,7 @@ typedef struct gossamer_compressor_config {
                           memory of its size */
 } gossamer_compressor_config;
 #define GOSSAMER_COMPRESSOR_CONFIG_INIT \
-  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, 0, GOSSAMER_CELLS_F32, \
+  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, GOSSAMER_SCHEDULE_AUTO, GOSSAMER_CELLS_F32, \
     GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE, 0 }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in

@@ -16,9 +16,8 @@ using topology::ScheduleKind;
 
 std::vector<ClusterFamily> all_families() {
   std::vector<ClusterFamily> families;
-  const std::vector<std::optional<ScheduleKind>> schedules = {
-      std::nullopt,       ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
-      ScheduleKind::ring, ScheduleKind::star};
+  std::vector<std::optional<ScheduleKind>> schedules = {std::nullopt};
+  schedules.insert(schedules.end(), topology::all_schedules().begin(), topology::all_schedules().end());
   for (const AlgorithmKind algorithm :
        {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense})
     for (const auto& schedule : schedules) families.push_back({{algorithm, 0, schedule}, {1, 2, 3, 4, 6, 8, 13}});
@@ -130,8 +129,7 @@ TEST(IntegerCells, GiveTheSameUpdateOnEverySchedule) {
   for (const std::uint32_t p : {2u, 4u, 6u, 13u}) {
     for (const sketch::CellType cells : {sketch::CellType::i8, sketch::CellType::i16}) {
       std::vector<std::vector<float>> expected;
-      for (const ScheduleKind schedule : {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
-                                          ScheduleKind::ring, ScheduleKind::star}) {
+      for (const ScheduleKind schedule : topology::all_schedules()) {
         TestCluster test(ClusterCase{AlgorithmKind::gs_sgd, p, schedule, cells, sketch::CellType::i16});
         std::vector<std::vector<float>> updates;
         for (std::uint32_t step = 0; step < 4; ++step) {
@@ -191,8 +189,7 @@ TEST(IntegerCells, FindTheHeavyCoordinates) {
 // Goal: dense in 16-bit floats halves the bytes, gives every rank the same bits and is near the f32 sum. Method: all
 // schedules against f32.
 TEST(DenseAlgorithm, HalvesItsBytesInHalfFloats) {
-  for (const ScheduleKind schedule : {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
-                                      ScheduleKind::ring, ScheduleKind::star}) {
+  for (const ScheduleKind schedule : topology::all_schedules()) {
     TestCluster full(ClusterCase{AlgorithmKind::dense, 6, schedule});
     ASSERT_NO_FATAL_FAILURE(full.step(0));
     const auto expected = full.dense_update(0);

@@ -96,8 +96,7 @@ INSTANTIATE_TEST_SUITE_P(, Corruption,
 // Method: 60 single bits for each schedule, in any message of one step of four ranks; the tally is printed.
 TEST_P(Corruption, OfOneBitIsFoundOrSilentButNeverHangs) {
   Tally all;
-  for (const ScheduleKind schedule : {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
-                                      ScheduleKind::ring, ScheduleKind::star}) {
+  for (const ScheduleKind schedule : topology::all_schedules()) {
     const Tally tally = measure({GetParam(), 4, schedule}, 1, 60);
     for (std::size_t i = 0; i < effect_count; ++i) all.by_effect[i] += tally.by_effect[i];
     for (const auto& [code, count] : tally.codes) all.codes[code] += count;

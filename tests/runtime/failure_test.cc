@@ -131,9 +131,7 @@ TEST_P(DeathOnEverySchedule, NamesTheLostRankOnEverySurvivor) {
 std::vector<DeathCase> death_cases() {
   std::vector<DeathCase> cases;
   for (const AlgorithmKind algorithm : all_algorithms)
-    for (const ScheduleKind schedule : {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
-                                        ScheduleKind::ring, ScheduleKind::star})
-      cases.push_back({algorithm, schedule});
+    for (const ScheduleKind schedule : topology::all_schedules()) cases.push_back({algorithm, schedule});
   return cases;
 }
 INSTANTIATE_TEST_SUITE_P(Schedules, DeathOnEverySchedule, ::testing::ValuesIn(death_cases()), [](const auto& each) {

@@ -38,8 +38,7 @@ Trial make_trial(std::uint64_t seed) {
   c.algorithm = one_of(random, std::array{AlgorithmKind::gs_sgd, AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k,
                                           AlgorithmKind::top_k, AlgorithmKind::dense});
   c.rank_count = one_of(random, std::array{2u, 3u, 6u, 8u});
-  c.schedule = one_of(random, std::array{ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
-                                         ScheduleKind::ring, ScheduleKind::star});
+  c.schedule = one_of(random, topology::all_schedules());
   if (c.algorithm == AlgorithmKind::gs_sgd) {
     c.cells = one_of(random, std::array{sketch::CellType::f32, sketch::CellType::bf16, sketch::CellType::i16});
     c.values = one_of(random, std::array{sketch::CellType::f32, sketch::CellType::i16});

@@ -50,8 +50,7 @@ TEST_P(ShardedCluster, GivesTheUpdateOfWholeDecode) {
 
 std::vector<ClusterShape> cluster_shapes() {
   std::vector<ClusterShape> shapes;
-  for (const ScheduleKind schedule : {ScheduleKind::binomial_tree, ScheduleKind::butterfly, ScheduleKind::circulant,
-                                      ScheduleKind::ring, ScheduleKind::star})
+  for (const ScheduleKind schedule : topology::all_schedules())
     for (const std::uint32_t p : {1u, 2u, 3u, 4u, 6u, 8u, 13u})
       for (const auto cells : {sketch::CellType::f32, sketch::CellType::i8}) shapes.push_back({p, schedule, cells});
   return shapes;

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
 #include "bindings/c/gossamer.h"
+#include "topology/topology.h"
 
 namespace gossamer::tools {
 namespace {
@@ -37,11 +39,22 @@ TEST(TrainConfig, PeerArgumentsGiveTheSameConfigurationBack) {
   config.selection = "heavymix";
   config.keep_k = true;
   config.decode = "sharded";
+  config.cells = "i8";
+  config.values = "i16";
+  config.threads = 3;
   config.exact_biases = false;
   config.schedule = "ring";
   config.seed = 18'446'744'073'709'551'615u;
   config.transport = "ucx";
   config.dump = "folder";
+  config.dump_gradients = "another folder";
+  config.dump_every = 17;
+  const nlohmann::json changed = config_json(config);
+  const nlohmann::json defaults = config_json(TrainConfig());
+  for (const auto& [name, value] : changed.items()) {
+    if (name == "ranks" || name == "algorithms") continue;  // what a peer is not told
+    EXPECT_NE(value, defaults.at(name)) << name << " is at its default";
+  }
   std::vector<std::string> arguments = peer_arguments(config, "top-k");
   EXPECT_EQ(arguments[0], "train");
   EXPECT_EQ(arguments[1], "--algorithm=top-k");
@@ -52,18 +65,25 @@ TEST(TrainConfig, PeerArgumentsGiveTheSameConfigurationBack) {
   add_training_options(app, back);
   app.parse(arguments);
   EXPECT_EQ(config_json(back), config_json(config));
-  EXPECT_NE(config_json(TrainConfig()), config_json(config));
 }
 
-// Goal: names stand for the C interface's numbers. Method: all of both lists.
+// Goal: names stand for the C interface's numbers. Method: all of the three lists.
 TEST(TrainConfig, NamesAreTheInterfacesNumbers) {
   EXPECT_EQ(algorithm_number("gs-sgd"), GOSSAMER_GS_SGD);
   EXPECT_EQ(algorithm_number("shared-top-k"), GOSSAMER_SHARED_TOP_K);
   EXPECT_EQ(algorithm_number("top-k"), GOSSAMER_TOP_K);
   EXPECT_EQ(algorithm_number("dense"), GOSSAMER_DENSE);
-  EXPECT_EQ(schedule_number("auto"), 0);
-  EXPECT_EQ(schedule_number("binomial-tree"), 1);
-  EXPECT_EQ(schedule_number("star"), 5);
+  const std::map<std::string, std::int32_t> schedules = {
+      {"auto", GOSSAMER_SCHEDULE_AUTO},           {"binomial-tree", GOSSAMER_SCHEDULE_BINOMIAL_TREE},
+      {"butterfly", GOSSAMER_SCHEDULE_BUTTERFLY}, {"circulant", GOSSAMER_SCHEDULE_CIRCULANT},
+      {"ring", GOSSAMER_SCHEDULE_RING},           {"star", GOSSAMER_SCHEDULE_STAR}};
+  for (const auto& [name, number] : schedules) EXPECT_EQ(schedule_number(name), number) << name;
+  EXPECT_THAT(schedule_names(), SizeIs(topology::all_schedules().size() + 1));
+  EXPECT_EQ(cells_number("f32"), GOSSAMER_CELLS_F32);
+  EXPECT_EQ(cells_number("bf16"), GOSSAMER_CELLS_BF16);
+  EXPECT_EQ(cells_number("f16"), GOSSAMER_CELLS_F16);
+  EXPECT_EQ(cells_number("i8"), GOSSAMER_CELLS_I8);
+  EXPECT_EQ(cells_number("i16"), GOSSAMER_CELLS_I16);
 }
 
 // Goal: a wrong choice is told with its flag and what is allowed. Method: one wrong field at a time.

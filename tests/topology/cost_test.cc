@@ -19,14 +19,14 @@ double predicted(const ScheduleRequest& request, std::uint64_t payload_bytes) {
   return predict_cost(request, payload_bytes, model)->nanoseconds;
 }
 
-// Goal: the walk over programs gives the known closed forms. Method: powers of two and a payload that
-// they divide, S bytes: butterfly log2P(a + Sb + Sg); reduce-scatter + gather by circulant in 2 log2P and by
-// ring in 2(P-1) messages, both with 2(P-1)/P S b + (P-1)/P S g; tree twice log2P, half of it merging.
+// Goal: the walk over programs gives the known closed forms. Method: powers of two and a payload
+// whose lines they divide, S bytes: butterfly log2P(a + Sb + Sg); reduce-scatter + gather by circulant in 2 log2P and
+// by ring in 2(P-1) messages, both with 2(P-1)/P S b + (P-1)/P S g; tree twice log2P, half of it merging.
 TEST(Cost, AgreesWithTheClosedFormsForPowersOfTwo) {
   for (std::uint32_t ranks = 2; ranks <= 1024; ranks *= 2) {
     const double log2 = std::bit_width(ranks) - 1;
     const double p = ranks;
-    for (const std::uint64_t payload : {std::uint64_t{0}, std::uint64_t{4096}, std::uint64_t{1} << 20}) {
+    for (const std::uint64_t payload : {std::uint64_t{0}, std::uint64_t{1} << 16, std::uint64_t{1} << 20}) {
       const double bytes = static_cast<double>(payload);
       const double a = model.alpha_ns;
       const double b = model.beta_ns_per_byte * bytes;
@@ -45,30 +45,32 @@ TEST(Cost, AgreesWithTheClosedFormsForPowersOfTwo) {
   }
 }
 
-// Goal: bytes and rounds are those of the programs. Method: circulant over 6 ranks and 6,000 bytes: five
-// slices of 1,000 each way; and a payload that the slices do not divide.
+// Goal: bytes and rounds are those of the programs. Method: circulant over 6 ranks and 300 lines: five
+// slices of 50 each way; and lines that the slices do not divide.
 TEST(Cost, CountsBytesAndRounds) {
   const ScheduleRequest request{ScheduleKind::circulant, Collective::all_reduce, 6, Rank{0}};
-  const Cost cost = *predict_cost(request, 6'000, model);
-  EXPECT_EQ(cost.bytes_per_rank, 10'000u);
+  const Cost cost = *predict_cost(request, 300 * slice_alignment, model);
+  EXPECT_EQ(cost.bytes_per_rank, 500 * slice_alignment);
   EXPECT_EQ(cost.rounds, 6u);
-  // Slices of 2, 1, 1 bytes: who never sends slice 1 or 2 in one half sends 3 there.
-  const Cost odd = *predict_cost({ScheduleKind::ring, Collective::reduce_scatter, 3, Rank{0}}, 4, model);
-  EXPECT_EQ(odd.bytes_per_rank, 3u);
+  // Slices of 1, 1, 2 lines: who never sends slice 0 or 1 in one half sends 3 there.
+  const Cost odd =
+      *predict_cost({ScheduleKind::ring, Collective::reduce_scatter, 3, Rank{0}}, 4 * slice_alignment, model);
+  EXPECT_EQ(odd.bytes_per_rank, 3 * slice_alignment);
   EXPECT_EQ(predict_cost({ScheduleKind::star, Collective::broadcast, 5, Rank{2}}, 100, model)->bytes_per_rank, 400u);
 }
 
 // Goal: beyond 64 ranks a few ranks stand for all. Method: the maximum over all ranks, walked here by
-// the definition, is the same up to the byte by which slices differ.
+// the definition, is the same up to the line by which slices differ.
 TEST(Cost, AFewRanksStandForAllBeyond64) {
   for (const std::uint32_t ranks : {65u, 96u, 127u, 128u, 130u, 200u}) {
     for (const ScheduleRequest& request : every_request(ranks)) {
-      const std::uint64_t payload = 100'003;
+      const std::uint64_t payload = 10'000'003;
       const Schedule schedule = made(request);
       const auto bytes_of = [&](const SliceRange& range) {
         std::uint64_t bytes = 0;
         for (std::uint32_t slice = range.first; slice < range.first + range.count; ++slice) {
-          bytes += payload / schedule.slice_count + (slice < payload % schedule.slice_count ? 1 : 0);
+          bytes +=
+              slice_begin(payload, slice + 1, schedule.slice_count) - slice_begin(payload, slice, schedule.slice_count);
         }
         return bytes;
       };
@@ -100,8 +102,31 @@ TEST(Cost, AFewRanksStandForAllBeyond64) {
       EXPECT_EQ(cost.rounds, slowest.size()) << in_words(request);
       EXPECT_NEAR(cost.nanoseconds, all, 0.005 * all) << in_words(request);
       EXPECT_LE(cost.nanoseconds, all * (1 + 1e-12)) << in_words(request);
-      EXPECT_NEAR(static_cast<double>(cost.bytes_per_rank), static_cast<double>(most_bytes), 2.0 * ranks)
+      EXPECT_NEAR(static_cast<double>(cost.bytes_per_rank), static_cast<double>(most_bytes),
+                  2.0 * static_cast<double>(slice_alignment) * ranks)
           << in_words(request);
+    }
+  }
+}
+
+// Goal: slices are a cut of the payload, in whole lines, as equal as lines allow. Method: sizes around multiples of
+// lines and slices.
+TEST(Slices, CutAPayloadIntoNearlyEqualLines) {
+  for (const std::uint32_t count : {1u, 2u, 3u, 7u, 64u, 1000u}) {
+    for (const std::uint64_t payload : {0ull, 1ull, 63ull, 64ull, 65ull, 4'095ull, 64'000ull, 1'000'003ull}) {
+      EXPECT_EQ(slice_begin(payload, 0, count), 0u);
+      EXPECT_EQ(slice_begin(payload, count, count), payload);
+      const std::uint64_t even = (payload + slice_alignment - 1) / slice_alignment / count * slice_alignment;
+      for (std::uint32_t slice = 0; slice < count; ++slice) {
+        const std::uint64_t begin = slice_begin(payload, slice, count);
+        const std::uint64_t end = slice_begin(payload, slice + 1, count);
+        ASSERT_LE(begin, end);
+        ASSERT_LE(end - begin, even + slice_alignment) << payload << " B, slice " << slice << " of " << count;
+        ASSERT_TRUE(begin % slice_alignment == 0 || begin == payload);
+        if (end != payload) {
+          ASSERT_GE(end - begin, even) << payload << " B, slice " << slice << " of " << count;
+        }
+      }
     }
   }
 }

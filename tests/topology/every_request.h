@@ -10,15 +10,13 @@
 
 namespace gossamer::topology {
 
-inline constexpr ScheduleKind every_kind[] = {ScheduleKind::binomial_tree, ScheduleKind::butterfly,
-                                              ScheduleKind::circulant, ScheduleKind::ring, ScheduleKind::star};
 inline constexpr Collective every_collective[] = {Collective::all_reduce, Collective::all_gather, Collective::broadcast,
                                                   Collective::reduce_scatter};
 
 // All supported (kind, collective) over `ranks`, each with the first, the middle and the last rank as root.
 inline std::vector<ScheduleRequest> every_request(std::uint32_t ranks) {
   std::vector<ScheduleRequest> requests;
-  for (const ScheduleKind kind : every_kind) {
+  for (const ScheduleKind kind : all_schedules()) {
     for (const Collective collective : every_collective) {
       if (!supports(kind, collective)) continue;
       for (const std::uint32_t root : std::set<std::uint32_t>{0, ranks / 2, ranks - 1}) {

@@ -136,7 +136,8 @@ TEST(ScheduleText, RefusesTooLongATextUnread) {
 // Any schedule of the right shape, sensible or not.
 Schedule arbitrary_schedule() {
   Schedule schedule;
-  schedule.request.kind = *rc::gen::elementOf(std::vector<ScheduleKind>(std::begin(every_kind), std::end(every_kind)));
+  schedule.request.kind =
+      *rc::gen::elementOf(std::vector<ScheduleKind>(all_schedules().begin(), all_schedules().end()));
   schedule.request.collective =
       *rc::gen::elementOf(std::vector<Collective>(std::begin(every_collective), std::end(every_collective)));
   schedule.request.rank_count = *rc::gen::inRange<std::uint32_t>(1, 6);
@@ -195,7 +196,7 @@ void damage(std::string& input, Random& random) {
 // never breaks the reader. Method: right texts, each damaged in 50 ways by one to three blows.
 RC_GTEST_PROP(ScheduleText, DamagedTextIsRefusedOrReadSoundly, (std::uint64_t seed)) {
   Random random(seed);
-  const ScheduleKind kind = every_kind[random.below(std::size(every_kind))];
+  const ScheduleKind kind = all_schedules()[random.below(all_schedules().size())];
   const std::uint32_t ranks = 1 + static_cast<std::uint32_t>(random.below(5));
   const std::string good = format_schedule(made({kind, Collective::all_reduce, ranks, Rank{0}}));
   for (int i = 0; i < 50; ++i) {

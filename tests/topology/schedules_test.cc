@@ -171,15 +171,28 @@ TEST(Schedules, RefuseWrongRequestsAndSayWhy) {
             "there is no ring schedule for the collective unknown");
 }
 
+// Goal: numbers are part of the interface: each is a schedule's for ever. Method: those that have been given out.
+TEST(Schedules, KeepTheirNumbers) {
+  EXPECT_EQ(static_cast<int>(ScheduleKind::binomial_tree), 1);
+  EXPECT_EQ(static_cast<int>(ScheduleKind::butterfly), 2);
+  EXPECT_EQ(static_cast<int>(ScheduleKind::circulant), 3);
+  EXPECT_EQ(static_cast<int>(ScheduleKind::ring), 4);
+  EXPECT_EQ(static_cast<int>(ScheduleKind::star), 5);
+  for (const ScheduleKind kind : all_schedules()) EXPECT_TRUE(is_schedule(static_cast<int>(kind)));
+  for (const std::int64_t number : {-1, 0, 255, 256 + 1}) EXPECT_FALSE(is_schedule(number)) << number;
+}
+
 // Goal: names are read as they are written, and a wrong one is answered with the right ones.
 // Method: there and back for every value.
 TEST(Schedules, NamesAreReadAsTheyAreWritten) {
-  for (const ScheduleKind kind : every_kind) EXPECT_EQ(*parse_schedule_kind(schedule_kind_name(kind)), kind);
+  for (const ScheduleKind kind : all_schedules()) EXPECT_EQ(*parse_schedule_kind(schedule_kind_name(kind)), kind);
   for (const Collective collective : every_collective) {
     EXPECT_EQ(*parse_collective(collective_name(collective)), collective);
   }
+  std::string names;
+  for (const ScheduleKind kind : all_schedules()) names += text(names.empty() ? "" : ", ", schedule_kind_name(kind));
   EXPECT_EQ(parse_schedule_kind("tree").error().message,
-            "unknown schedule kind \"tree\": expected one of binomial-tree, butterfly, circulant, ring, star");
+            text("unknown schedule kind \"tree\": expected one of ", names));
   EXPECT_EQ(parse_collective("reduce").error().message,
             "unknown collective \"reduce\": expected one of all-reduce, all-gather, broadcast, reduce-scatter");
 }

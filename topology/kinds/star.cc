@@ -39,4 +39,10 @@ Program make_star(const ScheduleRequest& request, std::uint32_t rank) {
   return std::move(writer).finish();
 }
 
+std::vector<std::uint32_t> cost_ranks_of_star(const ScheduleRequest& request) {
+  const std::uint32_t ranks = request.rank_count;
+  const std::uint32_t root = request.root.value;
+  return {root, after(root, 1, ranks)};
+}
+
 }  // namespace gossamer::topology

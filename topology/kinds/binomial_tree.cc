@@ -78,4 +78,12 @@ Program make_binomial_tree(const ScheduleRequest& request, std::uint32_t rank) {
   return std::move(writer).finish();
 }
 
+std::vector<std::uint32_t> cost_ranks_of_binomial_tree(const ScheduleRequest& request) {
+  const std::uint32_t ranks = request.rank_count;
+  const std::uint32_t root = request.root.value;
+  const std::uint32_t power = std::bit_floor(ranks);
+  // The root is in every round, with the largest subtree of it.
+  return {root, after(root, power / 2, ranks), after(root, power < ranks ? power : 1, ranks)};
+}
+
 }  // namespace gossamer::topology

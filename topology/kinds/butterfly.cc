@@ -68,4 +68,11 @@ Program make_butterfly(const ScheduleRequest& request, std::uint32_t rank) {
   return std::move(writer).finish();
 }
 
+std::vector<std::uint32_t> cost_ranks_of_butterfly(const ScheduleRequest& request) {
+  const std::uint32_t ranks = request.rank_count;
+  const std::uint32_t power = std::bit_floor(ranks);
+  // With a folded rank, without one, and folded.
+  return {0, power - 1, ranks - 1};
+}
+
 }  // namespace gossamer::topology

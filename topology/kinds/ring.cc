@@ -69,4 +69,11 @@ Program make_ring(const ScheduleRequest& request, std::uint32_t rank) {
   return std::move(writer).finish();
 }
 
+std::vector<std::uint32_t> cost_ranks_of_ring(const ScheduleRequest& request) {
+  const std::uint32_t ranks = request.rank_count;
+  const std::uint32_t root = request.root.value;
+  // All are alike; a broadcast has a first, middle and last place.
+  return {root, after(root, 1, ranks), after(root, ranks / 2, ranks), before(root, 1, ranks)};
+}
+
 }  // namespace gossamer::topology
