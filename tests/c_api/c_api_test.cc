@@ -199,6 +199,10 @@ TEST_F(OneRank, CudaMemoryIsRefusedWhereThereIsNone) {
   if (status != GOSSAMER_DONE) {
     EXPECT_EQ(status, GOSSAMER_UNAVAILABLE);
     EXPECT_THAT(gossamer_last_error(), HasSubstr("CUDA"));
+  } else {  // it is looked at, where there is a device
+    const std::vector<float> host(2000);
+    const float* const pointers[] = {host.data(), host.data()};
+    EXPECT_EQ(gossamer_compress(compressor, pointers), GOSSAMER_INVALID_ARGUMENT);
   }
   options.memory = GOSSAMER_MEMORY_HOST;
   EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();

@@ -1,5 +1,9 @@
 // A started plan allocates nothing: global operator new counts.
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <barrier>
+#include <thread>
 
 #include "tests/runtime/cluster_fixture.h"
 #include "tests/support/allocations.h"
@@ -42,6 +46,88 @@ TEST(Allocation, AStartedPlanAllocatesNothing) {
     EXPECT_TRUE(all);
   }
 }
+
+// ---- between ranks -----------------------------------------------------------------------------
+
+struct Between {
+  std::string name;
+  ProgressMode progress;
+};
+void PrintTo(const Between& each, std::ostream* out) { *out << each.name; }
+
+class StartedPlans : public ::testing::TestWithParam<Between> {};
+
+// An address of this process's own, so that tests that run side by side do not meet.
+std::string own_rendezvous(std::uint32_t number) {
+  const auto pid = static_cast<std::uint32_t>(::getpid());
+  return text("127.", 1 + pid / 62'500 % 250, ".", pid / 250 % 250, ".", 1 + pid % 250, ":", 20'000 + number);
+}
+
+// Goal: steps with real messages allocate nothing once warm, on any rank, in any thread of ours. Method: ranks as
+// threads of one process over UCX, all algorithms; operator new is counted over ten steps that all ranks begin and end
+// together. The lease is off, since the service threads' beats allocate, apart from plans.
+TEST_P(StartedPlans, AllocateNothingBetweenRanks) {
+  std::uint32_t number = 0;
+  for (const std::uint32_t p : {2u, 3u})
+    for (const AlgorithmKind kind :
+         {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense}) {
+      const std::string rendezvous = own_rendezvous(number++);
+      std::size_t marks[2] = {};
+      int mark = 0;
+      std::barrier together(p, [&]() noexcept {
+        if (mark < 2) marks[mark++] = gossamer::testing::allocation_count();
+      });
+      std::vector<std::string> troubles(p);
+      const auto run_rank = [&](std::uint32_t rank) -> Status {
+        SettingsRequest request;
+        request.rank = rank;
+        request.rank_count = p;
+        request.rendezvous = rendezvous;
+        request.job = text("allocation-", ::getpid());
+        request.progress = GetParam().progress;
+        request.transport = "ucx";
+        request.lease_ns = 0;
+        auto session = Session::join(request);
+        GOSSAMER_TRY(session);
+        const CompressorConfig config = testing::small_config({kind, p, std::nullopt});
+        auto compressor = (*session)->make_compressor(config);
+        GOSSAMER_TRY(compressor);
+        std::vector<std::vector<float>> g;
+        for (const Tensor& tensor : config.tensors) {
+          g.emplace_back(tensor.count);
+          for (std::size_t i = 0; i < tensor.count; ++i) g.back()[i] = static_cast<float>((i * 7 + rank) % 101) / 64.0f;
+        }
+        const float* const pointers[] = {g[0].data(), g[1].data(), g[2].data(), g[3].data()};
+        const auto steps = [&](int count) -> Status {
+          for (int i = 0; i < count; ++i) {
+            GOSSAMER_TRY((*compressor)->compress(pointers));
+            GOSSAMER_TRY((*compressor)->reduce());
+            GOSSAMER_TRY((*compressor)->wait(20'000'000'000));
+          }
+          return {};
+        };
+        const Status warm = steps(3);
+        together.arrive_and_wait();
+        const Status counted = steps(10);
+        together.arrive_and_wait();
+        GOSSAMER_TRY(warm);
+        return counted;
+      };
+      std::vector<std::thread> ranks;
+      for (std::uint32_t r = 0; r < p; ++r)
+        ranks.emplace_back([&, r] {
+          if (const Status status = run_rank(r); !status.ok()) troubles[r] = status.error().message;
+        });
+      for (std::thread& rank : ranks) rank.join();
+      for (std::uint32_t r = 0; r < p; ++r) ASSERT_EQ(troubles[r], "") << "rank " << r;
+      EXPECT_EQ(marks[1], marks[0]) << algorithm_name(kind) << ", " << p << " ranks";
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(, StartedPlans,
+                         ::testing::Values(Between{"ucx_inline", ProgressMode::inline_only},
+                                           Between{"ucx_thread", ProgressMode::thread}),
+                         [](const auto& each) { return each.param.name; });
 
 }  // namespace
 }  // namespace gossamer::runtime

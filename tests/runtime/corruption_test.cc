@@ -42,7 +42,9 @@ std::optional<Effect> effect_of(const ClusterCase& c, const FaultOptions& option
   test.reduce_all();
   const auto outcomes = test.run();
   const Rank sender = options.events[0].rank;
-  if (test.cluster->faults(sender).counts()[FaultKind::corrupt] == 0) return std::nullopt;
+  const std::uint64_t changed = test.cluster->faults(sender).counts()[FaultKind::corrupt];
+  if (changed == 0) return std::nullopt;
+  EXPECT_EQ(changed, 1u) << "seed " << options.seed;
   const auto failed =
       std::find_if(outcomes.begin(), outcomes.end(), [](const auto& each) { return each.code < Code::done; });
   if (failed != outcomes.end()) {
@@ -106,12 +108,18 @@ TEST_P(Corruption, OfOneBitIsFoundOrSilentButNeverHangs) {
               all[Effect::same_on_all], all[Effect::ranks_differ]);
   for (const auto& [code, count] : all.codes) std::printf(" %s %u", std::string(code_name(code)).c_str(), count);
   std::printf("\n");
-  EXPECT_EQ(all[Effect::found] + all[Effect::none] + all[Effect::same_on_all] + all[Effect::ranks_differ], 300u);
+  // What finds it: a length, a list or a flag that cannot be, or coordinates that differ; never a defect's words.
+  for (const auto& [code, count] : all.codes)
+    EXPECT_TRUE(code == Code::malformed || code == Code::disagreement || code == Code::not_finite)
+        << code_name(code) << " " << count << " times";
   // Where ranks agree on coordinates by a hash, some of it is found; dense has no such agreement.
   if (GetParam() != AlgorithmKind::dense) {
     EXPECT_GT(all[Effect::found], 0u);
   }
-  EXPECT_GT(all[Effect::same_on_all] + all[Effect::ranks_differ], 0u);  // what only a checksum below would find
+  // The median over the rows of a sketch hides a single wrong cell.
+  if (GetParam() == AlgorithmKind::gs_sgd) {
+    EXPECT_GT(all[Effect::none], 100u);
+  }
 }
 
 }  // namespace

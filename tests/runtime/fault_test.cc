@@ -147,7 +147,8 @@ TEST_P(Faults, ThatCutALinkEndInADeadlineOrInNothing) {
     SCOPED_TRACE(testing::case_name(c));
     const std::uint32_t p = c.rank_count;
     std::uint64_t lost = 0;
-    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 8 || lost < 3; ++seed) {
+      ASSERT_LT(seed, 200u) << "only " << lost << " cuts lost a message";
       SCOPED_TRACE(text("seed ", seed));
       Random random(seed);
       const Rank one{static_cast<std::uint32_t>(random.below(p))};
@@ -174,9 +175,6 @@ TEST_P(Faults, ThatCutALinkEndInADeadlineOrInNothing) {
                  error.message.find(text("waits for rank ", far.value, ",")) != std::string::npos;
       }
       EXPECT_EQ(named, hit);
-    }
-    if (p == 2) {
-      EXPECT_GT(lost, 0u);
     }
   }
 }
