@@ -18,9 +18,9 @@ namespace gossamer::tools {
 // Joins the session of the environment. The caller finalizes it. Blocks, at most the init timeout.
 [[nodiscard]] Result<gossamer_session*> join_session(const TrainConfig& config);
 
-// Trains with one algorithm on this rank and notes each epoch and, at the end, the summary, on every rank, with times and
-// splits of this rank and bytes as the mean over ranks. Collective. Blocks for the whole run; each wait inside has a
-// deadline. Errors as the C interface's; mismatch and disagreement: ranks differ.
+// Trains with one algorithm on this rank and notes each epoch and, at the end, the summary, on every rank, with times
+// and splits of this rank and bytes as the mean over ranks. Collective. Blocks for the whole run; each wait inside has
+// a deadline. Errors as the C interface's; mismatch and disagreement: ranks differ.
 [[nodiscard]] Status train_on_this_rank(const TrainConfig& config, const std::string& algorithm, const Dataset& dataset,
                                         gossamer_session* session, const TakeNote& note);
 

@@ -13,9 +13,7 @@
 namespace gossamer::transport::ucx {
 namespace {
 
-std::string file_path(const std::string& folder, std::uint64_t name) {
-  return text(folder, "/block-", hex(name, 16));
-}
+std::string file_path(const std::string& folder, std::uint64_t name) { return text(folder, "/block-", hex(name, 16)); }
 
 std::size_t whole_pages(std::size_t bytes) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
