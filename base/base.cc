@@ -1,6 +1,5 @@
 #include "base/base.h"
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -84,34 +83,6 @@ void log(LogLevel level, std::string_view message) {
   LogState& state = log_state();
   const std::lock_guard lock(state.mutex);
   if (state.sink) state.sink(level, message);
-}
-
-std::string format_bytes(std::uint64_t bytes) {
-  if (bytes < 1024) return text(bytes, " B");
-  constexpr std::array units = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  double value = static_cast<double>(bytes) / 1024.0;
-  std::size_t unit = 0;
-  while (value >= 1024.0 && unit + 1 < units.size()) {
-    value /= 1024.0;
-    ++unit;
-  }
-  std::array<char, 32> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%.1f %s", value, units[unit]);
-  return buffer.data();
-}
-
-std::string format_duration(std::uint64_t duration_ns) {
-  std::array<char, 32> buffer{};
-  const double ns = static_cast<double>(duration_ns);
-  if (duration_ns < 1'000) return text(duration_ns, " ns");
-  if (duration_ns < 1'000'000) {
-    std::snprintf(buffer.data(), buffer.size(), "%.1f us", ns / 1e3);
-  } else if (duration_ns < 1'000'000'000) {
-    std::snprintf(buffer.data(), buffer.size(), "%.1f ms", ns / 1e6);
-  } else {
-    std::snprintf(buffer.data(), buffer.size(), "%.1f s", ns / 1e9);
-  }
-  return buffer.data();
 }
 
 }  // namespace gossamer

@@ -19,8 +19,8 @@ Status check_hash_words(const HashWords& merged, std::uint64_t own) {
   const std::uint64_t most = ~merged.most_inverted;
   if (merged.least == most) return {};
   return Error{Code::disagreement,
-               text("ranks recovered different coordinates: hashes from ", std::hex, merged.least, " to ", most,
-                    ", this rank's is ", own,
+               text("ranks recovered different coordinates: hashes from ", hex(merged.least), " to ", hex(most),
+                    ", this rank's is ", hex(own),
                     "; the merged payload had different bits on different ranks, so nothing was applied")};
 }
 

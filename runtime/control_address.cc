@@ -123,7 +123,11 @@ bool all_loopback(const std::vector<Endpoint>& endpoints) {
                      [](const Endpoint& endpoint) { return endpoint.address().is_loopback(); });
 }
 
-std::string endpoint_text(const Endpoint& endpoint) { return text(endpoint); }
+std::string endpoint_text(const Endpoint& endpoint) {
+  const auto address = endpoint.address();
+  return address.is_v6() ? text("[", address.to_string(), "]:", endpoint.port())
+                         : text(address.to_string(), ":", endpoint.port());
+}
 
 Result<Descriptor> open_listener(const Endpoint& endpoint) {
   Descriptor socket(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -105,7 +105,7 @@ Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t li
 }
 
 Status Session::check_equal(std::string_view name, std::span<const std::byte> data, std::uint64_t limit_ns) {
-  const std::vector<Field> fields = {{"bytes", text(data.size())}, {"hash", text(std::hex, sketch::hash_bytes(data))}};
+  const std::vector<Field> fields = {{"bytes", text(data.size())}, {"hash", hex(sketch::hash_bytes(data))}};
   return parts_.control->agree(name, fields, limit_ns != 0 ? limit_ns : parts_.timeout_ns);
 }
 

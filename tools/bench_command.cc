@@ -5,9 +5,9 @@
 #include "tools/bench_transport.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
+#include "tools/results.h"
 #include "tools/train_command.h"
 #include "tools/train_config.h"
-#include "tools/train_report.h"
 
 namespace gossamer::tools {
 namespace {
@@ -15,26 +15,28 @@ namespace {
 int run_sketch(const SketchBenchConfig& config) {
   const Status valid = check_bench(config);
   if (!valid.ok()) return complain("bench sketch", valid.error().message, exit_usage);
+  const Status writable = check_writable(config.json);
+  if (!writable.ok()) return complain("bench sketch", writable.error().message, exit_failure);
   const Result<nlohmann::json> rows = config.device == "cuda" ? bench_sketch_on_cuda(config) : bench_sketch(config);
   if (!rows.ok()) return complain("bench sketch", rows.error().message, exit_failure);
   const nlohmann::json document = {
       {"schema", "gossamer.bench.sketch/1"}, {"environment", environment_json()}, {"rows", *rows}};
-  Status told;
-  if (config.json != "-") told = write_text("-", sketch_bench_table(*rows));
-  if (told.ok() && !config.json.empty()) told = write_text(config.json, document.dump(2) + "\n");
+  const Status told = publish({config.json, {}}, sketch_bench_table(*rows), document);
   return told.ok() ? exit_success : complain("bench sketch", told.error().message, exit_failure);
 }
 
 int run_transport(const TransportBenchConfig& config) {
   const Status valid = check_transport_bench(config);
   if (!valid.ok()) return complain("bench transport", valid.error().message, exit_usage);
+  const Status writable = check_writable(config.json);
+  if (!writable.ok()) return complain("bench transport", writable.error().message, exit_failure);
+  const std::string warning = session_warning();
+  if (!warning.empty()) complain("bench transport", warning, exit_success);
   const Result<nlohmann::json> rows = bench_transport(config);
   if (!rows.ok()) return complain("bench transport", rows.error().message, exit_failure);
   const nlohmann::json document = {
       {"schema", "gossamer.bench.transport/1"}, {"environment", environment_json()}, {"rows", *rows}};
-  Status told;
-  if (config.json != "-") told = write_text("-", transport_bench_table(*rows));
-  if (told.ok() && !config.json.empty()) told = write_text(config.json, document.dump(2) + "\n");
+  const Status told = publish({config.json, {}}, transport_bench_table(*rows), document);
   return told.ok() ? exit_success : complain("bench transport", told.error().message, exit_failure);
 }
 
@@ -63,8 +65,8 @@ Action add_bench_command(CLI::App& app) {
   sketch->add_option("--json", config->json, "write every row to this file; - is stdout");
 
   auto transport_config = std::make_shared<TransportBenchConfig>();
-  CLI::App* transport =
-      app.add_subcommand("transport", "latency and bandwidth between two processes, beside the bare library");
+  CLI::App* transport = app.add_subcommand(
+      "transport", "latency and bandwidth between two processes of this host, beside the bare library");
   transport->add_option("--ways", transport_config->ways, "which to measure; all when not given")
       ->delimiter(',')
       ->check(CLI::IsMember(transport_bench_ways()));

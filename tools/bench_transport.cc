@@ -1,5 +1,7 @@
 #include "tools/bench_transport.h"
 
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <array>
 #include <csignal>
@@ -303,6 +305,11 @@ class Leader {
   SteadyClock clock_;
 };
 
+std::string host_name() {
+  utsname names = {};
+  return ::uname(&names) == 0 ? names.nodename : "this host";
+}
+
 }  // namespace
 
 std::vector<std::string> transport_bench_ways() {
@@ -339,6 +346,20 @@ Result<nlohmann::json> bench_transport(const TransportBenchConfig& chosen) {
   return leader.rows();
 }
 
+std::string session_warning() {
+  // What launchers tell each of the processes that they start.
+  constexpr std::array names = {"GOSSAMER_RANK_COUNT", "WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE",
+                                "SLURM_STEP_NUM_TASKS"};
+  for (const char* name : names) {
+    const char* const value = std::getenv(name);
+    if (value == nullptr || std::string_view(value) == "1" || *value == '\0') continue;
+    return text("warning: ", name, " is ", value, ", but this bench is no rank of that session: it starts a second ",
+                "process on ", host_name(),
+                " and measures between the two; run it once, without a launcher, for times ", "that nothing disturbs");
+  }
+  return "";
+}
+
 std::string transport_bench_table(const nlohmann::json& rows) {
   std::vector<std::vector<std::string>> table = {{"transport", "call", "bytes", "us one way", "bare", "overhead ns",
                                                   "quartiles", "bare / ours", "GB/s", "bare", "of bare"}};
@@ -352,7 +373,7 @@ std::string transport_bench_table(const nlohmann::json& rows) {
                      number(row, "ratio", 2), number(row, "gb_per_s", 2), number(row, "peer_gb_per_s", 2),
                      number(row, "gb_per_s_ratio", 3)});
   }
-  return format_table(table);
+  return text("between two processes on ", host_name(), "\n", format_table(table));
 }
 
 }  // namespace gossamer::tools

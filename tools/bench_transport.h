@@ -38,6 +38,9 @@ struct TransportBenchConfig {
 //   gb_per_s_ratio    our speed over theirs
 [[nodiscard]] Result<nlohmann::json> bench_transport(const TransportBenchConfig& config);
 
+// What to tell a person who started the bench as several ranks, one of which it is not; "" where nobody did.
+[[nodiscard]] std::string session_warning();
+
 [[nodiscard]] std::string transport_bench_table(const nlohmann::json& rows);
 
 }  // namespace gossamer::tools

@@ -11,8 +11,8 @@ namespace gossamer::tools {
 // Returns the exit code.
 using Action = std::function<int()>;
 
-// `program`: what stands after "--".
-[[nodiscard]] Action add_run_command(CLI::App& app, const std::vector<std::string>& program);
+// `behind`: the first "--" and what stands behind it, or nothing.
+[[nodiscard]] Action add_run_command(CLI::App& app, const std::vector<std::string>& behind);
 [[nodiscard]] Action add_train_command(CLI::App& app);
 [[nodiscard]] Action add_bench_command(CLI::App& app);
 [[nodiscard]] Action add_study_command(CLI::App& app);

@@ -1,7 +1,5 @@
 #include "tools/gradient_files.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <cerrno>
@@ -9,9 +7,9 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "sketch/sketch.h"
+#include "tools/results.h"
 
 namespace gossamer::tools {
 namespace {
@@ -29,15 +27,6 @@ struct Description {
 
 Error cannot(const char* what, const std::string& path) {
   return {Code::unavailable, text("cannot ", what, " ", path, ": ", std::strerror(errno))};
-}
-
-Status write_bytes(const std::string& path, const char* bytes, std::size_t count) {
-  errno = 0;
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file.write(bytes, static_cast<std::streamsize>(count));
-  file.flush();
-  if (!file) return cannot("write", path);
-  return {};
 }
 
 // Strictly: the library would cut fractions and wrap negative numbers.
@@ -122,19 +111,6 @@ bool is_dump_step(std::uint64_t step, std::uint64_t steps, std::uint64_t every) 
   return step == 1 || step == part(10) || step == part(50) || step == part(90);
 }
 
-Status make_gradient_folder(const std::string& folder) {
-  std::error_code failed;
-  std::filesystem::create_directories(folder, failed);
-  if (!failed && !std::filesystem::is_directory(folder, failed) && !failed) {
-    failed = std::make_error_code(std::errc::not_a_directory);
-  }
-  if (failed) {
-    return Error{Code::unavailable, text("cannot make the folder ", folder, " for gradients: ", failed.message())};
-  }
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) return cannot("write gradients into", folder);
-  return {};
-}
-
 Status write_gradient(const std::string& folder, const GradientOrigin& origin,
                       const std::vector<GradientTensor>& tensors, std::span<const float> gradient) {
   nlohmann::json names = nlohmann::json::array();
@@ -145,10 +121,9 @@ Status write_gradient(const std::string& folder, const GradientOrigin& origin,
       {"schema", schema},    {"dimension", gradient.size()},  {"tensors", names},      {"step", origin.step},
       {"seed", origin.seed}, {"algorithm", origin.algorithm}, {"ranks", origin.ranks}, {"dataset", origin.dataset}};
   const std::string path = text(folder, "/gradient-", origin.step);
-  const std::string description = document.dump(2) + "\n";
   // The description last: readers go by it.
-  GOSSAMER_TRY(write_bytes(path + ".f32", reinterpret_cast<const char*>(gradient.data()), gradient.size_bytes()));
-  return write_bytes(path + ".json", description.data(), description.size());
+  GOSSAMER_TRY(write_whole(path + ".f32", {reinterpret_cast<const char*>(gradient.data()), gradient.size_bytes()}));
+  return write_whole(path + ".json", json_text(document));
 }
 
 Result<std::vector<NamedVector>> read_gradients(const std::string& folder) {

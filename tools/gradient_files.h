@@ -34,9 +34,6 @@ struct GradientOrigin {
 // 10, 50 and 90 % of the run.
 [[nodiscard]] bool is_dump_step(std::uint64_t step, std::uint64_t steps, std::uint64_t every);
 
-// Makes the folder, and its parents, where they are missing. Errors: unavailable, also where nothing may be written.
-[[nodiscard]] Status make_gradient_folder(const std::string& folder);
-
 // Writes both files into the folder, over files of the same step. Errors: unavailable.
 [[nodiscard]] Status write_gradient(const std::string& folder, const GradientOrigin& origin,
                                     const std::vector<GradientTensor>& tensors, std::span<const float> gradient);

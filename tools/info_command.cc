@@ -14,6 +14,7 @@
 #include "tools/log_level.h"
 #include "tools/memory_probe.h"
 #include "tools/mlp_kernel.h"
+#include "tools/results.h"
 #include "tools/train_report.h"
 #include "transport/transport.h"
 
@@ -172,7 +173,7 @@ Action add_info_command(CLI::App& app) {
     for (const nlohmann::json& each : document->at("unknown_variables")) {
       complain("info", text("warning: ", each.get<std::string>(), " is set and means nothing to this version"), 0);
     }
-    const Status written = write_text("-", *as_json ? document->dump(2) + "\n" : info_text(*document));
+    const Status written = write_whole("-", *as_json ? json_text(*document) : info_text(*document));
     if (!written.ok()) return complain("info", written.error().message, exit_failure);
     return has_failed_probe(*document) ? complain("info", "a probe failed: see its line", exit_failure) : exit_success;
   };

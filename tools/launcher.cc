@@ -67,7 +67,7 @@ class SignalGuard {
   SignalGuard() {
     sigset_t mask;
     sigemptyset(&mask);
-    for (const int each : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&mask, each);
+    for (const int each : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP}) sigaddset(&mask, each);
     sigprocmask(SIG_BLOCK, &mask, &former_mask_);
     descriptor_ = UniqueDescriptor(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
     struct sigaction ignore = {};
@@ -85,6 +85,16 @@ class SignalGuard {
   [[nodiscard]] int next() const {
     signalfd_siginfo info;
     return ::read(descriptor(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+  }
+  // Stops this process as an unhandled SIGTSTP does, which is not at all where nobody could let it go on (an orphaned
+  // group). Returns once it goes on.
+  void stop_here() const {
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    ::raise(SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &stop, nullptr);
+    sigprocmask(SIG_BLOCK, &stop, nullptr);
   }
 
  private:
@@ -105,6 +115,22 @@ struct Peer {
   Stream streams[2];
   std::uint64_t start_ns = 0;
 };
+
+// What most often sends a signal that a program does not send itself.
+const char* signal_hint(int signal) {
+  switch (signal) {
+    case SIGXFSZ:
+      return ": a file grew beyond `ulimit -f`, which counts files in /dev/shm too; raise it";
+    case SIGXCPU:
+      return ": more processor time than `ulimit -t` allows; raise it";
+    case SIGKILL:
+      return ": where nobody sent it, memory ran out; `dmesg` or the container's limit says so";
+    case SIGBUS:
+      return ": often no room in /dev/shm; `df /dev/shm` and `gossamer info` show it";
+    default:
+      return "";
+  }
+}
 
 // running ──failure──► settling ──► terminating ──► killing ──► (all ended)
 //    └──── interrupt ────────────────────┘             ▲
@@ -130,7 +156,9 @@ class Job {
   void read_stream(Stream& stream);
   void take_end(Peer& peer);
   void take_signal(int signal);
+  void stop_all();
   void take_time();
+  void write_some();
   void flush();
   void enter(Phase phase, std::uint64_t duration_ns);
   void send_all(int signal);
@@ -300,9 +328,9 @@ void Job::take_end(Peer& peer) {
     stream.pipe.close();
   }
   if (peer.end.status == 0 || report_.exit_code != 0) return;
-  const std::string how = peer.end.signal != 0
-                              ? text("was ended by signal ", peer.end.signal, " (", strsignal(peer.end.signal), ")")
-                              : text("ended with status ", peer.end.status);
+  const std::string how = peer.end.signal != 0 ? text("was ended by signal ", peer.end.signal, " (",
+                                                      strsignal(peer.end.signal), signal_hint(peer.end.signal), ")")
+                                               : text("ended with status ", peer.end.status);
   const std::size_t others = alive();
   fail(peer.end.status, text("rank ", peer.end.rank, " (process ", pid, ") ", how,
                              others == 0 ? std::string()
@@ -311,9 +339,23 @@ void Job::take_end(Peer& peer) {
   if (phase_ == Phase::running) enter(Phase::settling, options_.settle_ns);
 }
 
+// Ctrl-Z. SIGSTOP, which no peer can leave aside: one that computed on would lose those that stand still. The job's
+// clock stands still as well.
+void Job::stop_all() {
+  send_all(SIGSTOP);
+  const std::uint64_t stopped_ns = clock_.now_ns();
+  signals_.stop_here();
+  if (deadline_ns_ != never) deadline_ns_ += clock_.now_ns() - stopped_ns;
+  send_all(SIGCONT);
+}
+
 void Job::take_signal(int signal) {
   if (signal == SIGUSR1 || signal == SIGUSR2) {
     send_all(signal);
+    return;
+  }
+  if (signal == SIGTSTP) {
+    stop_all();
     return;
   }
   if (report_.interrupt_signal != 0) {
@@ -357,6 +399,14 @@ void Job::take_time() {
   }
 }
 
+void Job::write_some() {
+  const int error = queue_.write_some();
+  if (error == 0 || output_closed_) return;
+  output_closed_ = true;
+  fail(error == EPIPE ? exit_signal_base + SIGPIPE : exit_failure,
+       text("cannot write the peers' output: ", std::strerror(error)));
+}
+
 void Job::wait_for_something() {
   std::vector<pollfd> polled = {{signals_.descriptor(), POLLIN, 0}};
   std::vector<Peer*> ends;
@@ -384,13 +434,8 @@ void Job::wait_for_something() {
   if (::poll(polled.data(), polled.size(), timeout_ms) <= 0) return;
 
   if (!queue_.empty() && polled.back().revents != 0) {
-    const int error = queue_.write_some();
-    if (error != 0 && !output_closed_) {
-      output_closed_ = true;
-      fail(error == EPIPE ? exit_signal_base + SIGPIPE : exit_failure,
-           text("cannot write the peers' output: ", std::strerror(error)));
-      if (phase_ == Phase::running) enter(Phase::settling, 0);
-    }
+    write_some();
+    if (output_closed_ && phase_ == Phase::running) enter(Phase::settling, 0);
   }
   for (std::size_t i = 0; i < streams.size(); ++i) {
     if (polled[1 + ends.size() + i].revents != 0) read_stream(*streams[i]);
@@ -409,10 +454,11 @@ void Job::flush() {
     pollfd polled[2] = {{signals_.descriptor(), POLLIN, 0}, {queue_.front_descriptor(), POLLOUT, 0}};
     const int timeout_ms = report_.interrupt_signal != 0 ? 2'000 : -1;
     if (::poll(polled, 2, timeout_ms) == 0) return queue_.clear();
-    if (polled[1].revents != 0) static_cast<void>(queue_.write_some());
+    if (polled[1].revents != 0) write_some();
     if (polled[0].revents == 0) continue;
     const int signal = signals_.next();
-    if (signal == 0 || signal == SIGUSR1 || signal == SIGUSR2) continue;
+    if (signal == SIGTSTP) signals_.stop_here();
+    if (signal == 0 || signal == SIGUSR1 || signal == SIGUSR2 || signal == SIGTSTP) continue;
     if (report_.exit_code == 0) report_.exit_code = exit_signal_base + signal;
     report_.interrupt_signal = signal;
     queue_.clear();
@@ -453,7 +499,7 @@ Result<LaunchReport> Job::run() {
 std::string make_job_name() {
   std::uint64_t random = 0;
   if (getrandom(&random, sizeof random, 0) != sizeof random) random = SteadyClock().now_ns();
-  return text("job-", getpid(), "-", std::hex, random);
+  return text("job-", getpid(), "-", hex(random));
 }
 
 Result<std::string> find_program(const std::string& name) {

@@ -60,7 +60,8 @@ struct LaunchReport {
 };
 
 // Runs the job to its end. Blocks; while it runs, SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 of this process
-// go to the peers, and a second SIGINT, SIGTERM or SIGHUP kills them at once. Call from the only thread: peers
+// go to the peers, a second SIGINT, SIGTERM or SIGHUP kills them at once, and SIGTSTP stops them and this process until
+// SIGCONT, without that time counting against a limit. Call from the only thread: peers
 // die with the thread that started them. On return no peer and no process of a peer's group is left. Errors:
 // invalid_argument, out_of_resources (no process, no descriptor), unavailable (no loopback socket).
 [[nodiscard]] Result<LaunchReport> launch(const LaunchOptions& options);

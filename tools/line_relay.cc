@@ -8,10 +8,13 @@
 
 namespace gossamer::tools {
 
-void LineRelay::emit(std::string_view line, std::string& out) const {
+void LineRelay::emit(std::string& out, bool ends) {
   out += prefix_;
-  out += line;
+  if (is_continued_) out += continued;
+  out += partial_;
   out += '\n';
+  partial_.clear();
+  is_continued_ = !ends;
 }
 
 std::string LineRelay::feed(std::string_view bytes) {
@@ -21,16 +24,14 @@ std::string LineRelay::feed(std::string_view bytes) {
     const std::size_t end = bytes.find('\n');
     if (end != std::string_view::npos && end <= room) {
       partial_ += bytes.substr(0, end);
-      emit(partial_, out);
-      partial_.clear();
+      emit(out, true);
       bytes.remove_prefix(end + 1);
     } else if (bytes.size() <= room) {
       partial_ += bytes;
       bytes = {};
     } else {
       partial_ += bytes.substr(0, room);
-      emit(partial_, out);
-      partial_.clear();
+      emit(out, false);
       bytes.remove_prefix(room);
     }
   }
@@ -39,8 +40,8 @@ std::string LineRelay::feed(std::string_view bytes) {
 
 std::string LineRelay::finish() {
   std::string out;
-  if (!partial_.empty()) emit(partial_, out);
-  partial_.clear();
+  if (!partial_.empty()) emit(out, true);
+  is_continued_ = false;
   return out;
 }
 

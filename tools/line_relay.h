@@ -8,11 +8,12 @@
 
 namespace gossamer::tools {
 
-// Cuts one peer's stream into lines. A line longer than `line_bytes_max` comes out in several, so that a
-// peer that never ends its line cannot fill the memory.
+// Cuts one peer's stream into lines. A line longer than `line_bytes_max` comes out in several, each but the first with
+// `continued` behind the prefix, so that a peer that never ends its line cannot fill the memory.
 class LineRelay {
  public:
-  static constexpr std::size_t line_bytes_max = 16 * 1024;
+  static constexpr std::size_t line_bytes_max = 1 << 20;
+  static constexpr std::string_view continued = "[continued] ";
 
   explicit LineRelay(std::string prefix) : prefix_(std::move(prefix)) {}
 
@@ -22,10 +23,12 @@ class LineRelay {
   [[nodiscard]] std::string finish();
 
  private:
-  void emit(std::string_view line, std::string& out) const;
+  // `ends`: with its own end, not with the bound.
+  void emit(std::string& out, bool ends);
 
   std::string prefix_;
-  std::string partial_;  // of the line that has not ended; at most line_bytes_max
+  std::string partial_;        // of the line that has not ended; at most line_bytes_max
+  bool is_continued_ = false;  // a part of that line has come out
 };
 
 // Bytes that wait to be written to descriptors. A block is written out whole before the next begins, so

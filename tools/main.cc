@@ -1,7 +1,12 @@
 // The `gossamer` command: stdout is data, stderr is progress, exit_codes.h says what the status means.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -16,18 +21,33 @@
 namespace gossamer::tools {
 
 int complain(const std::string& command, const std::string& message, int exit_code) {
-  std::fputs(text("gossamer ", command, ": ", message, "\n").c_str(), stderr);
+  std::fputs(text("gossamer", command.empty() ? "" : " ", command, ": ", message, "\n").c_str(), stderr);
   return exit_code;
 }
 
 namespace {
 
+// Whatever is opened first takes the place of a standard descriptor that the parent closed (cron, `>&-`), and is then
+// written to as if it were one.
+void open_standard_descriptors() {
+  for (const int each : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(each, F_GETFD) < 0) static_cast<void>(::open("/dev/null", each == STDIN_FILENO ? O_RDONLY : O_WRONLY));
+  }
+}
+
+// --help and --version.
+int print_and_end(const CLI::App& app, const CLI::Success& success) {
+  const int status = app.exit(success);
+  std::cout.flush();
+  return std::cout ? status : complain("", text("cannot write to stdout: ", std::strerror(errno)), exit_failure);
+}
+
 int run_main(int count, char** arguments) {
-  // What stands after the first "--" belongs to the program that is started and is not ours to read.
+  // What stands behind the first "--" belongs to the program that is started and is not ours to read.
   const std::vector<std::string> all(arguments + 1, arguments + count);
   const auto cut = std::find(all.begin(), all.end(), "--");
   std::vector<std::string> own(all.begin(), cut);
-  const std::vector<std::string> program(cut == all.end() ? cut : cut + 1, all.end());
+  const std::vector<std::string> behind(cut, all.end());
   if (own.empty()) own.push_back("--help");
 
   CLI::App app("Gossamer: gradient exchange between peers without a parameter server", "gossamer");
@@ -39,7 +59,7 @@ int run_main(int count, char** arguments) {
     CLI::App* command = app.add_subcommand(name, meaning);
     commands.emplace_back(command, make(*command));
   };
-  add("run", "start the peers of a program on this host", [&](CLI::App& c) { return add_run_command(c, program); });
+  add("run", "start the peers of a program on this host", [&](CLI::App& c) { return add_run_command(c, behind); });
   add("train", "train a network over real processes and compare algorithms", add_train_command);
   add("study", "measure what fewer bytes cost, and how well sketches recover", add_study_command);
   add("bench", "measure speed against what the machine can do", add_bench_command);
@@ -53,14 +73,14 @@ int run_main(int count, char** arguments) {
   try {
     app.parse(own);
   } catch (const CLI::Success& success) {
-    return app.exit(success);  // --help, --version
+    return print_and_end(app, success);
   } catch (const CLI::ParseError& error) {
     std::cerr << "gossamer: " << error.what() << "\nSee `gossamer --help` and `gossamer COMMAND --help`.\n";
     return exit_usage;
   }
   for (const auto& [command, action] : commands) {
     if (!command->parsed()) continue;
-    if (!program.empty() && command->get_name() != "run") {
+    if (behind.size() > 1 && command->get_name() != "run") {
       return complain(command->get_name(), "takes no program after --; did you mean `gossamer run`?", exit_usage);
     }
     return action();
@@ -72,6 +92,7 @@ int run_main(int count, char** arguments) {
 }  // namespace gossamer::tools
 
 int main(int count, char** arguments) {
+  gossamer::tools::open_standard_descriptors();
   try {
     return gossamer::tools::run_main(count, arguments);
   } catch (const std::exception& error) {

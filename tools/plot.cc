@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <limits>
-#include <sstream>
+
+#include "base/base.h"
 
 namespace gossamer::tools {
 namespace {
@@ -40,11 +40,7 @@ std::string escape(const std::string& raw) {
 }
 
 // Coordinates need no more than a tenth of a pixel.
-std::string at(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.1f", value);
-  return buffer;
-}
+std::string at(double value) { return fixed(value, 1); }
 
 // "0.05", "1k", "20M": short enough to stand under a tick.
 std::string tick_label(double value) {
@@ -57,9 +53,7 @@ std::string tick_label(double value) {
       break;
     }
   }
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.4g%s", std::abs(value) < 1e-12 ? 0.0 : value, unit);
-  return buffer;
+  return general(std::abs(value) < 1e-12 ? 0.0 : value, 4) + unit;
 }
 
 struct Axis {
@@ -139,53 +133,50 @@ Axis make_axis(Extent extent, bool log) {
 }
 
 // Each series has its own marker, so that a plot printed in grey can be read.
-void draw_marker(std::ostringstream& out, std::size_t kind, double x, double y, const char* colour) {
+void draw_marker(std::string& out, std::size_t kind, double x, double y, const char* colour) {
   const std::string style = std::string("\" fill=\"") + colour + "\" stroke=\"#fff\" stroke-width=\"1\"/>\n";
   switch (kind % 4) {
     case 0:
-      out << "<circle cx=\"" << at(x) << "\" cy=\"" << at(y) << "\" r=\"4" << style;
+      append(out, "<circle cx=\"", at(x), "\" cy=\"", at(y), "\" r=\"4", style);
       break;
     case 1:
-      out << "<rect x=\"" << at(x - 3.6) << "\" y=\"" << at(y - 3.6) << "\" width=\"7.2\" height=\"7.2" << style;
+      append(out, "<rect x=\"", at(x - 3.6), "\" y=\"", at(y - 3.6), "\" width=\"7.2\" height=\"7.2", style);
       break;
     case 2:
-      out << "<path d=\"M" << at(x) << ' ' << at(y - 4.8) << " l4.6 8 h-9.2 z" << style;
+      append(out, "<path d=\"M", at(x), ' ', at(y - 4.8), " l4.6 8 h-9.2 z", style);
       break;
     default:
-      out << "<path d=\"M" << at(x) << ' ' << at(y - 5) << " l5 5 l-5 5 l-5 -5 z" << style;
+      append(out, "<path d=\"M", at(x), ' ', at(y - 5), " l5 5 l-5 5 l-5 -5 z", style);
   }
 }
 
-void draw_text(std::ostringstream& out, double x, double y, const char* anchor, const std::string& more,
+void draw_text(std::string& out, double x, double y, const char* anchor, const std::string& more,
                const std::string& content) {
-  out << "<text x=\"" << at(x) << "\" y=\"" << at(y) << "\" text-anchor=\"" << anchor << "\" " << more << '>'
-      << escape(content) << "</text>\n";
+  append(out, "<text x=\"", at(x), "\" y=\"", at(y), "\" text-anchor=\"", anchor, "\" ", more, '>', escape(content),
+         "</text>\n");
 }
 
-void draw_axes(std::ostringstream& out, const PlotPanel& panel, const Axis& x, const Axis& y, double x0, double y0) {
+void draw_axes(std::string& out, const PlotPanel& panel, const Axis& x, const Axis& y, double x0, double y0) {
   for (const double tick : y.ticks) {
     const double py = y0 + panel_height * (1 - y.place(tick));
-    out << "<path class=\"grid\" d=\"M" << at(x0) << ' ' << at(py) << " h" << at(panel_width) << "\"/>\n";
+    append(out, "<path class=\"grid\" d=\"M", at(x0), ' ', at(py), " h", at(panel_width), "\"/>\n");
     draw_text(out, x0 - 9, py + 4, "end", "class=\"tick\"", tick_label(tick));
   }
   for (const double tick : x.ticks) {
     const double px = x0 + panel_width * x.place(tick);
     const bool labelled = std::find(x.labelled.begin(), x.labelled.end(), tick) != x.labelled.end();
-    if (labelled)
-      out << "<path class=\"grid\" d=\"M" << at(px) << ' ' << at(y0) << " v" << at(panel_height) << "\"/>\n";
-    out << "<path class=\"axis\" d=\"M" << at(px) << ' ' << at(y0 + panel_height) << " v" << (labelled ? 6 : 3)
-        << "\"/>\n";
+    if (labelled) append(out, "<path class=\"grid\" d=\"M", at(px), ' ', at(y0), " v", at(panel_height), "\"/>\n");
+    append(out, "<path class=\"axis\" d=\"M", at(px), ' ', at(y0 + panel_height), " v", (labelled ? 6 : 3), "\"/>\n");
     if (labelled) draw_text(out, px, y0 + panel_height + 20, "middle", "class=\"tick\"", tick_label(tick));
   }
-  out << "<path class=\"axis\" d=\"M" << at(x0) << ' ' << at(y0) << " v" << at(panel_height) << " h" << at(panel_width)
-      << "\"/>\n";
+  append(out, "<path class=\"axis\" d=\"M", at(x0), ' ', at(y0), " v", at(panel_height), " h", at(panel_width),
+         "\"/>\n");
   draw_text(out, x0 + panel_width / 2, y0 + panel_height + 44, "middle", "class=\"label\"", panel.x_label);
-  out << "<text transform=\"translate(" << at(x0 - 52) << ' ' << at(y0 + panel_height / 2)
-      << ") rotate(-90)\" text-anchor=\"middle\" class=\"label\">" << escape(panel.y_label) << "</text>\n";
+  append(out, "<text transform=\"translate(", at(x0 - 52), ' ', at(y0 + panel_height / 2),
+         ") rotate(-90)\" text-anchor=\"middle\" class=\"label\">", escape(panel.y_label), "</text>\n");
 }
 
-void draw_panel(std::ostringstream& out, const PlotPanel& panel, const std::vector<std::string>& names, double x0,
-                double y0) {
+void draw_panel(std::string& out, const PlotPanel& panel, const std::vector<std::string>& names, double x0, double y0) {
   draw_text(out, x0, y0 - 14, "start", "class=\"panel\"", panel.title);
   Extent xs, ys;
   for (const PlotSeries& series : panel.series) {
@@ -196,8 +187,8 @@ void draw_panel(std::ostringstream& out, const PlotPanel& panel, const std::vect
     }
   }
   if (xs.empty()) {
-    out << "<rect class=\"axis\" fill=\"none\" x=\"" << at(x0) << "\" y=\"" << at(y0) << "\" width=\""
-        << at(panel_width) << "\" height=\"" << at(panel_height) << "\"/>\n";
+    append(out, "<rect class=\"axis\" fill=\"none\" x=\"", at(x0), "\" y=\"", at(y0), "\" width=\"", at(panel_width),
+           "\" height=\"", at(panel_height), "\"/>\n");
     draw_text(out, x0 + panel_width / 2, y0 + panel_height / 2, "middle", "class=\"label\"", "no data");
     return;
   }
@@ -207,17 +198,16 @@ void draw_panel(std::ostringstream& out, const PlotPanel& panel, const std::vect
   for (const PlotSeries& series : panel.series) {
     const auto order = static_cast<std::size_t>(std::find(names.begin(), names.end(), series.name) - names.begin());
     const char* colour = colours[order % colours.size()];
-    std::ostringstream line, markers;
+    std::string line, markers;
     for (std::size_t i = 0; i < std::min(series.x.size(), series.y.size()); ++i) {
       if (!usable(series.x[i], series.y[i], panel.log_x)) continue;
       const double px = x0 + panel_width * x.place(series.x[i]);
       const double py = y0 + panel_height * (1 - y.place(series.y[i]));
-      line << (line.tellp() == 0 ? "" : " ") << at(px) << ',' << at(py);
+      append(line, (line.empty() ? "" : " "), at(px), ',', at(py));
       draw_marker(markers, order, px, py, colour);
     }
-    out << "<polyline fill=\"none\" stroke=\"" << colour << "\" stroke-width=\"2\" stroke-linejoin=\"round\" points=\""
-        << line.str() << "\"/>\n"
-        << markers.str();
+    append(out, "<polyline fill=\"none\" stroke=\"", colour,
+           "\" stroke-width=\"2\" stroke-linejoin=\"round\" points=\"", line, "\"/>\n", markers);
   }
 }
 
@@ -248,14 +238,14 @@ std::string render_svg(const Plot& plot) {
   const double legend_top = y0 + panel_height + bottom + 14;
   const double height = legend_top + legend_y + (names.empty() ? 0 : legend_row);
 
-  std::ostringstream out;
-  out << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << at(width)
-      << "\" height=\"" << at(height) << "\" viewBox=\"0 0 " << at(width) << ' ' << at(height)
-      << "\" font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\">\n<title>" << escape(plot.title)
-      << "</title>\n<style>.grid{stroke:#e3e6ea;stroke-width:1}.axis{stroke:#59636e;stroke-width:1;fill:none}"
+  std::string out;
+  append(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"",
+         at(width), "\" height=\"", at(height), "\" viewBox=\"0 0 ", at(width), ' ', at(height),
+         "\" font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\">\n<title>", escape(plot.title),
+         "</title>\n<style>.grid{stroke:#e3e6ea;stroke-width:1}.axis{stroke:#59636e;stroke-width:1;fill:none}"
          ".tick{font-size:12px;fill:#59636e}.label{font-size:13px;fill:#24292f}"
          ".panel{font-size:14px;font-weight:bold;fill:#24292f}</style>\n"
-         "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
+         "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n");
   draw_text(out, left, 30, "start", "font-size=\"18\" font-weight=\"bold\" fill=\"#24292f\"", plot.title);
   draw_text(out, left, 52, "start", "font-size=\"13\" fill=\"#59636e\"", plot.subtitle);
   for (std::size_t i = 0; i < plot.panels.size(); ++i) {
@@ -264,13 +254,12 @@ std::string render_svg(const Plot& plot) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto [x, y] = places[i];
     const char* colour = colours[i % colours.size()];
-    out << "<path stroke=\"" << colour << "\" stroke-width=\"2\" d=\"M" << at(x) << ' ' << at(legend_top + y)
-        << " h26\"/>\n";
+    append(out, "<path stroke=\"", colour, "\" stroke-width=\"2\" d=\"M", at(x), ' ', at(legend_top + y), " h26\"/>\n");
     draw_marker(out, i, x + 13, legend_top + y, colour);
     draw_text(out, x + 33, legend_top + y + 4.5, "start", "class=\"label\"", names[i]);
   }
-  out << "</svg>\n";
-  return out.str();
+  append(out, "</svg>\n");
+  return out;
 }
 
 }  // namespace gossamer::tools

@@ -4,6 +4,7 @@
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/frontier.h"
+#include "tools/results.h"
 #include "tools/study_sketch.h"
 #include "tools/train_command.h"
 #include "tools/train_peer.h"
@@ -87,13 +88,6 @@ Result<double> choose_density(Study& study, TrainConfig train, const std::string
   return std::min(1.0, *density * (wanted - fixed) / (moved - fixed));
 }
 
-Status publish(const StudyConfig& config, const nlohmann::json& document) {
-  if (config.train.json != "-") GOSSAMER_TRY(write_text("-", frontier_table(document)));
-  if (!config.train.json.empty()) GOSSAMER_TRY(write_text(config.train.json, document.dump(2) + "\n"));
-  if (!config.train.plot.empty()) GOSSAMER_TRY(write_text(config.train.plot, render_svg(frontier_plot(document))));
-  return {};
-}
-
 Status check_study(const StudyConfig& config) {
   GOSSAMER_TRY(check_config(config.train));
   if (config.train.ranks < 2)
@@ -141,6 +135,9 @@ int run_frontier(StudyConfig config) {
   }
   const Status valid = check_study(config);
   if (!valid.ok()) return complain("study frontier", valid.error().message, exit_usage);
+  const ResultPaths paths{config.train.json, config.train.plot};
+  const Status writable = check_writable(paths);
+  if (!writable.ok()) return complain("study frontier", writable.error().message, exit_failure);
   const Result<Dataset> dataset = load_dataset(config.train);
   if (!dataset.ok()) return complain("study frontier", dataset.error().message, exit_data);
   Study study{config, nlohmann::json::array(), 0, 0, {}};
@@ -151,7 +148,8 @@ int run_frontier(StudyConfig config) {
                                    {"factors", config.factors},
                                    {"seeds", config.seeds},
                                    {"rows", study.rows}};
-  const Status told = publish(config, document);
+  const Status told =
+      publish(paths, frontier_table(document), document, [&document] { return render_svg(frontier_plot(document)); });
   if (!told.ok()) return complain("study frontier", told.error().message, exit_failure);
   if (study.exit_code != 0) return study.exit_code;
   if (study.dense_bytes == 0)
@@ -162,6 +160,9 @@ int run_frontier(StudyConfig config) {
 int run_sketch(const SketchStudyConfig& config) {
   const Status valid = check_sketch_study(config);
   if (!valid.ok()) return complain("study sketch", valid.error().message, exit_usage);
+  const ResultPaths paths{config.json, config.plot};
+  const Status writable = check_writable(paths);
+  if (!writable.ok()) return complain("study sketch", writable.error().message, exit_failure);
   const Result<std::vector<NamedVector>> gradients = load_study_gradients(config);
   if (!gradients.ok()) {
     const bool misused = gradients.error().code == Code::invalid_argument;
@@ -169,13 +170,8 @@ int run_sketch(const SketchStudyConfig& config) {
   }
   const Result<nlohmann::json> document = run_sketch_study(config, *gradients, environment_json(), true);
   if (!document.ok()) return complain("study sketch", document.error().message, exit_failure);
-  const auto publish_sketch = [&]() -> Status {
-    if (config.json != "-") GOSSAMER_TRY(write_text("-", sketch_study_table(*document)));
-    if (!config.json.empty()) GOSSAMER_TRY(write_text(config.json, document->dump(2) + "\n"));
-    if (!config.plot.empty()) GOSSAMER_TRY(write_text(config.plot, render_svg(sketch_study_plot(*document))));
-    return {};
-  };
-  const Status told = publish_sketch();
+  const Status told = publish(paths, sketch_study_table(*document), *document,
+                              [&document] { return render_svg(sketch_study_plot(*document)); });
   return told.ok() ? exit_success : complain("study sketch", told.error().message, exit_failure);
 }
 

@@ -13,9 +13,10 @@
 #include "sketch/sketch.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
-#include "tools/gradient_files.h"
 #include "tools/launcher.h"
 #include "tools/log_level.h"
+#include "tools/results.h"
+#include "tools/run_record.h"
 #include "tools/train_peer.h"
 #include "tools/train_report.h"
 #include "transport/transport.h"
@@ -39,76 +40,76 @@ std::string own_program() {
   return ::access(program.c_str(), X_OK) == 0 ? program : "/proc/self/exe";
 }
 
-Status write_descriptor(int descriptor, const std::string& content) {
-  for (std::size_t at = 0; at < content.size();) {
-    const ssize_t wrote = ::write(descriptor, content.data() + at, content.size() - at);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0)
-      return Error{Code::unavailable, text("cannot hand the result to the parent: ", std::strerror(errno))};
-    at += static_cast<std::size_t>(wrote);
-  }
-  return {};
+Status publish_runs(const TrainConfig& config, const std::vector<nlohmann::json>& runs) {
+  const nlohmann::json document = training_document(config, environment_json(), runs);
+  return publish({config.json, config.plot}, training_table(document), document,
+                 [&document] { return render_svg(training_plot(document)); });
 }
 
-std::string read_descriptor(int descriptor) {
-  std::string out;
-  char bytes[16 * 1024];
-  for (off_t at = 0;;) {
-    const ssize_t got = ::pread(descriptor, bytes, sizeof bytes, at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return out;
-    out.append(bytes, static_cast<std::size_t>(got));
-    at += got;
+// Every place for results, before hours of work.
+Status check_places(const TrainConfig& config) {
+  for (const auto& [option, folder] :
+       {std::pair{"--dump: ", config.dump}, std::pair{"--dump-gradients: ", config.dump_gradients}}) {
+    const Status made = folder.empty() ? Status() : make_output_folder(folder);
+    if (!made.ok()) return Error{made.error().code, option + made.error().message};
   }
-}
-
-Status publish(const TrainConfig& config, const nlohmann::json& document) {
-  if (config.json != "-") GOSSAMER_TRY(write_text("-", training_table(document)));
-  if (!config.json.empty()) GOSSAMER_TRY(write_text(config.json, document.dump(2) + "\n"));
-  if (!config.plot.empty()) GOSSAMER_TRY(write_text(config.plot, render_svg(training_plot(document))));
-  return {};
+  return check_writable(ResultPaths{config.json, config.plot});
 }
 
 // The log of the library, on stderr. Any thread, one call at a time.
 void log_to_stderr(gossamer_log_level, const char* line, void*) { std::cerr << "gossamer train: " << line << "\n"; }
 
-// One rank, with all algorithms one after the other in one session. `warn`: no parent has printed the warnings.
-Result<std::vector<nlohmann::json>> train_all(const TrainConfig& config, const Dataset& dataset,
-                                              gossamer_session* session, bool warn) {
+// One rank that a parent of ours started, for one algorithm; rank 0 hands what it notes to the parent.
+Status train_for_parent(const TrainConfig& config, const Dataset& dataset, gossamer_session* session, int result) {
+  const bool notes = gossamer_rank(session) == 0;
+  return train_on_this_rank(config, config.algorithms.front(), dataset, session,
+                            [&](const nlohmann::json& note) { return notes ? append_note(result, note) : Status(); });
+}
+
+// One rank under `gossamer run`, with all algorithms one after the other in one session. Rank 0 reports what was
+// finished, also where the end is an error.
+Status train_all(const TrainConfig& config, const Dataset& dataset, gossamer_session* session) {
+  const bool reports = gossamer_rank(session) == 0;
   std::vector<nlohmann::json> runs;
+  Status ended;
   for (const std::string& algorithm : config.algorithms) {
-    if (warn && gossamer_rank(session) == 0) print_warnings(config, algorithm, "train");
-    Result<nlohmann::json> run = train_on_this_rank(config, algorithm, dataset, session);
-    if (!run.ok()) return std::move(run).error();
-    runs.push_back(std::move(*run));
+    if (reports) print_warnings(config, algorithm, "train");
+    RunRecord record(algorithm);
+    ended = train_on_this_rank(config, algorithm, dataset, session, [&](const nlohmann::json& note) {
+      record.take(note);
+      return Status();
+    });
+    if (record.epochs() != 0) runs.push_back(record.run());
+    if (!ended.ok()) break;
   }
-  return runs;
+  if (!reports || runs.empty()) return ended;
+  const Status told = publish_runs(config, runs);
+  if (!ended.ok() && !told.ok()) complain("train", told.error().message, exit_failure);
+  return ended.ok() ? told : ended;
 }
 
 int run_peer(TrainConfig config, int result) {
   const Result<LogLevel> level = log_level();
   if (!level.ok()) return complain("train", level.error().message, exit_usage);
   gossamer_set_log(static_cast<gossamer_log_level>(*level), log_to_stderr, nullptr);
+  if (result == no_result && std::string_view(std::getenv("GOSSAMER_RANK")) == "0") {
+    const Status writable = check_places(config);
+    if (!writable.ok()) return complain("train", writable.error().message, exit_failure);
+  }
   const Result<Dataset> dataset = load_dataset(config);
   if (!dataset.ok()) return complain("train", dataset.error().message, exit_data);
   const Result<gossamer_session*> session = join_session(config);
   if (!session.ok()) return complain("train", session.error().message, exit_code_of(session.error().code));
-  const std::int32_t rank = gossamer_rank(*session);
   config.ranks = static_cast<std::uint32_t>(gossamer_rank_count(*session));
-  const Result<std::vector<nlohmann::json>> runs = train_all(config, *dataset, *session, result == no_result);
+  const Status ended = result == no_result ? train_all(config, *dataset, *session)
+                                           : train_for_parent(config, *dataset, *session, result);
   gossamer_finalize(*session);
-  if (!runs.ok()) return complain("train", runs.error().message, exit_code_of(runs.error().code));
-  if (rank != 0) return exit_success;
-  const Status told = result != no_result ? write_descriptor(result, runs->front().dump())
-                                          : publish(config, training_document(config, environment_json(), *runs));
-  return told.ok() ? exit_success : complain("train", told.error().message, exit_failure);
+  return ended.ok() ? exit_success : complain("train", ended.error().message, exit_code_of(ended.error().code));
 }
 
 int run_parent(const TrainConfig& config) {
-  if (!config.dump_gradients.empty()) {
-    const Status made = make_gradient_folder(config.dump_gradients);
-    if (!made.ok()) return complain("train", "--dump-gradients: " + made.error().message, exit_failure);
-  }
+  const Status writable = check_places(config);
+  if (!writable.ok()) return complain("train", writable.error().message, exit_failure);
   // What all peers would stumble over is said once.
   const Result<LogLevel> level = log_level();
   if (!level.ok()) return complain("train", level.error().message, exit_usage);
@@ -118,21 +119,24 @@ int run_parent(const TrainConfig& config) {
   int exit_code = exit_success;
   for (const std::string& algorithm : config.algorithms) {
     print_warnings(config, algorithm, "train");
-    PeersOutcome outcome = train_in_peers(config, algorithm, "train");
+    const PeersOutcome outcome = train_in_peers(config, algorithm, "train");
     if (outcome.exit_code != 0) {
       exit_code = outcome.exit_code;
       const std::string how = outcome.interrupt_signal != 0 ? "interrupted" : "failed";
+      const std::size_t epochs = outcome.record.epochs();
       complain("train",
-               text(algorithm, " ", how, "; ", runs.size(), " of ", config.algorithms.size(), " algorithms finished, ",
-                    runs.empty() ? "there is no result" : "whose results follow"),
+               text(algorithm, " ", how, " after ", epochs, epochs == 1 ? " epoch; " : " epochs; ", runs.size(), " of ",
+                    config.algorithms.size(), " algorithms finished; ",
+                    runs.empty() && epochs == 0 ? "there is no result" : "what was finished follows"),
                exit_code);
+      if (epochs != 0) runs.push_back(outcome.record.run());
       break;
     }
-    runs.push_back(std::move(outcome.run));
+    runs.push_back(outcome.run);
   }
   if (runs.empty()) return exit_code;
-  const Status told = publish(config, training_document(config, environment_json(), runs));
-  if (!told.ok()) return complain("train", told.error().message, exit_failure);
+  const Status told = publish_runs(config, runs);
+  if (!told.ok()) return complain("train", told.error().message, exit_code != 0 ? exit_code : exit_failure);
   return exit_code;
 }
 
@@ -151,7 +155,7 @@ nlohmann::json environment_json() {
 }
 
 PeersOutcome train_in_peers(const TrainConfig& config, const std::string& algorithm, const std::string& command) {
-  PeersOutcome out;
+  PeersOutcome out{.record = RunRecord(algorithm)};
   const auto failed = [&](int code, std::string message) {
     out.exit_code = code;
     out.failure = std::move(message);
@@ -180,12 +184,13 @@ PeersOutcome train_in_peers(const TrainConfig& config, const std::string& algori
     return failed(exit_failure, report.error().message);
   }
   out.interrupt_signal = report->interrupt_signal;
+  out.record = read_notes(result.value(), algorithm);
   if (report->exit_code != 0) return failed(report->exit_code, report->message);
-  out.run = nlohmann::json::parse(read_descriptor(result.value()), nullptr, false);
-  if (!out.run.is_object() || !out.run.contains("summary")) {
+  if (!out.record.finished()) {
     complain(command, "rank 0 ended well and left no result", exit_failure);
     return failed(exit_failure, "rank 0 left no result");
   }
+  out.run = out.record.run();
   return out;
 }
 

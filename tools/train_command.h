@@ -5,15 +5,17 @@
 #include <string>
 
 #include "base/base.h"
+#include "tools/run_record.h"
 #include "tools/train_config.h"
 
 namespace gossamer::tools {
 
 struct PeersOutcome {
+  RunRecord record;  // what rank 0 had noted when the run ended, well or not
   int exit_code = 0;
   int interrupt_signal = 0;
   std::string failure;  // why exit_code is not 0
-  nlohmann::json run;   // as train_on_this_rank gives it; null after a failure
+  nlohmann::json run;   // as RunRecord gives it; null after a failure
 };
 
 // Starts config.ranks peers of this program, waits for them and takes rank 0's result. Their errors are on

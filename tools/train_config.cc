@@ -1,9 +1,9 @@
 #include "tools/train_config.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <type_traits>
 
+#include "tools/session_limit.h"
 #include "topology/topology.h"
 
 namespace gossamer::tools {
@@ -54,18 +54,8 @@ const std::vector<std::string>* choices(const std::string& name) {
   return nullptr;
 }
 
-std::string exact_text(double value) {
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.17g", value);
-  return buffer;
-}
-
 // As a person would write it.
-std::string percent(double fraction) {
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.4g %%", 100 * fraction);
-  return buffer;
-}
+std::string percent(double fraction) { return general(100 * fraction, 4) + " %"; }
 
 std::string joined(const std::vector<std::uint32_t>& values) {
   std::string out;
@@ -126,7 +116,7 @@ std::vector<std::string> peer_arguments(const TrainConfig& config, const std::st
     } else if constexpr (std::is_same_v<Field, std::string>) {
       if (!field.empty()) out.push_back("--" + name + "=" + field);
     } else if constexpr (std::is_same_v<Field, double>) {
-      out.push_back("--" + name + "=" + exact_text(field));
+      out.push_back("--" + name + "=" + general(field, 17));
     } else if constexpr (std::is_same_v<Field, std::vector<std::uint32_t>>) {
       out.push_back("--" + name + "=" + joined(field));
     } else {
@@ -147,7 +137,8 @@ nlohmann::json config_json(const TrainConfig& config) {
 
 Status check_config(const TrainConfig& config) {
   const auto wrong = [](auto... parts) { return Error{Code::invalid_argument, text(parts...)}; };
-  if (config.ranks < 1 || config.ranks > 1024) return wrong("--ranks ", config.ranks, ": expected 1 to 1024");
+  if (config.ranks < 1 || config.ranks > session_ranks_max)
+    return wrong("--ranks ", config.ranks, ": expected 1 to ", session_ranks_max);
   if (config.algorithms.empty()) return wrong("--algorithm: expected at least one name");
   for (const std::string& each : config.algorithms) {
     if (std::find(algorithm_names.begin(), algorithm_names.end(), each) == algorithm_names.end()) {

@@ -1,12 +1,7 @@
 #include "tools/train_peer.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <memory>
 
 #include "sketch/sketch.h"
@@ -14,6 +9,7 @@
 #include "tools/gradient_files.h"
 #include "tools/mlp.h"
 #include "tools/progress.h"
+#include "tools/results.h"
 #include "tools/train_report.h"
 
 namespace gossamer::tools {
@@ -49,11 +45,13 @@ struct StepTimes {
 
 class Trainer {
  public:
-  Trainer(const TrainConfig& config, const std::string& algorithm, const Dataset& dataset, gossamer_session* session)
+  Trainer(const TrainConfig& config, const std::string& algorithm, const Dataset& dataset, gossamer_session* session,
+          const TakeNote& note)
       : config_(config),
         algorithm_(algorithm),
         dataset_(dataset),
         session_(session),
+        note_(note),
         rank_(static_cast<std::uint32_t>(gossamer_rank(session))),
         rank_count_(static_cast<std::uint32_t>(gossamer_rank_count(session))),
         mlp_(model_sizes(config), std::max<std::size_t>(share_of(config.batch, 0, rank_count_).count, evaluation_batch),
@@ -62,7 +60,7 @@ class Trainer {
         gradient_(mlp_.weight_count()),
         progress_(rank_ == 0) {}
 
-  Result<nlohmann::json> run();
+  Status run();
 
  private:
   Status prepare();
@@ -74,6 +72,7 @@ class Trainer {
   Mlp::Score evaluate_share();
   Status dump_gradient() const;
   Status dump_weights() const;
+  [[nodiscard]] nlohmann::json progress_summary() const;
   [[nodiscard]] nlohmann::json summary() const;
   Status check_equal(const char* what) {
     return from_c(
@@ -84,6 +83,7 @@ class Trainer {
   const std::string& algorithm_;
   const Dataset& dataset_;
   gossamer_session* const session_;
+  const TakeNote& note_;
   const std::uint32_t rank_, rank_count_;
   Mlp mlp_;
   std::vector<float> weights_, gradient_;
@@ -95,16 +95,17 @@ class Trainer {
   SteadyClock clock_;
   StepTimes times_;
   std::vector<double> applied_;
-  nlohmann::json rows_ = nlohmann::json::array();
   std::uint64_t start_ns_ = 0, control_before_ = 0;
   std::uint64_t step_ = 0, steps_planned_ = 0, samples_seen_ = 0;
   double train_loss_ = 0;  // of this rank in this epoch
   double rate_ = 0;
   Part last_;  // the sums at the end of the last epoch
+  double accuracy_ = 0;
 };
 
 Status Trainer::prepare() {
-  if (rank_ == 0 && !config_.dump_gradients.empty()) GOSSAMER_TRY(make_gradient_folder(config_.dump_gradients));
+  if (rank_ == 0 && !config_.dump_gradients.empty()) GOSSAMER_TRY(make_output_folder(config_.dump_gradients));
+  if (!config_.dump.empty()) GOSSAMER_TRY(make_output_folder(config_.dump));
   if (rank_ == 0) mlp_.initialise(config_.seed, weights_);
   const std::size_t bytes = weights_.size() * sizeof(float);
   GOSSAMER_TRY(
@@ -256,14 +257,17 @@ Status Trainer::end_epoch(std::uint32_t epoch) {
   const double train_loss = last_.train_loss / static_cast<double>(std::max<std::uint64_t>(samples_seen_, 1));
   const double bytes = static_cast<double>(last_.bytes) / rank_count_;
   const double seconds = static_cast<double>(clock_.now_ns() - start_ns_) * 1e-9;
-  rows_.push_back({{"algorithm", algorithm_},
-                   {"epoch", epoch + 1},
-                   {"step", step_},
-                   {"accuracy", accuracy},
-                   {"train_loss", train_loss},
-                   {"test_loss", last_.test_loss / test_count},
-                   {"bytes", bytes},
-                   {"seconds", seconds}});
+  accuracy_ = accuracy;
+  GOSSAMER_TRY(note_({{"row",
+                       {{"algorithm", algorithm_},
+                        {"epoch", epoch + 1},
+                        {"step", step_},
+                        {"accuracy", accuracy},
+                        {"train_loss", train_loss},
+                        {"test_loss", last_.test_loss / test_count},
+                        {"bytes", bytes},
+                        {"seconds", seconds}}},
+                      {"summary", progress_summary()}}));
   progress_.finish_line(text(algorithm_, " epoch ", epoch + 1, "/", config_.epochs, ": accuracy ",
                              format_number(accuracy, 4), ", loss ", format_number(train_loss, 4), ", ",
                              format_bytes(static_cast<std::uint64_t>(bytes)), " per peer so far, ",
@@ -271,30 +275,32 @@ Status Trainer::end_epoch(std::uint32_t epoch) {
   return {};
 }
 
-nlohmann::json Trainer::summary() const {
-  char hash[24];
-  const std::uint64_t bits = sketch::hash_bytes(std::as_bytes(std::span(weights_)));
-  std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(bits));
-  const auto p50 = [](const std::vector<double>& samples) { return percentile(samples, 0.5); };
-  return {{"algorithm", algorithm_},
-          {"accuracy", rows_.back().at("accuracy")},
+// What an epoch changes; cheap however many steps there were.
+nlohmann::json Trainer::progress_summary() const {
+  return {{"accuracy", accuracy_},
           {"bytes_per_step",
            static_cast<double>(last_.bytes) / rank_count_ / static_cast<double>(std::max<std::uint64_t>(step_, 1))},
-          {"exchange_p50_us", p50(times_.exchange_us)},
-          {"exchange_p99_us", percentile(times_.exchange_us, 0.99)},
-          {"waiting_p50_us", p50(times_.waiting_us)},
-          {"wire_p50_us", p50(times_.wire_us)},
-          {"compute_p50_us", p50(times_.compute_us)},
-          {"compress_p50_us", p50(times_.compress_us)},
-          {"gradient_p50_us", p50(times_.gradient_us)},
-          {"applied_p50", p50(applied_)},
           {"seconds", static_cast<double>(clock_.now_ns() - start_ns_) * 1e-9},
           {"steps", step_},
           {"ranks", rank_count_},
-          {"dimension", mlp_.weight_count()},
-          {"control_bytes", last_.control / rank_count_},
-          {"kernel", mlp_kernel().target},
-          {"weights_hash", hash}};
+          {"dimension", mlp_.weight_count()}};
+}
+
+nlohmann::json Trainer::summary() const {
+  const auto p50 = [](const std::vector<double>& samples) { return percentile(samples, 0.5); };
+  nlohmann::json out = progress_summary();
+  out.update({{"exchange_p50_us", p50(times_.exchange_us)},
+              {"exchange_p99_us", percentile(times_.exchange_us, 0.99)},
+              {"waiting_p50_us", p50(times_.waiting_us)},
+              {"wire_p50_us", p50(times_.wire_us)},
+              {"compute_p50_us", p50(times_.compute_us)},
+              {"compress_p50_us", p50(times_.compress_us)},
+              {"gradient_p50_us", p50(times_.gradient_us)},
+              {"applied_p50", p50(applied_)},
+              {"control_bytes", last_.control / rank_count_},
+              {"kernel", mlp_kernel().target},
+              {"weights_hash", hex(sketch::hash_bytes(std::as_bytes(std::span(weights_))), 16)}});
+  return out;
 }
 
 // As it is handed to the compressor: before clipping, momentum and residual, which the C interface does not show.
@@ -312,19 +318,12 @@ Status Trainer::dump_gradient() const {
 
 Status Trainer::dump_weights() const {
   if (config_.dump.empty()) return {};
-  if (::mkdir(config_.dump.c_str(), 0777) != 0 && errno != EEXIST) {
-    return Error{Code::unavailable, text("cannot make the folder ", config_.dump, ": ", std::strerror(errno))};
-  }
-  const std::string path = text(config_.dump, "/", algorithm_, ".rank", rank_, ".f32");
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file.write(reinterpret_cast<const char*>(weights_.data()),
-             static_cast<std::streamsize>(weights_.size() * sizeof(float)));
-  file.flush();
-  if (!file) return Error{Code::unavailable, text("cannot write ", path, ": ", std::strerror(errno))};
-  return {};
+  const auto bytes = std::as_bytes(std::span(weights_));
+  return write_whole(text(config_.dump, "/", algorithm_, ".rank", rank_, ".f32"),
+                     {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
-Result<nlohmann::json> Trainer::run() {
+Status Trainer::run() {
   const std::uint64_t per_epoch = batch_count(dataset_.train.count(), config_.batch);
   steps_planned_ = per_epoch * config_.epochs;
   if (config_.steps != 0) steps_planned_ = std::min(steps_planned_, config_.steps);
@@ -334,8 +333,9 @@ Result<nlohmann::json> Trainer::run() {
     GOSSAMER_TRY(train_epoch(epoch, steps_planned_));
     GOSSAMER_TRY(end_epoch(epoch));
   }
+  GOSSAMER_TRY(note_({{"summary", summary()}}));
   GOSSAMER_TRY(dump_weights());
-  return nlohmann::json{{"algorithm", algorithm_}, {"rows", rows_}, {"summary", summary()}};
+  return note_({{"summary", {{"finished", true}}}});
 }
 
 }  // namespace
@@ -355,9 +355,9 @@ Result<gossamer_session*> join_session(const TrainConfig& config) {
   return session;
 }
 
-Result<nlohmann::json> train_on_this_rank(const TrainConfig& config, const std::string& algorithm,
-                                          const Dataset& dataset, gossamer_session* session) {
-  return Trainer(config, algorithm, dataset, session).run();
+Status train_on_this_rank(const TrainConfig& config, const std::string& algorithm, const Dataset& dataset,
+                          gossamer_session* session, const TakeNote& note) {
+  return Trainer(config, algorithm, dataset, session, note).run();
 }
 
 }  // namespace gossamer::tools

@@ -4,12 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 #include <fstream>
-#include <iostream>
 #include <thread>
 
 namespace gossamer::tools {
@@ -111,9 +107,7 @@ nlohmann::json training_document(const TrainConfig& config, const nlohmann::json
 
 std::string format_number(double value, int digits) {
   if (!std::isfinite(value)) return "-";
-  char buffer[48];
-  std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
-  return buffer;
+  return fixed(value, digits);
 }
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows) { return aligned(rows, true); }
@@ -125,7 +119,9 @@ std::string training_table(const nlohmann::json& document) {
                                                  "whole time"}};
   for (const nlohmann::json& each : document.at("summaries")) {
     const double fewer = number(each, "times_fewer_bytes");
-    rows.push_back({each.at("algorithm").get<std::string>(), format_number(number(each, "accuracy"), 4),
+    const std::string name = each.at("algorithm").get<std::string>();
+    rows.push_back({each.value("finished", true) ? name : name + ", unfinished",
+                    format_number(number(each, "accuracy"), 4),
                     format_bytes(static_cast<std::uint64_t>(number(each, "bytes_per_step"))),
                     std::isnan(fewer) ? "-" : format_number(fewer, 1) + " x", microseconds(each, "exchange_p50_us"),
                     microseconds(each, "exchange_p99_us"), microseconds(each, "waiting_p50_us"),
@@ -161,17 +157,6 @@ Plot training_plot(const nlohmann::json& document) {
   }
   plot.panels = {std::move(bytes), std::move(steps)};
   return plot;
-}
-
-Status write_text(const std::string& path, const std::string& content) {
-  if (path == "-") {
-    std::cout << content << std::flush;
-    return {};
-  }
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << content << std::flush;
-  if (!file) return Error{Code::unavailable, text("cannot write ", path, ": ", std::strerror(errno))};
-  return {};
 }
 
 }  // namespace gossamer::tools

@@ -38,7 +38,4 @@ namespace gossamer::tools {
 [[nodiscard]] std::string training_table(const nlohmann::json& document);
 [[nodiscard]] Plot training_plot(const nlohmann::json& document);
 
-// Writes the whole text or says why not. "-" is stdout. Errors: unavailable.
-[[nodiscard]] Status write_text(const std::string& path, const std::string& content);
-
 }  // namespace gossamer::tools

@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
+#include <cstdio>
+#include <locale>
+#include <sstream>
 
 namespace gossamer {
 namespace {
@@ -50,6 +54,38 @@ TEST(Text, DurationsAndSizesAreReadable) {
   EXPECT_EQ(format_duration(5'000'000'000), "5.0 s");
   EXPECT_EQ(format_bytes(17), "17 B");
   EXPECT_EQ(format_bytes(4096), "4.0 KiB");
+}
+
+// Goal: text of numbers is the same whatever the program's locale is. Method: a locale with 1.234,5 as the program's.
+TEST(Text, ALocaleHasNoSayInNumbers) {
+  struct CommaNumbers : std::numpunct<char> {
+    char do_decimal_point() const override { return ','; }
+    char do_thousands_sep() const override { return '.'; }
+    std::string do_grouping() const override { return "\3"; }
+  };
+  const std::locale before = std::locale::global(std::locale(std::locale::classic(), new CommaNumbers));
+  std::ostringstream as_the_program;
+  as_the_program << 1239567 << ' ' << 0.5;
+  const std::string numbers = text(1239567, " ", std::uint64_t{1} << 40, " ", -1234, " ", 1234.5, " ", 0.1f, " ", true);
+  const std::string formatted = text(format_duration(5'000'000'000), " ", format_bytes(1'500'000), " ",
+                                     fixed(12345.678, 2), " ", general(1e-7, 4), " ", hex(123456789, 12));
+  std::locale::global(before);
+  ASSERT_EQ(as_the_program.str(), "1.239.567 0,5");
+  EXPECT_EQ(numbers, "1239567 1099511627776 -1234 1234.5 0.1 1");
+  EXPECT_EQ(formatted, "5.0 s 1.4 MiB 12345.68 1e-07 0000075bcd15");
+}
+
+// Goal: numbers look as printf would write them. Method: borders of both kinds, and what is no number.
+TEST(Text, NumbersLookAsPrintfWritesThem) {
+  for (const double value :
+       {0.0, -0.0, 1.0, 0.5, 1e5, 123456.0, 1234567.0, 1e-5, 1e300, -2.0 / 3, double{INFINITY}, double{NAN}}) {
+    std::array<char, 400> expected{};
+    std::snprintf(expected.data(), expected.size(), "%g %.3f %.17g", value, value, value);
+    EXPECT_EQ(text(value, " ", fixed(value, 3), " ", general(value, 17)), expected.data());
+  }
+  EXPECT_EQ(text('a', "b", std::string("c"), std::string_view("d"), INT64_MIN, ' ', UINT64_MAX),
+            "abcd-9223372036854775808 18446744073709551615");
+  EXPECT_EQ(hex(0), "0");
 }
 
 // Goal: nothing reaches the sink below its level. Method: a counting sink.

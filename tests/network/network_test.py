@@ -178,6 +178,26 @@ socket.create_connection(("10.77.0.2", 5000), 10).sendall(bytes({size}))
         seconds = float(server.lines[-1].split()[1])
         self.assertGreater(seconds, 0.9 * (size - 256_000) * 8 / 200e6)
 
+    def test_the_status_says_what_limits_each_host_now(self):
+        # Goal: one host can be slower, and the status is what holds, whoever set it. Method: a rate for a host by the
+        # lab, one by hand for one way, and none.
+        def rates():
+            status, output, errors = lab(self.name, "status")
+            self.assertEqual(status, 0, errors)
+            return [line.split("link up")[1].rsplit("  ", 1)[0].strip() for line in output.splitlines()[1:]]
+
+        self.up(3, "--rate", "1gbit")
+        self.assertEqual(rates(), ["1 Gbit/s"] * 3)
+        self.assertEqual(lab(self.name, "rate", "1", "100mbit")[0], 0)
+        subprocess.run(["tc", "-n", f"gossamer-{self.name}-2", "qdisc", "replace", "dev", "e0", "root", "tbf", "rate",
+                        "50mbit", "burst", "256k", "latency", "50ms"], check=True)
+        self.assertEqual(rates(), ["1 Gbit/s", "100 Mbit/s", "50 Mbit/s out, 1 Gbit/s in"])
+        for _ in range(2):  # the second time there is nothing to take away
+            self.assertEqual(lab(self.name, "rate", "2", "none")[0], 0)
+        self.assertEqual(rates(), ["1 Gbit/s", "100 Mbit/s", "no limit of rate"])
+        self.assertNotEqual(lab(self.name, "rate", "1", "fast")[0], 0)
+        self.assertEqual(lab(self.name, "rate", "3", "1gbit")[0], 2)
+
     def test_an_interrupt_leaves_nothing_behind(self):
         # Goal: after Ctrl-C in a run nothing of it lives, and after `down` no namespace is left. Method: peers that
         # ignore the interrupt, and a child of each; the lab's own count of processes.

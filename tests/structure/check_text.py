@@ -4,6 +4,8 @@
 Usage: check_text.py ROOT. Prints one line "file:line: what is wrong; what to do" for each breach, and
 exits with 1 if there is any. Reads what git tracks or would track, or every file where there is no git; not the
 corpora of the fuzz targets, which are bytes.
+In the product's sources nothing depends on the program's locale: what is written is compared between ranks, names files and
+is read again, so numbers become text and text numbers through base/text.h and std::from_chars alone.
 A source file of more than 600 lines says why in a comment: "// long file: <reason>" ("#" in Python and
 CMake).
 """
@@ -22,6 +24,21 @@ CORPORA = "tests/fuzz/corpus/"
 
 # Files that are as they are for a reason: path to reason.
 EXCEPTIONS = {}
+
+PRODUCT_FOLDERS = ("base/", "transport/", "topology/", "sketch/", "runtime/", "bindings/", "tools/")
+# What reads or writes numbers in the program's locale, or changes that.
+LOCALE = re.compile(
+    r"\b[oi]?stringstream\b"
+    r"|\bstd::(?:sto(?:d|f|ld)|format|put_time|get_time|locale|use_facet)\b"
+    r"|\b(?:strto(?:d|f|ld)|atof|setlocale|localeconv|strftime|v?[sf]?scanf)\s*\("
+    r'|\bv?(?:sn?|f|d)?printf\s*\([^;]*?"[^"\n]*%[-+ #0]*[0-9*]*(?:\.[0-9*]+)?(?:L?[aAeEfFgG]|[hlqjzt]*\')')
+LOCALE_ADVICE = "depends on the program's locale; use text(), fixed() or general() of base/text.h, or std::from_chars"
+# Files that may all the same: path to reason.
+LOCALE_EXCEPTIONS = {
+    "runtime/settings.cc": "reads seconds with strtod",
+    "transport/process.cc": "reads a whole number from /proc with a stream",
+    "bindings/c/examples/exchange.c": "a user's program",
+}
 
 
 def files_of(root):
@@ -53,15 +70,28 @@ def check_file(path, content):
     return breaches
 
 
-def check(root, exceptions=None):
+def check_locale(path, content, exceptions):
+    if not path.startswith(PRODUCT_FOLDERS) or not path.endswith(CXX_SUFFIXES):
+        return []
+    # Statements, which may go over several lines; comments say what they like.
+    code = re.sub(r"//[^\n]*|/\*.*?\*/", lambda found: "\n" * found[0].count("\n"), content, flags=re.DOTALL)
+    found = [(code.count("\n", 0, match.start()) + 1, match[0].split("(")[0].strip()) for match in LOCALE.finditer(code)]
+    if path in exceptions:
+        return [] if found else [f"{path}:1: the exception is not used; remove it from LOCALE_EXCEPTIONS"]
+    return [f"{path}:{number}: {name} {LOCALE_ADVICE}" for number, name in found]
+
+
+def check(root, exceptions=None, locale_exceptions=None):
     exceptions = EXCEPTIONS if exceptions is None else exceptions
+    locale_exceptions = LOCALE_EXCEPTIONS if locale_exceptions is None else locale_exceptions
     breaches = []
     for path in files_of(root):
         with open(os.path.join(root, path), "rb") as file:
             data = file.read()
         if path in exceptions or path.startswith(CORPORA) or b"\0" in data:
             continue  # a zero byte: not text
-        breaches += check_file(path, data.decode("utf-8", errors="replace"))
+        content = data.decode("utf-8", errors="replace")
+        breaches += check_file(path, content) + check_locale(path, content, locale_exceptions)
     return breaches
 
 

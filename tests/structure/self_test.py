@@ -150,6 +150,34 @@ class TextTest(TreeTest):
         self.assertEqual(self.breaches(check_text, {"base/base.cc": "// long file: a table\n" + "int a;\n" * 601}), [])
         self.assertEqual(self.breaches(check_text, {"docs/words.md": "a\n" * 601}), [])
 
+    # Goal: what depends on the program's locale is found in the product, and elsewhere and in comments it is not. Method:
+    # each kind of call, and calls that look like them.
+    def test_numbers_in_the_programs_locale_are_found(self):
+        advice = (" depends on the program's locale; use text(), fixed() or general() of base/text.h, or "
+                  "std::from_chars")
+        for content, name in [("int a;\nstd::ostringstream out;\n", "ostringstream"),
+                              ("\nx = std::strtod(text, &end);\n", "strtod"),
+                              ("\nx = std::stod(text);\n", "std::stod"),
+                              ('\nstd::snprintf(out, size, "%d of %.*f s", a,\n b, c);\n', "snprintf"),
+                              ("\nstd::printf(\"%'d\", a);\n", "printf"),
+                              ('\nstd::sscanf(text, "%d", &a);\n', "sscanf"),
+                              ('\nsetlocale(LC_ALL, "C");\n', "setlocale"),
+                              ("\nstd::locale before;\n", "std::locale")]:
+            with self.subTest(content=content):
+                self.assertEqual(self.breaches(check_text, {"runtime/a.cc": content}, locale_exceptions={}),
+                                 [f"runtime/a.cc:2: {name}{advice}"])
+                self.assertEqual(self.breaches(check_text, {"tests/a.cc": content}, locale_exceptions={}), [])
+        right = ('// strtod( and std::locale\n/* atof(\n */ std::fprintf(stderr, "%s:%d %016llx 5 %%\\n", a, b, c);\n'
+                 'state_of(x); x = std::strtol(a, b, 10); std::to_string(5);\n')
+        self.assertEqual(self.breaches(check_text, {"base/base.cc": right}, locale_exceptions={}), [])
+
+    # Goal: an exception to that is used or removed. Method: one of each.
+    def test_exceptions_of_locale_are_used_or_removed(self):
+        exceptions = {"base/base.cc": "a reason"}
+        self.assertEqual(self.breaches(check_text, {"base/base.cc": "x = atof(y);\n"}, locale_exceptions=exceptions), [])
+        self.assertEqual(self.breaches(check_text, {"base/base.cc": "int a;\n"}, locale_exceptions=exceptions),
+                         ["base/base.cc:1: the exception is not used; remove it from LOCALE_EXCEPTIONS"])
+
     # Goal: what git ignores is not read. Method: a repository with an ignored file that breaks the rule.
     @unittest.skipUnless(shutil.which("git"), "git is not installed")
     def test_ignored_files_are_not_read(self):

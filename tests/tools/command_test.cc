@@ -37,7 +37,8 @@ struct Ran {
 
 class Command : public ::testing::Test {
  protected:
-  pid_t start(const std::vector<std::string>& arguments) {
+  // `output`: where stdout goes; empty: a file in the folder.
+  pid_t start(const std::vector<std::string>& arguments, const std::string& output = "") {
     const pid_t pid = fork();
     if (pid == 0) {
       const auto redirect = [](const std::string& path, int flags, int target) {
@@ -45,7 +46,7 @@ class Command : public ::testing::Test {
         if (file < 0 || dup2(file, target) < 0) _exit(125);
       };
       redirect("/dev/null", O_RDONLY, 0);
-      redirect(folder_ / "output", O_WRONLY | O_CREAT | O_TRUNC, 1);
+      redirect(output.empty() ? folder_ / "output" : output, O_WRONLY | O_CREAT | O_TRUNC, 1);
       redirect(folder_ / "errors", O_WRONLY | O_CREAT | O_TRUNC, 2);
       std::vector<char*> argv = {const_cast<char*>("gossamer")};
       for (const std::string& each : arguments) argv.push_back(const_cast<char*>(each.c_str()));
@@ -203,11 +204,130 @@ TEST_F(Command, InterruptEndsTrainingAndLeavesNothing) {
   ASSERT_EQ(kill(pid, SIGINT), 0);
   const Ran ran = finish(pid);
   EXPECT_EQ(ran.status, 130) << ran.errors;
-  EXPECT_THAT(ran.errors, HasSubstr("gs-sgd interrupted; 0 of 1 algorithms finished, there is no result"));
+  EXPECT_THAT(ran.errors, HasSubstr("gs-sgd interrupted after "));
+  EXPECT_THAT(ran.errors, HasSubstr("; 0 of 1 algorithms finished; what was finished follows"));
   for (const std::string& each : peers) EXPECT_FALSE(std::filesystem::exists("/proc/" + each)) << each;
   for (const auto& file : std::filesystem::directory_iterator("/dev/shm")) {
     EXPECT_THAT(file.path().string(), Not(HasSubstr(text("job-", pid, "-"))));
   }
+}
+
+// Goal: a run that loses a peer late keeps what was finished, and its status is not 0. Method: the second of two
+// algorithms loses rank 0 itself to SIGKILL after its first epochs.
+TEST_F(Command, TrainingThatLosesAPeerKeepsWhatWasFinished) {
+  const std::string json = folder_ / "result.json";
+  const pid_t pid =
+      start({"train", "--ranks=2", "--algorithm=dense,gs-sgd", "--dataset=synthetic", "--features=4", "--hidden=4",
+             "--samples=20", "--epochs=1000", "--batch=10", "--density=0.5", "--json=" + json});
+  const SteadyClock clock;
+  const std::uint64_t deadline = clock.now_ns() + 60'000'000'000;
+  while (read_file(folder_ / "errors").find("gs-sgd epoch 2/") == std::string::npos && clock.now_ns() < deadline)
+    poll(nullptr, 0, 1);
+  pid_t rank_0 = 0;
+  std::istringstream(read_file(text("/proc/", pid, "/task/", pid, "/children"))) >> rank_0;
+  ASSERT_GT(rank_0, 0);
+  ASSERT_EQ(kill(rank_0, SIGKILL), 0);
+  const Ran ran = finish(pid);
+  EXPECT_EQ(ran.status, 137) << ran.errors;
+  EXPECT_THAT(ran.errors, HasSubstr("rank 0 (process "));
+  EXPECT_THAT(ran.errors, HasSubstr("1 of 2 algorithms finished; what was finished follows"));
+  EXPECT_THAT(ran.output, HasSubstr("\ndense "));
+  EXPECT_THAT(ran.output, HasSubstr("\ngs-sgd, unfinished "));
+  const nlohmann::json document = nlohmann::json::parse(read_file(json), nullptr, false);
+  ASSERT_TRUE(document.is_object());
+  ASSERT_EQ(document.at("summaries").size(), 2u);
+  EXPECT_TRUE(document.at("summaries").at(0).at("finished").get<bool>());
+  EXPECT_FALSE(document.at("summaries").at(1).at("finished").get<bool>());
+  EXPECT_GE(document.at("summaries").at(1).at("steps").get<int>(), 4);
+  EXPECT_GE(document.at("rows").size(), 1002u);
+}
+
+// Goal: a place that cannot be written is told before any work, with a status. Method: each kind of place; a program
+// that would leave a file behind.
+TEST_F(Command, PlacesForResultsAreLookedAtBeforeTheWork) {
+  const std::string none = folder_ / "none/file";
+  for (const char* where : {"--json=", "--plot="}) {
+    const Ran ran = train({"--ranks=2", where + none});
+    EXPECT_EQ(ran.status, 1);
+    EXPECT_EQ(ran.errors, text("gossamer train: cannot write ", none, ": No such file or directory\n"));
+  }
+  std::ofstream(folder_ / "file") << "words";
+  for (const char* where : {"--dump", "--dump-gradients"}) {
+    const Ran ran = train({"--ranks=2", text(where, "=", folder_ / "file")});
+    EXPECT_EQ(ran.status, 1);
+    EXPECT_THAT(ran.errors, HasSubstr(text("gossamer train: ", where, ": cannot make the folder")));
+    EXPECT_THAT(ran.errors, Not(HasSubstr("epoch")));
+  }
+  EXPECT_EQ(run({"run", "-n", "1", "--json", none, "--", "touch", folder_ / "made"}).status, 1);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "made"));
+  EXPECT_EQ(run({"bench", "sketch", "--json", none}).status, 1);
+  EXPECT_EQ(run({"study", "sketch", "--plot", none}).status, 1);
+}
+
+// Goal: output that nobody got is an error for every command, and the results are on stderr instead. Method: stdout
+// without room.
+TEST_F(Command, AFullStdoutIsAnError) {
+  const auto expect_failure = [&](const std::vector<std::string>& arguments, const char* words) {
+    const Ran ran = finish(start(arguments, "/dev/full"));
+    EXPECT_EQ(ran.status, 1) << arguments.front() << "\n" << ran.errors;
+    EXPECT_THAT(ran.errors, HasSubstr("No space left on device"));
+    EXPECT_THAT(ran.errors, HasSubstr(words));
+  };
+  expect_failure({"info"}, "cannot write to stdout");
+  expect_failure({"info", "--json"}, "cannot write to stdout");
+  expect_failure({"--help"}, "cannot write to stdout");
+  expect_failure({"--version"}, "cannot write to stdout");
+  expect_failure({"run", "-n", "1", "--json", "-", "--", "true"}, "gossamer.run/1");
+  expect_failure({"run", "-n", "1", "--", "echo", "words"}, "cannot write the peers' output");
+  const std::vector<std::string> tiny = {"train",        "--ranks=1",     "--dataset=synthetic",
+                                         "--samples=40", "--features=4",  "--hidden=4",
+                                         "--steps=1",    "--density=0.5", "--timeout=60"};
+  expect_failure(tiny, "fewer than dense");
+  std::vector<std::string> as_json = tiny;
+  as_json.push_back("--json=-");
+  expect_failure(as_json, "gossamer.train/1");
+}
+
+// Goal: whoever starts the command with closed descriptors, as cron and some daemons do, has a job that runs and ends.
+// Method: each of the three closed, and all.
+TEST_F(Command, ClosedStandardDescriptorsAreNoTrap) {
+  for (const std::string closed : {"<&-", ">&-", "2>&-", "<&- >&- 2>&-"}) {
+    const std::string made = folder_ / "made";
+    const std::string line = text(GOSSAMER_COMMAND " run -n 2 --timeout 60 -- /bin/sh -c 'echo words; echo > ", made,
+                                  ".$GOSSAMER_RANK' >/dev/null ", closed);
+    EXPECT_EQ(std::system(line.c_str()), 0) << closed;
+    EXPECT_TRUE(std::filesystem::remove(made + ".0")) << closed;
+    EXPECT_TRUE(std::filesystem::remove(made + ".1")) << closed;
+  }
+}
+
+// Goal: the program begins at the first word that is no option, as with mpirun, and has its own options and its own
+// "--". Method: a shell that prints its arguments.
+TEST_F(Command, RunTakesTheProgramWithoutDashes) {
+  const std::vector<std::string> show = {"/bin/sh", "-c", "echo $0 \"$@\"", "0.1", "-n", "7", "--", "--help"};
+  for (const bool with_dashes : {false, true}) {
+    std::vector<std::string> arguments = {"run", "-n", "1"};
+    if (with_dashes) arguments.push_back("--");
+    arguments.insert(arguments.end(), show.begin(), show.end());
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.status, 0) << ran.errors;
+    EXPECT_EQ(ran.output, "[0] 0.1 -n 7 -- --help\n");
+  }
+}
+
+// Goal: a bench of transports says between whom it measures, and that it is no rank of a session whose variables are
+// there. Method: one way, one size, with and without a launcher's variable.
+TEST_F(Command, ABenchOfTransportsSaysBetweenWhomItMeasures) {
+  const std::vector<std::string> bench = {"bench", "transport", "--ways=ucx posix", "--bytes=8", "--rounds=1"};
+  const Ran alone = run(bench);
+  EXPECT_EQ(alone.status, 0) << alone.errors;
+  EXPECT_THAT(alone.output, ::testing::StartsWith("between two processes on "));
+  EXPECT_THAT(alone.errors, Not(HasSubstr("warning")));
+  setenv("OMPI_COMM_WORLD_SIZE", "4", 1);
+  const Ran launched = run(bench);
+  unsetenv("OMPI_COMM_WORLD_SIZE");
+  EXPECT_EQ(launched.status, 0) << launched.errors;
+  EXPECT_THAT(launched.errors, HasSubstr("OMPI_COMM_WORLD_SIZE is 4, but this bench is no rank of that session"));
 }
 
 // Goal: Ctrl-C ends a bench of transports, and leaves neither process nor file. Method: SIGINT once the first process
@@ -242,11 +362,14 @@ TEST_F(Command, WrongFlagsEndWithStatus2AndAMessage) {
     EXPECT_EQ(ran.output, "");
   };
   expect({"fly"}, "fly");
-  expect({"run", "-n", "2"}, "no program: put it after --");
-  expect({"run", "--", "true"}, "--ranks is required");
-  expect({"run", "-n", "0", "--", "true"}, "-n 0: expected 1 to 1024 peers");
+  expect({"run", "-n", "2"}, "no program: put it behind the options");
+  expect({"run", "-n", "2", "--"}, "no program: put it behind the options");
+  expect({"run", "--rank", "2", "./program"}, "there is no option --rank; expected -n, --timeout or --json");
+  expect({"run", "--", "true"}, "-n or --ranks is required, before the program");
+  expect({"run", "-n", "0", "--", "true"}, "-n 0: expected 1 to 64 peers");
+  expect({"run", "-n", "65", "--", "true"}, "-n 65: expected 1 to 64 peers, as many as a session takes");
   expect({"run", "-n", "two", "--", "true"}, "two");
-  expect({"train", "--ranks=0"}, "--ranks 0: expected 1 to 1024");
+  expect({"train", "--ranks=0"}, "--ranks 0: expected 1 to 64");
   expect({"train", "--algorithm=magic"}, "--algorithm magic: expected gs-sgd");
   expect({"train", "--no-such-flag"}, "--no-such-flag");
   expect({"train", "--schedule=spiral"}, "spiral");

@@ -76,21 +76,6 @@ TEST_F(GradientFiles, DefectsAreNamed) {
   expect_failure(Code::malformed, "every tensor is exact");
 }
 
-// Goal: a folder that cannot be is refused before any training. Method: a file stands there, or above it.
-TEST_F(GradientFiles, AFolderThatCannotBeMadeIsRefused) {
-  write_file(folder_ / "file", "");
-  for (const char* where : {"file", "file/below"}) {
-    const Status made = make_gradient_folder(folder_ / where);
-    ASSERT_FALSE(made.ok()) << where;
-    EXPECT_EQ(made.error().code, Code::unavailable);
-    EXPECT_THAT(made.error().message, HasSubstr("cannot make the folder"));
-    EXPECT_THAT(made.error().message, HasSubstr("Not a directory"));
-  }
-  EXPECT_TRUE(make_gradient_folder(folder_ / "new/below").ok());
-  EXPECT_TRUE(make_gradient_folder(folder_ / "new/below").ok());
-  EXPECT_FALSE(write_gradient(folder_ / "file", {}, {}, {}).ok());
-}
-
 // Goal: a handful of steps by default, multiples where asked. Method: all steps of long and of tiny runs.
 TEST(DumpSteps, AreSpreadOverTheRunOrMultiples) {
   const auto steps = [](std::uint64_t total, std::uint64_t every) {

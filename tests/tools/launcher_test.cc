@@ -69,13 +69,19 @@ ScriptRun run_script(std::uint32_t ranks, const std::string& script, LaunchOptio
   return {report.ok() ? *report : LaunchReport{}, output.text(), errors.text()};
 }
 
-// Gone, or a zombie that nobody has collected yet: either way it runs no more.
-bool is_dead(int pid) {
+// The letter that the kernel has for what a process does; 0 where there is none.
+char state_of(int pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string line;
-  if (!std::getline(file, line)) return true;
+  if (!std::getline(file, line)) return 0;
   const std::size_t name_end = line.rfind(')');
-  return name_end == std::string::npos || line.substr(name_end + 2, 1) == "Z";
+  return name_end == std::string::npos || name_end + 2 >= line.size() ? '\0' : line[name_end + 2];
+}
+
+// Gone, or a zombie that nobody has collected yet: either way it runs no more.
+bool is_dead(int pid) {
+  const char state = state_of(pid);
+  return state == 0 || state == 'Z';
 }
 
 bool becomes_dead(int pid) {
@@ -243,6 +249,50 @@ TEST(Launcher, ReturnsTheSignalOfAPeerThatWasKilled) {
   const ScriptRun run = run_script(1, "kill -SEGV $$");
   EXPECT_EQ(run.report.exit_code, 128 + SIGSEGV);
   EXPECT_THAT(run.errors, HasSubstr("was ended by signal 11 (Segmentation fault)"));
+}
+
+// Goal: limits that end programs are named with what to do. Method: a file beyond the limit of the shell that writes
+// it.
+TEST(Launcher, SaysWhatASignalOfALimitMeans) {
+  const TemporaryFolder folder;
+  const ScriptRun run =
+      run_script(1, "ulimit -c 0; ulimit -f 8; exec head -c 1000000 /dev/zero > $D/file", {}, folder.path());
+  EXPECT_EQ(run.report.exit_code, 128 + SIGXFSZ);
+  EXPECT_THAT(run.errors, HasSubstr("(File size limit exceeded: a file grew beyond `ulimit -f`"));
+}
+
+// Goal: Ctrl-Z stops the peers with the launcher, also one that would not stop itself, and fg lets all go on. Method: a
+// launcher in a group of its own, as a shell starts it, gets SIGTSTP; when it stands still its peers must stand still.
+TEST(Launcher, StopsAndContinuesItsPeersWithItself) {
+  const TemporaryFolder folder;
+  const pid_t launcher = fork();
+  if (launcher == 0) {
+    setpgid(0, 0);
+    const ScriptRun run =
+        run_script(2, "trap '' TSTP; " + introduce + "until [ -e $D/end ]; do :; done; exit 5", {}, folder.path());
+    _exit(run.report.exit_code);
+  }
+  const SteadyClock clock;
+  const std::uint64_t deadline = clock.now_ns() + patience_ns;
+  for (const char* who : {"peer0", "peer1"}) {
+    while (access((folder / who).c_str(), F_OK) != 0) {
+      ASSERT_LT(clock.now_ns(), deadline);
+      poll(nullptr, 0, 1);
+    }
+  }
+  ASSERT_EQ(kill(launcher, SIGTSTP), 0);
+  int status = 0;
+  ASSERT_EQ(waitpid(launcher, &status, WUNTRACED), launcher);
+  ASSERT_TRUE(WIFSTOPPED(status));
+  for (const char* who : {"peer0", "peer1", "child0", "child1"}) {
+    // The signal is sent; a process on another core takes a moment to stand still.
+    while (state_of(pid_in(folder / who)) != 'T') ASSERT_LT(clock.now_ns(), deadline) << who;
+  }
+  std::ofstream(folder / "end") << "now";
+  ASSERT_EQ(kill(launcher, SIGCONT), 0);
+  ASSERT_EQ(waitpid(launcher, &status, 0), launcher);
+  EXPECT_EQ(WEXITSTATUS(status), 5);
+  expect_nothing_left(folder, 2);
 }
 
 // Goal: survivors have time to say what they saw. Method: rank 0 fails; rank 1 ends by itself afterwards, with its own

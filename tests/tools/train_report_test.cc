@@ -3,11 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
-
-#include "temporary_folder.h"
-
 namespace gossamer::tools {
 namespace {
 
@@ -101,17 +96,14 @@ TEST(TrainingPlot, ShowsEachAlgorithmInBothPanels) {
   EXPECT_EQ(plot.panels[1].series[0].x, (std::vector<double>{10, 20, 30}));
 }
 
-// Goal: a file that cannot be written is named with the reason. Method: a folder that is not there, and one that is.
-TEST(WriteText, NamesTheFileThatCannotBeWritten) {
-  const TemporaryFolder folder;
-  ASSERT_TRUE(write_text(folder / "a", "words\n").ok());
-  std::ifstream file(folder / "a");
-  std::string line;
-  std::getline(file, line);
-  EXPECT_EQ(line, "words");
-  const Status failed = write_text(folder / "none/a", "words");
-  ASSERT_FALSE(failed.ok());
-  EXPECT_THAT(failed.error().message, HasSubstr("none/a: No such file"));
+// Goal: the table says which run has not finished. Method: a run as it stands after some of its epochs.
+TEST(TrainingTable, NamesARunThatHasNotFinished) {
+  nlohmann::json run = make_run("gs-sgd", 500);
+  run["summary"]["finished"] = false;
+  run["summary"].erase("exchange_p50_us");
+  const std::string table = training_table(training_document({}, {}, {run, make_run("dense", 5000)}));
+  EXPECT_THAT(table, HasSubstr("gs-sgd, unfinished    0.8600"));
+  EXPECT_THAT(table, HasSubstr("\ndense  "));
 }
 
 }  // namespace

@@ -9,17 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <iomanip>
-#include <sstream>
 
 namespace gossamer::transport::ucx {
 namespace {
 
-std::string file_path(const std::string& folder, std::uint64_t name) {
-  std::ostringstream path;
-  path << folder << "/block-" << std::hex << std::setw(16) << std::setfill('0') << name;
-  return path.str();
-}
+std::string file_path(const std::string& folder, std::uint64_t name) { return text(folder, "/block-", hex(name, 16)); }
 
 std::size_t whole_pages(std::size_t bytes) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
