@@ -3,8 +3,6 @@
 namespace gossamer::runtime {
 namespace {
 
-// A full mesh has P (P - 1) / 2 connections; beyond this a tree is due.
-constexpr std::uint32_t rank_count_max = 64;
 // Below this, a thread that waits for its turn would be taken for a stopped process.
 constexpr std::uint64_t lease_ns_min = 100'000'000;
 constexpr std::uint64_t lease_ns_max = 86'400'000'000'000;
@@ -19,8 +17,8 @@ Status check_options(const MeshOptions& options) {
     return Error{Code::invalid_argument, text("rank ", options.rank.value, " of ", options.rank_count,
                                               " does not exist; ranks count from 0 to ", options.rank_count - 1)};
   }
-  if (options.rank_count > rank_count_max) {
-    return Error{Code::out_of_resources, text("the control mesh connects every pair, up to ", rank_count_max,
+  if (options.rank_count > session_ranks_max) {
+    return Error{Code::out_of_resources, text("the control mesh connects every pair, up to ", session_ranks_max,
                                               " ranks; ", options.rank_count, " were asked for")};
   }
   if (options.lease_ns > lease_ns_max || (options.lease_ns > 0 && options.lease_ns < lease_ns_min)) {
