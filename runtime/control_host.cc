@@ -202,17 +202,22 @@ std::optional<Error> Host::check_place(const wire::Hello& hello) const {
   return std::nullopt;
 }
 
+// Who listens everywhere and came over loopback is on this host, so it can be reached where this host can be.
 void Host::welcome_all() {
   phase_ = Phase::meshing;
-  wire::Message message;
-  for (const Member& member : members_) {
-    wire::Welcome::Member* entry = message.mutable_welcome()->add_members();
-    entry->set_listen_address(member.hello.listen_address());
-    entry->set_listen_port(member.hello.listen_port());
-    entry->set_key(member.hello.key());
-  }
-  for (const Member& member : members_) {
-    if (member.link) member.link->send(message);
+  for (const Member& receiver : members_) {
+    if (!receiver.link) continue;
+    const asio::ip::address here = receiver.link->local_address();
+    wire::Message message;
+    for (const Member& member : members_) {
+      wire::Welcome::Member* entry = message.mutable_welcome()->add_members();
+      const auto address = numeric_address(member.hello.listen_address());
+      const bool local = address && address->is_loopback() && !here.is_loopback();
+      entry->set_listen_address(local ? here.to_string() : member.hello.listen_address());
+      entry->set_listen_port(member.hello.listen_port());
+      entry->set_key(member.hello.key());
+    }
+    receiver.link->send(message);
   }
 }
 

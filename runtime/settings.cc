@@ -89,10 +89,9 @@ Result<std::string> read_value(std::string_view words) {
   if (value.empty()) return value;
   if (value[0] == '"' || value[0] == '\'') {
     const auto end = value.find(value[0], 1);
-    if (end == std::string::npos) return Error{Code::invalid_argument, "a quote without its closing one"};
+    if (end == std::string::npos) return Error{Code::invalid_argument, "a quote that is not closed"};
     const std::string rest = trim(std::string_view(value).substr(end + 1));
-    if (!rest.empty() && rest[0] != '#')
-      return Error{Code::invalid_argument, text("\"", rest, "\" behind the closing quote")};
+    if (!rest.empty() && rest[0] != '#') return Error{Code::invalid_argument, "words behind the closing quote"};
     return value.substr(1, end - 1);
   }
   for (std::size_t at = 0; at < value.size(); ++at) {
@@ -119,17 +118,19 @@ Result<std::map<std::string, std::string>> read_config_file(const std::string& p
       words.remove_prefix(byte_order_mark.size());
     const std::string whole = trim(words);
     if (whole.empty() || whole[0] == '#') continue;
-    const auto wrong = [&](std::string_view why) {
-      return Error{Code::invalid_argument, text(path, ":", number, ": \"", whole, "\" ", why)};
-    };
     const auto equals = whole.find('=');
     const std::string name = trim(std::string_view(whole).substr(0, equals));
     const bool known = std::any_of(definitions.begin(), definitions.end(),
                                    [&](const SettingDefinition& definition) { return name == definition.variable; });
     if (equals == std::string::npos || !known)
-      return wrong("is no setting, expected NAME = value with a name that `gossamer info` lists");
+      return Error{Code::invalid_argument,
+                   text(path, ":", number, ": \"", whole,
+                        "\" is no setting, expected NAME = value with a name that `gossamer info` lists")};
+    // The value is not repeated: it may be a secret in the wrong place.
     auto value = read_value(std::string_view(whole).substr(equals + 1));
-    if (!value.ok()) return wrong(text("has ", value.error().message, "; expected NAME = value, NAME = \"value\""));
+    if (!value.ok())
+      return Error{Code::invalid_argument, text(path, ":", number, ": the value of ", name, " has ",
+                                                value.error().message, ", expected NAME = value or NAME = \"value\"")};
     values[name] = *std::move(value);
   }
   if (file.bad()) return unreadable(std::strerror(errno));
