@@ -159,14 +159,20 @@ TEST(Join, DescriptorOfAnotherRankIsRefused) {
   EXPECT_EQ(make_control_mesh(options, {}).error().code, Code::invalid_argument);
 }
 
-// Goal: rank 0 listens at bind_host where the rendezvous is a name that is loopback on its own host alone. Method:
-// "127.1", which the resolver takes for a name; bind_host another loopback address cannot stand for another host's, so
-// the wildcard, reached at an address where the name does not lead.
+// A rendezvous of this process alone whose host the resolver takes for a name: 127.2.3.4 as 127.2.772.
+std::string named_rendezvous() {
+  const auto address = parse_host_port(own_rendezvous());
+  const auto bytes = numeric_address(address->host)->to_v4().to_bytes();
+  // Listened at on all addresses by some, so the port is of this process alone as well.
+  return text("127.", +bytes[1], ".", bytes[2] * 256 + bytes[3], ":", 21000 + ::getpid() % 9000);
+}
+
+// Goal: rank 0 listens at bind_host where the rendezvous is a name that is loopback on its own host alone. Method: the
+// wildcard, which is also reached at an address that the name does not lead to.
 TEST(Join, NameThatIsLoopbackHereIsListenedForAtBindHost) {
-  const std::string elsewhere = own_rendezvous();
-  const std::string port = elsewhere.substr(elsewhere.rfind(':'));
-  auto all = seats(3, "127.1" + port);
-  all[1].options.rendezvous = elsewhere;  // as from a host where the name leads elsewhere
+  const std::string rendezvous = named_rendezvous();
+  auto all = seats(3, rendezvous);
+  all[1].options.rendezvous = "127.0.0.1" + rendezvous.substr(rendezvous.rfind(':'));  // as from another host
   for (Seat& seat : all) {
     seat.options.bind_host = "0.0.0.0";
     seat.options.secret = test_secret();
@@ -177,18 +183,21 @@ TEST(Join, NameThatIsLoopbackHereIsListenedForAtBindHost) {
 // Goal: with bind_host on loopback, a rank 0 that other hosts cannot reach says so at once, and when nobody came.
 // Method: the log before the deadline, and the error; "localhost" has no such remark.
 TEST(Join, NameThatIsLoopbackHereIsRemarkedOn) {
+  const std::string rendezvous = named_rendezvous();
+  const std::string name = rendezvous.substr(0, rendezvous.rfind(':'));
+  const std::string words = text("; \"", name, "\" is 127.");
   std::atomic<int> logged{0};
   set_log_sink(LogLevel::warning, [&](LogLevel, std::string_view line) {
-    if (line.find("\"127.1\" is 127.0.0.1 on this host") != std::string_view::npos) ++logged;
+    if (line.find(words) != std::string_view::npos) ++logged;
   });
-  const std::string port = own_rendezvous().substr(own_rendezvous().rfind(':'));
-  MeshOptions options = mesh_options(0, 2, "127.1" + port);
+  MeshOptions options = mesh_options(0, 2, rendezvous);
   options.deadline_ns = second_ns / 5;
   const auto alone = make_control_mesh(options, {});
-  EXPECT_THAT(alone.error().message, HasSubstr("within 200.0 ms; \"127.1\" is 127.0.0.1 on this host, where no other "
-                                               "host can come to: where ranks are on several hosts, set "
-                                               "GOSSAMER_BIND_HOST"));
-  options.rendezvous = "localhost" + port;
+  EXPECT_THAT(alone.error().message,
+              testing::AllOf(HasSubstr("within 200.0 ms" + words),
+                             HasSubstr(" on this host, where no other host can come to: where ranks are on several "
+                                       "hosts, set GOSSAMER_BIND_HOST")));
+  options.rendezvous = "localhost" + rendezvous.substr(rendezvous.rfind(':'));
   EXPECT_THAT(make_control_mesh(options, {}).error().message, testing::Not(HasSubstr("on this host")));
   set_log_sink(LogLevel::error, {});
   EXPECT_EQ(logged, 1);
