@@ -13,20 +13,22 @@ struct Launcher {
   const char* name;
   const char* command;
   const char* rank;
-  const char* size;  // null: the launcher does not say
+  const char* size;   // null: the launcher does not say
+  const char* proof;  // set by this launcher alone; null: the other two are
 };
 
 // The innermost first: mpirun inside a Slurm job hands Slurm's variables on. SLURM_STEP_NUM_TASKS is there in tasks of
 // srun alone; MPI_LOCALNRANKS counts those of one host, for want of better.
-constexpr std::array<Launcher, 8> launchers = {{
-    {"Open MPI's mpirun", "mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
-    {"MVAPICH's launcher", "mpirun_rsh", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"},
-    {"an MPI launcher (PMI)", "mpiexec", "PMI_RANK", "PMI_SIZE"},
-    {"Flux", "flux run", "FLUX_TASK_RANK", "FLUX_JOB_SIZE"},
-    {"jsrun", "jsrun", "JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE"},
-    {"srun", "srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
-    {"a PMIx launcher", "prterun", "PMIX_RANK", nullptr},
-    {"an MPI launcher", "mpiexec", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"},
+constexpr std::array<Launcher, 9> launchers = {{
+    {"Open MPI's mpirun", "mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", nullptr},
+    {"MVAPICH's launcher", "mpirun_rsh", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", nullptr},
+    {"an MPI launcher (PMI)", "mpiexec", "PMI_RANK", "PMI_SIZE", nullptr},
+    {"Flux", "flux run", "FLUX_TASK_RANK", "FLUX_JOB_SIZE", nullptr},
+    {"jsrun", "jsrun", "JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE", nullptr},
+    {"srun", "srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", nullptr},
+    {"a PMIx launcher", "prterun", "PMIX_RANK", nullptr, nullptr},
+    {"an MPI launcher", "mpiexec", "MPI_LOCALRANKID", "MPI_LOCALNRANKS", nullptr},
+    {"torchrun", "torchrun --no-python", "RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID"},
 }};
 
 std::string_view variable(const char* name) {
@@ -56,7 +58,7 @@ bool is_task_of_srun() {
 std::optional<LaunchedProcess> launched_process() {
   for (const Launcher& launcher : launchers) {
     const auto rank = number(launcher.rank);
-    if (!rank) continue;
+    if (!rank || (launcher.proof != nullptr && variable(launcher.proof).empty())) continue;
     const auto remedy = [&](const std::string& count) {
       return text(launcher.command, " ... bash -c 'GOSSAMER_RANK=$", launcher.rank, " GOSSAMER_RANK_COUNT=", count,
                   " exec ./program'");

@@ -20,7 +20,7 @@
 #include <cstring>
 #include <memory>
 
-#include "runtime/launchers.h"
+#include "runtime/runtime.h"
 #include "tools/exit_codes.h"
 #include "tools/job_secret.h"
 #include "tools/line_relay.h"

@@ -164,6 +164,18 @@ TEST(Settings, AnAllocationIsNoLauncher) {
   EXPECT_TRUE(resolve_settings({}).ok());
 }
 
+// Goal: torchrun's ranks, which the library understands, are no reason for each to start a command that starts all
+// ranks. Method: its variables; RANK and WORLD_SIZE alone, which others leave in shells.
+TEST(Settings, ACommandOfPeersIsNotStartedByEachOfTorchrunsRanks) {
+  Environment environment;
+  environment.set("RANK", "1");
+  environment.set("WORLD_SIZE", "2");
+  EXPECT_TRUE(check_started_once("gossamer run").ok());
+  environment.set("TORCHELASTIC_RUN_ID", "none");
+  EXPECT_TRUE(resolve_settings({}).ok());
+  EXPECT_THAT(check_started_once("gossamer run").error().message, HasSubstr("torchrun started 2 processes"));
+}
+
 // Goal: a launcher that says ranks and no count is noticed at every rank that shows it. Method: PMIx alone.
 TEST(Settings, APmixRankAboveZeroIsOneOfSeveral) {
   Environment environment;
