@@ -136,7 +136,7 @@ typedef struct gossamer_config {
  * hash version, byte order, rank count). Ending after a failure may take 2 s more. `config` may be NULL: everything
  * from the environment. Everything it points at is copied. On success *session is the caller's until gossamer_finalize;
  * on failure it is NULL. Errors: MISMATCH, DEADLINE (names the ranks that did not come), UNAVAILABLE, OUT_OF_RESOURCES,
- * INVALID_ARGUMENT. A process may join one session after the other, and several at once at rendezvous of their own.
+ * INVALID_ARGUMENT, BUSY. A process may join one session after the other, and several at once at rendezvous of their own.
  * Blocks. */
 GOSSAMER_API gossamer_status gossamer_init(const gossamer_config* config, gossamer_session** session);
 
