@@ -16,6 +16,10 @@
 
 namespace gossamer::runtime {
 
+// How many ranks a session can have: the control mesh connects every pair, P (P - 1) / 2 connections; beyond this a
+// tree is due.
+inline constexpr std::uint32_t session_ranks_max = 64;
+
 // A named value that all ranks must have in common.
 struct Field {
   std::string name;   // "columns"

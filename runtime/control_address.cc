@@ -1,6 +1,5 @@
 #include "runtime/control_address.h"
 
-#include <fcntl.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -52,11 +51,12 @@ void look_up(LookUp& look_up, const HostPort& where) {
   look_up.ended.notify_all();
 }
 
-Error cannot_listen(const Endpoint& endpoint) {
+Error cannot_listen(const Endpoint& endpoint, std::string_view if_taken) {
   const int reason = errno;
   std::string message = text("cannot listen at ", endpoint_text(endpoint), ": ", reason_text(last_error()));
   if (reason == EADDRINUSE) {
     message += ": the port is in use; is another session or a second rank 0 using it? End it or choose another port";
+    if (!if_taken.empty()) message += text("; ", if_taken);
   } else if (reason == EADDRNOTAVAIL) {
     message += ": no interface of this host has that address; rank 0 must run on the rendezvous host";
   } else if (reason == EACCES) {
@@ -98,10 +98,14 @@ Result<HostPort> parse_host_port(std::string_view words) {
   return HostPort{std::string(host), port};
 }
 
-Result<std::vector<Endpoint>> resolve(const HostPort& where, Time deadline) {
+std::optional<boost::asio::ip::address> numeric_address(const std::string& host) {
   boost::system::error_code error;
-  const auto numeric = boost::asio::ip::make_address(where.host, error);
-  if (!error) return std::vector<Endpoint>{Endpoint(numeric, where.port)};
+  const auto address = boost::asio::ip::make_address(host, error);
+  return error ? std::nullopt : std::optional(address);
+}
+
+Result<std::vector<Endpoint>> resolve(const HostPort& where, Time deadline) {
+  if (const auto numeric = numeric_address(where.host)) return std::vector<Endpoint>{Endpoint(*numeric, where.port)};
 
   const auto state = std::make_shared<LookUp>();
   std::thread([state, where] { look_up(*state, where); }).detach();
@@ -129,39 +133,15 @@ std::string endpoint_text(const Endpoint& endpoint) {
                          : text(address.to_string(), ":", endpoint.port());
 }
 
-Result<Descriptor> open_listener(const Endpoint& endpoint) {
+Result<Descriptor> open_listener(const Endpoint& endpoint, std::string_view if_taken) {
   Descriptor socket(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (socket.value() < 0) return cannot_listen(endpoint);
+  if (socket.value() < 0) return cannot_listen(endpoint, if_taken);
   // Lets a session start where one has just ended (TIME_WAIT); two listeners still exclude each other.
   const int on = 1;
   if (::setsockopt(socket.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       ::bind(socket.value(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
       ::listen(socket.value(), SOMAXCONN) != 0) {
-    return cannot_listen(endpoint);
-  }
-  return socket;
-}
-
-Result<Descriptor> adopt_listener(int descriptor) {
-  Descriptor socket(descriptor);
-  int listens = 0;
-  socklen_t size = sizeof listens;
-  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) {
-    // Whatever it is, it is not ours to close.
-    static_cast<void>(socket.release());
-    return Error{Code::invalid_argument,
-                 text("the rendezvous descriptor ", descriptor,
-                      " is not a listening socket; pass the one that the launcher opened, or none")};
-  }
-  const int family = local_endpoint_of(socket).protocol().family();
-  if (family != AF_INET && family != AF_INET6) {
-    static_cast<void>(socket.release());
-    return Error{Code::invalid_argument, text("the rendezvous descriptor ", descriptor, " is not a TCP socket")};
-  }
-  if (::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0 ||
-      ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK) != 0) {
-    return Error{Code::unavailable,
-                 text("cannot set up the rendezvous descriptor ", descriptor, ": ", reason_text(last_error()))};
+    return cannot_listen(endpoint, if_taken);
   }
   return socket;
 }

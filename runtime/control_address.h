@@ -4,6 +4,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,6 +47,9 @@ struct HostPort {
 // "host:port" or "[v6]:port".
 [[nodiscard]] Result<HostPort> parse_host_port(std::string_view words);
 
+// The address that `host` is, where it is one and no name.
+[[nodiscard]] std::optional<boost::asio::ip::address> numeric_address(const std::string& host);
+
 // All addresses of a host. A name is looked up in a thread of its own, which outlives a deadline that
 // comes first, since a look-up cannot be called off.
 [[nodiscard]] Result<std::vector<Endpoint>> resolve(const HostPort& where, Time deadline);
@@ -55,11 +59,9 @@ struct HostPort {
 // "127.0.0.1:4711", "[::1]:4711".
 [[nodiscard]] std::string endpoint_text(const Endpoint& endpoint);
 
-// A listening socket, not inherited by children. The error says which address, why and what to do.
-[[nodiscard]] Result<Descriptor> open_listener(const Endpoint& endpoint);
-
-// Takes over a socket that listens already: checks it, and keeps children from inheriting it.
-[[nodiscard]] Result<Descriptor> adopt_listener(int descriptor);
+// A listening socket, not inherited by children. The error says which address, why and what to do; `if_taken` is said
+// where the port is in use.
+[[nodiscard]] Result<Descriptor> open_listener(const Endpoint& endpoint, std::string_view if_taken = {});
 
 [[nodiscard]] Endpoint local_endpoint_of(const Descriptor& socket);
 

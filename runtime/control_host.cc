@@ -34,19 +34,20 @@ std::string process_name() {
   return text(host.data(), ":", ::getpid());
 }
 
-Host::Host(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Descriptor listener,
+Host::Host(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
            Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
     : options_(options),
       shared_(shared.begin(), shared.end()),
-      address_(endpoint_text(local_endpoint_of(listener))),
+      address_(endpoint_text(local_endpoint_of(places.listener))),
       process_(process_name()),
+      remark_(std::move(places.remark)),
       bytes_sent_(bytes_sent),
       done_(std::move(done)),
       timer_(io),
       deadline_(deadline),
       deadline_ns_(options.deadline_ns),
       members_(options.rank_count),
-      door_(io, {std::move(listener), "rendezvous " + address_}, bytes_sent, options.secret, *this) {
+      door_(io, {std::move(places.listener), "rendezvous " + address_}, bytes_sent, options.secret, *this) {
   door_.set_session(random_bytes(session_id_bytes));
   Member& self = members_[0];
   self.came = self.ready = self.told = true;
@@ -68,6 +69,10 @@ bool Host::admit(const std::shared_ptr<Link>& link, const wire::Message& first) 
 Result<bool> Host::may_prove(const wire::Message& first) {
   const wire::Hello& hello = first.hello();
   if (!first.has_hello() || hello.magic() != control_magic || phase_ == Phase::over) return false;
+  if (auto other = check_job(hello)) {
+    remark(other->message);
+    return *std::move(other);
+  }
   std::string words;
   if (hello.protocol() != control_protocol) {
     words = text("control protocol: rank 0 has ", control_protocol, ", rank ", hello.rank(), " has ", hello.protocol());
@@ -90,7 +95,16 @@ void Host::remark(std::string words) {
   if (turned_away_++ == 0) first_turned_away_ = std::move(words);
 }
 
+void Host::turn_away(Link& link, const Error& error) {
+  remark(error.message);
+  wire::Message message;
+  set_error(*message.mutable_refusal(), error);
+  link.send(message);
+  link.close();
+}
+
 void Host::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
+  if (const auto other = check_job(hello)) return turn_away(*link, *other);
   const std::optional<Objection> objection = object_to(hello);
   if (phase_ == Phase::refused) {
     if (hello.rank() < members_.size()) members_[hello.rank()].told = true;
@@ -99,13 +113,7 @@ void Host::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
     link->read();
     return finish_refusal_if_told();
   }
-  if (objection && (!objection->ends_all || phase_ != Phase::gathering)) {
-    remark(objection->error.message);
-    wire::Message message;
-    set_error(*message.mutable_refusal(), objection->error);
-    link->send(message);
-    return link->close();
-  }
+  if (objection && (!objection->ends_all || phase_ != Phase::gathering)) return turn_away(*link, objection->error);
   link->set_owner(this);
   link->read();
   if (objection) {
@@ -142,7 +150,13 @@ std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
   };
   if (hello.protocol() != control_protocol) return differs("control protocol", control_protocol, hello.protocol());
   if (!options_.secret.set() && !hello.nonce().empty()) return differs("session secret", "none", "one");
-  if (hello.rank_count() != options_.rank_count) return differs("rank count", options_.rank_count, hello.rank_count());
+  if (hello.rank_count() != options_.rank_count) {
+    Objection objection = differs("rank count", options_.rank_count, hello.rank_count());
+    if (options_.job != unnamed_job) return objection;
+    objection.ends_all = false;
+    objection.error.message += "; no job was named (GOSSAMER_JOB), so this is taken for a rank of another one";
+    return objection;
+  }
   if (auto wrong = check_place(hello)) return Objection{*std::move(wrong), false};
   if (hello.listen_address().size() > listen_address_bytes_max) {
     return Objection{{Code::mismatch,
@@ -157,6 +171,20 @@ std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
     return Objection{{Code::mismatch, *difference, rank}, true};
   }
   return std::nullopt;
+}
+
+// A difference here is no mistake of this session's, so it never ends it.
+std::optional<Error> Host::check_job(const wire::Hello& hello) const {
+  const std::vector<Field> theirs = fields_of(hello);
+  const auto job =
+      std::find_if(theirs.begin(), theirs.end(), [](const Field& field) { return field.name == job_field; });
+  if (job == theirs.end() || job->value == options_.job) return std::nullopt;
+  return Error{Code::mismatch,
+               text("job: rank 0 has ", shown(options_.job), ", rank ", hello.rank(), " has ", shown(job->value), " (",
+                    shown(hello.process()),
+                    "), so another job meets here: give jobs that run at once a rendezvous "
+                    "each (GOSSAMER_RENDEZVOUS), and all ranks of one job the same GOSSAMER_JOB"),
+               Rank{hello.rank()}};
 }
 
 std::optional<Error> Host::check_place(const wire::Hello& hello) const {
@@ -174,17 +202,22 @@ std::optional<Error> Host::check_place(const wire::Hello& hello) const {
   return std::nullopt;
 }
 
+// Who listens everywhere and came over loopback is on this host, so it can be reached where this host can be.
 void Host::welcome_all() {
   phase_ = Phase::meshing;
-  wire::Message message;
-  for (const Member& member : members_) {
-    wire::Welcome::Member* entry = message.mutable_welcome()->add_members();
-    entry->set_listen_address(member.hello.listen_address());
-    entry->set_listen_port(member.hello.listen_port());
-    entry->set_key(member.hello.key());
-  }
-  for (const Member& member : members_) {
-    if (member.link) member.link->send(message);
+  for (const Member& receiver : members_) {
+    if (!receiver.link) continue;
+    const asio::ip::address here = receiver.link->local_address();
+    wire::Message message;
+    for (const Member& member : members_) {
+      wire::Welcome::Member* entry = message.mutable_welcome()->add_members();
+      const auto address = numeric_address(member.hello.listen_address());
+      const bool local = address && address->is_loopback() && !here.is_loopback();
+      entry->set_listen_address(local ? here.to_string() : member.hello.listen_address());
+      entry->set_listen_port(member.hello.listen_port());
+      entry->set_key(member.hello.key());
+    }
+    receiver.link->send(message);
   }
 }
 
@@ -248,7 +281,7 @@ void Host::deadline_passed() {
                                " turned away, the first one because: ", first_turned_away_);
   refuse({Code::deadline,
           gathering ? text(name_ranks(missing), " of ", options_.rank_count, " did not come to ", address_, " within ",
-                           format_duration(deadline_ns_), besides)
+                           format_duration(deadline_ns_), besides, remark_)
                     : text(name_ranks(missing), " of ", options_.rank_count,
                            " did not connect to all their peers within ", format_duration(deadline_ns_)),
           missing.front()},

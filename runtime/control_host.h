@@ -14,6 +14,7 @@
 #include "runtime/control_door.h"
 #include "runtime/control_link.h"
 #include "runtime/control_mesh.h"
+#include "runtime/control_places.h"
 
 namespace gossamer::runtime {
 
@@ -33,11 +34,11 @@ using JoinDone = std::function<void(Result<Links>)>;
 // With a secret, a Challenge and a Proof follow each Hello and MeshHello, and a Noted each of these Proofs.
 //
 // The first thing that is wrong goes as Refusal to all that came, and for a moment to those that still
-// come. One that does not know the secret, or claims another's rank, is turned away alone: the session can
-// do without it. Runs in the service thread; destroyed only when its io_context has stopped.
+// come. One that does not know the secret, belongs to another job, or claims another's rank is turned away alone: the
+// session can do without it. Runs in the service thread; destroyed only when its io_context has stopped.
 class Host final : public LinkOwner, public DoorKeeper {
  public:
-  Host(boost::asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Descriptor listener,
+  Host(boost::asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
        Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done);
 
   void start();
@@ -64,7 +65,9 @@ class Host final : public LinkOwner, public DoorKeeper {
 
   void note(const std::shared_ptr<Link>& link, const wire::Hello& hello);
   [[nodiscard]] std::optional<Objection> object_to(const wire::Hello& hello) const;
+  [[nodiscard]] std::optional<Error> check_job(const wire::Hello& hello) const;
   [[nodiscard]] std::optional<Error> check_place(const wire::Hello& hello) const;
+  void turn_away(Link& link, const Error& error);
   void remark(std::string words);
   void welcome_all();
   void start_all();
@@ -81,6 +84,7 @@ class Host final : public LinkOwner, public DoorKeeper {
   const std::vector<Field> shared_;
   const std::string address_;
   const std::string process_;
+  const std::string remark_;  // what may keep ranks from coming
   std::atomic<std::uint64_t>& bytes_sent_;
   JoinDone done_;
   boost::asio::steady_timer timer_;

@@ -40,6 +40,7 @@ Joiner::Joiner(asio::io_context& io, const MeshOptions& options, std::span<const
       options_(options),
       hello_(hello_with(shared)),
       rendezvous_(std::move(places.rendezvous)),
+      remark_(std::move(places.remark)),
       endpoints_(std::move(places.endpoints)),
       listening_(local_endpoint_of(places.listener)),
       deadline_(deadline),
@@ -290,7 +291,7 @@ void Joiner::deadline_passed() {
   if (!links_[0] && !rendezvous_connector_->reason().empty()) trouble_ = rendezvous_connector_->reason();
   finish(Error{Code::unavailable, text("rank ", options_.rank.value, " could not reach the rendezvous ", rendezvous_,
                                        " within ", format_duration(options_.deadline_ns), ": ", trouble_,
-                                       "; is rank 0 started, with the same GOSSAMER_RENDEZVOUS?")});
+                                       "; is rank 0 started, with the same GOSSAMER_RENDEZVOUS?", remark_)});
 }
 
 void Joiner::finish(Result<Links> result) {

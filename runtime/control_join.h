@@ -54,6 +54,7 @@ class Joiner final : public LinkOwner, public DoorKeeper {
   const MeshOptions options_;
   wire::Hello hello_;
   const std::string rendezvous_;
+  const std::string remark_;
   const std::vector<Endpoint> endpoints_;
   const Endpoint listening_;
   const Time deadline_;

@@ -129,6 +129,7 @@ Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
   auto found = find_places(options, deadline);
   GOSSAMER_TRY(found);
   Places places = *std::move(found);
+  const std::unique_ptr<ListenerTurn> turn = std::move(places.turn);  // until the joining has ended
   event_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (event_.value() < 0) {
     return Error{Code::out_of_resources, "cannot open an event descriptor; raise the limit of open files (ulimit -n)"};
@@ -136,11 +137,12 @@ Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
 
   // Ranks that beat at different rates would give each other up.
   std::vector<Field> all_shared(shared.begin(), shared.end());
+  all_shared.push_back({job_field, options.job});
   all_shared.push_back({"lease", options.lease_ns == 0 ? "off" : format_duration(options.lease_ns)});
 
   const auto done = [this](Result<Links> links) { begin(std::move(links)); };
   if (rank_.value == 0) {
-    host_.emplace(io_, options, all_shared, std::move(places.listener), deadline, bytes_sent_, done);
+    host_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
     asio::post(io_, [this] { host_->start(); });
   } else {
     joiner_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
@@ -495,13 +497,7 @@ Result<std::unique_ptr<Control>> make_control_mesh(const MeshOptions& options, s
     return Error{Code::invalid_argument, text("the shared fields have ", format_bytes(bytes), ", and ",
                                               format_bytes(hello_bytes_max), " is the limit")};
   }
-  if (options.rank_count == 1) {
-    if (options.rendezvous_descriptor >= 0) {
-      const auto unused = adopt_listener(options.rendezvous_descriptor);  // closed: nobody will come
-      GOSSAMER_TRY(unused);
-    }
-    return make_control_alone();
-  }
+  if (options.rank_count == 1) return make_control_alone();
   auto mesh = std::make_unique<Mesh>(options);
   GOSSAMER_TRY(mesh->join(options, shared));
   return std::unique_ptr<Control>(std::move(mesh));

@@ -3,11 +3,35 @@
 namespace gossamer::runtime {
 namespace {
 
-// A full mesh has P (P - 1) / 2 connections; beyond this a tree is due.
-constexpr std::uint32_t rank_count_max = 64;
 // Below this, a thread that waits for its turn would be taken for a stopped process.
 constexpr std::uint64_t lease_ns_min = 100'000'000;
 constexpr std::uint64_t lease_ns_max = 86'400'000'000'000;
+
+// Neither an address nor a name that is loopback everywhere (RFC 6761).
+bool is_name_of_a_host(const std::string& host) {
+  return !numeric_address(host) && host != "localhost" && !host.ends_with(".localhost");
+}
+
+// `where` is a name that leads to loopback on this host.
+void consider_own_name(const MeshOptions& options, const HostPort& where, const Endpoint& bind, Places& places) {
+  const std::string name = text("\"", where.host, "\" is ", places.endpoints.front().address(), " on this host");
+  if (bind.address().is_loopback()) {
+    if (options.rank.value != 0) return;
+    places.remark = text("; ", name,
+                         ", where no other host can come to: where ranks are on several hosts, set "
+                         "GOSSAMER_BIND_HOST to this host's address, or to 0.0.0.0");
+    return log(LogLevel::warning, text("rendezvous ", options.rendezvous, places.remark));
+  }
+  const Endpoint outward(bind.address(), where.port);
+  if (options.rank.value == 0) {
+    log(LogLevel::info, text("rendezvous ", options.rendezvous, ": ", name, ", so rank 0 listens at bind_host, ",
+                             endpoint_text(outward)));
+    places.endpoints = {outward};
+    return;
+  }
+  places.remark = text("; ", name, ": is this the host of rank 0?");
+  if (!bind.address().is_unspecified()) places.endpoints.push_back(outward);
+}
 
 }  // namespace
 
@@ -19,8 +43,8 @@ Status check_options(const MeshOptions& options) {
     return Error{Code::invalid_argument, text("rank ", options.rank.value, " of ", options.rank_count,
                                               " does not exist; ranks count from 0 to ", options.rank_count - 1)};
   }
-  if (options.rank_count > rank_count_max) {
-    return Error{Code::out_of_resources, text("the control mesh connects every pair, up to ", rank_count_max,
+  if (options.rank_count > session_ranks_max) {
+    return Error{Code::out_of_resources, text("the control mesh connects every pair, up to ", session_ranks_max,
                                               " ranks; ", options.rank_count, " were asked for")};
   }
   if (options.lease_ns > lease_ns_max || (options.lease_ns > 0 && options.lease_ns < lease_ns_min)) {
@@ -35,22 +59,23 @@ Status check_options(const MeshOptions& options) {
 }
 
 Result<Places> find_places(const MeshOptions& options, Time deadline) {
-  Places places{options.rendezvous, {}, {}};
-  if (options.rendezvous_descriptor >= 0) {
-    // First of all, so that it is closed whatever fails below. Where it is bound counts, not the text.
-    auto adopted = adopt_listener(options.rendezvous_descriptor);
-    GOSSAMER_TRY(adopted);
-    places.listener = *std::move(adopted);
-    places.endpoints = {local_endpoint_of(places.listener)};
-  } else {
-    const auto where = parse_host_port(options.rendezvous);
-    GOSSAMER_TRY(where);
-    auto resolved = resolve(*where, deadline);
-    GOSSAMER_TRY(resolved);
-    places.endpoints = *std::move(resolved);
-  }
+  Places places{options.rendezvous, {}, {}, {}, {}};
+  const auto where = parse_host_port(options.rendezvous);
+  GOSSAMER_TRY(where);
+  auto resolved = resolve(*where, deadline);
+  GOSSAMER_TRY(resolved);
+  places.endpoints = *std::move(resolved);
   const auto bind = resolve({options.bind_host, 0}, deadline);
   GOSSAMER_TRY(bind);
+  if (options.rank.value == 0 && options.rendezvous_descriptor >= 0) {
+    auto lent = borrow_listener(options.rendezvous_descriptor, places.endpoints);
+    GOSSAMER_TRY(lent);
+    if (*lent) {
+      places.listener = std::move((*lent)->listener);
+      places.turn = std::move((*lent)->turn);
+      places.endpoints = {local_endpoint_of(places.listener)};  // may be wider than the rendezvous
+    }
+  }
   const bool beyond = !all_loopback(places.endpoints);
   if ((beyond || !all_loopback(*bind)) && !options.secret.set() && !options.secret.declined()) {
     return Error{Code::invalid_argument,
@@ -67,11 +92,12 @@ Result<Places> find_places(const MeshOptions& options, Time deadline) {
                       ", where other hosts cannot reach this rank: set bind_host (GOSSAMER_BIND_HOST) to this host's "
                       "address, or to 0.0.0.0")};
   }
-  if (places.listener.value() < 0) {
-    auto opened = open_listener(options.rank.value == 0 ? places.endpoints.front() : bind->front());
-    GOSSAMER_TRY(opened);
-    places.listener = *std::move(opened);
-  }
+  if (places.listener.value() >= 0) return places;
+  if (!beyond && is_name_of_a_host(where->host)) consider_own_name(options, *where, bind->front(), places);
+  auto opened = options.rank.value == 0 ? open_listener(places.endpoints.front(), options.rendezvous_advice)
+                                        : open_listener(bind->front());
+  GOSSAMER_TRY(opened);
+  places.listener = *std::move(opened);
   return places;
 }
 

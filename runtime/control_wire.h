@@ -14,6 +14,9 @@ constexpr std::uint64_t control_magic = 0x474f5353414d4552u;
 // Grows with every change of control.proto that an older peer would misread.
 constexpr std::uint32_t control_protocol = 2;
 
+// The shared field that says whose rank a Hello comes from. In every version, as Hello itself.
+constexpr const char* job_field = "job";
+
 constexpr std::size_t frame_bytes_max = std::size_t{1} << 20;
 // The largest first message of a connection: bounds what all strangers together can make us hold.
 constexpr std::size_t hello_bytes_max = std::size_t{64} << 10;

@@ -4,6 +4,7 @@
 #include "runtime/apply_update.h"
 #include "runtime/compressor.h"
 #include "runtime/compressor_config.h"
+#include "runtime/launchers.h"
 #include "runtime/session.h"
 #include "runtime/settings.h"
 #include "runtime/sim_cluster.h"

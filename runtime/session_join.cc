@@ -51,22 +51,35 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   for (const std::string& name : unknown_variables())
     log(LogLevel::warning, text(name, " is set, but no setting has that name: `gossamer info` lists them"));
 
+  // One for all that follows: a rank that comes late, or stops on the way, takes from what is left.
+  const std::uint64_t begun_ns = SteadyClock().now_ns();
+  const auto left_ns = [&] {
+    const std::uint64_t passed_ns = SteadyClock().now_ns() - begun_ns;
+    return passed_ns < settings->init_timeout_ns ? settings->init_timeout_ns - passed_ns : 1;
+  };
+  const auto of_what_was_left = [&](Error error) {
+    if (error.code == Code::deadline)
+      error.message +=
+          text("; that is what was left of the init timeout of ", format_duration(settings->init_timeout_ns));
+    return error;
+  };
   const std::vector<Field> shared = {
       {"library version", version},
       {"wire version", text(wire_version)},
       {"hash version", text(sketch::hash_version)},
       {"byte order", std::endian::native == std::endian::little ? "little" : "big"},
       {"transport", settings->transport},
-      {"job", settings->job},
       {"libfabric provider", settings->transport == "libfabric" ? settings->libfabric_provider : "none"},
   };
   MeshOptions mesh;
   mesh.rank = settings->rank;
   mesh.rank_count = settings->rank_count;
   mesh.rendezvous = settings->rendezvous;
+  mesh.rendezvous_advice = settings->rendezvous_advice;
   mesh.rendezvous_descriptor = settings->rendezvous_descriptor;
   mesh.bind_host = settings->bind_host;
   mesh.deadline_ns = settings->init_timeout_ns;
+  mesh.job = settings->job;
   mesh.lease_ns = settings->lease_ns;
   const auto secret = Secret::read(settings->secret);
   GOSSAMER_TRY(secret);
@@ -78,14 +91,13 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   auto made = make_transport(*settings);
   // A rank without a transport tells the others, so that nobody waits for it.
   const std::vector<Field> ready = {{"transport error", made.ok() ? "none" : made.error().message}};
-  const Status all_ready = (*control)->agree("transport", ready, settings->init_timeout_ns);
+  const Status all_ready = (*control)->agree("transport", ready, left_ns());
   GOSSAMER_TRY(made);
-  GOSSAMER_TRY(all_ready);
+  if (!all_ready.ok()) return of_what_was_left(all_ready.error());
 
   const std::string host = host_identity();
-  auto blobs =
-      (*control)->all_gather("addresses", encode_introduction({host, (*made)->address()}), settings->init_timeout_ns);
-  GOSSAMER_TRY(blobs);
+  auto blobs = (*control)->all_gather("addresses", encode_introduction({host, (*made)->address()}), left_ns());
+  if (!blobs.ok()) return of_what_was_left(blobs.error());
   transport::View view{Epoch{1}, settings->rank, {}};
   std::uint32_t local_ranks = 0;
   for (std::uint32_t r = 0; r < settings->rank_count; ++r) {

@@ -5,12 +5,16 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <thread>
 
+#include "runtime/control_mesh.h"
 #include "runtime/control_secret.h"
+#include "runtime/launchers.h"
 
 extern char** environ;
 
@@ -53,7 +57,7 @@ constexpr std::array<SettingDefinition, 14> definitions = {{
     {"transport", "GOSSAMER_TRANSPORT", nullptr, "ucx", "what moves the data: ucx, libfabric"},
     {"libfabric_provider", "GOSSAMER_LIBFABRIC_PROVIDER", nullptr, "",
      "libfabric's provider, as it names it (tcp;ofi_rxm, verbs;ofi_rxm, shm); empty: the best"},
-    {"job", "GOSSAMER_JOB", nullptr, "default", "names this job's shared-memory files"},
+    {"job", "GOSSAMER_JOB", nullptr, unnamed_job, "names this job: its ranks and its shared-memory files"},
     {"init_timeout", "GOSSAMER_INIT_TIMEOUT_S", nullptr, "30", "seconds that init waits for all ranks"},
     {"progress", "GOSSAMER_PROGRESS", nullptr, "auto", "who moves data on: auto, inline, thread"},
     {"threads", "GOSSAMER_THREADS", nullptr, "1",
@@ -79,28 +83,72 @@ std::string trim(std::string_view text) {
   return std::string(text.substr(first, text.find_last_not_of(" \t\r") - first + 1));
 }
 
-// Lines of NAME = value; # begins a comment. Names as in the environment.
+// What stands behind the = of a line: up to a # after a blank, or what a pair of quotes holds.
+Result<std::string> read_value(std::string_view words) {
+  const std::string value = trim(words);
+  if (value.empty()) return value;
+  if (value[0] == '"' || value[0] == '\'') {
+    const auto end = value.find(value[0], 1);
+    if (end == std::string::npos) return Error{Code::invalid_argument, "a quote that is not closed"};
+    const std::string rest = trim(std::string_view(value).substr(end + 1));
+    if (!rest.empty() && rest[0] != '#') return Error{Code::invalid_argument, "words behind the closing quote"};
+    return value.substr(1, end - 1);
+  }
+  for (std::size_t at = 0; at < value.size(); ++at) {
+    if (value[at] == '#' && (at == 0 || value[at - 1] == ' ' || value[at - 1] == '\t'))
+      return trim(std::string_view(value).substr(0, at));
+  }
+  return value;
+}
+
+// Lines of NAME = value; # begins a comment, at the start of a line or after a blank. Names as in the environment.
 Result<std::map<std::string, std::string>> read_config_file(const std::string& path) {
+  const auto unreadable = [&](std::string_view why) {
+    return Error{Code::unavailable, text(config_variable, " names ", path, ", which cannot be read: ", why)};
+  };
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return unreadable("it is a folder; expected a file");
   std::ifstream file(path);
-  if (!file)
-    return Error{Code::unavailable,
-                 text(config_variable, " names ", path, ", which cannot be read: ", std::strerror(errno))};
+  if (!file) return unreadable(std::strerror(errno));
   std::map<std::string, std::string> values;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
-    line = trim(std::string_view(line).substr(0, line.find('#')));
-    if (line.empty()) continue;
-    const auto equals = line.find('=');
-    const std::string name = trim(std::string_view(line).substr(0, equals));
+    std::string_view words = line;
+    if (constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF"; number == 1 && words.starts_with(byte_order_mark))
+      words.remove_prefix(byte_order_mark.size());
+    const std::string whole = trim(words);
+    if (whole.empty() || whole[0] == '#') continue;
+    const auto equals = whole.find('=');
+    const std::string name = trim(std::string_view(whole).substr(0, equals));
     const bool known = std::any_of(definitions.begin(), definitions.end(),
                                    [&](const SettingDefinition& definition) { return name == definition.variable; });
     if (equals == std::string::npos || !known)
       return Error{Code::invalid_argument,
-                   text(path, ":", number, ": \"", line,
+                   text(path, ":", number, ": \"", whole,
                         "\" is no setting, expected NAME = value with a name that `gossamer info` lists")};
-    values[name] = trim(std::string_view(line).substr(equals + 1));
+    // The value is not repeated: it may be a secret in the wrong place.
+    auto value = read_value(std::string_view(whole).substr(equals + 1));
+    if (!value.ok())
+      return Error{Code::invalid_argument, text(path, ":", number, ": the value of ", name, " has ",
+                                                value.error().message, ", expected NAME = value or NAME = \"value\"")};
+    values[name] = *std::move(value);
   }
+  if (file.bad()) return unreadable(std::strerror(errno));
   return values;
+}
+
+constexpr const char* default_origin = "default";
+constexpr const char* master_origin = "environment (MASTER_ADDR, MASTER_PORT + 1)";
+
+// The port above MASTER_PORT, or below where there is none: at MASTER_PORT itself torchrun's agent listens, or rank 0's
+// store of torch.distributed. What is no port stays, to be refused where it is read.
+std::string beside_master(std::string_view host, std::string_view port) {
+  std::uint16_t number = 0;
+  const auto [at, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  const bool bare_v6 = host.find(':') != std::string_view::npos && !host.starts_with('[');
+  const std::string where = bare_v6 ? text("[", host, "]:") : text(host, ":");
+  if (error != std::errc{} || at != port.data() + port.size() || number == 0) return text(where, port);
+  return text(where, number == 65535 ? number - 1 : number + 1);
 }
 
 using FoundSettings = std::array<Found, definitions.size()>;
@@ -125,12 +173,16 @@ Result<FoundSettings> find_settings() {
     else if (alternative != nullptr && *alternative != '\0')
       found[i] = {alternative, text("environment (", definition.alternative, ")")};
     else
-      found[i] = {definition.fallback, "default"};
+      found[i] = {definition.fallback, default_origin};
   }
   const char* host = std::getenv("MASTER_ADDR");
   const char* port = std::getenv("MASTER_PORT");
-  if (found[rendezvous].origin == "default" && host != nullptr && port != nullptr)
-    found[rendezvous] = {text(host, ":", port), "environment (MASTER_ADDR, MASTER_PORT)"};
+  if (found[rendezvous].origin == default_origin && host != nullptr && port != nullptr)
+    found[rendezvous] = {beside_master(host, port), master_origin};
+  if (found[job].origin == default_origin) {
+    if (auto named = scheduler_job())
+      found[job] = {std::move(named->name), text("environment (", named->variables, ")")};
+  }
   return found;
 }
 
@@ -148,22 +200,27 @@ Result<std::int64_t> read_number(Index index, const Found& found, std::int64_t l
   return number;
 }
 
+// As the digits say in every locale.
+std::optional<double> read_decimal(const std::string& words) {
+  double value = 0;
+  const char* end = words.data() + words.size();
+  const auto [at, error] = std::from_chars(words.data(), end, value);
+  if (error != std::errc{} || at != end) return std::nullopt;
+  return value;
+}
+
 Result<std::uint64_t> read_seconds(Index index, const Found& found) {
-  char* end = nullptr;
-  const double seconds = std::strtod(found.value.c_str(), &end);
-  const bool whole = !found.value.empty() && end == found.value.c_str() + found.value.size();
-  if (!whole || !(seconds >= 1e-9) || seconds > 86'400.0)  // nanoseconds are counted: less would be no time at all
+  const auto seconds = read_decimal(found.value);
+  if (!seconds || !(*seconds >= 1e-9) || *seconds > 86'400.0)  // nanoseconds are counted: less would be no time at all
     return wrong(index, found, "a number of seconds from just above 0 to 86400");
-  return static_cast<std::uint64_t>(seconds * 1e9);
+  return static_cast<std::uint64_t>(*seconds * 1e9);
 }
 
 Result<std::uint64_t> read_lease(const Found& found) {
-  char* end = nullptr;
-  const double seconds = std::strtod(found.value.c_str(), &end);
-  const bool whole = !found.value.empty() && end == found.value.c_str() + found.value.size();
-  if (!whole || !(seconds == 0 || (seconds >= 0.1 && seconds <= 86'400.0)))
+  const auto seconds = read_decimal(found.value);
+  if (!seconds || !(*seconds == 0 || (*seconds >= 0.1 && *seconds <= 86'400.0)))
     return wrong(lease, found, "a number of seconds from 0.1 to 86400, or 0 for none");
-  return static_cast<std::uint64_t>(seconds * 1e9);
+  return static_cast<std::uint64_t>(*seconds * 1e9);
 }
 
 Result<ProgressMode> read_progress(const Found& found) {
@@ -179,6 +236,29 @@ Result<ThreadPoolConfig> read_threads(const Found& count, const Found& pin) {
   if (pin.value != "yes" && pin.value != "no") return wrong(pin_threads, pin, "yes or no");
   const std::uint32_t cores = std::min(256u, std::max(1u, std::thread::hardware_concurrency()));
   return ThreadPoolConfig{*number == 0 ? cores : static_cast<std::uint32_t>(*number), pin.value == "yes"};
+}
+
+// A launcher's processes must not each become a session of their own because nobody told them apart.
+Status check_launcher(const FoundSettings& found) {
+  const bool counted = found[rank_count].origin != default_origin;
+  if (counted && (found[rank_count].value == "1" || found[rank].origin != default_origin)) return {};
+  const auto launched = launched_process();
+  if (!launched) return {};
+  return Error{Code::invalid_argument, text(launched->says, ", and nothing says ",
+                                            counted ? "which rank this process is" : "that they are one session",
+                                            ": start them with ", launched->remedy,
+                                            ", or set rank and rank_count in gossamer_config; "
+                                            "GOSSAMER_RANK_COUNT=1 says that sessions of one rank are meant")};
+}
+
+std::string rendezvous_advice(const Found& found) {
+  if (found.origin == master_origin)
+    return "it is the one beside MASTER_PORT, which torchrun itself holds: choose another --master-port, not an "
+           "adjacent "
+           "one, or set GOSSAMER_RENDEZVOUS";
+  if (found.origin == default_origin)
+    return "it is the default port: jobs that start at once on one host need a GOSSAMER_RENDEZVOUS each";
+  return {};
 }
 
 void override_with(const SettingsRequest& request, FoundSettings& found) {
@@ -202,6 +282,7 @@ Result<Settings> resolve_settings(const SettingsRequest& request) {
   auto found = find_settings();
   GOSSAMER_TRY(found);
   override_with(request, *found);
+  GOSSAMER_TRY(check_launcher(*found));
 
   Settings settings;
   const auto count = read_number(rank_count, (*found)[rank_count], 1, 4096, "a number of ranks from 1 to 4096");
@@ -215,6 +296,7 @@ Result<Settings> resolve_settings(const SettingsRequest& request) {
   GOSSAMER_TRY(descriptor);
   if (settings.rank.value == 0) settings.rendezvous_descriptor = static_cast<int>(*descriptor);
   settings.rendezvous = (*found)[rendezvous].value;
+  settings.rendezvous_advice = rendezvous_advice((*found)[rendezvous]);
   settings.bind_host = (*found)[bind_host].value;
   settings.transport = (*found)[transport].value;
   settings.libfabric_provider = (*found)[libfabric_provider].value;

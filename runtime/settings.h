@@ -32,6 +32,7 @@ struct Settings {
   Rank rank;
   std::uint32_t rank_count = 1;
   std::string rendezvous;
+  std::string rendezvous_advice;   // what to do where its port is taken; empty: nothing special
   int rendezvous_descriptor = -1;  // GOSSAMER_RENDEZVOUS_FD, set by the launcher for rank 0
   std::string bind_host;
   std::string transport;           // "ucx" or "libfabric"

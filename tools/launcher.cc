@@ -20,6 +20,7 @@
 #include <cstring>
 #include <memory>
 
+#include "runtime/runtime.h"
 #include "tools/exit_codes.h"
 #include "tools/job_secret.h"
 #include "tools/line_relay.h"
@@ -58,6 +59,9 @@ Result<Listener> make_listener() {
   if (listen(out.socket.value(), SOMAXCONN) != 0) return failed("listen on");
   if (getsockname(out.socket.value(), reinterpret_cast<sockaddr*>(&address), &length) != 0) return failed("name");
   out.port = ntohs(address.sin_port);
+  // Rank 0 may have to listen there anew, where its program has closed this socket, beside connections that have ended.
+  const int on = 1;
+  if (setsockopt(out.socket.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return failed("set up");
   return out;
 }
 
@@ -531,6 +535,7 @@ Result<LaunchReport> launch(const LaunchOptions& options) {
     return Error{Code::invalid_argument, "no program to start: name one after --"};
   }
   if (options.rank_count == 0) return Error{Code::invalid_argument, "0 ranks: at least 1 is needed"};
+  GOSSAMER_TRY(runtime::check_started_once(options.title));
   return Job(options).run();
 }
 

@@ -2,11 +2,11 @@
 #include <memory>
 #include <optional>
 
+#include "runtime/runtime.h"
 #include "tools/commands.h"
 #include "tools/exit_codes.h"
 #include "tools/launcher.h"
 #include "tools/results.h"
-#include "tools/session_limit.h"
 #include "tools/train_report.h"
 #include "transport/transport.h"
 
@@ -51,10 +51,11 @@ int run(const RunConfig& config, const std::vector<std::string>& program, bool u
   if (!config.ranks) {
     return complain("run", text("-n or --ranks is required, before the program, ", usage), exit_usage);
   }
-  if (*config.ranks < 1 || *config.ranks > session_ranks_max) {
-    return complain(
-        "run", text("-n ", *config.ranks, ": expected 1 to ", session_ranks_max, " peers, as many as a session takes"),
-        exit_usage);
+  if (*config.ranks < 1 || *config.ranks > runtime::session_ranks_max) {
+    return complain("run",
+                    text("-n ", *config.ranks, ": expected 1 to ", runtime::session_ranks_max,
+                         " peers, as many as a session takes"),
+                    exit_usage);
   }
   if (!(config.timeout_s >= 0 && config.timeout_s < 1e9)) {
     return complain("run", text("--timeout ", config.timeout_s, ": expected seconds, or 0 for none"), exit_usage);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "tools/session_limit.h"
+#include "runtime/runtime.h"
 #include "topology/topology.h"
 
 namespace gossamer::tools {
@@ -137,8 +137,8 @@ nlohmann::json config_json(const TrainConfig& config) {
 
 Status check_config(const TrainConfig& config) {
   const auto wrong = [](auto... parts) { return Error{Code::invalid_argument, text(parts...)}; };
-  if (config.ranks < 1 || config.ranks > session_ranks_max)
-    return wrong("--ranks ", config.ranks, ": expected 1 to ", session_ranks_max);
+  if (config.ranks < 1 || config.ranks > runtime::session_ranks_max)
+    return wrong("--ranks ", config.ranks, ": expected 1 to ", runtime::session_ranks_max);
   if (config.algorithms.empty()) return wrong("--algorithm: expected at least one name");
   for (const std::string& each : config.algorithms) {
     if (std::find(algorithm_names.begin(), algorithm_names.end(), each) == algorithm_names.end()) {

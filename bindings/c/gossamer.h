@@ -107,32 +107,37 @@ typedef enum gossamer_progress {
 typedef struct gossamer_config {
   size_t struct_size; /* sizeof(gossamer_config); the initializer sets it */
   int32_t rank;       /* -1: GOSSAMER_RANK, else RANK */
-  int32_t rank_count; /* -1: GOSSAMER_RANK_COUNT, else WORLD_SIZE */
-  const char*
-      rendezvous;        /* "host:port" where rank 0 listens. NULL: GOSSAMER_RENDEZVOUS, else MASTER_ADDR:MASTER_PORT */
-  const char* bind_host; /* where listeners bind. NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Beyond loopback the
-                            session needs a secret */
-  const char* transport; /* "ucx" or "libfabric". NULL: GOSSAMER_TRANSPORT, else "ucx" */
-  const char* job;       /* names this job's shared-memory files. NULL: GOSSAMER_JOB, else "default" */
-  int64_t
-      init_timeout_ns; /* for gossamer_init, and each compressor's agreement. 0: GOSSAMER_INIT_TIMEOUT_S, else 30 s */
-  int32_t progress;    /* a gossamer_progress; GOSSAMER_PROGRESS_AUTO: GOSSAMER_PROGRESS (auto, inline, thread) */
-  int32_t threads;     /* that sketch and select, the caller's included. 0: GOSSAMER_THREADS, else 1. Results do not
-                          depend on it */
-  int32_t pin_threads; /* 1: bind each but the caller's to a core. 0: GOSSAMER_PIN_THREADS (yes, no), else not */
-  const char* secret;  /* where the session's secret is, never what it is: "file:PATH", "fd:NUMBER" (inherited), or
-                          "none" for no secret on a network that you trust; the same secret on every rank. NULL:
-                          GOSSAMER_SECRET, else no secret, on loopback only. See docs/security.md */
-  int64_t lease_ns;    /* a rank that is silent for so long (stopped, or cut off) is given up with PEER_LOST on all
-                          others; the same on every rank, from 100 ms. 0: GOSSAMER_LEASE_S, else 5 s. -1: never */
+  int32_t rank_count; /* -1: GOSSAMER_RANK_COUNT, else WORLD_SIZE, else 1; refused where mpirun, srun or their like say
+                         that they started several processes and nothing says how many ranks there are */
+  const char* rendezvous; /* "host:port" where rank 0 listens. NULL: GOSSAMER_RENDEZVOUS, else MASTER_ADDR and the port
+                             above MASTER_PORT (torchrun itself listens at MASTER_PORT), else 127.0.0.1:29400 */
+  const char* bind_host;  /* where listeners bind. NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Beyond loopback the
+                             session needs a secret */
+  const char* transport;  /* "ucx" or "libfabric". NULL: GOSSAMER_TRANSPORT, else "ucx" */
+  const char* job; /* names this job: ranks of another one are turned away, and shared-memory files have its name.
+                      NULL: GOSSAMER_JOB, else the scheduler's (SLURM_JOB_ID, PMIX_NAMESPACE, ...), else
+                      "default", by which jobs cannot be told apart */
+  int64_t init_timeout_ns; /* for gossamer_init as a whole, and each compressor's agreement. 0: GOSSAMER_INIT_TIMEOUT_S,
+                              else 30 s */
+  int32_t progress;        /* a gossamer_progress; GOSSAMER_PROGRESS_AUTO: GOSSAMER_PROGRESS (auto, inline, thread) */
+  int32_t threads;         /* that sketch and select, the caller's included. 0: GOSSAMER_THREADS, else 1. Results do not
+                              depend on it */
+  int32_t pin_threads;     /* 1: bind each but the caller's to a core. 0: GOSSAMER_PIN_THREADS (yes, no), else not */
+  const char* secret;      /* where the session's secret is, never what it is: "file:PATH", "fd:NUMBER" (inherited), or
+                              "none" for no secret on a network that you trust; the same secret on every rank. NULL:
+                              GOSSAMER_SECRET, else no secret, on loopback only. See docs/security.md */
+  int64_t lease_ns;        /* a rank that is silent for so long (stopped, or cut off) is given up with PEER_LOST on all
+                              others; the same on every rank, from 100 ms. 0: GOSSAMER_LEASE_S, else 5 s. -1: never */
 } gossamer_config;
 #define GOSSAMER_CONFIG_INIT \
   { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO, 0, 0, NULL, 0 }
 
 /* Joins the session: waits, at most init_timeout_ns, until all ranks are there and equal (library, wire and
- * hash version, byte order, rank count). `config` may be NULL: everything from the environment. Everything
- * it points at is copied. On success *session is the caller's until gossamer_finalize; on failure it is NULL.
- * Errors: MISMATCH, DEADLINE (names the ranks that did not come), UNAVAILABLE, OUT_OF_RESOURCES. Blocks. */
+ * hash version, byte order, rank count). Ending after a failure may take 2 s more. `config` may be NULL: everything
+ * from the environment. Everything it points at is copied. On success *session is the caller's until gossamer_finalize;
+ * on failure it is NULL. Errors: MISMATCH, DEADLINE (names the ranks that did not come), UNAVAILABLE, OUT_OF_RESOURCES,
+ * INVALID_ARGUMENT, BUSY. A process may join one session after the other, and several at once at rendezvous of their own.
+ * Blocks. */
 GOSSAMER_API gossamer_status gossamer_init(const gossamer_config* config, gossamer_session** session);
 
 /* Leaves the session and frees it, with all compressors and operations that it still has. NULL is allowed.

@@ -1,8 +1,15 @@
 // Real processes over real UCX: all rank counts agree, and every way to fail ends in time with the right words.
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
+
+#include <map>
+#include <stdexcept>
 
 #include "base/base.h"
 #include "tests/c_api/peer_group.h"
@@ -183,6 +190,81 @@ TEST(Missing, RanksThatDidNotComeAreNamed) {
   for (const unsigned r : {0u, 1u}) {
     ASSERT_TRUE(group.wait_for_end(r, patience)) << group.output(r);
     EXPECT_THAT(group.output(r), ::testing::AllOf(HasSubstr("GOSSAMER_DEADLINE"), HasSubstr("2 and 3")));
+  }
+}
+
+// A TCP socket that listens at a loopback address of this process alone.
+class Listener {
+ public:
+  explicit Listener(std::uint16_t port) : descriptor_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_port = htons(port);
+    inet_pton(AF_INET, address().c_str(), &name.sin_addr);
+    if (bind(descriptor_, reinterpret_cast<sockaddr*>(&name), sizeof name) != 0 || listen(descriptor_, 64) != 0)
+      throw std::runtime_error("no listening socket on the loopback");
+  }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener() { close(descriptor_); }
+  static std::string address() {
+    const auto pid = static_cast<unsigned>(getpid());
+    return text("127.", 1 + pid % 250, ".", pid / 250 % 250, ".", 1 + pid / 62500 % 250);
+  }
+
+ private:
+  int descriptor_;
+};
+
+// What torchrun sets for `rank`, in the place of what a group of peers sets.
+std::map<std::string, std::string> torchrun_environment(unsigned rank, const char* port) {
+  return {{"GOSSAMER_RANK", ""},
+          {"GOSSAMER_RANK_COUNT", ""},
+          {"GOSSAMER_RENDEZVOUS", ""},
+          {"GOSSAMER_RENDEZVOUS_FD", ""},
+          {"RANK", std::to_string(rank)},
+          {"WORLD_SIZE", "2"},
+          {"MASTER_ADDR", Listener::address()},
+          {"MASTER_PORT", port}};
+}
+
+// Goal: ranks that torchrun started meet although its agent holds MASTER_PORT. Method: a listener there, two ranks.
+TEST(Torchrun, AgentAtMasterPortIsNotInTheWay) {
+  const Listener agent(20100);
+  PeerGroup group({.rank_count = 2,
+                   .arguments = {"--steps", "3"},
+                   .environment = {},
+                   .environment_of = {{0, torchrun_environment(0, "20100")}, {1, torchrun_environment(1, "20100")}}});
+  expect_all_done(group, 2, "done 3");
+}
+
+// Goal: where the port beside it is taken as well, rank 0 says what that port is and what to do. Method: both taken.
+TEST(Torchrun, TakenPortBesideMasterPortIsExplained) {
+  const Listener agent(20110), other(20111);
+  PeerGroup group({.rank_count = 1, .environment_of = {{0, torchrun_environment(0, "20110")}}});
+  ASSERT_TRUE(group.wait_for_end(0, patience)) << group.output(0);
+  EXPECT_THAT(group.output(0), ::testing::AllOf(HasSubstr(text("cannot listen at ", Listener::address(), ":20111")),
+                                                HasSubstr("MASTER_PORT, which torchrun itself holds")));
+}
+
+// Goal: two jobs that share a rendezvous do not mix, where nobody named them: who belongs to the other one hears it at
+// once, and those who wait for the right one at their deadline. Method: ranks 0 and 1 of a Slurm job, rank 2 of
+// another.
+TEST(Jobs, RankOfAnotherSlurmJobIsTurnedAway) {
+  const std::map<std::string, std::string> first = {{"GOSSAMER_JOB", ""}, {"SLURM_JOB_ID", "1"}},
+                                           second = {{"GOSSAMER_JOB", ""}, {"SLURM_JOB_ID", "2"}};
+  PeerGroup group({.rank_count = 3,
+                   .arguments = {"--steps", "3"},
+                   .environment = {{"GOSSAMER_INIT_TIMEOUT_S", "2"}},
+                   .environment_of = {{0, first}, {1, first}, {2, second}}});
+  ASSERT_TRUE(group.wait_for_end(2, patience)) << group.output(2);
+  EXPECT_THAT(group.output(2), HasSubstr("error GOSSAMER_MISMATCH at init, rank 2, index -1: job: rank 0 has 1, rank 2 "
+                                         "has 2 ("));
+  for (const unsigned r : {0u, 1u}) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << group.output(r);
+    EXPECT_THAT(group.output(r),
+                ::testing::AllOf(HasSubstr("GOSSAMER_DEADLINE at init, rank 2"),
+                                 HasSubstr("1 connection was turned away, the first one because: job: ")));
   }
 }
 

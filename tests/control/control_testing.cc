@@ -325,6 +325,9 @@ wire::Message hello_message(std::uint32_t rank, std::uint32_t rank_count) {
   hello.set_process("a test");
   hello.set_remaining_ns(20 * second_ns);
   hello.set_deadline_ns(20 * second_ns);
+  wire::Field* job = hello.add_shared();
+  job->set_name(job_field);
+  job->set_value(unnamed_job);
   wire::Field* lease = hello.add_shared();
   lease->set_name("lease");
   lease->set_value(format_duration(60 * second_ns));

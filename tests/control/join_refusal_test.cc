@@ -45,15 +45,80 @@ TEST(JoinRefusal, FieldOfOneRankOnlyIsNamed) {
   expect_all_say(join_all(all), Code::mismatch, "seed: rank 0 does not have this field, rank 1 has 7");
 }
 
-// Goal: rank counts that differ are named. Method: rank 1 believes in 3 of 2.
+// Goal: rank counts that differ within a job are named to all. Method: rank 1 of a named job believes in 3 of 2.
 TEST(JoinRefusal, RankCountsThatDifferAreNamed) {
   auto all = seats(2, own_rendezvous());
+  for (Seat& seat : all) seat.options.job = "job-7";
   all[1].options.rank_count = 3;
   for (const Joined& joined : join_all(all)) {
     ASSERT_FALSE(joined.ok());
     EXPECT_EQ(joined.error().code, Code::mismatch);
     EXPECT_THAT(joined.error().message, HasSubstr("rank count: rank 0 has 2, rank 1 has 3"));
   }
+}
+
+// Rank 0 waits for rank 1; a rank 1 of another job comes, is told `words` and changes nothing; then the right one
+// comes.
+void expect_stranger_turned_away(const Seat& seat, const Seat& stranger, const std::string& words) {
+  Joined zero = Error{Code::internal, ""};
+  Seat first = seat;
+  first.options.rank = Rank{0};
+  std::jthread host([&] { zero = make_control_mesh(first.options, first.shared); });
+  const auto refused = make_control_mesh(stranger.options, stranger.shared);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::mismatch);
+  EXPECT_THAT(refused.error().message, HasSubstr(words));
+  const auto one = make_control_mesh(seat.options, seat.shared);
+  host.join();
+  EXPECT_TRUE(zero.ok()) << zero.error().message;
+  EXPECT_TRUE(one.ok()) << one.error().message;
+}
+
+// Goal: a rank of another job is turned away alone, whatever else differs, and the session comes about. Method: another
+// job name at the door, with equal settings, another version and another count; without a secret and with one, the
+// stranger's the same, another and none.
+TEST(JoinRefusal, RankOfAnotherJobIsTurnedAwayAlone) {
+  const std::string words = "job: rank 0 has job-7, rank 1 has job-8 (";
+  for (const bool secret : {false, true}) {
+    Seat seat = seats(2, own_rendezvous(), {{"library version", "0.1.0"}})[1];
+    seat.options.job = "job-7";
+    if (secret) seat.options.secret = test_secret();
+    std::vector<Seat> strangers(4, seat);
+    strangers[1].shared[0].value = "0.2.0";
+    strangers[2].options.rank_count = 3;
+    if (secret) strangers[3].options.secret = Secret::of("a secret of another job altogether");
+    if (secret) strangers.push_back(seat), strangers.back().options.secret = Secret();
+    for (Seat& stranger : strangers) {
+      stranger.options.job = "job-8";
+      ASSERT_NO_FATAL_FAILURE(expect_stranger_turned_away(seat, stranger, words));
+    }
+  }
+}
+
+// Goal: where no job has a name, a rank with another count is one of another job. Method: rank 1 of 3 at a door of 2.
+TEST(JoinRefusal, AnotherRankCountWithoutAJobNameIsAStrangers) {
+  const Seat seat = seats(2, own_rendezvous())[1];
+  Seat stranger = seat;
+  stranger.options.rank_count = 3;
+  expect_stranger_turned_away(seat, stranger, "rank count: rank 0 has 2, rank 1 has 3 (");
+}
+
+// Goal: who waits in vain learns that another job meets there. Method: a stranger alone comes to rank 0.
+TEST(JoinRefusal, RankOfAnotherJobIsNamedAtTheDeadline) {
+  auto all = seats(2, own_rendezvous());
+  all[0].options.deadline_ns = second_ns;
+  all[1].options.job = "job-8";
+  const auto joined = join_all(all);
+  EXPECT_EQ(joined[0].error().code, Code::deadline);
+  EXPECT_THAT(joined[0].error().message, HasSubstr("the first one because: job: rank 0 has default, rank 1 has job-8"));
+}
+
+// Goal: what differs within one job still ends it for all at once, also where the job has a name. Method: a version.
+TEST(JoinRefusal, AnotherVersionInOneJobEndsAll) {
+  auto all = seats(3, own_rendezvous(), {{"library version", "0.1.0"}});
+  for (Seat& seat : all) seat.options.job = "job-7";
+  all[2].shared[0].value = "0.2.0";
+  expect_all_say(join_all(all), Code::mismatch, "library version: rank 0 has 0.1.0, rank 2 has 0.2.0");
 }
 
 // Goal: what ranks say of themselves cannot make rank 0's Welcome too large to send. Method: a raw Hello whose address

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <set>
 #include <thread>
 
@@ -75,33 +76,131 @@ TEST(Join, RankThatComesBeforeTheRendezvousWaitsForIt) {
   EXPECT_TRUE(one.ok()) << one.error().message;
 }
 
-// Goal: rank 0 takes over a socket that listens already, and closes it. Method: port 0 and an adopted socket.
-TEST(Join, AdoptedSocketIsTheRendezvous) {
-  const std::size_t before = open_descriptors();
+// Goal: a socket that listens already is the rendezvous of one session after the other, and of no program that rank 0
+// starts. Method: port 0 and an inherited socket, three sessions; the socket's own number afterwards.
+TEST(Join, InheritedSocketIsTheRendezvousOfEachSession) {
   auto listener = open_listener(resolve({"127.0.0.1", 0}, time_after(second_ns))->front());
   ASSERT_TRUE(listener.ok());
-  auto all = seats(3, endpoint_text(local_endpoint_of(*listener)));
-  all[0].options.rendezvous.clear();
-  all[0].options.rendezvous_descriptor = listener->release();
-  for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
+  ASSERT_EQ(::fcntl(listener->value(), F_SETFD, 0), 0);
+  const std::size_t before = open_descriptors();
+  for (int round = 0; round < 3; ++round) {
+    auto all = seats(3, endpoint_text(local_endpoint_of(*listener)));
+    all[0].options.rendezvous_descriptor = listener->value();
+    for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
+  }
   EXPECT_EQ(open_descriptors(), before);
+  EXPECT_EQ(::fcntl(listener->value(), F_GETFD), FD_CLOEXEC);
 }
 
-// Goal: what is no listening socket is refused and left alone. Method: a pipe; rank 1 with a descriptor.
-TEST(Join, DescriptorThatDoesNotListenIsRefused) {
+// Goal: what has the inherited number and does not listen at the rendezvous is the program's: it is left as it is, and
+// rank 0 listens at the rendezvous itself. Method: a pipe, a number that is not open, the program's own listener.
+TEST(Join, DescriptorThatIsNotTheRendezvousIsLeftAlone) {
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-  MeshOptions options = mesh_options(0, 2, "");
-  options.rendezvous_descriptor = ends[0];
-  const auto refused = make_control_mesh(options, {});
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code, Code::invalid_argument);
-  EXPECT_THAT(refused.error().message, HasSubstr("is not a listening socket"));
-  EXPECT_NE(::fcntl(ends[0], F_GETFD), -1);
-  options.rank = Rank{1};
-  EXPECT_EQ(make_control_mesh(options, {}).error().code, Code::invalid_argument);
+  auto own = open_listener(resolve({"127.0.0.1", 0}, time_after(second_ns))->front());
+  ASSERT_TRUE(own.ok());
+  ASSERT_EQ(::fcntl(own->value(), F_SETFD, 0), 0);
+  for (const int number : {ends[0], own->value(), 1000}) {
+    auto all = seats(2, own_rendezvous());
+    all[0].options.rendezvous_descriptor = number;
+    for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
+  }
+  EXPECT_EQ(::fcntl(ends[0], F_GETFD), FD_CLOEXEC);
+  EXPECT_EQ(::fcntl(own->value(), F_GETFD), 0);
+  const RawClient visitor(endpoint_text(local_endpoint_of(*own)));
+  EXPECT_GE(accept_one(*own).value(), 0);
   ::close(ends[0]);
   ::close(ends[1]);
+}
+
+// Goal: a listener that took the place of the inherited one, number and address, is the program's. Method: a session
+// at an inherited socket, then another socket under its number at its port; rank 0 finds the port in use.
+TEST(Join, SocketInThePlaceOfTheInheritedOneIsLeftAlone) {
+  auto inherited = open_listener(resolve({"127.0.0.1", 0}, time_after(second_ns))->front());
+  ASSERT_TRUE(inherited.ok());
+  const int number = inherited->value();
+  const Endpoint where = local_endpoint_of(*inherited);
+  auto all = seats(2, endpoint_text(where));
+  all[0].options.rendezvous_descriptor = number;
+  for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
+  *inherited = Descriptor();
+  auto own = open_listener(where);
+  ASSERT_TRUE(own.ok()) << own.error().message;
+  const Descriptor there(own->value() == number ? -1 : ::dup2(own->value(), number));
+  const auto refused = make_control_mesh(all[0].options, {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.error().message, HasSubstr("the port is in use"));
+}
+
+// Goal: two sessions of one process do not take each other's ranks at an inherited socket. Method: rank 0 twice at
+// once.
+TEST(Join, InheritedSocketHasOneJoiningAtATime) {
+  auto inherited = open_listener(resolve({"127.0.0.1", 0}, time_after(second_ns))->front());
+  ASSERT_TRUE(inherited.ok());
+  auto all = seats(2, endpoint_text(local_endpoint_of(*inherited)));
+  all[0].options.rendezvous_descriptor = inherited->value();
+  Joined first = Error{Code::internal, ""};
+  std::jthread zero([&] { first = make_control_mesh(all[0].options, {}); });
+  RawClient listens(all[0].options.rendezvous);
+  listens.send(hello_message(5, 2));  // there is no such rank: an answer says that the first joining is at the door
+  EXPECT_TRUE(listens.receive().has_value());
+  const auto second = make_control_mesh(all[0].options, {});
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, Code::busy);
+  const auto one = make_control_mesh(all[1].options, {});
+  zero.join();
+  EXPECT_TRUE(first.ok() && one.ok());
+}
+
+// Goal: only rank 0 listens at the rendezvous. Method: rank 1 with a descriptor.
+TEST(Join, DescriptorOfAnotherRankIsRefused) {
+  MeshOptions options = mesh_options(1, 2, own_rendezvous());
+  options.rendezvous_descriptor = 0;
+  EXPECT_EQ(make_control_mesh(options, {}).error().code, Code::invalid_argument);
+}
+
+// A rendezvous of this process alone whose host the resolver takes for a name: 127.2.3.4 as 127.2.772.
+std::string named_rendezvous() {
+  const auto address = parse_host_port(own_rendezvous());
+  const auto bytes = numeric_address(address->host)->to_v4().to_bytes();
+  // Listened at on all addresses by some, so the port is of this process alone as well.
+  return text("127.", +bytes[1], ".", bytes[2] * 256 + bytes[3], ":", 21000 + ::getpid() % 9000);
+}
+
+// Goal: rank 0 listens at bind_host where the rendezvous is a name that is loopback on its own host alone. Method: the
+// wildcard, which is also reached at an address that the name does not lead to.
+TEST(Join, NameThatIsLoopbackHereIsListenedForAtBindHost) {
+  const std::string rendezvous = named_rendezvous();
+  auto all = seats(3, rendezvous);
+  all[1].options.rendezvous = "127.0.0.1" + rendezvous.substr(rendezvous.rfind(':'));  // as from another host
+  for (Seat& seat : all) {
+    seat.options.bind_host = "0.0.0.0";
+    seat.options.secret = test_secret();
+  }
+  for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
+}
+
+// Goal: with bind_host on loopback, a rank 0 that other hosts cannot reach says so at once, and when nobody came.
+// Method: the log before the deadline, and the error; "localhost" has no such remark.
+TEST(Join, NameThatIsLoopbackHereIsRemarkedOn) {
+  const std::string rendezvous = named_rendezvous();
+  const std::string name = rendezvous.substr(0, rendezvous.rfind(':'));
+  const std::string words = text("; \"", name, "\" is 127.");
+  std::atomic<int> logged{0};
+  set_log_sink(LogLevel::warning, [&](LogLevel, std::string_view line) {
+    if (line.find(words) != std::string_view::npos) ++logged;
+  });
+  MeshOptions options = mesh_options(0, 2, rendezvous);
+  options.deadline_ns = second_ns / 5;
+  const auto alone = make_control_mesh(options, {});
+  EXPECT_THAT(alone.error().message,
+              testing::AllOf(HasSubstr("within 200.0 ms" + words),
+                             HasSubstr(" on this host, where no other host can come to: where ranks are on several "
+                                       "hosts, set GOSSAMER_BIND_HOST")));
+  options.rendezvous = "localhost" + rendezvous.substr(rendezvous.rfind(':'));
+  EXPECT_THAT(make_control_mesh(options, {}).error().message, testing::Not(HasSubstr("on this host")));
+  set_log_sink(LogLevel::error, {});
+  EXPECT_EQ(logged, 1);
 }
 
 // Goal: no descriptor leaks, and none is inherited by children. Method: /proc/self/fd around a session.
@@ -217,7 +316,8 @@ TEST(Join, OnlyLoopbackIsListenedOnWithoutASecret) {
   all[2].bind_host = "0.0.0.0";
   auto open = open_listener(resolve({"0.0.0.0", 0}, time_after(second_ns))->front());
   ASSERT_TRUE(open.ok());
-  all[3].rendezvous_descriptor = open->release();
+  all[3].rendezvous = text("127.0.0.1:", local_endpoint_of(*open).port());
+  all[3].rendezvous_descriptor = open->value();
   for (const MeshOptions& options : all) {
     const auto refused = make_control_mesh(options, {});
     ASSERT_FALSE(refused.ok());

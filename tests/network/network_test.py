@@ -105,6 +105,26 @@ class NetworkTest(unittest.TestCase):
                 self.assertEqual(status, 0, output + errors)
                 self.assertEqual(sorted(re.findall(r"\[(\d)\] done 5", output)), ["0", "1", "2", "3"])
 
+    def test_a_host_whose_own_name_is_loopback_is_found_by_its_name(self):
+        # Goal: a job meets at the name of rank 0's host although that host itself has its name as 127.0.1.1, as Debian's
+        # installer writes it, whether bind_host is the host's address or the wildcard. Method: two ranks on each of two
+        # hosts with such hosts files.
+        self.up(2)
+        with tempfile.TemporaryDirectory() as folder:
+            for host in range(2):
+                with open(f"{folder}/hosts.{host}", "w", encoding="ascii") as file:
+                    file.write("127.0.0.1 localhost\n")
+                    file.writelines(f"{'127.0.1.1' if other == host else f'10.77.0.{other + 1}'} node{other}\n"
+                                    for other in range(2))
+            for bind_host in ("$GOSSAMER_BIND_HOST", "0.0.0.0"):
+                with self.subTest(bind_host=bind_host):
+                    status, output, errors = lab(
+                        self.name, "run", "--ranks-per-host", "2", "--", "sh", "-ec",
+                        f"mount --bind {folder}/hosts.$((GOSSAMER_RANK / 2)) /etc/hosts\n"
+                        f"GOSSAMER_RENDEZVOUS=node0:29400 GOSSAMER_BIND_HOST={bind_host} exec {EXCHANGE_PEER} --steps 3")
+                    self.assertEqual(status, 0, output + errors)
+                    self.assertEqual(len(re.findall("done 3", output)), 4, output)
+
     def test_a_cut_link_ends_every_rank_and_names_the_lost_one(self):
         # Goal: when a host falls off the network, in which no packet tells of it, every rank ends within the lease with
         # an error that names a rank, the right one where it is to be known; once the link is back, a new session works.

@@ -1,9 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <clocale>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "runtime/runtime.h"
@@ -11,6 +15,7 @@
 namespace gossamer::runtime {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // Sets variables for one test and takes them back.
@@ -61,7 +66,8 @@ TEST(Settings, CallThenEnvironmentThenFileThenDefault) {
   std::remove(path.c_str());
 }
 
-// Goal: torchrun's variables are understood. Method: all four set.
+// Goal: torchrun's variables are understood, and the rendezvous is beside MASTER_PORT, where torchrun itself listens.
+// Method: all four set; the last port; an IPv6 address with brackets and without; what is no port.
 TEST(Settings, UnderstandTorchrunsVariables) {
   Environment environment;
   environment.set("RANK", "2");
@@ -72,7 +78,140 @@ TEST(Settings, UnderstandTorchrunsVariables) {
   ASSERT_TRUE(settings.ok());
   EXPECT_EQ(settings->rank, Rank{2});
   EXPECT_EQ(settings->rank_count, 5u);
-  EXPECT_EQ(settings->rendezvous, "10.1.2.3:1234");
+  EXPECT_EQ(settings->rendezvous, "10.1.2.3:1235");
+  EXPECT_THAT(settings->rendezvous_advice, AllOf(HasSubstr("MASTER_PORT"), HasSubstr("torchrun")));
+  environment.set("MASTER_PORT", "65535");
+  EXPECT_EQ(resolve_settings({})->rendezvous, "10.1.2.3:65534");
+  environment.set("MASTER_PORT", "1234");
+  environment.set("MASTER_ADDR", "fd00::1");
+  EXPECT_EQ(resolve_settings({})->rendezvous, "[fd00::1]:1235");
+  environment.set("MASTER_ADDR", "[fd00::1]");
+  EXPECT_EQ(resolve_settings({})->rendezvous, "[fd00::1]:1235");
+  environment.set("MASTER_PORT", "http");
+  EXPECT_EQ(resolve_settings({})->rendezvous, "[fd00::1]:http");  // refused where it is read
+  environment.set("GOSSAMER_RENDEZVOUS", "10.1.2.3:29400");
+  EXPECT_EQ(resolve_settings({})->rendezvous, "10.1.2.3:29400");
+  EXPECT_EQ(resolve_settings({})->rendezvous_advice, "");
+}
+
+// Goal: one of several processes of a launcher does not become a session of its own unless that is meant; the error has
+// the variable, its value and the line to type. Method: each launcher's variables, with size 2 and 1; then what the
+// error asks for.
+TEST(Settings, OneOfSeveralProcessesOfALauncherIsNoticed) {
+  struct LauncherCase {
+    const char* rank;
+    const char* size;
+    const char* command;
+  };
+  const LauncherCase cases[] = {{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "mpirun"},
+                                {"MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", "mpirun_rsh"},
+                                {"PMI_RANK", "PMI_SIZE", "mpiexec"},
+                                {"FLUX_TASK_RANK", "FLUX_JOB_SIZE", "flux run"},
+                                {"JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE", "jsrun"},
+                                {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "srun"},
+                                {"MPI_LOCALRANKID", "MPI_LOCALNRANKS", "mpiexec"}};
+  for (const LauncherCase& launcher : cases) {
+    SCOPED_TRACE(launcher.size);
+    {
+      Environment environment;
+      environment.set(launcher.rank, "1");
+      environment.set(launcher.size, "2");
+      const auto refused = resolve_settings({});
+      ASSERT_FALSE(refused.ok());
+      EXPECT_EQ(refused.error().code, Code::invalid_argument);
+      EXPECT_THAT(refused.error().message,
+                  AllOf(HasSubstr(text("started 2 processes (", launcher.size, " is 2)")),
+                        HasSubstr(text(launcher.command, " ... bash -c 'GOSSAMER_RANK=$", launcher.rank,
+                                       " GOSSAMER_RANK_COUNT=$", launcher.size, " exec ./program'")),
+                        HasSubstr("GOSSAMER_RANK_COUNT=1")));
+      EXPECT_FALSE(check_started_once("gossamer run").ok());
+      environment.set("GOSSAMER_RANK_COUNT", "2");
+      EXPECT_THAT(resolve_settings({}).error().message, HasSubstr("nothing says which rank this process is"));
+      environment.set("GOSSAMER_RANK", "1");
+      EXPECT_EQ(resolve_settings({})->rank, Rank{1});
+      environment.set("GOSSAMER_RANK", "0");
+      environment.set("GOSSAMER_RANK_COUNT", "1");
+      EXPECT_EQ(resolve_settings({})->rank_count, 1u);
+      EXPECT_TRUE(check_started_once("gossamer run").ok());
+    }
+    Environment environment;
+    environment.set(launcher.rank, "1");
+    environment.set(launcher.size, "2");
+    SettingsRequest request;
+    request.rank_count = 2;
+    request.rank = 1;
+    EXPECT_TRUE(resolve_settings(request).ok());
+    environment.set(launcher.rank, "0");
+    environment.set(launcher.size, "1");
+    EXPECT_TRUE(resolve_settings({}).ok());
+    EXPECT_TRUE(check_started_once("gossamer run").ok());
+  }
+}
+
+// Goal: a script of a batch job, which no launcher started as one of several, starts its session as ever; so does the
+// only process of an mpirun inside a step of several tasks. Method: what sbatch sets; what srun and mpirun set.
+TEST(Settings, AnAllocationIsNoLauncher) {
+  Environment environment;
+  environment.set("SLURM_JOB_ID", "42");
+  environment.set("SLURM_NTASKS", "8");
+  environment.set("SLURM_PROCID", "0");
+  EXPECT_TRUE(resolve_settings({}).ok());
+  environment.set("SLURM_STEP_ID", "1");
+  environment.set("SLURM_STEP_NUM_TASKS", "8");
+  EXPECT_FALSE(resolve_settings({}).ok());
+  environment.set("OMPI_COMM_WORLD_RANK", "0");
+  environment.set("OMPI_COMM_WORLD_SIZE", "1");
+  EXPECT_TRUE(resolve_settings({}).ok());
+}
+
+// Goal: torchrun's ranks, which the library understands, are no reason for each to start a command that starts all
+// ranks. Method: its variables; RANK and WORLD_SIZE alone, which others leave in shells.
+TEST(Settings, ACommandOfPeersIsNotStartedByEachOfTorchrunsRanks) {
+  Environment environment;
+  environment.set("RANK", "1");
+  environment.set("WORLD_SIZE", "2");
+  EXPECT_TRUE(check_started_once("gossamer run").ok());
+  environment.set("TORCHELASTIC_RUN_ID", "none");
+  EXPECT_TRUE(resolve_settings({}).ok());
+  EXPECT_THAT(check_started_once("gossamer run").error().message, HasSubstr("torchrun started 2 processes"));
+}
+
+// Goal: a launcher that says ranks and no count is noticed at every rank that shows it. Method: PMIx alone.
+TEST(Settings, APmixRankAboveZeroIsOneOfSeveral) {
+  Environment environment;
+  environment.set("PMIX_RANK", "0");
+  EXPECT_TRUE(resolve_settings({}).ok());
+  environment.set("PMIX_RANK", "3");
+  EXPECT_THAT(resolve_settings({}).error().message, HasSubstr("PMIX_RANK is 3"));
+}
+
+// Goal: a job's name is its scheduler's, where that is the same on all ranks and no other job's; who says a name wins.
+// Method: each scheduler's variables; the step of srun, which ranks of an mpirun do not all have.
+TEST(Settings, JobIsTheSchedulers) {
+  const std::vector<std::pair<std::vector<std::pair<std::string, std::string>>, std::string>> cases = {
+      {{{"SLURM_JOB_ID", "42"}}, "42 from environment (SLURM_JOB_ID)"},
+      {{{"SLURM_JOB_ID", "42"}, {"SLURM_STEP_ID", "3"}, {"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_PROCID", "1"}},
+       "42.3 from environment (SLURM_JOB_ID, SLURM_STEP_ID)"},
+      {{{"SLURM_JOB_ID", "42"},
+        {"SLURM_STEP_ID", "3"},
+        {"SLURM_STEP_NUM_TASKS", "2"},
+        {"SLURM_PROCID", "1"},
+        {"PMI_SIZE", "4"}},
+       "42 from environment (SLURM_JOB_ID)"},
+      {{{"SLURM_JOB_ID", "42"}, {"PMIX_NAMESPACE", "1234@1"}}, "1234@1 from environment (PMIX_NAMESPACE)"},
+      {{{"TORCHELASTIC_RUN_ID", "none"}, {"MASTER_PORT", "29500"}},
+       "torch-none-29500 from environment (TORCHELASTIC_RUN_ID, MASTER_PORT)"},
+      {{{"PBS_JOBID", "7.host"}}, "7.host from environment (PBS_JOBID)"},
+      {{{"LSB_JOBID", "8"}}, "8 from environment (LSB_JOBID)"},
+      {{{"FLUX_JOB_ID", "f9"}}, "f9 from environment (FLUX_JOB_ID)"},
+      {{{"PMI_JOBID", "10.0"}}, "10.0 from environment (PMI_JOBID)"}};
+  for (const auto& [variables, expected] : cases) {
+    Environment environment;
+    for (const auto& [name, value] : variables) environment.set(name, value);
+    EXPECT_EQ(origin_of("job"), expected);
+    environment.set("GOSSAMER_JOB", "mine");
+    EXPECT_EQ(origin_of("job"), "mine from environment");
+  }
 }
 
 // Goal: a wrong value is refused with setting, value, origin and what is expected. Method: one of each kind.
@@ -132,6 +271,69 @@ TEST(Settings, RefuseUnknownLinesOfAFile) {
   ASSERT_FALSE(settings.ok());
   EXPECT_THAT(settings.error().message, HasSubstr(path + ":2:"));
   std::remove(path.c_str());
+}
+
+// Goal: a line says what a person reads in it. Method: a byte order mark, line ends of Windows, comments, a # within a
+// value, quotes of both kinds.
+TEST(Settings, ReadAFileAsAPersonReadsIt) {
+  const std::string mark = "\xEF\xBB\xBF";
+  const std::vector<std::pair<std::string, std::string>> lines = {{mark + "GOSSAMER_JOB = a", "a"},
+                                                                  {"GOSSAMER_JOB = a b\r", "a b"},
+                                                                  {"GOSSAMER_JOB=/x/a#b", "/x/a#b"},
+                                                                  {"GOSSAMER_JOB=a #b", "a"},
+                                                                  {"GOSSAMER_JOB=a\t# b", "a"},
+                                                                  {"GOSSAMER_JOB = \"a #b\" # c", "a #b"},
+                                                                  {"GOSSAMER_JOB = 'it is \"a\"'", "it is \"a\""},
+                                                                  {"GOSSAMER_JOB = a'b\"", "a'b\""}};
+  for (const auto& [line, value] : lines) {
+    Environment environment;
+    const std::string path = write_file(line + "\n# end");
+    environment.set("GOSSAMER_CONFIG", path);
+    EXPECT_EQ(origin_of("job"), value + " from file " + path) << line;
+    std::remove(path.c_str());
+  }
+}
+
+// Goal: a quote that does not fit is refused with file and line, and the value is not shown. Method: both mistakes.
+TEST(Settings, RefuseQuotesThatDoNotFit) {
+  for (const std::string line : {"GOSSAMER_SECRET = \"hunter2hunter2", "GOSSAMER_SECRET = 'hunter2' hunter3"}) {
+    Environment environment;
+    const std::string path = write_file(line + "\n");
+    environment.set("GOSSAMER_CONFIG", path);
+    const auto settings = resolve_settings({});
+    ASSERT_FALSE(settings.ok());
+    EXPECT_THAT(settings.error().message,
+                AllOf(HasSubstr(path + ":1: the value of GOSSAMER_SECRET has "), ::testing::Not(HasSubstr("hunter"))));
+    std::remove(path.c_str());
+  }
+}
+
+// Goal: a folder is no file without settings. Method: a folder as GOSSAMER_CONFIG.
+TEST(Settings, RefuseAFolder) {
+  Environment environment;
+  environment.set("GOSSAMER_CONFIG", ::testing::TempDir());
+  EXPECT_THAT(resolve_settings({}).error().message, HasSubstr("it is a folder"));
+}
+
+// Goal: seconds mean the same in every language. Method: a locale with decimal commas, made for the test.
+TEST(Settings, SecondsAreReadWithoutTheLocale) {
+  const std::string folder = ::testing::TempDir() + text("gossamer_locales_", getpid());
+  std::filesystem::create_directories(folder);
+  const std::string made = text("localedef -i de_DE -f UTF-8 ", folder, "/de_DE.UTF-8 > /dev/null 2>&1");
+  static_cast<void>(std::system(made.c_str()));
+  Environment environment;
+  environment.set("LOCPATH", folder);
+  const bool commas = setlocale(LC_ALL, "de_DE.UTF-8") != nullptr;
+  std::filesystem::remove_all(folder);
+  if (!commas) GTEST_SKIP() << "localedef cannot make a German locale here";
+  EXPECT_STREQ(localeconv()->decimal_point, ",");
+  environment.set("GOSSAMER_INIT_TIMEOUT_S", "7.5");
+  environment.set("GOSSAMER_LEASE_S", "0.5");
+  const auto settings = resolve_settings({});
+  setlocale(LC_ALL, "C");
+  ASSERT_TRUE(settings.ok()) << settings.error().message;
+  EXPECT_EQ(settings->init_timeout_ns, 7'500'000'000u);
+  EXPECT_EQ(settings->lease_ns, 500'000'000u);
 }
 
 // Goal: a file that is not there is an error that names it. Method: a path that does not exist.

@@ -505,5 +505,23 @@ TEST(Launcher, NamesJobsUniquelyAndRestoresTheSignalMask) {
   EXPECT_EQ(sigismember(&after, SIGINT), 0);
 }
 
+// Goal: the command, which starts all peers itself, is not started several times over by another launcher unless that
+// is meant. Method: Open MPI's variables, with and without GOSSAMER_RANK_COUNT=1.
+TEST(Launcher, IsNoRankOfAnotherLauncher) {
+  setenv("OMPI_COMM_WORLD_RANK", "1", 1);
+  setenv("OMPI_COMM_WORLD_SIZE", "2", 1);
+  LaunchOptions options;
+  options.command = {"true"};
+  const auto refused = launch(options);
+  setenv("GOSSAMER_RANK_COUNT", "1", 1);
+  const auto meant = launch(options);
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "GOSSAMER_RANK_COUNT"}) unsetenv(name);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.error().message,
+              AllOf(HasSubstr("OMPI_COMM_WORLD_SIZE is 2"), HasSubstr("call `gossamer run` once")));
+  ASSERT_TRUE(meant.ok()) << meant.error().message;
+  EXPECT_EQ(meant->exit_code, 0);
+}
+
 }  // namespace
 }  // namespace gossamer::tools
