@@ -1,5 +1,6 @@
-// The work of one broadcast: a copy of the caller's bytes, so that the caller's memory is free at once
-// even where a peer is lost in the middle.
+// The work of broadcasts from one root: one chunk an operation, through a buffer of its own, so that the caller's
+// memory is free at once even where a peer is lost in the middle, and a broadcast of any size takes the memory of one
+// chunk.
 #pragma once
 
 #include <algorithm>
@@ -12,28 +13,29 @@ namespace gossamer::runtime {
 
 class BroadcastWork final : public Work {
  public:
-  Status set_up(std::span<const std::byte> data, Rank root, Rank rank, std::uint32_t rank_count,
-                const topology::CostModel& cost) {
-    // A payload is whole cells: at most three bytes more travel.
-    shape_ = {(data.size() + 3) / 4, 0};
-    auto buffer = Buffer::make(shape_.bytes());
+  static constexpr std::size_t chunk_bytes = std::size_t{512} << 10;
+
+  Status set_up(Rank root, std::uint32_t rank_count, const topology::CostModel& cost) {
+    auto buffer = Buffer::make(chunk_bytes);
     GOSSAMER_TRY(buffer);
     buffer_ = std::move(*buffer);
-    if (rank == root) std::copy(data.begin(), data.end(), buffer_.data());
-    const auto choice = topology::choose_schedule(topology::Collective::broadcast, rank_count, shape_.bytes(), cost);
+    const auto choice = topology::choose_schedule(topology::Collective::broadcast, rank_count, chunk_bytes, cost);
     GOSSAMER_TRY(choice);
     stage_.label = "bytes";
     stage_.schedule = {choice->kind, topology::Collective::broadcast, rank_count, root};
-    stage_.bytes_max = shape_.bytes();
+    stage_.bytes_max = chunk_bytes;
     stage_.buffer = buffer_.data();
     return {};
   }
 
+  // What the next operation moves. A payload is whole cells: at most three bytes more travel.
+  void set_bytes(std::size_t bytes) { shape_ = {(bytes + 3) / 4, 0}; }
+  void put(std::span<const std::byte> chunk) { std::copy(chunk.begin(), chunk.end(), buffer_.data()); }
+  void take(std::span<std::byte> chunk) const { std::copy_n(buffer_.data(), chunk.size(), chunk.begin()); }
+
   std::span<const Stage> stages() const override { return {&stage_, 1}; }
   Result<StageSize> prepare(std::size_t, std::span<const std::uint64_t>) override { return StageSize{shape_, 0}; }
   void drop() override {}
-
-  void take(std::span<std::byte> data) const { std::copy_n(buffer_.data(), data.size(), data.begin()); }
 
  private:
   sketch::PayloadShape shape_;

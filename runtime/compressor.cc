@@ -4,15 +4,15 @@
 
 namespace gossamer::runtime {
 
-Result<std::unique_ptr<Compressor>> Compressor::make(AlgorithmContext context, Driver& driver, const Clock& clock) {
+Result<std::unique_ptr<Compressor>> Compressor::make(AlgorithmContext context, const PlanDraw& draw, Driver& driver,
+                                                     const Clock& clock) {
   std::unique_ptr<Compressor> self(new Compressor(driver, clock));
   self->name_ = context.shape.name;
   auto algorithm = make_algorithm(std::move(context));
   GOSSAMER_TRY(algorithm);
   self->algorithm_ = std::move(*algorithm);
-  const auto plan = driver.add(self->name_, *self->algorithm_);
-  GOSSAMER_TRY(plan);
-  self->plan_ = *plan;
+  GOSSAMER_TRY(driver.add(draw.number, draw.ledger, self->name_, *self->algorithm_));
+  self->plan_ = draw.number;
   return self;
 }
 

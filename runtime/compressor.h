@@ -7,6 +7,7 @@
 #include "base/base.h"
 #include "runtime/algorithm.h"
 #include "runtime/driver.h"
+#include "runtime/plan_numbers.h"
 
 namespace gossamer::runtime {
 
@@ -25,8 +26,10 @@ struct CompressorStats {
 // One thread at a time, the session's. The driver outlives it.
 class Compressor {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Compressor>> make(AlgorithmContext context, Driver& driver,
-                                                                const Clock& clock);
+  // Its plan gets a number that all ranks have agreed on.
+  [[nodiscard]] static Result<std::unique_ptr<Compressor>> make(AlgorithmContext context, const PlanDraw& draw,
+                                                                Driver& driver, const Clock& clock);
+  [[nodiscard]] std::uint32_t plan() const { return plan_; }
   [[nodiscard]] const Layout& layout() const { return algorithm_->layout(); }
   [[nodiscard]] const std::string& name() const { return name_; }
 
@@ -44,9 +47,9 @@ class Compressor {
   [[nodiscard]] const CompressorStats& stats() const { return stats_; }
   [[nodiscard]] std::span<const float> residual() const { return algorithm_->residual(); }
 
-  // Gives up the operation in flight. False where the transport still uses the memory: then this
+  // Gives up the operation in flight. Nothing where the transport still uses the memory: then this
   // object must outlive it.
-  [[nodiscard]] bool retire(std::uint64_t limit_ns) { return driver_.remove(plan_, limit_ns); }
+  [[nodiscard]] std::optional<Ledger> retire(std::uint64_t limit_ns) { return driver_.remove(plan_, limit_ns); }
 
  private:
   Compressor(Driver& driver, const Clock& clock) : driver_(driver), clock_(clock) {}

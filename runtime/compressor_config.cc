@@ -145,21 +145,15 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
 std::vector<Field> shared_fields(const CompressorShape& shape) {
   return {{"algorithm", std::string(algorithm_name(shape.algorithm))},
           {"name", shape.name},
-          {"dimension", text(shape.layout.dimension())},
-          {"rows", text(shape.rows)},
-          {"columns", text(shape.columns)},
           {"cells", std::string(sketch::cell_type_name(shape.cells))},
           {"values", std::string(sketch::cell_type_name(shape.values))},
-          {"k", text(shape.k)},
-          {"candidates", text(shape.candidates)},
           {"clip", text(shape.clip)},
           {"momentum", text(shape.momentum)},
           {"seed", text(shape.seed)},
           {"selection", shape.selection == SelectionKind::top ? "top" : "heavymix"},
           {"decode", shape.decode == DecodeKind::sharded ? "sharded" : "whole"},
           {"keep_k", text(shape.keep_k)},
-          {"schedule", shape.schedule ? std::string(topology::schedule_kind_name(*shape.schedule)) : "auto"},
-          {"tensors", shape.layout.describe()}};
+          {"schedule", shape.schedule ? std::string(topology::schedule_kind_name(*shape.schedule)) : "auto"}};
 }
 
 }  // namespace gossamer::runtime

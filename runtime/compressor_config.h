@@ -72,7 +72,7 @@ struct CompressorShape {
 // invalid_argument says which field is wrong, its value, and the range.
 [[nodiscard]] Result<CompressorShape> resolve(const CompressorConfig& config);
 
-// Everything that ranks must have in common, by name.
+// What ranks must have in common, by name, beside the tensors and what follows from them (compressor_part.h).
 [[nodiscard]] std::vector<Field> shared_fields(const CompressorShape& shape);
 
 }  // namespace gossamer::runtime

@@ -4,8 +4,11 @@
 // simulation. Messages are few and small.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,6 +38,12 @@ struct Loss {
 
 using Blob = std::vector<std::byte>;
 
+// What a rank brings to an agreement beside its fields.
+struct Contribution {
+  Blob blob;                     // for all ranks; together at most about 1 MiB
+  std::optional<Error> trouble;  // why this rank cannot take part as it should: ends the agreement on all ranks
+};
+
 class Control {
  public:
   virtual ~Control() = default;
@@ -47,6 +56,12 @@ class Control {
   // collective. Blocks; caller's thread.
   virtual Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) = 0;
 
+  // As agree(), and where it succeeds, every rank has all ranks' blobs, in rank order, in the same round trip. A rank
+  // that comes with trouble fails it on every rank, with the rank and its words: `mismatch` where it was called wrongly
+  // (`invalid_argument`), else the trouble's own code.
+  virtual Result<std::vector<Blob>> agree_and_gather(std::string_view subject, std::span<const Field> fields,
+                                                     const Contribution& mine, std::uint64_t deadline_ns) = 0;
+
   // Collective: gives every rank all ranks' blobs, in rank order; about 1 MiB together
   // (`out_of_resources` on all ranks beyond). Else as agree().
   virtual Result<std::vector<Blob>> all_gather(std::string_view subject, const Blob& mine,
@@ -57,6 +72,15 @@ class Control {
 
   // Becomes readable when `loss()` turns from nothing to something, and stays so; -1 where there is none.
   [[nodiscard]] virtual int event_descriptor() const = 0;
+
+  // How many operations and blocking collectives this rank has in flight: what it tells a peer that settles.
+  virtual void watch(std::shared_ptr<const std::atomic<std::uint32_t>> in_flight) = 0;
+
+  // For a rank with nothing in flight, before leave(): from now on this rank counts as one that left for the others,
+  // and it waits, at most `limit_ns` and a lease, until no other rank has anything in flight that might need it. Returns
+  // at once when a peer is dead. Calls `move`, which moves this rank's data on, over and over; true says that something
+  // moved.
+  virtual void settle(std::uint64_t limit_ns, const std::function<bool()>& move) = 0;
 
   // Says good-bye, so that closing the connections is not taken for a death. Bounded, idempotent.
   virtual void leave() = 0;

@@ -23,10 +23,20 @@ wire::Verdict failed(const Error& error) {
   return verdict;
 }
 
+bool gathers(const wire::Collect& part) { return part.kind() == wire::Collect::ALL_GATHER || !part.blob().empty(); }
+
 }  // namespace
 
 Error loss_error(std::string_view subject, const Loss& loss) {
   return {Code::peer_lost, text(shown(subject), ": rank ", loss.rank.value, " is lost: ", loss.reason), loss.rank};
+}
+
+Error trouble_error(std::string_view subject, Rank rank, const Error& trouble) {
+  const bool is_mistake = trouble.code == Code::invalid_argument;
+  return {is_mistake ? Code::mismatch : trouble.code,
+          text(shown(subject), ": rank ", rank.value, is_mistake ? " was called wrongly: " : " failed: ",
+               shown(trouble.message)),
+          rank};
 }
 
 Result<std::vector<Answer>> Collector::add(Rank rank, wire::Collect part, std::uint64_t now_ns) {
@@ -67,11 +77,17 @@ wire::Verdict Collector::judge(const Collective& collective) const {
   const std::string subject = shown(first.subject());
   std::uint64_t bytes = 0;
   Rank largest{0};
+  bool gathered = false;
   // A size that a peer claims makes its part no smaller than it is, and the sum of all no smaller than its terms.
   const auto size_of = [](const wire::Collect& part) {
     constexpr std::uint64_t claim_max = std::uint64_t{1} << 48;
     return std::max<std::uint64_t>(std::min(part.oversize_bytes(), claim_max), part.ByteSizeLong());
   };
+  // A rank that was called wrongly may not even know what the collective is called.
+  for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
+    const wire::Collect& part = *collective.parts[rank];
+    if (part.has_trouble()) return failed(trouble_error(part.subject(), Rank{rank}, error_of(part.trouble())));
+  }
   for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
     const wire::Collect& part = *collective.parts[rank];
     if (part.kind() != first.kind() || part.subject() != first.subject()) {
@@ -80,11 +96,11 @@ wire::Verdict Collector::judge(const Collective& collective) const {
                           " is at ", describe(part)),
                      Rank{rank}});
     }
+    gathered = gathered || gathers(part);
     bytes += size_of(part);
     if (size_of(part) > size_of(*collective.parts[largest.value])) largest = Rank{rank};
   }
-  if (bytes > collect_bytes_max &&
-      (first.kind() == wire::Collect::ALL_GATHER || size_of(*collective.parts[largest.value]) > collect_bytes_max)) {
+  if (bytes > collect_bytes_max && (gathered || size_of(*collective.parts[largest.value]) > collect_bytes_max)) {
     return failed({Code::out_of_resources,
                    text(subject, ": the parts of all ranks have ", format_bytes(bytes), " together, and ",
                         format_bytes(collect_bytes_max), " is the limit; rank ", largest.value, " gave most, ",
@@ -94,9 +110,9 @@ wire::Verdict Collector::judge(const Collective& collective) const {
   wire::Verdict verdict;
   for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
     const wire::Collect& part = *collective.parts[rank];
-    if (first.kind() == wire::Collect::ALL_GATHER) {
-      verdict.add_blobs(part.blob());
-    } else if (const auto difference = first_difference({Rank{0}, first_fields}, {Rank{rank}, fields_of(part)})) {
+    if (gathered) verdict.add_blobs(part.blob());
+    if (first.kind() == wire::Collect::ALL_GATHER) continue;
+    if (const auto difference = first_difference({Rank{0}, first_fields}, {Rank{rank}, fields_of(part)})) {
       return failed({Code::mismatch, text(subject, ": ", *difference), Rank{rank}});
     }
   }

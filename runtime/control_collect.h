@@ -59,6 +59,9 @@ class Collector {
   std::vector<Loss> left_;
 };
 
+// What the others read of a rank that came with trouble: "compressor: rank 1 was called wrongly: rows is 2, ...".
+[[nodiscard]] Error trouble_error(std::string_view subject, Rank rank, const Error& trouble);
+
 // What both the caller and rank 0 call a loss in an error: "plan \"x\": rank 2 is lost: its process ended".
 [[nodiscard]] Error loss_error(std::string_view subject, const Loss& loss);
 

@@ -20,8 +20,8 @@ std::optional<std::string> first_difference(const RankFields& a, const RankField
                   " does not have this field");
     }
     if (other->value != mine.value) {
-      return text(shown(mine.name), ": rank ", a.rank.value, " has ", shown(mine.value), ", rank ", b.rank.value,
-                  " has ", shown(other->value));
+      return text(shown(mine.name), ": rank ", a.rank.value, " has ", shown_against(mine.value, other->value), ", rank ",
+                  b.rank.value, " has ", shown_against(other->value, mine.value));
     }
   }
   for (const Field& other : b.fields) {
@@ -42,8 +42,19 @@ std::string name_ranks(std::span<const Rank> ranks) {
   return out;
 }
 
+namespace {
+constexpr std::size_t length_max = 200;
+}  // namespace
+
+std::string shown_against(std::string_view words, std::string_view other) {
+  constexpr std::size_t before_max = 60;  // of what is equal
+  const auto differs = std::mismatch(words.begin(), words.end(), other.begin(), other.end()).first;
+  const auto at = static_cast<std::size_t>(differs - words.begin());
+  if (words.size() <= length_max || at < length_max - before_max) return shown(words);
+  return text("...", shown(words.substr(at - before_max)));
+}
+
 std::string shown(std::string_view words) {
-  constexpr std::size_t length_max = 200;
   if (words.empty()) return "(empty)";
   std::string out(words.substr(0, length_max));
   for (char& c : out) {

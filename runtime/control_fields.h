@@ -27,5 +27,7 @@ struct RankFields {
 
 // A peer's words made fit to show: printable ASCII, at most 200 characters, "(empty)" for nothing.
 [[nodiscard]] std::string shown(std::string_view words);
+// The same, from shortly before the place where `words` and `other` part, where shown() would cut it off.
+[[nodiscard]] std::string shown_against(std::string_view words, std::string_view other);
 
 }  // namespace gossamer::runtime

@@ -34,22 +34,34 @@ constexpr std::chrono::milliseconds leave_max{1000};
 constexpr std::chrono::milliseconds publish_max{20};
 // How long rank 0's verdict may take to come after the news of a death.
 constexpr std::chrono::milliseconds verdict_after_death_max{150};
+// How soon a peer that settles hears that an operation here has ended.
+constexpr std::chrono::milliseconds drained_look{2};
+// How often a rank that settles looks around when nothing moves.
+constexpr std::chrono::microseconds settle_look{200};
 
 class Mesh final : public Control, private LinkOwner {
  public:
   explicit Mesh(const MeshOptions& options)
       : rank_(options.rank),
         rank_count_(options.rank_count),
+        lease_ns_(options.lease_ns),
         collector_(options.rank_count),
+        asked_(options.rank_count, false),
+        drained_(options.rank_count, false),
+        left_ranks_(options.rank_count, false),
         lease_watch_(io_, options.lease_ns, [this] { beat(); }) {}
   ~Mesh() override;
 
   Status join(const MeshOptions& options, std::span<const Field> shared);
 
   Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) override;
+  Result<std::vector<Blob>> agree_and_gather(std::string_view subject, std::span<const Field> fields,
+                                             const Contribution& mine, std::uint64_t deadline_ns) override;
   Result<std::vector<Blob>> all_gather(std::string_view subject, const Blob& mine, std::uint64_t deadline_ns) override;
   [[nodiscard]] std::optional<Loss> loss() const override;
   [[nodiscard]] int event_descriptor() const override { return event_.value(); }
+  void watch(std::shared_ptr<const std::atomic<std::uint32_t>> in_flight) override;
+  void settle(std::uint64_t limit_ns, const std::function<bool()>& move) override;
   void leave() override;
   [[nodiscard]] std::uint64_t bytes_sent() const override { return bytes_sent_.load(std::memory_order_relaxed); }
 
@@ -73,12 +85,16 @@ class Mesh final : public Control, private LinkOwner {
   void learn(Loss loss);
   void publish_death();
   void raise_event();
+  void answer_drained();
+  void start_settling();
+  void end_settling_if_drained();
   void start_leaving();
   void end_leaving_if_alone();
   void end_leaving();
 
   const Rank rank_;
   const std::uint32_t rank_count_;
+  const std::uint64_t lease_ns_;
   std::atomic<std::uint64_t> bytes_sent_{0};
   Descriptor event_;
 
@@ -95,7 +111,13 @@ class Mesh final : public Control, private LinkOwner {
   asio::steady_timer publish_timer_{io_};
   asio::steady_timer verdict_timer_{io_};
   asio::steady_timer own_verdict_timer_{io_};
+  asio::steady_timer drained_timer_{io_};
   asio::steady_timer leave_timer_{io_};
+  std::shared_ptr<const std::atomic<std::uint32_t>> in_flight_;
+  std::vector<bool> asked_;       // ranks that settle and wait for this one's word
+  std::vector<bool> drained_;     // ranks that gave theirs
+  std::vector<bool> left_ranks_;  // ranks that settle or left
+  bool settling_ = false;
   LeaseWatch lease_watch_;
   std::optional<Loss> death_known_;
   bool given_up_ = false;  // by a peer: it is this rank that is lost, for the others
@@ -112,6 +134,7 @@ class Mesh final : public Control, private LinkOwner {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<Status> joined_;
+  bool settled_ = false;
   bool left_by_caller_ = false;
   bool leave_ended_ = false;
 };
@@ -201,6 +224,15 @@ void Mesh::on_message(Link& link, const wire::Message& message) {
       }
       break;
     }
+    case wire::Message::kLeaving:
+      learn({from, "it left the session", true});
+      asked_[from.value] = true;
+      answer_drained();
+      break;
+    case wire::Message::kDrained:
+      drained_[from.value] = true;
+      end_settling_if_drained();
+      break;
     case wire::Message::kGoodbye:
       return bid_good_bye(link, message.goodbye());
     case wire::Message::kCollect:
@@ -226,6 +258,7 @@ void Mesh::bid_good_bye(Link& link, const wire::Goodbye& message) {
     learn({Rank{message.loss().rank()}, shown(message.loss().reason())});
   }
   learn({from, "it left the session", true});
+  end_settling_if_drained();
   end_leaving_if_alone();
 }
 
@@ -233,6 +266,7 @@ void Mesh::on_end(Link& link, const std::string& reason, LinkEnd) {
   const Rank from{link.rank};
   links_[from.value].reset();
   learn({from, reason});
+  end_settling_if_drained();
   end_leaving_if_alone();
 }
 
@@ -243,6 +277,8 @@ void Mesh::on_end(Link& link, const std::string& reason, LinkEnd) {
 void Mesh::learn(Loss loss) {
   if (leaving_ || death_known_) return;
   if (loss.left) {
+    if (left_ranks_[loss.rank.value]) return;
+    left_ranks_[loss.rank.value] = true;
     if (rank_.value == 0) send_answers(collector_.lose(loss));
     if (loss.rank.value == 0) {
       host_left_ = loss;
@@ -264,6 +300,7 @@ void Mesh::learn(Loss loss) {
     drained = drained && (link->drained() || link->rank == death_known_->rank.value);
   }
   part_with(death_known_->rank);
+  end_settling_if_drained();
   if (drained) return publish_death();
   publish_timer_.expires_after(publish_max);
   publish_timer_.async_wait([this](const error_code& error) {
@@ -302,6 +339,7 @@ void Mesh::take_being_given_up(Rank by, const std::string& reason) {
   if (leaving_ || death_known_) return;
   given_up_ = true;
   death_known_ = Loss{by, text("it gave this rank up: \"", reason, "\"; was this process stopped?")};
+  end_settling_if_drained();
   publish_death();
 }
 
@@ -335,6 +373,22 @@ std::optional<Loss> Mesh::loss() const {
 // --- collectives --------------------------------------------------------------------------------
 
 Status Mesh::agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) {
+  GOSSAMER_TRY(agree_and_gather(subject, fields, {}, deadline_ns));
+  return {};
+}
+
+std::vector<Blob> blobs_of(const wire::Verdict& verdict) {
+  std::vector<Blob> blobs;
+  blobs.reserve(static_cast<std::size_t>(verdict.blobs_size()));
+  for (const std::string& blob : verdict.blobs()) {
+    const auto bytes = std::as_bytes(std::span(blob));
+    blobs.emplace_back(bytes.begin(), bytes.end());
+  }
+  return blobs;
+}
+
+Result<std::vector<Blob>> Mesh::agree_and_gather(std::string_view subject, std::span<const Field> fields,
+                                                 const Contribution& mine, std::uint64_t deadline_ns) {
   wire::Collect part;
   part.set_kind(wire::Collect::AGREE);
   part.set_subject(std::string(subject));
@@ -344,8 +398,13 @@ Status Mesh::agree(std::string_view subject, std::span<const Field> fields, std:
     entry->set_name(field.name);
     entry->set_value(field.value);
   }
-  GOSSAMER_TRY(collect(std::move(part)));
-  return {};
+  part.set_blob(mine.blob.data(), mine.blob.size());
+  if (mine.trouble) set_error(*part.mutable_trouble(), {mine.trouble->code, shown(mine.trouble->message)});
+  const auto verdict = collect(std::move(part));
+  GOSSAMER_TRY(verdict);
+  std::vector<Blob> blobs = blobs_of(*verdict);
+  blobs.resize(rank_count_);  // none was sent where all are empty
+  return blobs;
 }
 
 Result<std::vector<Blob>> Mesh::all_gather(std::string_view subject, const Blob& mine, std::uint64_t deadline_ns) {
@@ -356,12 +415,7 @@ Result<std::vector<Blob>> Mesh::all_gather(std::string_view subject, const Blob&
   part.set_blob(mine.data(), mine.size());
   const auto verdict = collect(std::move(part));
   GOSSAMER_TRY(verdict);
-  std::vector<Blob> blobs;
-  for (const std::string& blob : verdict->blobs()) {
-    const auto bytes = std::as_bytes(std::span(blob));
-    blobs.emplace_back(bytes.begin(), bytes.end());
-  }
-  return blobs;
+  return blobs_of(*verdict);
 }
 
 Result<wire::Verdict> Mesh::collect(wire::Collect part) {
@@ -439,6 +493,59 @@ void Mesh::watch_collectives() {
 
 // --- leaving ------------------------------------------------------------------------------------
 
+void Mesh::watch(std::shared_ptr<const std::atomic<std::uint32_t>> in_flight) {
+  asio::post(io_, [this, in_flight = std::move(in_flight)] { in_flight_ = in_flight; });
+}
+
+// To every rank that settles, as soon as nothing is in flight here that it could be needed for.
+void Mesh::answer_drained() {
+  if (in_flight_ && in_flight_->load(std::memory_order_acquire) > 0) {
+    drained_timer_.expires_after(drained_look);
+    drained_timer_.async_wait([this](const error_code& error) {
+      if (!error) answer_drained();
+    });
+    return;
+  }
+  wire::Message message;
+  message.mutable_drained();
+  for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
+    if (asked_[rank] && links_[rank]) links_[rank]->send(message);
+    asked_[rank] = false;
+  }
+}
+
+void Mesh::settle(std::uint64_t limit_ns, const std::function<bool()>& move) {
+  const Time until = time_after(lease_ns_ > 0 ? std::min(limit_ns, lease_ns_) : limit_ns);
+  asio::post(io_, [this] { start_settling(); });
+  std::unique_lock lock(mutex_);
+  while (!settled_ && std::chrono::steady_clock::now() < until) {
+    lock.unlock();
+    const bool moved = move();
+    lock.lock();
+    if (!moved) changed_.wait_for(lock, settle_look, [&] { return settled_; });
+  }
+}
+
+void Mesh::start_settling() {
+  settling_ = true;
+  wire::Message message;
+  message.mutable_leaving();
+  for (const auto& link : links_) {
+    if (link) link->send(message);
+  }
+  end_settling_if_drained();
+}
+
+void Mesh::end_settling_if_drained() {
+  if (!settling_) return;
+  for (std::uint32_t rank = 0; rank < rank_count_ && !death_known_; ++rank) {
+    if (links_[rank] && !drained_[rank]) return;
+  }
+  const std::lock_guard lock(mutex_);
+  settled_ = true;
+  changed_.notify_all();
+}
+
 void Mesh::leave() {
   std::unique_lock lock(mutex_);
   if (!thread_.joinable()) return;
@@ -482,6 +589,7 @@ void Mesh::end_leaving() {
     link.reset();
   }
   leave_timer_.cancel();
+  drained_timer_.cancel();
   collect_timer_.cancel();
   lease_watch_.stop();
   const std::lock_guard lock(mutex_);

@@ -1,5 +1,6 @@
 #include "runtime/control_sim.h"
 
+#include "runtime/control_collect.h"
 #include "runtime/control_fields.h"
 
 namespace gossamer::runtime {
@@ -9,13 +10,23 @@ class SimControl final : public Control {
   SimControl(SimControlHub& hub, Rank rank) : hub_(hub), rank_(rank) {}
   ~SimControl() override { leave(); }
 
-  Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t) override {
+  Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) override {
+    GOSSAMER_TRY(agree_and_gather(subject, fields, {}, deadline_ns));
+    return {};
+  }
+
+  Result<std::vector<Blob>> agree_and_gather(std::string_view subject, std::span<const Field> fields,
+                                             const Contribution& mine, std::uint64_t) override {
     GOSSAMER_TRY(check_alive(subject));
     const std::uint64_t sequence = hub_.ranks_[rank_.value].sequence++;
     const auto [entry, first] = hub_.given_.try_emplace(
-        sequence, SimControlHub::Given{rank_, std::string(subject), {fields.begin(), fields.end()}});
-    if (first) return {};
+        sequence, SimControlHub::Given{rank_, std::string(subject), {fields.begin(), fields.end()}, mine});
     const SimControlHub::Given& given = entry->second;
+    if (given.mine.trouble) return trouble_error(subject, given.rank, *given.mine.trouble);
+    if (mine.trouble) return trouble_error(subject, rank_, *mine.trouble);
+    std::vector<Blob> blobs(hub_.ranks_.size(), given.mine.blob);
+    blobs[rank_.value] = mine.blob;
+    if (first) return blobs;
     if (given.subject != subject) {
       return Error{Code::mismatch,
                    text("ranks are at different collectives: rank ", given.rank.value, " is at ", given.subject,
@@ -25,7 +36,7 @@ class SimControl final : public Control {
     if (const auto difference = first_difference({given.rank, given.fields}, {rank_, fields})) {
       return Error{Code::mismatch, text(subject, ": ", *difference), rank_};
     }
-    return {};
+    return blobs;
   }
 
   Result<std::vector<Blob>> all_gather(std::string_view subject, const Blob&, std::uint64_t) override {
@@ -53,6 +64,9 @@ class SimControl final : public Control {
   }
 
   [[nodiscard]] int event_descriptor() const override { return -1; }
+
+  void watch(std::shared_ptr<const std::atomic<std::uint32_t>>) override {}
+  void settle(std::uint64_t, const std::function<bool()>&) override {}
 
   void leave() override {
     if (std::exchange(hub_.ranks_[rank_.value].left, true)) return;

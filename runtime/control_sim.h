@@ -2,7 +2,9 @@
 //
 // What it is not: a collective here cannot wait, since one thread plays all ranks in turn. So
 //   - agree() compares with the ranks that came before and succeeds for the first that comes; only later
-//     ones see a mismatch, and a rank that never comes is not missed;
+//     ones see a mismatch or another rank's trouble, and a rank that never comes is not missed;
+//   - agree_and_gather() gives a rank its own blob, and for all others that of the first that came;
+//   - settle() waits for nobody;
 //   - all_gather() gives what the hub was told to give, whatever the ranks bring;
 //   - there is no event descriptor (-1): the driver asks loss() at each tick.
 // Losses, though, come exactly when they are scheduled, and leases run on the virtual clock, so a failure replays.
@@ -57,6 +59,7 @@ class SimControlHub {
     Rank rank;
     std::string subject;
     std::vector<Field> fields;
+    Contribution mine;
   };
 
   void lose(Loss loss, std::uint64_t delay_ns);

@@ -12,7 +12,7 @@ namespace gossamer::runtime {
 // "GOSSAMER" read as big-endian text: tells a rank from a stranger at the door.
 constexpr std::uint64_t control_magic = 0x474f5353414d4552u;
 // Grows with every change of control.proto that an older peer would misread.
-constexpr std::uint32_t control_protocol = 2;
+constexpr std::uint32_t control_protocol = 3;
 
 // The shared field that says whose rank a Hello comes from. In every version, as Hello itself.
 constexpr const char* job_field = "job";

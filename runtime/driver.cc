@@ -41,8 +41,7 @@ Driver::Driver(Engine& engine, transport::Transport& transport, Control& control
 
 Driver::~Driver() {
   stop_thread();
-  for (auto& [plan, bound] : bound_)
-    for (const transport::Region& region : bound.regions) transport_.release_memory(region);
+  for (auto& [plan, bound] : bound_) release(bound);
   close(wake_descriptor_);
 }
 
@@ -54,8 +53,8 @@ auto Driver::exclusively(Body body) {
   return body();
 }
 
-Result<std::uint32_t> Driver::add(std::string name, Work& work) {
-  return exclusively([&]() -> Result<std::uint32_t> {
+Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work) {
+  return exclusively([&]() -> Status {
     Bound bound;
     if (StagedWork::is_needed(work)) {
       auto staged = StagedWork::make(work, engine_, engine_.rank(),
@@ -63,10 +62,23 @@ Result<std::uint32_t> Driver::add(std::string name, Work& work) {
       GOSSAMER_TRY(staged);
       bound.staged = std::move(*staged);
     }
-    auto plan = engine_.add(std::move(name), bound.staged ? *bound.staged : work);
-    GOSSAMER_TRY(plan);
+    GOSSAMER_TRY(engine_.add(number, ledger, std::move(name), bound.staged ? *bound.staged : work));
+    // Whatever ends this early, an exception too, takes back what there is.
+    struct Undo {
+      Driver& driver;
+      Bound& bound;
+      std::uint32_t number;
+      bool is_armed = true;
+      ~Undo() {
+        if (!is_armed) return;
+        driver.engine_.remove(number);
+        driver.release(bound);
+      }
+    } undo{*this, bound, number};
     std::size_t receives = 0;
-    const auto stages = engine_.memory(*plan);
+    const auto stages = engine_.memory(number);
+    bound.regions.reserve(2 * stages.size());
+    bound.staging.reserve(stages.size());
     for (std::size_t i = 0; i < stages.size(); ++i) {
       auto staging = Buffer::make(stages[i].staging_bytes);
       GOSSAMER_TRY(staging);
@@ -77,21 +89,29 @@ Result<std::uint32_t> Driver::add(std::string name, Work& work) {
       GOSSAMER_TRY(staging_region);
       bound.regions.push_back(*staging_region);
       bound.staging.push_back(std::move(*staging));
-      engine_.bind(*plan, i, *buffer_region, *staging_region);
-      receives += engine_.transfers_max(*plan, i);
+      engine_.bind(number, i, *buffer_region, *staging_region);
+      receives += engine_.transfers_max(number, i);
     }
     bound.receives.reserve(receives);
     if (bound.staged) {
       bound.staged->reserve(receives);
-      staged_plans_.push_back(*plan);
+      staged_plans_.reserve(staged_plans_.size() + 1);
     }
-    bound_.emplace(*plan, std::move(bound));
-    return plan;
+    const auto entry = bound_.try_emplace(number).first;
+    undo.is_armed = false;
+    entry->second = std::move(bound);
+    if (entry->second.staged) staged_plans_.push_back(number);
+    return {};
   });
 }
 
-bool Driver::remove(std::uint32_t plan, std::uint64_t limit_ns) {
-  return exclusively([&] {
+void Driver::release(Bound& bound) {
+  for (const transport::Region& region : bound.regions) transport_.release_memory(region);
+  bound.regions.clear();
+}
+
+std::optional<Ledger> Driver::remove(std::uint32_t plan, std::uint64_t limit_ns) {
+  return exclusively([&]() -> std::optional<Ledger> {
     while (take_starts()) {
     }
     engine_.fail(plan, Error{Code::cancelled, "the plan was removed"});
@@ -101,17 +121,19 @@ bool Driver::remove(std::uint32_t plan, std::uint64_t limit_ns) {
     while (engine_.outstanding(plan) > 0 && !simulated_ && clock_.now_ns() < end_ns)
       if (!pass()) sched_yield();
     const bool is_copied = !bound.staged || bound.staged->drain().ok();
-    if (engine_.outstanding(plan) > 0 || !is_copied) return false;
+    if (engine_.outstanding(plan) > 0 || !is_copied) return std::nullopt;
     std::erase(staged_plans_, plan);
-    for (const transport::Region& region : bound.regions) transport_.release_memory(region);
+    release(bound);
+    const Ledger ledger = engine_.ledger(plan);
     bound_.erase(plan);
     engine_.remove(plan);
-    return true;
+    return ledger;
   });
 }
 
 Status Driver::submit(std::uint32_t plan) {
   GOSSAMER_TRY(engine_.claim(plan));
+  was_used_ = true;
   PlanState& state = engine_.state(plan);
   state.started_ns = clock_.now_ns();
   state.compute_ns = 0;
@@ -183,6 +205,10 @@ std::string Driver::describe_wait(std::uint32_t plan, std::uint64_t waited_ns) {
   return exclusively([&] { return engine_.describe_wait(plan, waited_ns); });
 }
 
+bool Driver::is_idle() {
+  return exclusively([&] { return engine_.in_flight() == 0 && !engine_.broken(); });
+}
+
 bool Driver::progress() { return pass(); }
 
 bool Driver::pass() {
@@ -204,10 +230,14 @@ bool Driver::look_for_losses() {
     const std::uint64_t now_ns = clock_.now_ns();
     if (!loss_) {
       loss_ = loss;
-      moved_at_ns_ = now_ns;
+      looked_at_ns_ = now_ns;
     }
+    // A caller that computes between two tests has not listened meanwhile.
+    const std::uint64_t since_ns = now_ns - looked_at_ns_;
+    silent_ns_ += simulated_ ? since_ns : std::min(since_ns, sleep_max_ns);
+    looked_at_ns_ = now_ns;
     if (engine_.in_flight() == 0 || !engine_.any_waits_for(loss->rank)) return false;
-    if (now_ns - moved_at_ns_ < silence_ns) return false;
+    if (silent_ns_ < silence_ns) return false;
   }
   transport_.fail_peer(loss->rank);
   engine_.break_with(Error{Code::peer_lost, text("rank ", loss->rank.value, " is lost: ", loss->reason), loss->rank});
@@ -220,8 +250,8 @@ bool Driver::poll_transport() {
   const std::uint64_t before_ns = clock_.now_ns();
   const std::size_t count = transport_.poll(completions);
   if (count == 0) return false;
-  moved_at_ns_ = clock_.now_ns();
-  wire_ns_.fetch_add(moved_at_ns_ - before_ns, std::memory_order_relaxed);
+  silent_ns_ = 0;
+  wire_ns_.fetch_add(clock_.now_ns() - before_ns, std::memory_order_relaxed);
   for (std::size_t i = 0; i < count; ++i) {
     const transport::Completion& completion = completions[i];
     auto& receives = bound_.at(TransferId::unpack(completion.context).plan).receives;

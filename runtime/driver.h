@@ -54,11 +54,16 @@ class Driver {
   void stop_thread();
   [[nodiscard]] bool has_thread() const { return thread_.joinable(); }
 
-  // Adds a plan to the engine and registers its memory. Buffers in device memory are staged through the host.
-  Result<std::uint32_t> add(std::string name, Work& work);
+  // Adds a plan to the engine (Engine::add) and registers its memory. Buffers in device memory are staged through the
+  // host. What fails leaves nothing: no plan, and no memory registered.
+  Status add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work);
   // Gives up what is in flight on the plan, waits at most `limit_ns` for its transfers to end, and
-  // forgets it. False where transfers or copies are still under way: its memory must then outlive the transport.
-  [[nodiscard]] bool remove(std::uint32_t plan, std::uint64_t limit_ns);
+  // forgets it. Nothing where transfers or copies are still under way: its memory must then outlive the transport.
+  [[nodiscard]] std::optional<Ledger> remove(std::uint32_t plan, std::uint64_t limit_ns);
+  // Nothing is in flight, and nothing has broken.
+  [[nodiscard]] bool is_idle();
+  // Whether an operation was ever submitted.
+  [[nodiscard]] bool was_used() const { return was_used_; }
 
   // Starts the plan's next operation; how it ends is in the plan's state. One caller thread.
   Status submit(std::uint32_t plan);
@@ -95,6 +100,7 @@ class Driver {
   bool run_actions();
   bool run_staged();
   [[nodiscard]] bool is_computing() const { return simulated_ && clock_.now_ns() < busy_until_ns_; }
+  void release(Bound& bound);
   [[nodiscard]] StagedWork* staged_of(std::uint32_t plan);
   void run(const Action& action);
   void start_transfer(const Action& action);
@@ -117,8 +123,11 @@ class Driver {
   std::atomic<std::uint32_t> starts_head_{0};
   std::atomic<std::uint32_t> starts_tail_{0};
 
-  std::optional<Loss> loss_;       // a peer that left in good order; operations that need it will fail
-  std::uint64_t moved_at_ns_ = 0;  // when something last moved
+  std::optional<Loss> loss_;        // a peer that left in good order; operations that need it will fail
+  std::uint64_t silent_ns_ = 0;     // how long nothing has moved since, while this driver looked
+  std::uint64_t looked_at_ns_ = 0;  // when it last did
+
+  bool was_used_ = false;
 
   std::uint64_t busy_until_ns_ = 0;
   std::atomic<std::uint64_t> wire_ns_{0};  // inside the transport while it moved something, since the beginning

@@ -9,27 +9,27 @@ Engine::Plan& Engine::at(std::uint32_t plan) {
   return *plans_[plan];
 }
 
-Result<std::uint32_t> Engine::add(std::string name, Work& work) {
-  const auto number = static_cast<std::uint32_t>(plans_.size());
-  if (number >= tag_field_max)
-    return Error{Code::out_of_resources, text("a session holds at most ", tag_field_max,
-                                              " plans in its life: reuse compressors, or begin a new session")};
+Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work) {
+  GOSSAMER_CHECK(number < tag_field_max && (number >= plans_.size() || !plans_[number]), "a plan number is given twice");
   auto plan = std::make_unique<Plan>();
   plan->name = std::move(name);
   plan->work = &work;
+  plan->ledger = ledger;
   CollectiveRun::MessageCounts counts;
-  std::size_t actions = 1;
+  plan->actions_max = 1;
   for (const Stage& stage : work.stages()) {
     auto run = CollectiveRun::make(
         {.epoch = epoch_, .rank = rank_, .plan = number, .stage = static_cast<std::uint32_t>(plan->runs.size())}, stage,
         counts);
     GOSSAMER_TRY(run);
-    actions += run->actions_max();
+    plan->actions_max += run->actions_max();
     plan->runs.push_back(std::move(*run));
   }
-  plans_.push_back(std::move(plan));
-  actions_.reserve(actions_.capacity() + actions);
-  return number;
+  actions_.reserve(actions_max_ + plan->actions_max);
+  if (number >= plans_.size()) plans_.resize(number + 1);
+  actions_max_ += plan->actions_max;
+  plans_[number] = std::move(plan);
+  return {};
 }
 
 std::vector<Engine::StageMemory> Engine::memory(std::uint32_t plan) const {
@@ -51,6 +51,11 @@ void Engine::bind(std::uint32_t plan, std::size_t stage, const transport::Region
 
 void Engine::remove(std::uint32_t plan) {
   GOSSAMER_CHECK(at(plan).outstanding == 0, "a plan is removed while its memory is in use");
+  actions_max_ -= at(plan).actions_max;
+  // Nothing that was queued for it is done for a later plan of its number.
+  actions_.erase(actions_.begin(), actions_.begin() + static_cast<std::ptrdiff_t>(head_));
+  head_ = 0;
+  std::erase_if(actions_, [plan](const Action& action) { return action.plan == plan; });
   plans_[plan].reset();
 }
 
@@ -58,13 +63,13 @@ Status Engine::claim(std::uint32_t plan) {
   Plan& p = at(plan);
   if (p.state.code.load(std::memory_order_acquire) == Code::pending)
     return Error{Code::busy, text(p.name, " has an operation in flight: wait for it before the next start")};
+  in_flight_->fetch_add(1, std::memory_order_relaxed);
   p.state.code.store(Code::pending, std::memory_order_release);
   return {};
 }
 
 void Engine::start(std::uint32_t plan) {
   Plan& p = at(plan);
-  ++in_flight_;
   ++p.state.operations;
   p.state.bytes_sent = 0;
   p.stage = 0;
@@ -108,9 +113,12 @@ void Engine::advance(std::uint32_t plan) {
 void Engine::prepared(std::uint32_t plan, const Result<StageSize>& size) {
   Plan& p = at(plan);
   if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;
-  if (!size.ok()) return fail(plan, size.error());
+  if (!size.ok()) {
+    p.ledger.note(static_cast<std::uint32_t>(p.stage));  // all of a stage or nothing of it
+    return end(plan, size.error());
+  }
   if (p.stage == p.runs.size()) return finish(p);
-  p.runs[p.stage].begin(p.state.operations, *size);
+  p.runs[p.stage].begin(p.ledger.operations + 1, *size);
   advance(plan);
 }
 
@@ -142,17 +150,25 @@ void Engine::refused(std::uint64_t context, const Error& error) {
 }
 
 void Engine::finish(Plan& plan) {
-  --in_flight_;
+  plan.ledger.note(static_cast<std::uint32_t>(plan.stage));
   plan.state.code.store(Code::done, std::memory_order_release);
+  in_flight_->fetch_sub(1, std::memory_order_release);
 }
 
 void Engine::fail(std::uint32_t plan, const Error& error) {
   Plan& p = at(plan);
   if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;
+  ++p.ledger.operations;
+  p.ledger.torn = true;
+  end(plan, error);
+}
+
+void Engine::end(std::uint32_t plan, const Error& error) {
+  Plan& p = at(plan);
   p.work->drop();
   p.state.error = error;
-  --in_flight_;
   p.state.code.store(error.code, std::memory_order_release);
+  in_flight_->fetch_sub(1, std::memory_order_release);
 }
 
 void Engine::break_with(Error error) {

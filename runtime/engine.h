@@ -1,6 +1,6 @@
 // The engine: one rank's logic as a state machine over any number of plans.
 //
-//        start(plan)   completed(context)   prepared(plan)   merged(plan)   fail_all(error)
+//        start(plan)   completed(context)   prepared(plan)   merged(plan)   break_with(error)
 //             │               │                   │               │              │
 //             ▼               ▼                   ▼               ▼              ▼
 //        ┌──────────────────────────────  Engine  ───────────────────────────────────┐
@@ -22,6 +22,7 @@
 
 #include "base/base.h"
 #include "runtime/collective.h"
+#include "runtime/ledger.h"
 #include "runtime/work.h"
 
 namespace gossamer::runtime {
@@ -52,13 +53,14 @@ class Engine {
     std::uint64_t staging_bytes = 0;
   };
 
-  // Adds a plan; its number is the same on every rank that adds in the same order. `name` is for
-  // messages. `work` outlives the plan.
-  Result<std::uint32_t> add(std::string name, Work& work);
+  // Adds a plan under a number that all ranks have agreed on and that no plan here has; `ledger` is what earlier plans
+  // of that number did. `name` is for messages. `work` outlives the plan. What fails leaves nothing.
+  Status add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work);
   [[nodiscard]] std::vector<StageMemory> memory(std::uint32_t plan) const;
   void bind(std::uint32_t plan, std::size_t stage, const transport::Region& buffer, const transport::Region& staging);
   // Forgets a plan with no transfer outstanding.
   void remove(std::uint32_t plan);
+  [[nodiscard]] const Ledger& ledger(std::uint32_t plan) const { return at(plan).ledger; }
 
   // ---- inputs
   // Marks the next operation as pending, or says `busy`. The caller's thread; `start` follows.
@@ -85,7 +87,9 @@ class Engine {
   [[nodiscard]] PlanState& state(std::uint32_t plan) { return at(plan).state; }
   // Transfers started and not completed; memory may be freed only at 0.
   [[nodiscard]] std::uint32_t outstanding(std::uint32_t plan) const { return at(plan).outstanding; }
-  [[nodiscard]] std::uint32_t in_flight() const { return in_flight_; }
+  [[nodiscard]] std::uint32_t in_flight() const { return in_flight_->load(std::memory_order_acquire); }
+  // The same for others: operations claimed and not ended, and whatever else its holders count as such.
+  [[nodiscard]] const std::shared_ptr<std::atomic<std::uint32_t>>& in_flight_count() const { return in_flight_; }
   [[nodiscard]] std::size_t transfers_max(std::uint32_t plan, std::size_t stage) const {
     return at(plan).runs[stage].actions_max();
   }
@@ -102,6 +106,8 @@ class Engine {
     std::vector<CollectiveRun> runs;
     std::size_t stage = 0;
     std::uint32_t outstanding = 0;
+    std::size_t actions_max = 0;
+    Ledger ledger;
     PlanState state;
   };
 
@@ -110,13 +116,15 @@ class Engine {
   void push_prepare(std::uint32_t plan, std::size_t stage);
   void advance(std::uint32_t plan);
   void finish(Plan& plan);
+  void end(std::uint32_t plan, const Error& error);
 
   Rank rank_;
   Epoch epoch_;
   std::vector<std::unique_ptr<Plan>> plans_;  // by number; null once removed
   std::vector<Action> actions_;               // a queue: taken from head_, cleared when empty
   std::size_t head_ = 0;
-  std::uint32_t in_flight_ = 0;
+  std::size_t actions_max_ = 0;  // of all plans together
+  std::shared_ptr<std::atomic<std::uint32_t>> in_flight_ = std::make_shared<std::atomic<std::uint32_t>>(0);
   std::optional<Error> broken_;
 };
 

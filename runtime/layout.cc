@@ -52,11 +52,4 @@ void Layout::to_outer(std::span<const std::uint32_t> inner, std::span<std::uint3
   }
 }
 
-std::string Layout::describe() const {
-  std::string out;
-  for (const Tensor& tensor : tensors_)
-    out += text(out.empty() ? "" : ", ", tensor.name, " ", tensor.count, tensor.exact ? " exact" : "");
-  return out;
-}
-
 }  // namespace gossamer::runtime

@@ -54,9 +54,6 @@ class Layout {
   // Turns positions in our vectors, ascending, into positions in the caller's order.
   void to_outer(std::span<const std::uint32_t> inner, std::span<std::uint32_t> outer) const;
 
-  // "w1 262144, b1 512 exact": for the check that ranks agree.
-  [[nodiscard]] std::string describe() const;
-
  private:
   // Which of by_inner_ holds this position.
   [[nodiscard]] std::size_t place_of(std::uint64_t position) const;

@@ -4,6 +4,8 @@
 #include <mutex>
 
 #include "runtime/broadcast.h"
+#include "runtime/contained.h"
+#include "runtime/tensor_difference.h"
 #include "sketch/sketch.h"
 
 namespace gossamer::runtime {
@@ -12,6 +14,10 @@ namespace {
 // What leaving may take: the plans in flight, then the view.
 constexpr std::uint64_t retire_limit_ns = 200'000'000;
 constexpr std::uint64_t close_limit_ns = 1'000'000'000;
+// And before that, the peers' operations that began together with ours.
+constexpr std::uint64_t settle_limit_ns = 5'000'000'000;
+// Data of broadcasts that travels with their agreement, through rank 0 to all.
+constexpr std::size_t inline_bytes_max = std::size_t{8} << 10;
 
 // Memory that a transport which could not close may still write to. It stays until the process ends.
 struct Abandoned {
@@ -24,16 +30,42 @@ Abandoned& abandoned() {
   static Abandoned* const kept = new Abandoned;  // never destroyed
   return *kept;
 }
+
+// A blocking collective counts as in flight: a peer that leaves waits for it.
+class InFlight {
+ public:
+  explicit InFlight(std::atomic<std::uint32_t>& count) : count_(count) { count_.fetch_add(1); }
+  ~InFlight() { count_.fetch_sub(1); }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+ private:
+  std::atomic<std::uint32_t>& count_;
+};
+
+Result<std::vector<PlanOffer>> offers_of(const std::vector<Blob>& blobs) {
+  std::vector<PlanOffer> offers;
+  for (std::size_t r = 0; r < blobs.size(); ++r) {
+    auto offer = decode_offer(blobs[r], Rank{static_cast<std::uint32_t>(r)});
+    GOSSAMER_TRY(offer);
+    offers.push_back(std::move(*offer));
+  }
+  return offers;
+}
 }  // namespace
 
 Session::Session(SessionParts parts) : parts_(std::move(parts)) {
   engine_ = std::make_unique<Engine>(parts_.rank, Epoch{1});
   driver_ = std::make_unique<Driver>(*engine_, *parts_.transport, *parts_.control, *parts_.clock, parts_.patience,
                                      parts_.simulated);
+  parts_.control->watch(engine_->in_flight_count());
 }
 
 Session::~Session() {
+  if (rank_count() > 1 && driver_->was_used() && driver_->is_idle())
+    parts_.control->settle(settle_limit_ns, [this] { return !driver_->has_thread() && driver_->progress(); });
   driver_->stop_thread();
+  while (!root_plans_.empty()) drop_root_plan(Rank{root_plans_.begin()->first}, retire_limit_ns);
   while (!compressors_.empty()) destroy_compressor(compressors_.back().get());
   const Status closed = parts_.transport->close_view(close_limit_ns);
   parts_.control->leave();
@@ -51,22 +83,73 @@ Session::~Session() {
   if (!parts_.job.empty()) transport::sweep_shared_memory(parts_.job);
 }
 
-Result<Compressor*> Session::make_compressor(const CompressorConfig& config) {
-  auto shape = resolve(config);
-  // A rank with a wrong configuration tells the others, so that nobody waits for it.
-  std::vector<Field> fields = {{"error", shape.ok() ? "none" : shape.error().message}};
-  if (shape.ok()) {
-    const auto more = shared_fields(*shape);
-    fields.insert(fields.end(), more.begin(), more.end());
+Result<Compressor*> Session::make_compressor(const Result<CompressorConfig>& config) {
+  const Deadline deadline(*parts_.clock, parts_.timeout_ns);
+  std::vector<Field> fields;
+  Contribution mine;
+  auto shape = contained([&]() -> Result<CompressorShape> {
+    GOSSAMER_TRY(config);
+    auto resolved = resolve(*config);
+    GOSSAMER_TRY(resolved);
+    fields = shared_fields(*resolved);
+    mine.blob = encode_compressor_part(make_compressor_part(*resolved, numbers_.offer(offered_max(rank_count()))));
+    return resolved;
+  });
+  if (!shape.ok()) {
+    fields.clear();
+    mine = {{}, shape.error()};
   }
-  const Status agreed = parts_.control->agree("compressor", fields, parts_.timeout_ns);
+  const auto parts = parts_.control->agree_and_gather("compressor", fields, mine, deadline.left_ns());
   GOSSAMER_TRY(shape);  // the own mistake first
-  GOSSAMER_TRY(agreed);
-  auto compressor =
-      Compressor::make({std::move(*shape), rank(), rank_count(), cost_, parts_.pool.get()}, *driver_, *parts_.clock);
-  GOSSAMER_TRY(compressor);
-  compressors_.push_back(std::move(*compressor));
-  return compressors_.back().get();
+  GOSSAMER_TRY(parts);
+  const auto draw = draw_compressor_plan(*parts, shape->layout, deadline);
+  GOSSAMER_TRY(draw);
+  numbers_.take(draw->number);
+
+  auto made = contained([&]() -> Result<Compressor*> {
+    auto compressor = Compressor::make({std::move(*shape), rank(), rank_count(), cost_, parts_.pool.get()}, *draw,
+                                       *driver_, *parts_.clock);
+    GOSSAMER_TRY(compressor);
+    compressors_.push_back(std::move(*compressor));
+    return compressors_.back().get();
+  });
+  const Status all = agree_made("compressor made", made.ok() ? Status() : Status(made.error()), deadline);
+  if (!made.ok()) {
+    numbers_.give_back(draw->number, draw->ledger);
+    return made;
+  }
+  if (!all.ok()) {
+    destroy_compressor(*made);
+    return all.error();
+  }
+  return made;
+}
+
+Result<PlanDraw> Session::draw_compressor_plan(const std::vector<Blob>& blobs, const Layout& layout,
+                                               const Deadline& deadline) {
+  std::vector<CompressorPart> parts;
+  std::vector<PlanOffer> offers;
+  for (std::uint32_t r = 0; r < rank_count(); ++r) {
+    auto part = decode_compressor_part(blobs[r], Rank{r});
+    GOSSAMER_TRY(part);
+    offers.push_back(std::move(part->offer));
+    parts.push_back(std::move(*part));
+  }
+  for (std::uint32_t r = 1; r < rank_count(); ++r) {
+    const TensorList first{Rank{0}, parts[0].tensor_count, parts[0].tensors_hash};
+    const TensorList other{Rank{r}, parts[r].tensor_count, parts[r].tensors_hash};
+    if (first.count != other.count || first.hash != other.hash)
+      return tensor_mismatch(*parts_.control, rank(), layout, first, other, deadline);
+  }
+  GOSSAMER_TRY(check_derived(parts));
+  return draw_plan(offers);
+}
+
+Status Session::agree_made(std::string_view subject, const Status& made, const Deadline& deadline) {
+  Contribution mine;
+  if (!made.ok()) mine.trouble = made.error();
+  GOSSAMER_TRY(parts_.control->agree_and_gather(subject, {}, mine, deadline.left_ns()));
+  return {};
 }
 
 void Session::destroy_compressor(Compressor* compressor) {
@@ -75,38 +158,122 @@ void Session::destroy_compressor(Compressor* compressor) {
   GOSSAMER_CHECK(found != compressors_.end(), "a compressor of another session, or destroyed twice");
   std::unique_ptr<Compressor> taken = std::move(*found);
   compressors_.erase(found);
-  if (!taken->retire(retire_limit_ns)) retired_.push_back(std::move(taken));
+  if (const auto ledger = taken->retire(retire_limit_ns))
+    numbers_.give_back(taken->plan(), *ledger);
+  else
+    retired_.push_back(std::move(taken));
 }
 
-Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t limit_ns) {
-  if (root.value >= rank_count())
-    return Error{Code::invalid_argument,
-                 text("root is ", root.value, ", expected a rank from 0 to ", rank_count() - 1)};
-  const std::uint64_t limit = limit_ns != 0 ? limit_ns : parts_.timeout_ns;
+Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t limit_ns, std::optional<Error> mistake) {
+  const Deadline deadline(*parts_.clock, limit_ns != 0 ? limit_ns : parts_.timeout_ns);
+  if (!mistake && root.value >= rank_count())
+    mistake = Error{Code::invalid_argument,
+                    text("root is ", root.value, ", expected a rank from 0 to ", rank_count() - 1)};
+  const InFlight in_flight(*engine_->in_flight_count());
+  const bool is_inline = data.size() <= inline_bytes_max;
   const std::vector<Field> fields = {{"bytes", text(data.size())}, {"root", text(root.value)}};
-  GOSSAMER_TRY(parts_.control->agree("broadcast", fields, limit));
-  auto work = std::make_shared<BroadcastWork>();
-  GOSSAMER_TRY(work->set_up(data, root, rank(), rank_count(), cost_));
-  const auto plan = driver_->add("broadcast", *work);
-  GOSSAMER_TRY(plan);
-  const std::uint64_t before_ns = parts_.clock->now_ns();
-  Status status = driver_->submit(*plan);
-  if (status.ok()) {
-    const Code code = driver_->wait(*plan, limit);
-    if (code == Code::pending)
-      status = Error{Code::deadline, driver_->describe_wait(*plan, parts_.clock->now_ns() - before_ns)};
-    else if (code != Code::done)
-      status = driver_->state(*plan).error;
-    else
-      work->take(data);
+  Contribution mine;
+  if (mistake) {
+    mine.trouble = mistake;
+  } else if (is_inline) {
+    if (rank() == root) mine.blob.assign(data.begin(), data.end());
+  } else {
+    PlanOffer offer = numbers_.offer(offered_max(rank_count()));
+    if (const auto plan = root_plans_.find(root.value); plan != root_plans_.end())
+      offer.held = PlanDraw{plan->second.number, engine_->ledger(plan->second.number)};
+    mine.blob = encode_offer(offer);
   }
-  if (!driver_->remove(*plan, retire_limit_ns)) retired_memory_.push_back(work);
-  return status;
+  const auto blobs = parts_.control->agree_and_gather("broadcast", fields, mine, deadline.left_ns());
+  if (mistake) return *mistake;
+  GOSSAMER_TRY(blobs);
+  if (rank_count() == 1) return {};
+  if (is_inline) {
+    const Blob& sent = (*blobs)[root.value];
+    if (sent.size() != data.size())
+      return Error{Code::malformed,
+                   text("broadcast: rank ", root.value, " sent ", sent.size(), " B, expected ", data.size(), " B"), root};
+    if (rank() != root) std::copy(sent.begin(), sent.end(), data.begin());
+    return {};
+  }
+  const auto plan = root_plan(root, *blobs, deadline);
+  GOSSAMER_TRY(plan);
+  const Status moved = move_chunks(*plan, data, root, deadline);
+  if (!moved.ok()) drop_root_plan(root, std::min(retire_limit_ns, deadline.left_ns()));
+  return moved;
 }
 
-Status Session::check_equal(std::string_view name, std::span<const std::byte> data, std::uint64_t limit_ns) {
-  const std::vector<Field> fields = {{"bytes", text(data.size())}, {"hash", hex(sketch::hash_bytes(data))}};
-  return parts_.control->agree(name, fields, limit_ns != 0 ? limit_ns : parts_.timeout_ns);
+// The one that all ranks hold and have used alike, or a new one: where a broadcast ended on one rank alone, the next
+// one does not meet its messages.
+Result<Session::RootPlan> Session::root_plan(Rank root, const std::vector<Blob>& blobs, const Deadline& deadline) {
+  const auto offers = offers_of(blobs);
+  GOSSAMER_TRY(offers);
+  if (common_plan(*offers)) return root_plans_.at(root.value);
+  const auto draw = draw_plan(*offers);
+  GOSSAMER_TRY(draw);
+  drop_root_plan(root, std::min(retire_limit_ns, deadline.left_ns()));
+  numbers_.take(draw->number);
+  const auto made = contained([&]() -> Result<RootPlan> {
+    RootPlan plan{draw->number, std::make_shared<BroadcastWork>()};
+    GOSSAMER_TRY(plan.work->set_up(root, rank_count(), cost_));
+    root_plans_.emplace(root.value, plan);
+    const Status added = contained([&]() { return driver_->add(draw->number, draw->ledger, "broadcast", *plan.work); });
+    if (!added.ok()) root_plans_.erase(root.value);
+    GOSSAMER_TRY(added);
+    return plan;
+  });
+  const Status all = agree_made("broadcast made", made.ok() ? Status() : Status(made.error()), deadline);
+  if (!made.ok()) {
+    numbers_.give_back(draw->number, draw->ledger);
+    return made;
+  }
+  if (!all.ok()) {
+    drop_root_plan(root, std::min(retire_limit_ns, deadline.left_ns()));
+    return all.error();
+  }
+  return made;
+}
+
+Status Session::move_chunks(const RootPlan& plan, std::span<std::byte> data, Rank root, const Deadline& deadline) {
+  const bool is_root = rank() == root;
+  // What is in flight at the deadline still has to be given up.
+  const std::uint64_t reserve_ns = std::min(retire_limit_ns, deadline.left_ns() / 8);
+  for (std::size_t at = 0; at < data.size(); at += BroadcastWork::chunk_bytes) {
+    const std::span<std::byte> chunk = data.subspan(at, std::min(BroadcastWork::chunk_bytes, data.size() - at));
+    plan.work->set_bytes(chunk.size());
+    if (is_root) plan.work->put(chunk);
+    GOSSAMER_TRY(driver_->submit(plan.number));
+    const Code code = driver_->wait(plan.number, deadline.left_before_ns(reserve_ns));
+    if (code == Code::pending)
+      return Error{Code::deadline, text(driver_->describe_wait(plan.number, deadline.passed_ns()), ", with ",
+                                        data.size() - at, " of ", data.size(), " B to go")};
+    if (code != Code::done) return driver_->state(plan.number).error;
+    if (!is_root) plan.work->take(chunk);
+  }
+  return {};
+}
+
+void Session::drop_root_plan(Rank root, std::uint64_t limit_ns) {
+  const auto found = root_plans_.find(root.value);
+  if (found == root_plans_.end()) return;
+  const RootPlan plan = std::move(found->second);
+  root_plans_.erase(found);
+  if (const auto ledger = driver_->remove(plan.number, limit_ns))
+    numbers_.give_back(plan.number, *ledger);
+  else
+    retired_memory_.push_back(plan.work);
+}
+
+Status Session::check_equal(std::string_view name, std::span<const std::byte> data, std::uint64_t limit_ns,
+                            std::optional<Error> mistake) {
+  const Deadline deadline(*parts_.clock, limit_ns != 0 ? limit_ns : parts_.timeout_ns);
+  Contribution mine;
+  mine.trouble = mistake;
+  std::vector<Field> fields;
+  if (!mistake) fields = {{"bytes", text(data.size())}, {"hash", hex(sketch::hash_bytes(data))}};
+  const auto agreed = parts_.control->agree_and_gather(name, fields, mine, deadline.left_ns());
+  if (mistake) return *mistake;
+  GOSSAMER_TRY(agreed);
+  return {};
 }
 
 }  // namespace gossamer::runtime

@@ -1,12 +1,14 @@
 // A session: this process's membership, from joining to leaving.
 //
 //   control (TCP mesh) ── agreement, losses ──┐
-//   transport (UCX)    ── payloads ───────────┼── driver ── engine ── compressors
+//   transport          ── payloads ───────────┼── driver ── engine ── compressors
 //   clock              ───────────────────────┘
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,15 +16,20 @@
 #include "base/base.h"
 #include "runtime/compressor.h"
 #include "runtime/compressor_config.h"
+#include "runtime/compressor_part.h"
 #include "runtime/control.h"
+#include "runtime/deadline.h"
 #include "runtime/driver.h"
+#include "runtime/plan_numbers.h"
 #include "runtime/settings.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {
 
+class BroadcastWork;
+
 // Version of what peers say to each other: tags, payload layouts, control messages.
-inline constexpr std::uint32_t wire_version = 1;
+inline constexpr std::uint32_t wire_version = 2;
 
 // What a session stands on. A simulation gives simulated ones.
 struct SessionParts {
@@ -44,7 +51,8 @@ class Session {
   // Joins as gossamer_init says. Blocks, at most the init timeout.
   [[nodiscard]] static Result<std::unique_ptr<Session>> join(const SettingsRequest& request);
   explicit Session(SessionParts parts);
-  // Leaves: compressors that are left go first. Bounded at about 2 s.
+  // Leaves. Where an operation was exchanged and none is in flight here, it first serves the peers until theirs have
+  // ended, at most 5 s and a lease (Control::settle). The rest is bounded at about 2 s.
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -53,24 +61,48 @@ class Session {
   [[nodiscard]] std::uint32_t rank_count() const { return parts_.rank_count; }
   [[nodiscard]] std::uint64_t control_bytes_sent() const { return parts_.control->bytes_sent(); }
 
-  // Collective; the compressor is the session's until destroy_compressor or the session's end.
-  Result<Compressor*> make_compressor(const CompressorConfig& config);
+  // Collectives that block, at most limit_ns (0: the session's timeout) in all. A rank that was called wrongly takes
+  // part with its `mistake`, so that the others read of it at once; it gets the mistake back.
+
+  // Made on every rank or on none: where one fails, all get an error that names it. The compressor is the session's
+  // until destroy_compressor or the session's end. At most the session's timeout.
+  Result<Compressor*> make_compressor(const Result<CompressorConfig>& config);
   void destroy_compressor(Compressor* compressor);
 
-  // Collectives that block, at most limit_ns (0: the session's timeout).
-  Status broadcast(std::span<std::byte> data, Rank root, std::uint64_t limit_ns);
-  Status check_equal(std::string_view name, std::span<const std::byte> data, std::uint64_t limit_ns);
+  // Small data travels with the agreement: one round trip over the control plane. Larger data goes in chunks over a
+  // plan of its root, made by the first broadcast that needs it. After an error `data` holds anything on ranks other
+  // than the root.
+  Status broadcast(std::span<std::byte> data, Rank root, std::uint64_t limit_ns, std::optional<Error> mistake = {});
+  Status check_equal(std::string_view name, std::span<const std::byte> data, std::uint64_t limit_ns,
+                     std::optional<Error> mistake = {});
 
   // For the owner of a simulation.
   [[nodiscard]] Driver& driver() { return *driver_; }
   void start_thread() { driver_->start_thread(); }
 
  private:
+  // Of the broadcasts from one root.
+  struct RootPlan {
+    std::uint32_t number = 0;
+    std::shared_ptr<BroadcastWork> work;
+  };
+
+  // From the parts of all ranks: the number of the compressor's plan, the same everywhere, or the same error.
+  [[nodiscard]] Result<PlanDraw> draw_compressor_plan(const std::vector<Blob>& blobs, const Layout& layout,
+                                                      const Deadline& deadline);
+  // Every rank has made its part of a plan, or says why not.
+  Status agree_made(std::string_view subject, const Status& made, const Deadline& deadline);
+  Result<RootPlan> root_plan(Rank root, const std::vector<Blob>& blobs, const Deadline& deadline);
+  Status move_chunks(const RootPlan& plan, std::span<std::byte> data, Rank root, const Deadline& deadline);
+  void drop_root_plan(Rank root, std::uint64_t limit_ns);
+
   SessionParts parts_;
   topology::CostModel cost_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Driver> driver_;
+  PlanNumbers numbers_;
   std::vector<std::unique_ptr<Compressor>> compressors_;
+  std::map<std::uint32_t, RootPlan> root_plans_;
   // Memory that the transport may still use after a loss: freed after the view is closed.
   std::vector<std::unique_ptr<Compressor>> retired_;
   std::vector<std::shared_ptr<void>> retired_memory_;

@@ -62,6 +62,13 @@ gossamer_status guarded(Body body) {
   }
 }
 
+// What `check` finds wrong in this rank's call, for the other ranks too; exceptions included.
+template <typename Check>
+std::optional<Error> mistake_of(Check check) {
+  if (guarded(check) == GOSSAMER_DONE) return std::nullopt;
+  return last_error;
+}
+
 // Copies the caller's struct into one of this library's size: what an older caller does not know stays
 // at its default, what a newer caller knows must be zero here, or it would be ignored silently.
 template <typename Struct>
@@ -257,12 +264,14 @@ gossamer_status gossamer_broadcast(gossamer_session* session, void* data, size_t
   constexpr const char* function = "gossamer_broadcast";
   return guarded([&] {
     if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (data == nullptr && bytes > 0) return fail_argument(function, "data is NULL");
-    if (root < 0) return fail_argument(function, text("root is ", root, ", expected a rank"));
     uint64_t limit = 0;
-    if (const auto status = read_limit(function, timeout_ns, 0, limit); status != GOSSAMER_DONE) return status;
+    const auto mistake = mistake_of([&] {
+      if (data == nullptr && bytes > 0) return fail_argument(function, "data is NULL");
+      if (root < 0) return fail_argument(function, text("root is ", root, ", expected a rank"));
+      return read_limit(function, timeout_ns, 0, limit);
+    });
     return outcome(session->session->broadcast({static_cast<std::byte*>(data), bytes},
-                                               gossamer::Rank{static_cast<uint32_t>(root)}, limit));
+                                               gossamer::Rank{static_cast<uint32_t>(root)}, limit, mistake));
   });
 }
 
@@ -271,11 +280,14 @@ gossamer_status gossamer_check_equal(gossamer_session* session, const char* name
   constexpr const char* function = "gossamer_check_equal";
   return guarded([&] {
     if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (name == nullptr) return fail_argument(function, "name is NULL, expected what is compared");
-    if (data == nullptr && bytes > 0) return fail_argument(function, "data is NULL");
     uint64_t limit = 0;
-    if (const auto status = read_limit(function, timeout_ns, 0, limit); status != GOSSAMER_DONE) return status;
-    return outcome(session->session->check_equal(name, {static_cast<const std::byte*>(data), bytes}, limit));
+    const auto mistake = mistake_of([&] {
+      if (name == nullptr) return fail_argument(function, "name is NULL, expected what is compared");
+      if (data == nullptr && bytes > 0) return fail_argument(function, "data is NULL");
+      return read_limit(function, timeout_ns, 0, limit);
+    });
+    return outcome(session->session->check_equal(name != nullptr ? name : "check_equal",
+                                                 {static_cast<const std::byte*>(data), bytes}, limit, mistake));
   });
 }
 
@@ -283,15 +295,24 @@ gossamer_status gossamer_compressor_create(gossamer_session* session, const goss
                                            gossamer_compressor** compressor) {
   constexpr const char* function = "gossamer_compressor_create";
   return guarded([&] {
-    if (compressor == nullptr) return fail_argument(function, "compressor is NULL, expected where to put it");
-    *compressor = nullptr;
+    if (compressor != nullptr) *compressor = nullptr;
     if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (config == nullptr) return fail_argument(function, "config is NULL, expected at least the tensors");
     gossamer::runtime::CompressorConfig request;
-    if (const auto status = read_compressor_config(config, request); status != GOSSAMER_DONE) return status;
-    auto made = session->session->make_compressor(request);
+    std::unique_ptr<gossamer_compressor> handle;
+    const auto mistake = mistake_of([&] {
+      if (compressor == nullptr) return fail_argument(function, "compressor is NULL, expected where to put it");
+      if (config == nullptr) return fail_argument(function, "config is NULL, expected at least the tensors");
+      // Before the others count on this rank.
+      handle = std::make_unique<gossamer_compressor>(session, nullptr);
+      session->compressors.reserve(session->compressors.size() + 1);
+      return read_compressor_config(config, request);
+    });
+    using gossamer::runtime::CompressorConfig;
+    auto made = session->session->make_compressor(mistake ? gossamer::Result<CompressorConfig>(*mistake)
+                                                          : gossamer::Result<CompressorConfig>(std::move(request)));
     if (!made.ok()) return fail(made.error());
-    session->compressors.push_back(std::make_unique<gossamer_compressor>(session, *made));
+    handle->compressor = *made;
+    session->compressors.push_back(std::move(handle));
     *compressor = session->compressors.back().get();
     return GOSSAMER_DONE;
   });
@@ -322,10 +343,11 @@ gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operat
   return guarded([&] {
     if (compressor == nullptr || operation == nullptr)
       return fail_argument("gossamer_reduce", "compressor or operation is NULL");
-    *operation = nullptr;
-    if (const auto status = compressor->compressor->reduce(); !status.ok()) return fail(status.error());
-    *operation = &compressor->operation;
-    return GOSSAMER_DONE;
+    const auto status = compressor->compressor->reduce();
+    // The one in flight stays the caller's to wait for.
+    const bool has_operation = status.ok() || status.error().code == Code::busy;
+    *operation = has_operation ? &compressor->operation : nullptr;
+    return outcome(status);
   });
 }
 

@@ -141,7 +141,10 @@ typedef struct gossamer_config {
 GOSSAMER_API gossamer_status gossamer_init(const gossamer_config* config, gossamer_session** session);
 
 /* Leaves the session and frees it, with all compressors and operations that it still has. NULL is allowed.
- * Peers that wait for this rank get PEER_LOST ("it left the session"). Blocks for at most about 2 s. */
+ * A rank with an operation in flight gives it up and leaves at once. One whose operations have all ended first serves
+ * its peers until theirs have, at most 5 s and a lease, so that nobody's last step is lost; it waits for nobody who
+ * only computes between steps. Peers that start or wait for anything that needs this rank get PEER_LOST ("it left the
+ * session"). Blocks for at most about 7 s. */
 GOSSAMER_API void gossamer_finalize(gossamer_session* session);
 
 /* The own rank, 0 to rank_count - 1, and how many there are. -1 for NULL. */
@@ -149,12 +152,15 @@ GOSSAMER_API int32_t gossamer_rank(const gossamer_session* session);
 GOSSAMER_API int32_t gossamer_rank_count(const gossamer_session* session);
 
 /* Copies `bytes` bytes at `data` from rank `root` to all others. Collective. Blocks, at most timeout_ns
- * (0: the init timeout). */
+ * (0: the init timeout) in all. Up to 8 KiB cost one round trip of the control plane, more an exchange in chunks
+ * besides. MISMATCH on every rank if bytes or root differ, or if one rank's call is wrong. After an error the bytes at
+ * `data` are undefined on ranks other than the root. */
 GOSSAMER_API gossamer_status gossamer_broadcast(gossamer_session* session, void* data, size_t bytes, int32_t root,
                                                 int64_t timeout_ns);
 
-/* Compares the hash of `bytes` bytes at `data` over all ranks: MISMATCH names two ranks that differ. `name`
- * says what it is ("weights"). Collective. Blocks, at most timeout_ns (0: the init timeout). */
+/* Compares the hash of `bytes` bytes at `data` over all ranks: MISMATCH names two ranks that differ, or the
+ * rank whose call is wrong. `name` says what it is ("weights"). Collective. Blocks, at most timeout_ns (0: the init
+ * timeout) in all. */
 GOSSAMER_API gossamer_status gossamer_check_equal(gossamer_session* session, const char* name, const void* data,
                                                   size_t bytes, int64_t timeout_ns);
 
@@ -246,9 +252,13 @@ typedef struct gossamer_compressor_config {
     GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE, 0 }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in
- * the same order on all ranks. Everything that `config` points at is copied. MISMATCH on every rank if two
- * ranks' configurations differ: field and both values; also if one rank's is invalid. Blocks, at most the
- * init timeout. Several compressors of a session may have operations in flight at once, one each. */
+ * the same order on all ranks. Everything that `config` points at is copied. It is made on every rank or on none.
+ * MISMATCH on every rank if two ranks' configurations differ: field and both values, of tensors the first that differs;
+ * also if one rank's call is wrong (INVALID_ARGUMENT there). Where one rank cannot make it (no memory), all have that
+ * rank's status, and the message names it. Blocks, at most the init timeout in all, making it included. Several
+ * compressors of a session may have operations in flight at once, one each. At most 4,096 compressors may live in a
+ * session at once, less one for each root of broadcasts above 8 KiB (OUT_OF_RESOURCES); there is no limit to how many
+ * come and go, except that one destroyed with an operation in flight takes its place with it. */
 GOSSAMER_API gossamer_status gossamer_compressor_create(gossamer_session* session,
                                                         const gossamer_compressor_config* config,
                                                         gossamer_compressor** compressor);
@@ -268,7 +278,8 @@ GOSSAMER_API gossamer_status gossamer_compress(gossamer_compressor* compressor, 
 typedef struct gossamer_operation gossamer_operation;
 
 /* Starts the exchange of what was compressed. Collective; returns at once, without allocating. *operation
- * belongs to the compressor and is valid until its next gossamer_reduce or its end. */
+ * belongs to the compressor and is valid until its next gossamer_reduce or its end. BUSY where one is in flight:
+ * *operation is that one. After any other failure it is NULL. */
 GOSSAMER_API gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operation** operation);
 
 /* Moves data on and says how the operation stands: DONE, PENDING or its error. Does not block. */

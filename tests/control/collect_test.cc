@@ -88,6 +88,46 @@ TEST(Collector, DeathFailsWhatIsOpen) {
   EXPECT_EQ(error_of(answers[1].verdict).rank, Rank{1});
 }
 
+// Goal: a rank that cannot take part as it should fails the collective on all, with its rank and words: a mismatch where
+// it was called wrongly, its own code otherwise; even where it does not know what the collective is called. Method: rank
+// 1 of three with trouble; then all are in step.
+TEST(Collector, TroubleOfOneRankIsToldToAll) {
+  struct Case {
+    Error trouble;
+    Code code;
+    const char* words;
+  };
+  for (const Case& each : {Case{{Code::invalid_argument, "rows is 2"}, Code::mismatch, "was called wrongly: rows is 2"},
+                           Case{{Code::out_of_resources, "no memory"}, Code::out_of_resources, "failed: no memory"}}) {
+    Collector collector(3);
+    wire::Collect troubled = part(0, "other");
+    set_error(*troubled.mutable_trouble(), each.trouble);
+    ASSERT_TRUE(collector.add(Rank{1}, std::move(troubled), 0)->empty());
+    ASSERT_TRUE(collector.add(Rank{0}, part(0, "plan"), 0)->empty());
+    const auto answers = collector.add(Rank{2}, part(0, "plan"), 0);
+    ASSERT_EQ(answers->size(), 3u);
+    const Error error = error_of((*answers)[2].verdict);
+    EXPECT_EQ(error.code, each.code);
+    EXPECT_EQ(error.rank, Rank{1});
+    EXPECT_EQ(error.message, text("other: rank 1 ", each.words));
+    for (std::uint32_t rank = 0; rank < 3; ++rank) ASSERT_TRUE(collector.add(Rank{rank}, part(1, "next"), 0).ok());
+  }
+}
+
+// Goal: an agreement brings blobs along, in rank order, and none where none were given. Method: one rank gives one.
+TEST(Collector, AgreementBringsBlobsAlong) {
+  Collector collector(2);
+  wire::Collect with = part(0, "plan");
+  with.set_blob("abc");
+  ASSERT_TRUE(collector.add(Rank{1}, std::move(with), 0).ok());
+  const auto answers = collector.add(Rank{0}, part(0, "plan"), 0);
+  ASSERT_EQ((*answers)[0].verdict.blobs_size(), 2);
+  EXPECT_EQ((*answers)[0].verdict.blobs(0), "");
+  EXPECT_EQ((*answers)[0].verdict.blobs(1), "abc");
+  ASSERT_TRUE(collector.add(Rank{0}, part(1, "plan"), 0).ok());
+  EXPECT_EQ((*collector.add(Rank{1}, part(1, "plan"), 0))[0].verdict.blobs_size(), 0);
+}
+
 // Goal: a sequence that repeats or skips is refused, since it would break the step of all. Method: both.
 TEST(Collector, SequenceWithAGapIsRefused) {
   Collector collector(2);
@@ -120,6 +160,18 @@ TEST(Fields, WordsAreFitToShow) {
   EXPECT_EQ(shown("a\x1b[31m\n"), "a?[31m?");
   EXPECT_EQ(shown(""), "(empty)");
   EXPECT_EQ(shown(std::string(1000, 'x')).size(), 203u);
+}
+
+// Goal: of two long values, what differs is shown. Method: a difference before, about and behind the cut, and one that
+// is the other's beginning.
+TEST(Fields, LongValuesAreShownWhereTheyPart) {
+  const std::string same(1000, 's');
+  EXPECT_EQ(shown_against("short", "other"), "short");
+  EXPECT_EQ(shown_against("a" + same, "b" + same), shown("a" + same));
+  EXPECT_EQ(shown_against(same + "left", same + "right"), "..." + std::string(60, 's') + "left");
+  EXPECT_EQ(shown_against(same + "more", same), "..." + std::string(60, 's') + "more");
+  EXPECT_EQ(shown_against(same, same + "more"), "..." + std::string(60, 's'));
+  EXPECT_EQ(shown_against(same + "a" + same, same + "b").size(), 3u + 203u);
 }
 
 // Goal: an address that cannot be meant is refused with the form that is. Method: good and bad ones.

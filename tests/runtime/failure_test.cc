@@ -213,7 +213,7 @@ TEST(Mismatch, NamesFieldAndBothValues) {
   };
   const Change changes[] = {
       {"algorithm", [](CompressorConfig& c) { c.algorithm = AlgorithmKind::shared_top_k; }},
-      {"dimension", [](CompressorConfig& c) { c.tensors[0].count = 3001; }},
+      {"tensors", [](CompressorConfig& c) { c.tensors[0].count = 3001; }},
       {"rows", [](CompressorConfig& c) { c.rows = 5; }},
       {"columns", [](CompressorConfig& c) { c.columns = 128; }},
       {"k",

@@ -1,0 +1,252 @@
+// One rank of the tests of collectives between processes. Through the C interface only, as a user would.
+//
+//   collective_peer MODE [NUMBER]      prints what it sees, one line each, and "end" when all went as it should
+#include <gossamer.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+int rank;
+int rank_count;
+gossamer_session* session;
+
+void fail(const char* what) {
+  std::printf("failed: %s: %s\n", what, gossamer_last_error());
+  std::exit(1);
+}
+
+void expect(bool condition, const char* what) {
+  if (!condition) fail(what);
+}
+
+long passed_ms(steady_clock::time_point since) {
+  return static_cast<long>(std::chrono::duration_cast<milliseconds>(steady_clock::now() - since).count());
+}
+
+gossamer_compressor_config dense_of(const gossamer_tensor& tensor) {
+  gossamer_compressor_config config = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+  config.algorithm = GOSSAMER_DENSE;
+  config.tensors = &tensor;
+  config.tensor_count = 1;
+  config.momentum = 0.0;
+  config.clip = 0.0;
+  return config;
+}
+
+gossamer_compressor* make(uint64_t count) {
+  const gossamer_tensor tensor = {"w", count, 0};
+  const gossamer_compressor_config config = dense_of(tensor);
+  gossamer_compressor* compressor = nullptr;
+  if (gossamer_compressor_create(session, &config, &compressor) != GOSSAMER_DONE) fail("create");
+  return compressor;
+}
+
+void compress(gossamer_compressor* compressor, uint64_t count, float value) {
+  const std::vector<float> gradient(count, value);
+  const float* pointer = gradient.data();
+  expect(gossamer_compress(compressor, &pointer) == GOSSAMER_DONE, "compress");
+}
+
+float mean(gossamer_compressor* compressor) {
+  gossamer_update update = GOSSAMER_UPDATE_INIT;
+  expect(gossamer_recover(compressor, &update) == GOSSAMER_DONE, "recover");
+  return update.values[0];
+}
+
+// A step of a new compressor of its own, with the mean that is right.
+void expect_a_step_works() {
+  gossamer_compressor* const compressor = make(100);
+  compress(compressor, 100, static_cast<float>(rank));
+  gossamer_operation* operation = nullptr;
+  expect(gossamer_reduce(compressor, &operation) == GOSSAMER_DONE, "reduce");
+  expect(gossamer_operation_wait(operation, 0) == GOSSAMER_DONE, "wait");
+  expect(mean(compressor) == static_cast<float>(rank_count - 1) / 2, "the mean");
+  gossamer_compressor_destroy(compressor);
+}
+
+// Rank 1 alone makes each mistake in turn; all do the next collective.
+void make_mistakes() {
+  const bool wrong = rank == 1;
+  char data[64] = "x";
+  const auto create = [&](auto change) {
+    gossamer_tensor tensors[2] = {{"a", 100, 0}, {"b", 10, 1}};
+    gossamer_compressor_config config = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+    config.tensors = tensors;
+    config.tensor_count = 2;
+    if (wrong) change(config, tensors);
+    gossamer_compressor* compressor = nullptr;
+    return gossamer_compressor_create(session, &config, &compressor);
+  };
+  const auto check = [&](const char* what, const char* words, gossamer_status status) {
+    const std::string said = gossamer_last_error();
+    if (status != (wrong ? GOSSAMER_INVALID_ARGUMENT : GOSSAMER_MISMATCH)) fail(what);
+    if (said.find(words) == std::string::npos) fail(what);
+    if (!wrong && (gossamer_last_error_rank() != 1 || said.find("rank 1") == std::string::npos)) fail(what);
+    if (gossamer_check_equal(session, "next", data, sizeof data, 0) != GOSSAMER_DONE) fail(what);
+  };
+  using Config = gossamer_compressor_config;
+  check("schedule", "schedule is 60", create([](Config& c, gossamer_tensor*) { c.schedule = 60; }));
+  check("exact", "exact of tensor 0 is 2", create([](Config&, gossamer_tensor* t) { t[0].exact = 2; }));
+  check("struct size", "struct_size is 0", create([](Config& c, gossamer_tensor*) { c.struct_size = 0; }));
+  check("algorithm", "algorithm is 90", create([](Config& c, gossamer_tensor*) { c.algorithm = 90; }));
+  check("no tensors", "tensors is NULL", create([](Config& c, gossamer_tensor*) { c.tensors = nullptr; }));
+  check("density", "density is 2", create([](Config& c, gossamer_tensor*) { c.density = 2; }));
+  gossamer_compressor* unused = nullptr;
+  const gossamer_tensor tensor = {"w", 10, 0};
+  const Config config = dense_of(tensor);
+  check("no config", "config is NULL", gossamer_compressor_create(session, wrong ? nullptr : &config, &unused));
+  check("nowhere to put it", "compressor is NULL",
+        gossamer_compressor_create(session, &config, wrong ? nullptr : &unused));
+  check("no data", "data is NULL", gossamer_broadcast(session, wrong ? nullptr : data, sizeof data, 0, 0));
+  check("root", "root is 99", gossamer_broadcast(session, data, sizeof data, wrong ? 99 : 0, 0));
+  check("negative root", "root is -1", gossamer_broadcast(session, data, sizeof data, wrong ? -1 : 0, 0));
+  check("timeout", "the timeout is -1", gossamer_broadcast(session, data, sizeof data, 0, wrong ? -1 : 0));
+  check("no name", "name is NULL", gossamer_check_equal(session, wrong ? nullptr : "w", data, sizeof data, 0));
+  check("no data to compare", "data is NULL", gossamer_check_equal(session, "w", wrong ? nullptr : data, 8, 0));
+  check("timeout of a check", "the timeout is -1", gossamer_check_equal(session, "w", data, 8, wrong ? -1 : 0));
+  expect_a_step_works();
+}
+
+// A reduce that is refused gives the operation in flight, so that it can be waited for.
+void reduce_while_busy() {
+  gossamer_compressor* const compressor = make(100);
+  if (rank != 0) expect(gossamer_check_equal(session, "go", nullptr, 0, 0) == GOSSAMER_DONE, "go");
+  compress(compressor, 100, static_cast<float>(rank));
+  gossamer_operation* first = nullptr;
+  expect(gossamer_reduce(compressor, &first) == GOSSAMER_DONE, "the first reduce");
+  gossamer_operation* operation = nullptr;
+  if (rank == 0) {
+    expect(gossamer_reduce(compressor, &operation) == GOSSAMER_BUSY, "a second reduce is refused");
+    expect(operation == first, "and gives the operation in flight");
+    expect(gossamer_check_equal(session, "go", nullptr, 0, 0) == GOSSAMER_DONE, "go");
+  }
+  int refused = 0;
+  while (gossamer_reduce(compressor, &operation) == GOSSAMER_BUSY) {
+    expect(++refused < 1000, "the loop ends");
+    expect(gossamer_operation_wait(operation, 0) == GOSSAMER_DONE, "wait");
+  }
+  expect(operation == nullptr, "another failure has no operation");
+  expect(mean(compressor) == static_cast<float>(rank_count - 1) / 2, "the mean");
+}
+
+// Rank 1 has no memory for a compressor that the others can make.
+void run_out_of_memory() {
+  constexpr uint64_t count = 20'000'000;
+  long pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit before{};
+  getrlimit(RLIMIT_AS, &before);
+  const rlimit tight = {static_cast<rlim_t>(pages) * 4096 + 40'000'000, before.rlim_max};
+  if (rank == 1) setrlimit(RLIMIT_AS, &tight);
+  const gossamer_tensor tensor = {"w", count, 0};
+  const gossamer_compressor_config config = dense_of(tensor);
+  gossamer_compressor* compressor = nullptr;
+  const gossamer_status status = gossamer_compressor_create(session, &config, &compressor);
+  if (rank == 1) setrlimit(RLIMIT_AS, &before);
+  expect(status == GOSSAMER_OUT_OF_RESOURCES && compressor == nullptr, "one rank without memory");
+  if (rank != 1) expect(std::strstr(gossamer_last_error(), "rank 1 failed: no memory") != nullptr, "says which");
+  for (int i = 0; i < 3; ++i) expect_a_step_works();
+}
+
+void broadcast_often(long number) {
+  std::vector<char> small(64), large(9000);
+  for (long i = 0; i < number; ++i) {
+    const auto root = static_cast<int32_t>(i % rank_count);
+    for (std::vector<char>* data : {&small, &large}) {
+      if (data == &large && i % 4 != 0) continue;
+      std::fill(data->begin(), data->end(), static_cast<char>(rank == root ? i % 100 : -1));
+      if (gossamer_broadcast(session, data->data(), data->size(), root, 0) != GOSSAMER_DONE) fail("broadcast");
+      expect(data->back() == static_cast<char>(i % 100) && data->front() == data->back(), "the bytes");
+    }
+  }
+}
+
+// The last rank computes between its tests of the last operation, when the others have long left their loops.
+void finish_late(long between_ms) {
+  constexpr uint64_t count = 300'000;
+  const gossamer_tensor tensor = {"w", count, 0};
+  gossamer_compressor_config config = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+  config.tensors = &tensor;
+  config.tensor_count = 1;
+  config.density = 0.1;
+  gossamer_compressor* compressor = nullptr;
+  if (gossamer_compressor_create(session, &config, &compressor) != GOSSAMER_DONE) fail("create");
+  for (int step = 0; step < 3; ++step) {
+    compress(compressor, count, static_cast<float>(step));
+    gossamer_operation* operation = nullptr;
+    expect(gossamer_reduce(compressor, &operation) == GOSSAMER_DONE, "reduce");
+    gossamer_status status = GOSSAMER_PENDING;
+    if (rank == rank_count - 1 && step == 2) {
+      while ((status = gossamer_operation_test(operation)) == GOSSAMER_PENDING)
+        std::this_thread::sleep_for(milliseconds(between_ms));  // what a program computes
+    } else {
+      status = gossamer_operation_wait(operation, 0);
+    }
+    if (status != GOSSAMER_DONE) fail("the last step");
+  }
+}
+
+// Rank 0 leaves after its last step; the others evaluate for a while, or start another step that needs it.
+void leave_early(long evaluate_ms) {
+  expect_a_step_works();
+  gossamer_compressor* const compressor = make(100);
+  if (rank == 0) return;
+  if (evaluate_ms > 0) {
+    std::this_thread::sleep_for(milliseconds(evaluate_ms));  // what a program computes
+    return;
+  }
+  compress(compressor, 100, 1.0f);
+  gossamer_operation* operation = nullptr;
+  expect(gossamer_reduce(compressor, &operation) == GOSSAMER_DONE, "reduce");
+  expect(gossamer_operation_wait(operation, 20'000'000'000) == GOSSAMER_PEER_LOST, "the step has no rank 0");
+  expect(std::strstr(gossamer_last_error(), "rank 0 is lost: it left the session") != nullptr, "says so");
+}
+
+// A large broadcast whose time is over in the middle, or before it begins.
+void broadcast_in_no_time(long limit_us) {
+  std::vector<char> data(100'000'000, static_cast<char>(rank));
+  expect(gossamer_broadcast(session, data.data(), 10'000, 0, 0) == GOSSAMER_DONE, "a first one");
+  const auto before = steady_clock::now();
+  const gossamer_status status = gossamer_broadcast(session, data.data(), data.size(), 0, limit_us * 1000);
+  const long took = passed_ms(before);
+  expect(status == GOSSAMER_DEADLINE, "no time is not enough");
+  expect(took < limit_us / 1000 + 1000, "it ends in its time");
+  std::fill(data.begin(), data.end(), static_cast<char>(rank + 5));
+  if (gossamer_broadcast(session, data.data(), 1'000'000, 0, 0) != GOSSAMER_DONE) fail("the next broadcast");
+  expect(data[0] == 5 && data[999'999] == 5, "the bytes");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const std::string mode = argc > 1 ? argv[1] : "";
+  const long number = argc > 2 ? std::atol(argv[2]) : 0;
+  if (gossamer_init(nullptr, &session) != GOSSAMER_DONE) fail("init");
+  rank = gossamer_rank(session);
+  rank_count = gossamer_rank_count(session);
+  if (mode == "mistakes") make_mistakes();
+  if (mode == "busy") reduce_while_busy();
+  if (mode == "memory") run_out_of_memory();
+  if (mode == "broadcasts") broadcast_often(number);
+  if (mode == "late") finish_late(number);
+  if (mode == "early") leave_early(number);
+  if (mode == "deadline") broadcast_in_no_time(number);
+  const auto before = steady_clock::now();
+  gossamer_finalize(session);
+  std::printf("finalized in %ld ms\n", passed_ms(before));
+  std::printf("end\n");
+  return 0;
+}

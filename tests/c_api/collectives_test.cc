@@ -1,0 +1,101 @@
+// Collectives between real processes in which one rank is wrong, late, without memory or gone.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include "base/base.h"
+#include "tests/c_api/peer_group.h"
+
+namespace gossamer::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::chrono::seconds patience{60};
+
+void expect_all_end(PeerGroup& group, unsigned rank_count) {
+  for (unsigned r = 0; r < rank_count; ++r) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << "rank " << r << " hangs:\n" << group.output(r);
+    EXPECT_TRUE(WIFEXITED(group.status(r)) && WEXITSTATUS(group.status(r)) == 0) << "rank " << r << ":\n"
+                                                                                 << group.output(r);
+    EXPECT_THAT(group.output(r), HasSubstr("end\n")) << "rank " << r;
+  }
+  EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
+}
+
+PeerGroupOptions peers(unsigned rank_count, std::vector<std::string> arguments) {
+  return {.rank_count = rank_count, .arguments = std::move(arguments), .program = COLLECTIVE_PEER};
+}
+
+// How long the rank was in gossamer_finalize.
+long finalize_ms(const PeerGroup& group, unsigned rank) {
+  const std::string words = "finalized in ";
+  const std::size_t at = group.output(rank).find(words);
+  return at == std::string::npos ? -1 : std::atol(group.output(rank).c_str() + at + words.size());
+}
+
+class CollectivesOf : public ::testing::TestWithParam<unsigned> {};
+INSTANTIATE_TEST_SUITE_P(Ranks, CollectivesOf, ::testing::Values(2, 3, 4));
+
+// Goal: every mistake of one rank in a collective call is told to the others at once, by rank and words, and the next
+// collective works. Method: fifteen mistakes one after the other; the init timeout is longer than the test's patience.
+TEST_P(CollectivesOf, AMistakeOfOneRankIsToldToAll) {
+  PeerGroupOptions options = peers(GetParam(), {"mistakes"});
+  options.environment = {{"GOSSAMER_INIT_TIMEOUT_S", "300"}};
+  PeerGroup group(options);
+  expect_all_end(group, GetParam());
+}
+
+// Goal: a refused reduce gives the operation that is in flight, and the loop that users write ends. Method: rank 0
+// starts before the others may.
+TEST_P(CollectivesOf, ARefusedReduceKeepsTheOperation) {
+  PeerGroup group(peers(GetParam(), {"busy"}));
+  expect_all_end(group, GetParam());
+}
+
+// Goal: one rank without memory fails a compressor on all, and what is made next has the right values. Method: a limit
+// of address space on rank 1 alone.
+TEST_P(CollectivesOf, OneRankWithoutMemoryFailsTheCompressorOnAll) {
+#ifdef GOSSAMER_SANITIZED
+  GTEST_SKIP() << "sanitizers need the address space that this test takes away";
+#endif
+  PeerGroup group(peers(GetParam(), {"memory"}));
+  expect_all_end(group, GetParam());
+}
+
+// Goal: the last step of a rank that computes between its tests is not lost when the others finalize. Method: longer
+// between two tests than the silence that makes a rank that left a lost one.
+TEST_P(CollectivesOf, TheLastStepOfALateRankIsNotLost) {
+  PeerGroup group(peers(GetParam(), {"late", "250"}));
+  expect_all_end(group, GetParam());
+}
+
+// Goal: broadcasts have no end, and each has the right bytes. Method: more than there are plan numbers, from all roots,
+// with the agreement and over plans in turn.
+TEST(Broadcasts, HaveNoEnd) {
+  PeerGroup group(peers(2, {"broadcasts", "4200"}));
+  expect_all_end(group, 2);
+}
+
+// Goal: a broadcast ends within its time, whatever it has to do, and the next one is right. Method: 100 MB in 1 us and
+// in 3 ms.
+TEST(Broadcasts, EndWithinTheirTime) {
+  for (const char* limit_us : {"1", "3000"}) {
+    PeerGroup group(peers(3, {"deadline", limit_us}));
+    ASSERT_NO_FATAL_FAILURE(expect_all_end(group, 3)) << limit_us << " us";
+  }
+}
+
+// Goal: who finalizes waits neither for a peer that only computes nor for one that needs it in vain, and that one reads
+// that it left. Method: rank 0 leaves; the others compute for 2 s, or start another step.
+TEST(EarlyFinalize, WaitsForNobodyWhoNeedsNothing) {
+  for (const char* evaluate_ms : {"2000", "0"}) {
+    PeerGroup group(peers(3, {"early", evaluate_ms}));
+    ASSERT_NO_FATAL_FAILURE(expect_all_end(group, 3));
+    EXPECT_GE(finalize_ms(group, 0), 0);
+    EXPECT_LT(finalize_ms(group, 0), 1500) << evaluate_ms;
+  }
+}
+
+}  // namespace
+}  // namespace gossamer::testing
