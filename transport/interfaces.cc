@@ -14,7 +14,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "base/unique_descriptor.h"
+#include "base/base.h"
 
 namespace gossamer::transport {
 namespace {
