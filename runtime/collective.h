@@ -82,6 +82,8 @@ class CollectiveRun {
   Status transferred(std::uint32_t index, std::uint64_t bytes);
   void merged();
 
+  [[nodiscard]] Rank peer_of(std::uint32_t index) const { return transfers_[index].peer; }
+
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
   [[nodiscard]] std::span<const std::uint64_t> part_bytes() const { return part_bytes_; }
   [[nodiscard]] const sketch::PayloadShape& shape() const { return size_.shape; }

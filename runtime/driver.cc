@@ -36,6 +36,7 @@ Driver::Driver(Engine& engine, transport::Transport& transport, Control& control
       patience_(patience),
       simulated_(simulated),
       wake_descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  engine_.name_way(transport::describe_way(transport_.capabilities()));
   GOSSAMER_CHECK(wake_descriptor_ >= 0, "no event descriptor: too many open files");
 }
 

@@ -136,9 +136,7 @@ void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
   --p.outstanding;
   if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;  // the failed operation's leftovers
   CollectiveRun& run = p.runs[id.stage];
-  if (code != Code::done)
-    return fail(id.plan, Error{code, text("a message of ", p.name, " step ", p.state.operations, " (", run.label(),
-                                          ") ended as ", code_name(code))});
+  if (code != Code::done) return fail(id.plan, transfer_error(id, code, text("a message ended as ", code_name(code))));
   if (const Status status = run.transferred(id.index, bytes); !status.ok()) return fail(id.plan, status.error());
   advance(id.plan);
 }
@@ -146,7 +144,20 @@ void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
 void Engine::refused(std::uint64_t context, const Error& error) {
   const TransferId id = TransferId::unpack(context);
   --at(id.plan).outstanding;
-  fail(id.plan, error);
+  fail(id.plan, transfer_error(id, error.code, error.message));
+}
+
+// Names the other rank, what moves the bytes and the place, and for a loss where to look.
+Error Engine::transfer_error(const TransferId& id, Code code, const std::string& what) const {
+  const Plan& p = at(id.plan);
+  const CollectiveRun& run = p.runs[id.stage];
+  const Rank peer = run.peer_of(id.index);
+  constexpr const char* where_to_look =
+      "; see whether that rank's process still runs, and whether the network between the two hosts is up";
+  return Error{code,
+               text("between rank ", rank_.value, " and rank ", peer.value, " over ", way_, ": ", what, ", in ", p.name,
+                    " step ", p.state.operations, " (", run.label(), ")", code == Code::peer_lost ? where_to_look : ""),
+               peer};
 }
 
 void Engine::finish(Plan& plan) {

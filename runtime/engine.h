@@ -44,6 +44,9 @@ class Engine {
  public:
   Engine(Rank rank, Epoch epoch) : rank_(rank), epoch_(epoch) {}
 
+  // What moves the bytes, for sentences: "ucx (posix, tcp)".
+  void name_way(std::string way) { way_ = std::move(way); }
+
   [[nodiscard]] Rank rank() const { return rank_; }
 
   // Memory of a stage that the driver registers before the first start.
@@ -117,9 +120,11 @@ class Engine {
   void advance(std::uint32_t plan);
   void finish(Plan& plan);
   void end(std::uint32_t plan, const Error& error);
+  [[nodiscard]] Error transfer_error(const TransferId& id, Code code, const std::string& what) const;
 
   Rank rank_;
   Epoch epoch_;
+  std::string way_ = "the transport";
   std::vector<std::unique_ptr<Plan>> plans_;  // by number; null once removed
   std::vector<Action> actions_;               // a queue: taken from head_, cleared when empty
   std::size_t head_ = 0;

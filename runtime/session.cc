@@ -80,7 +80,7 @@ Session::~Session() {
   }
   driver_.reset();
   parts_.transport.reset();
-  if (!parts_.job.empty()) transport::sweep_shared_memory(parts_.job);
+  if (!parts_.simulated) transport::sweep_shared_memory();
 }
 
 Result<Compressor*> Session::make_compressor(const Result<CompressorConfig>& config) {

@@ -42,7 +42,6 @@ struct SessionParts {
   std::optional<ComputeCost> simulated;
   std::uint64_t timeout_ns = 30'000'000'000;  // of agreements
   std::unique_ptr<ThreadPool> pool;           // null: one thread
-  std::string job;                            // whose dead peers' shared-memory files are swept at the end
 };
 
 // One thread at a time.

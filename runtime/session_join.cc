@@ -5,7 +5,9 @@
 #include <bit>
 #include <fstream>
 
+#include "runtime/control_local_host.h"
 #include "runtime/control_mesh.h"
+#include "runtime/data_path.h"
 #include "runtime/introduction.h"
 #include "runtime/session.h"
 #include "runtime/version.h"
@@ -30,9 +32,11 @@ std::uint32_t usable_cores() {
 }
 
 Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& settings) {
-  if (settings.transport == "ucx") return transport::make_ucx_transport({settings.job});
+  const std::string host = local_host(settings.bind_host, settings.rendezvous, settings.init_timeout_ns);
+  if (settings.transport == "ucx") return transport::make_ucx_transport({.job = settings.job, .local_host = host});
   if (settings.transport == "libfabric") {
-    return transport::make_libfabric_transport({.job = settings.job, .provider = settings.libfabric_provider});
+    return transport::make_libfabric_transport(
+        {.job = settings.job, .provider = settings.libfabric_provider, .local_host = host});
   }
   return Error{Code::invalid_argument,
                text("transport is \"", settings.transport, "\", expected \"ucx\" or \"libfabric\"")};
@@ -87,7 +91,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   auto control = make_control_mesh(mesh, shared);
   GOSSAMER_TRY(control);
 
-  transport::sweep_shared_memory(settings->job);  // what an earlier job of this name left behind
+  transport::sweep_shared_memory();  // what killed processes left behind
   auto made = make_transport(*settings);
   // A rank without a transport tells the others, so that nobody waits for it.
   const std::vector<Field> ready = {{"transport error", made.ok() ? "none" : made.error().message}};
@@ -106,7 +110,9 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
     local_ranks += introduction->host == host ? 1u : 0u;
     view.addresses.push_back(std::move(introduction->address));
   }
-  GOSSAMER_TRY((*made)->open_view(view));
+  // Who finds a path silent comes to the verdict before those that wait for it there give up.
+  const std::uint64_t path_ns = left_ns();
+  GOSSAMER_TRY(open_data_path(**made, **control, view, path_ns / 4 * 3, path_ns));
 
   const std::uint32_t cores = usable_cores();
   const bool threaded = settings->progress == ProgressMode::thread ||
@@ -121,7 +127,6 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   parts.transport = std::move(*made);
   parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores);
   parts.timeout_ns = settings->init_timeout_ns;
-  parts.job = settings->job;
   auto pool = ThreadPool::make(settings->threads);
   GOSSAMER_TRY(pool);
   parts.pool = std::move(*pool);

@@ -94,8 +94,8 @@ Error tensor_mismatch(Control& control, Rank own, const Layout& layout, const Te
     }
   }
   return {Code::mismatch,
-          text("compressor: tensors: rank ", a.rank.value, " has ", a.count, " with hash ", std::hex, a.hash, std::dec,
-               ", rank ", b.rank.value, " has ", b.count, " with hash ", std::hex, b.hash),
+          text("compressor: tensors: rank ", a.rank.value, " has ", a.count, " with hash ", hex(a.hash), ", rank ",
+               b.rank.value, " has ", b.count, " with hash ", hex(b.hash)),
           b.rank};
 }
 

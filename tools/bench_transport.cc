@@ -37,8 +37,8 @@ constexpr const char* job = "bench";
 // process, which is killed where the first fails.
 class SweptMemory {
  public:
-  SweptMemory() { transport::sweep_shared_memory(job); }
-  ~SweptMemory() { transport::sweep_shared_memory(job); }
+  SweptMemory() { transport::sweep_shared_memory(); }
+  ~SweptMemory() { transport::sweep_shared_memory(); }
   SweptMemory(const SweptMemory&) = delete;
   SweptMemory& operator=(const SweptMemory&) = delete;
 };

@@ -71,7 +71,7 @@ nlohmann::json transports_json(const std::vector<runtime::SettingLine>& settings
       transport_json("ucx", transport::make_ucx_transport({job}), probe),
       transport_json("libfabric", transport::make_libfabric_transport({.job = job, .provider = provider}), probe)};
   out.at(1)["providers"] = transport::libfabric_providers();
-  transport::sweep_shared_memory(job);
+  transport::sweep_shared_memory();
   return out;
 }
 

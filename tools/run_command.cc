@@ -69,7 +69,7 @@ int run(const RunConfig& config, const std::vector<std::string>& program, bool u
   options.command = program;
   options.rank_count = *config.ranks;
   options.timeout_ns = static_cast<std::uint64_t>(config.timeout_s * 1e9);
-  options.sweep = [](std::string_view job) { transport::sweep_shared_memory(job); };
+  options.sweep = [](std::string_view /*job*/) { transport::sweep_shared_memory(); };
   const Result<LaunchReport> report = launch(options);
   if (!report.ok()) return complain("run", report.error().message, exit_failure);
   if (!config.json.empty()) {

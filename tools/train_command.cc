@@ -177,7 +177,7 @@ PeersOutcome train_in_peers(const TrainConfig& config, const std::string& algori
   options.rank_0_descriptors = {result.value()};
   options.timeout_ns = static_cast<std::uint64_t>(config.timeout_s * 1e9);
   options.rank_0_keeps_stderr = ::isatty(2) != 0;
-  options.sweep = [](std::string_view job) { transport::sweep_shared_memory(job); };
+  options.sweep = [](std::string_view /*job*/) { transport::sweep_shared_memory(); };
   const Result<LaunchReport> report = launch(options);
   if (!report.ok()) {
     complain(command, report.error().message, exit_failure);

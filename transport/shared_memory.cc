@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/ipc.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -10,15 +11,16 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <map>
 #include <mutex>
 #include <system_error>
+#include <utility>
 
+#include "transport/flat_folder.h"
 #include "transport/process.h"
+#include "transport/shared_name.h"
 #include "transport/transport.h"
 
 namespace gossamer::transport {
@@ -27,55 +29,6 @@ namespace {
 constexpr const char* root = "/dev/shm";
 constexpr const char* lock_name = "alive";
 constexpr int exit_limit_ms = 200;  // what a killed process may take to end once its sockets are closed
-
-constexpr std::size_t shared_name_max = 192;  // NAME_MAX is 255, and libfabric adds to it
-
-bool is_plain(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
-}
-
-std::string folder_prefix(std::string_view job) { return text("gossamer-", clean_job_name(job), "-"); }
-
-// The owner that a name gives after its prefix: "<pid>-<start time>" of a folder, and that with
-// ".fi<n>-<view>[_<message>]" behind it of a file.
-struct Owner {
-  pid_t pid = 0;
-  std::uint64_t start_time = 0;
-};
-
-// Whether all of `name` is a file's ending. Strict, as job names may hold anything that stands in a name.
-bool is_file_ending(std::string_view name) {
-  const auto take = [&](std::string_view mark) {
-    if (!name.starts_with(mark)) return false;
-    name.remove_prefix(mark.size());
-    const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
-    name.remove_prefix(digits);
-    return digits > 0;
-  };
-  return take(".fi") && take("-") && (name.empty() || take("_")) && name.empty();
-}
-
-std::optional<Owner> parse_owner(std::string_view name) {
-  Owner owner;
-  const char* const end = name.data() + name.size();
-  const auto pid = std::from_chars(name.data(), end, owner.pid);
-  if (pid.ec != std::errc{} || pid.ptr == end || *pid.ptr != '-' || owner.pid <= 0) return std::nullopt;
-  const auto start = std::from_chars(pid.ptr + 1, end, owner.start_time);
-  if (start.ec != std::errc{}) return std::nullopt;
-  const std::string_view rest(start.ptr, static_cast<std::size_t>(end - start.ptr));
-  if (!rest.empty() && !is_file_ending(rest)) return std::nullopt;
-  return owner;
-}
-
-// Whether a process of another process-id namespace may own the folder or file: the folder's lock is still held.
-bool is_locked(const std::string& prefix, const Owner& owner) {
-  const std::filesystem::path folder = text(root, "/", prefix, owner.pid, "-", owner.start_time);
-  const int descriptor = ::open((folder / lock_name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (descriptor < 0) return false;
-  const bool locked = ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(descriptor);
-  return locked;
-}
 
 // Segments of UCX's sysv transport: no key, nobody attached, ours, made by the dead process.
 void remove_sysv_segments(pid_t dead, std::vector<std::string>& removed) {
@@ -89,70 +42,79 @@ void remove_sysv_segments(pid_t dead, std::vector<std::string>& removed) {
   }
 }
 
-// The folders that this process has open.
+// Whether somebody holds the lock of the folder `name`.
+bool is_locked(int shared, const char* name) {
+  const UniqueDescriptor folder(::openat(shared, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const UniqueDescriptor lock(::openat(folder.value(), lock_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  return folder.open() && lock.open() && ::flock(lock.value(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+// Of a folder whose lock is free; one that somebody makes at this moment is not harmed:
+//
+//   maker   mkdir ──► make the lock's file ──► lock it ──► is the file still there? ──► the folder is mine
+//   sweep             make the lock's file ──► lock it ──► remove all, the file last
+//
+// Whoever locks first has it. A maker who comes second takes another name.
+bool remove_unlocked(int shared, const char* name) {
+  const UniqueDescriptor folder(::openat(shared, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!folder.open()) return false;
+  const UniqueDescriptor lock(::openat(folder.value(), lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!lock.open() || ::flock(lock.value(), LOCK_EX | LOCK_NB) != 0) return false;
+  return remove_flat_folder(shared, name, lock_name);
+}
+
+// The folders that this process has open, by job. A forked child's entries of its parent are not its own.
 struct OpenFolder {
+  std::string path;
   int users = 0;
-  int lock_descriptor = -1;
-  pid_t owner = ::getpid();
+  UniqueDescriptor lock;
+  int exit_slot = -1;
 };
 
 struct Registry {
   std::mutex mutex;
-  std::map<std::string, OpenFolder> folders;
+  std::map<std::pair<std::string, pid_t>, OpenFolder> folders;
 };
 
-// For a process that exits without closing its transports. A forked child must not remove its parent's folders:
-// it runs the parent's handlers when it exits.
-void remove_open_folders();
-
 Registry& registry() {
-  static Registry* const instance = [] {
-    std::atexit(remove_open_folders);
-    return new Registry;  // never destroyed: transports may live until the process ends
-  }();
+  static Registry* const instance = new Registry;  // never destroyed: transports may live until the process ends
   return *instance;
 }
 
-void remove_open_folders() {
-  Registry& known = registry();
-  const std::lock_guard lock(known.mutex);
-  std::error_code ignored;
-  for (const auto& [path, folder] : known.folders) {
-    if (folder.owner == ::getpid()) std::filesystem::remove_all(path, ignored);
+// Makes a folder of a new name and takes its lock. Returns 0 or an errno, and then leaves nothing behind.
+int make_folder(const std::string& job, OpenFolder& folder) {
+  constexpr int tries = 16;  // each is lost to another process that did something within microseconds
+  for (int i = 0; i < tries; ++i) {
+    folder.path = text(root, "/", make_shared_name(job));
+    if (::mkdir(folder.path.c_str(), 0700) != 0) {
+      if (errno == EEXIST) continue;
+      return errno;
+    }
+    const std::string path = text(folder.path, "/", lock_name);
+    UniqueDescriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const int error = lock.open() ? 0 : errno;
+    if (error != 0 && error != ENOENT) {
+      ::rmdir(folder.path.c_str());
+      return error;
+    }
+    struct stat about {};
+    if (error != 0 || ::flock(lock.value(), LOCK_EX | LOCK_NB) != 0 || ::fstat(lock.value(), &about) != 0 ||
+        about.st_nlink == 0)
+      continue;  // a sweep was here first
+    folder.lock = std::move(lock);
+    folder.exit_slot = remove_at_exit(folder.path.c_str(), lock_name);
+    return 0;
   }
+  return EAGAIN;
 }
 
-// Makes the folder and takes its lock. Returns 0 or an errno, and then leaves nothing behind.
-int make_folder(const std::string& path, OpenFolder& folder) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return errno;
-  const std::string lock_path = text(path, "/", lock_name);
-  folder.lock_descriptor = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (folder.lock_descriptor >= 0 && ::flock(folder.lock_descriptor, LOCK_EX | LOCK_NB) == 0) return 0;
-  const int error = errno;
-  if (folder.lock_descriptor >= 0) ::close(folder.lock_descriptor);
-  std::error_code ignored;
-  std::filesystem::remove_all(path, ignored);
-  return error;
+// What this process may write to one file.
+std::uint64_t file_bytes_max() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
 }
 
 }  // namespace
-
-std::string clean_job_name(std::string_view job) {
-  std::string name(job.substr(0, 64));
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return !is_plain(c); }, '_');
-  return name.empty() ? "job" : name;
-}
-
-std::string process_shared_name(std::string_view job) {
-  const pid_t pid = ::getpid();
-  return text(folder_prefix(job), pid, "-", process_start_time(pid).value_or(0));
-}
-
-bool is_shared_name(std::string_view name) {
-  return name.starts_with("gossamer-") && name.size() <= shared_name_max &&
-         std::all_of(name.begin(), name.end(), is_plain);
-}
 
 Result<std::string> shared_folder_path(std::string_view name) {
   if (!is_shared_name(name)) {
@@ -163,37 +125,49 @@ Result<std::string> shared_folder_path(std::string_view name) {
 
 Result<std::unique_ptr<SharedFolder>> SharedFolder::open(std::string_view job) {
   const pid_t pid = ::getpid();
-  std::string path = text(root, "/", process_shared_name(job));
-
+  std::string name = clean_job_name(job);
   Registry& known = registry();
   const std::lock_guard lock(known.mutex);
-  OpenFolder& folder = known.folders[path];
+  const auto entry = known.folders.try_emplace({name, pid}).first;
+  OpenFolder& folder = entry->second;
   if (folder.users == 0) {
-    const int error = make_folder(path, folder);
+    const int error = make_folder(name, folder);
     if (error != 0) {
-      known.folders.erase(path);
-      const Code code = error == ENOSPC || error == ENOMEM ? Code::out_of_resources : Code::unavailable;
+      const std::string path = std::move(folder.path);
+      known.folders.erase(entry);
+      const Code code = error == ENOSPC || error == ENOMEM || error == EMFILE || error == ENFILE
+                            ? Code::out_of_resources
+                            : Code::unavailable;
       return Error{code, text("cannot make the shared-memory folder ", path, ": ", std::strerror(error), "; make ",
                               root, " writable, name another folder in UCX_POSIX_DIR, or choose UCX_TLS=tcp")};
     }
   }
   ++folder.users;
-  return std::unique_ptr<SharedFolder>(new SharedFolder(std::move(path), pid));
+  return std::unique_ptr<SharedFolder>(new SharedFolder(std::move(name), folder.path, pid));
 }
 
 SharedFolder::~SharedFolder() {
   if (owner_ != ::getpid()) return;
   Registry& known = registry();
   const std::lock_guard lock(known.mutex);
-  const auto entry = known.folders.find(path_);
+  const auto entry = known.folders.find({job_, owner_});
   if (--entry->second.users > 0) return;
-  std::error_code ignored;  // the next sweep of the job removes what could not be removed here
-  std::filesystem::remove_all(path_, ignored);
-  ::close(entry->second.lock_descriptor);
-  known.folders.erase(entry);
+  cancel_exit_removal(entry->second.exit_slot);
+  remove_flat_folder(AT_FDCWD, path_.c_str(), lock_name);  // the next sweep removes what could not be removed here
+  known.folders.erase(entry);                              // and with it the lock
+}
+
+Status check_file_size(std::uint64_t bytes) {
+  const std::uint64_t limit_bytes = file_bytes_max();
+  if (bytes <= limit_bytes) return {};
+  return Error{Code::out_of_resources,
+               text("this process may write files of at most ", format_bytes(limit_bytes), ", and shared memory of ",
+                    format_bytes(bytes), " is such a file; raise the limit (ulimit -f unlimited), or choose "
+                                         "UCX_TLS=tcp")};
 }
 
 Status check_shared_memory(const std::string& folder) {
+  GOSSAMER_TRY(check_file_size(shared_memory_start_bytes));
   struct statvfs room {};
   if (::statvfs(folder.c_str(), &room) != 0) {
     return Error{Code::unavailable, text(folder, " cannot be used for shared memory: ", std::strerror(errno),
@@ -217,27 +191,37 @@ Status check_locked_memory(std::uint64_t limit_bytes) {
            "; raise the limit (ulimit -l unlimited, docker run --ulimit memlock=-1) or choose UCX_TLS=sm,tcp,self")};
 }
 
-std::vector<std::string> sweep_shared_memory(std::string_view job) {
+std::vector<std::string> sweep_shared_memory() {
   std::vector<std::string> removed;
-  const std::string prefix = folder_prefix(job);
+  std::vector<std::string> found;
+  const UniqueDescriptor shared(::open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   std::error_code failure;
-  std::vector<std::filesystem::path> found;
   for (std::filesystem::directory_iterator entry(root, failure), end; !failure && entry != end;
        entry.increment(failure)) {
-    if (entry->path().filename().string().starts_with(prefix)) found.push_back(entry->path());
+    std::string name = entry->path().filename().string();
+    if (parse_shared_name(name)) found.push_back(std::move(name));
   }
+  if (found.empty()) return removed;
   std::sort(found.begin(), found.end());
-  for (const std::filesystem::path& each : found) {
-    const auto owner = parse_owner(each.filename().string().substr(prefix.size()));
-    if (!owner) continue;
-    const auto start_time = process_start_time(owner->pid);
-    const bool reused = start_time && *start_time != owner->start_time;
-    if (!reused && process_runs(owner->pid, exit_limit_ms)) continue;
-    if (is_locked(prefix, *owner)) continue;
+  const std::uint64_t own_namespace = process_namespace();
+  for (const std::string& name : found) {
+    struct stat about {};
+    // Another user's is that user's to sweep, root's sweep included: another container's root may have mapped it.
+    if (::fstatat(shared.value(), name.c_str(), &about, AT_SYMLINK_NOFOLLOW) != 0 || about.st_uid != ::geteuid())
+      continue;
+    const SharedOwner owner = *parse_shared_name(name);
+    const bool ours = owner.pid_namespace == own_namespace && own_namespace != 0;  // else the lock alone tells
+    const auto start_time = ours ? process_start_time(owner.pid) : std::nullopt;
+    const bool reused = start_time && *start_time != owner.start_time;
+    if (ours && !reused && process_runs(owner.pid, exit_limit_ms)) continue;
+    const bool is_folder = S_ISDIR(about.st_mode);
+    if (!is_folder && is_locked(shared.value(), std::string(folder_of(name)).c_str())) continue;
+    const bool gone =
+        is_folder ? remove_unlocked(shared.value(), name.c_str()) : ::unlinkat(shared.value(), name.c_str(), 0) == 0;
+    if (!gone) continue;
     // A living process that got the dead one's id may be setting up its own segments.
-    if (!reused) remove_sysv_segments(owner->pid, removed);
-    const std::uintmax_t count = std::filesystem::remove_all(each, failure);
-    if (!failure && count > 0) removed.push_back(each.string());
+    if (ours && !reused) remove_sysv_segments(owner.pid, removed);
+    removed.push_back(text(root, "/", name));
   }
   return removed;
 }

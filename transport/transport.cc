@@ -1,4 +1,4 @@
-// The one-sided part of the contract for transports that have none.
+// What sentences say of a transport, and the one-sided part of the contract for transports that have none.
 #include "transport/transport.h"
 
 namespace gossamer::transport {
@@ -11,6 +11,13 @@ Error not_offered(const Transport& transport, std::string_view what) {
 }
 
 }  // namespace
+
+std::string describe_way(const Capabilities& capabilities) {
+  std::string ways;
+  for (const std::string& way : capabilities.ways) ways += (ways.empty() ? " (" : ", ") + way;
+  return text(capabilities.name, ways, ways.empty() ? "" : ")", capabilities.device.empty() ? "" : " on ",
+              capabilities.device);
+}
 
 Result<Region> Transport::allocate_memory(std::size_t) { return not_offered(*this, "memory of its own"); }
 

@@ -88,12 +88,16 @@ struct Capabilities {
   std::string name;                      // "ucx", "libfabric", "sim"
   std::string version;                   // of the library underneath
   std::vector<std::string> ways;         // what moves the bytes, as the library names it: "posix", "tcp", "rc_verbs"
+  std::string device;                    // what the library was told to use: "eth0", "10.0.0.1"; empty: its own choice
   std::vector<MemoryKind> memory_kinds;  // kinds it can move directly
   std::size_t tag_bits = 64;
   bool can_sleep = false;  // `event_descriptor` is usable
   bool can_put = false;    // keys, puts and notices
   bool can_map = false;    // map_remote works between processes of one host, for memory of allocate_memory
 };
+
+// "ucx (posix, tcp) on eth0", for sentences.
+[[nodiscard]] std::string describe_way(const Capabilities& capabilities);
 
 // Who is in the view: addresses by rank, the own one included.
 struct View {
@@ -173,7 +177,10 @@ class Transport {
 };
 
 struct UcxOptions {
-  std::string job;  // names this job's shared-memory folder, together with process id and start time
+  std::string job;  // stands in the names of this process's shared-memory folders
+  // The numeric address of this host that peers on other hosts reach it at: TCP then runs over its interface, unless
+  // the user has set UCX_NET_DEVICES. Adapters for RDMA stay in the choice. Empty, or of the loopback: UCX's choice.
+  std::string local_host = {};
 };
 
 // UCX tag matching over whatever UCX finds: shared memory, TCP, InfiniBand. Lanes and protocols are
@@ -182,8 +189,11 @@ struct UcxOptions {
 [[nodiscard]] Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options);
 
 struct LibfabricOptions {
-  std::string job;       // names this job's shared-memory files, together with process id and start time
+  std::string job;       // stands in the names of this process's shared-memory files
   std::string provider;  // as libfabric names it: "tcp;ofi_rxm", "shm", "verbs;ofi_rxm"; empty: the best that is found
+  // The numeric address of this host that endpoints have where the provider has it, unless the user has set
+  // FI_TCP_IFACE; empty: libfabric's choice.
+  std::string local_host = {};
   // How long starts may wait for a provider that takes none and completes none; they then end as unavailable.
   std::uint64_t stall_limit_ns = 10'000'000'000;
 };
@@ -196,9 +206,10 @@ struct LibfabricOptions {
 // What LibfabricOptions::provider may be on this machine, best first; empty in a build without libfabric.
 [[nodiscard]] std::vector<std::string> libfabric_providers();
 
-// Removes shared-memory files that a process left behind which is no more. Safe to call for a live
-// process (nothing happens) and for one of another host. `job` as in the options. Returns what was removed.
-std::vector<std::string> sweep_shared_memory(std::string_view job);
+// Removes what processes of this user that are no more left in shared memory, whatever their job; never what belongs to
+// a living process, of this host or of a container that shares its /dev/shm. One look into /dev/shm where there is
+// nothing. Returns what was removed.
+std::vector<std::string> sweep_shared_memory();
 
 // ---------------------------------------------------------------------------------------------
 // The simulated network: any number of transports in one process, on a virtual clock, from one seed.

@@ -111,8 +111,8 @@ typedef struct gossamer_config {
                          that they started several processes and nothing says how many ranks there are */
   const char* rendezvous; /* "host:port" where rank 0 listens. NULL: GOSSAMER_RENDEZVOUS, else MASTER_ADDR and the port
                              above MASTER_PORT (torchrun itself listens at MASTER_PORT), else 127.0.0.1:29400 */
-  const char* bind_host;  /* where listeners bind. NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Beyond loopback the
-                             session needs a secret */
+  const char* bind_host;  /* where listeners bind, and whose interface the data takes, adapters for RDMA aside.
+                             NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Beyond loopback the session needs a secret */
   const char* transport;  /* "ucx" or "libfabric". NULL: GOSSAMER_TRANSPORT, else "ucx" */
   const char* job; /* names this job: ranks of another one are turned away, and shared-memory files have its name.
                       NULL: GOSSAMER_JOB, else the scheduler's (SLURM_JOB_ID, PMIX_NAMESPACE, ...), else
@@ -133,11 +133,12 @@ typedef struct gossamer_config {
   { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO, 0, 0, NULL, 0 }
 
 /* Joins the session: waits, at most init_timeout_ns, until all ranks are there and equal (library, wire and
- * hash version, byte order, rank count). Ending after a failure may take 2 s more. `config` may be NULL: everything
- * from the environment. Everything it points at is copied. On success *session is the caller's until gossamer_finalize;
- * on failure it is NULL. Errors: MISMATCH, DEADLINE (names the ranks that did not come), UNAVAILABLE, OUT_OF_RESOURCES,
- * INVALID_ARGUMENT, BUSY. A process may join one session after the other, and several at once at rendezvous of their own.
- * Blocks. */
+ * hash version, byte order, rank count), and until a short message has gone between every two ranks: a data path that
+ * does not work is an error here, on every rank. Ending after a failure may take 2 s more. `config` may be NULL:
+ * everything from the environment. Everything it points at is copied. On success *session is the caller's until
+ * gossamer_finalize; on failure it is NULL. Errors: MISMATCH, DEADLINE (names the ranks that did not come, or between
+ * which nothing came), UNAVAILABLE, OUT_OF_RESOURCES, INVALID_ARGUMENT, BUSY. A process may join one session after the
+ * other, and several at once at rendezvous of their own. Blocks. */
 GOSSAMER_API gossamer_status gossamer_init(const gossamer_config* config, gossamer_session** session);
 
 /* Leaves the session and frees it, with all compressors and operations that it still has. NULL is allowed.

@@ -86,7 +86,7 @@ PeerGroup::~PeerGroup() {
     }
     if (peer.descriptor >= 0) close(peer.descriptor);
   }
-  transport::sweep_shared_memory(job_);  // of peers killed here
+  transport::sweep_shared_memory();  // of peers killed here
 }
 
 void PeerGroup::pump(std::chrono::milliseconds wait) {

@@ -153,8 +153,9 @@ class NetworkTest(unittest.TestCase):
         self.assertEqual(status, 0, output + errors)
 
     def test_a_firewall_between_hosts_ends_in_a_deadline(self):
-        # Goal: where attempts to connect are dropped in silence, as a firewall does it, a call still ends at its deadline
-        # and says who waits for whom. Method: host 0 drops all that comes but to the rendezvous, by its routing rules.
+        # Goal: where attempts to connect are dropped in silence, as a firewall does it, init still ends at its deadline,
+        # and every rank says between which two nothing came. Method: host 0 drops all that comes but to the rendezvous,
+        # by its routing rules.
         self.up(2)
         status, _, errors = lab(self.name, "run", "--host", "0", "--", "sh", "-ec",
                                 "ip rule add pref 100 lookup local; ip rule del pref 0\n"
@@ -166,8 +167,48 @@ class NetworkTest(unittest.TestCase):
                           environment={"GOSSAMER_INIT_TIMEOUT_S": "2"})
         self.assertEqual(running.end(30), 10)
         text = "\n".join(running.lines)
-        self.assertIn("GOSSAMER_DEADLINE", text)
-        self.assertRegex(text, r"rank \d waits for rank \d")
+        self.assertEqual(len(re.findall(r"GOSSAMER_DEADLINE at init", text)), 2, text)
+        self.assertRegex(text, r"the data path between rank \d and rank \d does not work: no message came within 1\.5 s")
+        self.assertIn("firewall", text)
+
+    def each_host(self, hosts, *commands):
+        for host in range(hosts):
+            for command in commands:
+                subprocess.run(["ip", "-n", f"gossamer-{self.name}-{host}", *command.format(host + 1).split()],
+                               check=True, timeout=LIMIT_S)
+
+    def expect_exchange(self, hosts, wrap, environment):
+        running = Running(self.name, "run", "--", "sh", "-c", f'{wrap} exec "$0" "$@"', EXCHANGE_PEER, "--steps", "3",
+                          environment={"GOSSAMER_INIT_TIMEOUT_S": "10", **environment})
+        status = running.end()
+        text = "\n".join(running.lines)
+        self.assertEqual(status, 0, text)
+        self.assertEqual(len(re.findall(r"done 3$", text, re.MULTILINE)), hosts, text)
+
+    def test_the_data_path_takes_the_network_of_the_session(self):
+        # Goal: where every host has a bridge of containers with the same address, which leads nowhere, bytes go the way
+        # that the session's addresses tell, said outright or found by the route to the rendezvous. Method: such a bridge
+        # with something on it on each of two hosts; both transports, some starts each, since the choice of another way
+        # would be by chance.
+        self.up(2)
+        self.each_host(2, "link add docker0 type bridge", "addr add 172.17.0.1/16 dev docker0", "link set docker0 up",
+                       "link add vx type veth peer name vy", "link set vx master docker0", "link set vx up",
+                       "link set vy up")
+        for wrap in ("", "GOSSAMER_BIND_HOST=0.0.0.0"):
+            for transport, starts in (("ucx", 3), ("libfabric", 1)):
+                with self.subTest(wrap=wrap, transport=transport):
+                    for _ in range(starts):
+                        self.expect_exchange(2, wrap, {"GOSSAMER_TRANSPORT": transport})
+
+    def test_hosts_with_ipv6_alone_exchange_over_libfabric(self):
+        # Goal: libfabric takes the address of the session, not a link-local one, which needs no name of an interface to
+        # be reached. Method: two hosts without any IPv4 address.
+        self.up(2)
+        self.each_host(2, "addr flush dev e0", "addr add fd77::{}/64 dev e0 nodad", "addr del 127.0.0.1/8 dev lo")
+        for bind in ("fd77::$((GOSSAMER_RANK + 1))", "::"):
+            with self.subTest(bind=bind):
+                self.expect_exchange(2, f"GOSSAMER_RENDEZVOUS=[fd77::1]:29400 GOSSAMER_BIND_HOST={bind}",
+                                     {"GOSSAMER_TRANSPORT": "libfabric"})
 
     def test_a_link_has_its_rate(self):
         # Goal: --rate limits what leaves a host. Method: 8 MB to the neighbour take at least nine tenths of the time

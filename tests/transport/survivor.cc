@@ -49,7 +49,7 @@ void Survivor::expect_an_orderly_end(pid_t dead) {
   transport_.reset();
   EXPECT_LT(clock_.now_ns() - destroy_ns, allowance(second_ns + second_ns / 2));
 
-  static_cast<void>(sweep_shared_memory("death"));
+  static_cast<void>(sweep_shared_memory());
   for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
     EXPECT_FALSE(entry.path().filename().string().starts_with(text("gossamer-death-", dead, "-"))) << entry.path();
   }

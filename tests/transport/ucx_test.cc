@@ -2,13 +2,71 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <mutex>
 #include <set>
+#include <string>
 
 #include "cluster.h"
+#include "survivor.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace gossamer::transport {
 namespace {
+
+// Counts the lines with some words, by level, while it lives.
+class LinesWith {
+ public:
+  explicit LinesWith(std::string words) {
+    set_log_sink(LogLevel::debug, [this, words](LogLevel level, std::string_view line) {
+      if (line.find(words) == std::string_view::npos) return;
+      const std::lock_guard lock(mutex_);
+      ++counts_[static_cast<std::size_t>(level)];
+    });
+  }
+  ~LinesWith() { set_log_sink(LogLevel::error, {}); }
+  std::size_t at(LogLevel level) {
+    const std::lock_guard lock(mutex_);
+    return counts_[static_cast<std::size_t>(level)];
+  }
+
+ private:
+  std::mutex mutex_;
+  std::array<std::size_t, 4> counts_{};
+};
+
+class EndedConnection : public ::testing::Test, protected Survivor {};
+
+// Goal: a connection that ends with nothing under way is no news, as when a peer has left in good order; one that
+// breaks what is under way is. Method: a peer in another process exchanges a message and is gone; UCX, which looks
+// after idle connections at an interval that is short here, tells it with nothing pending, and with a receive.
+TEST_F(EndedConnection, IsNewsOnlyWhereSomethingIsUnderWay) {
+  ASSERT_EQ(::setenv("UCX_KEEPALIVE_INTERVAL", "20ms", 1), 0);
+  for (const bool pending : {false, true}) {
+    LinesWith broken("the connection to rank 1 broke");
+    ASSERT_NO_FATAL_FAILURE(begin({"ucx", "posix,self"}, "idle"));
+    ASSERT_NO_FATAL_FAILURE(exchange());
+    if (pending) {
+      ASSERT_TRUE(transport_->start_receive(Rank{1}, Tag{3}, slice(8), 3).ok());
+    }
+    peer_->kill();
+    EXPECT_TRUE(poll_until([&] { return broken.at(LogLevel::debug) + broken.at(LogLevel::info) > 0; }, 10 * second_ns));
+    EXPECT_EQ(broken.at(LogLevel::debug), pending ? 0u : 1u);
+    EXPECT_EQ(broken.at(LogLevel::info), pending ? 1u : 0u);
+    transport_->fail_peer(Rank{1});
+    transport_.reset();
+  }
+  ::unsetenv("UCX_KEEPALIVE_INTERVAL");
+}
+
+// Goal: nobody is warned of a variable that Gossamer has set itself. Method: transports without TCP; UCX says once in a
+// process what it did not read.
+TEST(UcxTransport, OwnVariablesAreNotWarnedOf) {
+  LinesWith unused("unused env variable");
+  Cluster cluster({"posix", "ucx", "posix,self"}, 1);
+  EXPECT_EQ(unused.at(LogLevel::warning), 0u);
+}
 
 // Goal: handling of peer errors does not cost shared memory: two endpoints on one host get a lane
 // over it. Method: UCX's own description of the connection, with UCX free to choose all it finds.

@@ -9,8 +9,7 @@
 #include <cstring>
 
 #include "transport/framed_address.h"
-#include "transport/process.h"
-#include "transport/shared_memory.h"
+#include "transport/shared_name.h"
 
 namespace gossamer::transport::libfabric {
 namespace {
@@ -78,9 +77,9 @@ ProviderAddress address_in_view(const Provider& provider, const ProviderAddress&
   return as_bytes(text(as_text(address), "-", epoch.value, '\0'));  // libfabric wants its end marked
 }
 
-ProviderAddress make_shared_memory_address(std::string_view job) {
+ProviderAddress make_shared_memory_address(std::string_view folder) {
   static std::atomic<unsigned> next{0};
-  return as_bytes(text(process_shared_name(job), ".fi", next.fetch_add(1)));
+  return as_bytes(text(folder, ".fi", next.fetch_add(1)));
 }
 
 PortGuard::PortGuard(fi_info& info) {

@@ -28,8 +28,8 @@ using ProviderAddress = std::vector<std::byte>;
 // The address of the endpoint that the owner of `address` has in the view `epoch`.
 [[nodiscard]] ProviderAddress address_in_view(const Provider& provider, const ProviderAddress& address, Epoch epoch);
 
-// A name in shared memory that no other transport has; shared_memory.h sweeps what is left of it.
-[[nodiscard]] ProviderAddress make_shared_memory_address(std::string_view job);
+// A name in shared memory that no other transport has, of this process's `folder`, whose lock says that it lives.
+[[nodiscard]] ProviderAddress make_shared_memory_address(std::string_view folder);
 
 // Keeps a port of a socket provider while no endpoint listens there.
 class PortGuard {

@@ -12,6 +12,7 @@ namespace gossamer::transport {
 namespace libfabric {
 namespace {
 
+constexpr std::uint64_t shared_file_bytes = 16 << 20;  // of shm, measured with libfabric 1.17
 constexpr std::uint64_t destructor_deadline_ns = 1'000'000'000;
 // Of close_view's time, at most a quarter and at most this is for messages already sent to leave.
 constexpr std::uint64_t flush_ns_max = 100'000'000;
@@ -28,7 +29,7 @@ LibfabricTransport::~LibfabricTransport() {
 }
 
 Result<std::unique_ptr<LibfabricTransport>> LibfabricTransport::make(const LibfabricOptions& options) {
-  auto provider = choose_provider(options.provider);
+  auto provider = choose_provider(options.provider, options.local_host);
   if (!provider.ok()) return std::move(provider).error();
   std::unique_ptr<PortGuard> port;
   if (provider->is_tcp()) port = std::make_unique<PortGuard>(*provider->info);
@@ -44,10 +45,11 @@ Status LibfabricTransport::set_up() {
   post_options_.inject_bytes = domain_->info().tx_attr->inject_size;
   post_options_.puts_in_two = domain_->provider().is_tcp();
   if (domain_->provider().is_shared_memory()) {
+    GOSSAMER_TRY(check_file_size(shared_file_bytes));
     auto folder = SharedFolder::open(options_.job);
     if (!folder.ok()) return std::move(folder).error();
     folder_ = std::move(*folder);
-    own_ = make_shared_memory_address(options_.job);
+    own_ = make_shared_memory_address(folder_->name());
   } else {
     GOSSAMER_TRY(open_endpoint(Epoch{}));  // tells the address; it serves the first view
   }
@@ -60,6 +62,7 @@ void LibfabricTransport::read_capabilities() {
   capabilities_.name = "libfabric";
   capabilities_.version = library_version();
   capabilities_.ways = {domain_->provider().name};
+  capabilities_.device = domain_->provider().source;
   capabilities_.memory_kinds = {MemoryKind::host};
   if (domain_->provider().moves_cuda) capabilities_.memory_kinds.push_back(MemoryKind::cuda);
   capabilities_.can_sleep = event_descriptor_ >= 0;

@@ -111,10 +111,12 @@ Info make_hints(const std::string& name, std::uint64_t capabilities) {
 }
 
 // The first answer that is of this very provider: a query for "tcp" is answered by "tcp;ofi_rxm" as well.
-Info query(const std::string& name, std::uint64_t capabilities) {
+Info query(const std::string& name, const std::string& source, std::uint64_t capabilities) {
   const Info hints = make_hints(name, capabilities);
   fi_info* answer = nullptr;
-  if (fi_getinfo(interface_version, nullptr, nullptr, 0, hints.get(), &answer) != 0) return nullptr;
+  const char* const node = source.empty() ? nullptr : source.c_str();
+  const std::uint64_t flags = source.empty() ? 0 : FI_SOURCE | FI_NUMERICHOST;
+  if (fi_getinfo(interface_version, node, nullptr, flags, hints.get(), &answer) != 0) return nullptr;
   const Info all(answer);
   for (const fi_info* each = answer; each != nullptr; each = each->next) {
     if (name == each->fabric_attr->prov_name) return Info(fi_dupinfo(each));
@@ -128,16 +130,17 @@ std::size_t tag_bits(const fi_info& info) {
 }
 
 // Asks for everything, then for less.
-Result<Provider> query_provider(const std::string& name) {
+Result<Provider> query_provider_at(const std::string& name, const std::string& source) {
   Provider provider;
   provider.name = name;
+  provider.source = source;
   // Shared memory gives up reading the peer's memory directly (CMA) where device memory is asked for.
   const Library& library = library_for(name);  // first: starts it
   const bool try_cuda = library.has_cuda && !provider.is_shared_memory();
-  if (try_cuda) provider.info = query(name, FI_TAGGED | FI_RMA | FI_HMEM);
+  if (try_cuda) provider.info = query(name, source, FI_TAGGED | FI_RMA | FI_HMEM);
   provider.moves_cuda = provider.info != nullptr;
-  if (provider.info == nullptr) provider.info = query(name, FI_TAGGED | FI_RMA);
-  if (provider.info == nullptr) provider.info = query(name, FI_TAGGED);
+  if (provider.info == nullptr) provider.info = query(name, source, FI_TAGGED | FI_RMA);
+  if (provider.info == nullptr) provider.info = query(name, source, FI_TAGGED);
   if (provider.info == nullptr) {
     return Error{Code::unavailable, text("libfabric ", library_version(), " has no usable provider \"", name, "\"",
                                          provider.is_shared_memory() ? shared_memory_hint : "")};
@@ -159,18 +162,28 @@ Result<Provider> query_provider(const std::string& name) {
   return provider;
 }
 
+// At `source` where it is there, since of several interfaces libfabric takes the first, which may lead nowhere. An
+// adapter that has no address, or another one, is taken as it is.
+Result<Provider> query_provider(const std::string& name, const std::string& source) {
+  if (!source.empty() && name != "shm" && std::getenv("FI_TCP_IFACE") == nullptr) {
+    auto provider = query_provider_at(name, source);
+    if (provider.ok()) return provider;
+  }
+  return query_provider_at(name, "");
+}
+
 std::string join(const std::vector<std::string>& names) {
   std::string joined;
   for (const std::string& each : names) joined += (joined.empty() ? "" : ", ") + each;
   return joined.empty() ? "none" : joined;
 }
 
-Result<Provider> choose_by_rank() {
+Result<Provider> choose_by_rank(const std::string& source) {
   static_cast<void>(library_for(""));
   std::string skipped;
   for (const Candidate& candidate : candidates) {
     if (!candidate.automatic) continue;
-    auto provider = query_provider(candidate.name);
+    auto provider = query_provider(candidate.name, source);
     if (!provider.ok()) {
       skipped += text("; ", provider.error().message);
       continue;
@@ -186,13 +199,13 @@ Result<Provider> choose_by_rank() {
 
 }  // namespace
 
-Result<Provider> choose_provider(std::string_view name) {
-  if (name.empty()) return choose_by_rank();
+Result<Provider> choose_provider(std::string_view name, const std::string& source) {
+  if (name.empty()) return choose_by_rank(source);
   if (name == refused) {
     return Error{Code::invalid_argument,
                  "libfabric's provider \"sockets\" is deprecated and not used; choose tcp;ofi_rxm or tcp"};
   }
-  auto provider = query_provider(std::string(name));
+  auto provider = query_provider(std::string(name), source);
   if (!provider.ok()) {
     return Error{Code::unavailable, text(provider.error().message, "; usable here: ", join(usable_providers()),
                                          " (GOSSAMER_LIBFABRIC_PROVIDER; FI_LOG_LEVEL=warn says more)")};
@@ -205,7 +218,7 @@ std::vector<std::string> usable_providers() {
   static_cast<void>(library_for(""));
   std::vector<std::string> names;
   for (const Candidate& candidate : candidates) {
-    if (query_provider(candidate.name).ok()) names.emplace_back(candidate.name);
+    if (query_provider(candidate.name, "").ok()) names.emplace_back(candidate.name);
   }
   return names;
 }

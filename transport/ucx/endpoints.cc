@@ -133,9 +133,10 @@ void Endpoints::on_error(void* peer, ucp_ep_h /*endpoint*/, ucs_status_t status)
   Peer& broken = *static_cast<Peer*>(peer);
   broken.broken = true;
   broken.owner->has_broken_ = true;
-  if (log_enabled(LogLevel::info)) {
-    log(LogLevel::info, text("the connection to rank ", broken.rank.value, " broke: ", ucs_status_string(status)));
-  }
+  // With nothing under way it is no news: a peer that has left in good order closes its end.
+  const LogLevel level = broken.pending.empty() ? LogLevel::debug : LogLevel::info;
+  if (log_enabled(level))
+    log(level, text("the connection to rank ", broken.rank.value, " broke: ", ucs_status_string(status)));
 }
 
 }  // namespace gossamer::transport::ucx

@@ -24,6 +24,11 @@ bool user_wants_ucx_output() {
   return wanted;
 }
 
+// UCX warns of variables that it did not read: of ours where it has no device for TCP.
+bool is_of_own_variable(std::string_view message) {
+  return message.starts_with("unused env variable: UCX_TCP_CONN_NB (");
+}
+
 ucs_log_func_rc_t log_handler(const char* file, unsigned line, const char* /*function*/, ucs_log_level_t level,
                               const ucs_log_component_config_t* /*component*/, const char* format, va_list arguments) {
   if (log_enabled(log_level(level))) {
@@ -32,6 +37,7 @@ ucs_log_func_rc_t log_handler(const char* file, unsigned line, const char* /*fun
     va_copy(copy, arguments);
     std::vsnprintf(message.data(), message.size(), format, copy);
     va_end(copy);
+    if (is_of_own_variable(message.data())) return UCS_LOG_FUNC_RC_STOP;
     log(log_level(level), text("UCX: ", message.data(), " (", file, ":", line, ")"));
   }
   const bool fatal = level == UCS_LOG_LEVEL_FATAL;
@@ -64,6 +70,13 @@ void route_log() {
 }
 
 bool allows_posix(std::string_view transports) { return list_allows(transports, {"posix", "mm", "sm", "shm", "all"}); }
+
+bool allows_tcp(std::string_view transports) { return list_allows(transports, {"tcp", "all"}); }
+
+bool allows_rdma(std::string_view transports) {
+  return list_allows(transports, {"ib", "rc", "rc_v", "rc_x", "rc_verbs", "rc_mlx5", "ud", "ud_v", "ud_x", "ud_verbs",
+                                  "ud_mlx5", "dc", "dc_x", "dc_mlx5", "all"});
+}
 
 bool allows_shared_memory(std::string_view transports) {
   return list_allows(transports, {"posix", "sysv", "xpmem", "mm", "sm", "shm", "all"});

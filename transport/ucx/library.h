@@ -15,9 +15,11 @@ namespace gossamer::transport::ucx {
 void route_log();
 
 // Whether a list as in UCX_TLS (empty: not set) lets UCX choose the posix shared-memory transport,
-// the one that puts files in /dev/shm, or any shared-memory transport.
+// the one that puts files in /dev/shm, any shared-memory transport, TCP, or any of InfiniBand and RoCE.
 [[nodiscard]] bool allows_posix(std::string_view transports);
 [[nodiscard]] bool allows_shared_memory(std::string_view transports);
+[[nodiscard]] bool allows_tcp(std::string_view transports);
+[[nodiscard]] bool allows_rdma(std::string_view transports);
 
 // What a status means for the one who started a send or receive. Connection errors are peer_lost.
 [[nodiscard]] Code completion_code(ucs_status_t status);

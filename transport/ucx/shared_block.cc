@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "transport/shared_memory.h"
+
 namespace gossamer::transport::ucx {
 namespace {
 
@@ -35,6 +37,7 @@ std::byte* map(int descriptor, std::byte* place, std::size_t bytes) {
 
 // A new file with room for `bytes`, and its name.
 Result<UniqueDescriptor> make_file(const std::string& folder, std::size_t bytes, std::uint64_t& name) {
+  GOSSAMER_TRY(check_file_size(bytes));
   do {
     if (::getrandom(&name, sizeof name, 0) != sizeof name) {
       return Error{Code::unavailable, text("no random numbers of the system: ", std::strerror(errno))};

@@ -367,7 +367,7 @@ Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOption
 }  // namespace ucx
 
 Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options) {
-  auto transport = ucx::make_ucx_transport_with({options.job, ""});
+  auto transport = ucx::make_ucx_transport_with({options.job, "", options.local_host});
   if (!transport.ok()) return std::move(transport).error();
   return std::unique_ptr<Transport>(std::move(*transport));
 }

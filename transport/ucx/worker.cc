@@ -11,6 +11,7 @@
 
 #include "transport/environment.h"
 #include "transport/framed_address.h"
+#include "transport/interfaces.h"
 #include "transport/ucx/library.h"
 
 namespace gossamer::transport::ucx {
@@ -51,6 +52,16 @@ std::string context_listing(ucp_context_h context) {
   std::string listing(buffer, bytes);
   std::free(buffer);
   return listing;
+}
+
+// For UCX_NET_DEVICES: where the session's addresses are, and every adapter that may do better. Without it UCX takes
+// the fastest-looking interface whose network both hosts have, which a bridge of containers is on any two hosts.
+std::string choose_devices(const std::string& local_host, std::string_view transports) {
+  if (!allows_tcp(transports)) return {};
+  std::string devices = interface_of(local_host);
+  if (devices.empty() || !allows_rdma(transports)) return devices;
+  for (const std::string& port : rdma_ports()) devices += "," + port;
+  return devices;
 }
 
 ucs_status_t ignore_greeting(void* /*argument*/, const void* /*header*/, std::size_t /*header_bytes*/, void* /*data*/,
@@ -123,7 +134,8 @@ Status Worker::set_up(const WorkerOptions& options) {
   // does nothing.
   if (allows_shared_memory(transports)) scope.set_unless_set("UCX_MM_ERROR_HANDLING", "y");
   // By default UCX 1.13 connects over TCP with a call that blocks: two minutes where a firewall drops the attempt.
-  scope.set_unless_set("UCX_TCP_CONN_NB", "y");
+  if (allows_tcp(transports)) scope.set_unless_set("UCX_TCP_CONN_NB", "y");
+  if (environment("UCX_NET_DEVICES").empty()) capabilities_.device = choose_devices(options.local_host, transports);
   GOSSAMER_TRY(make_context(options));
   read_capabilities();
   GOSSAMER_TRY(make_worker());
@@ -135,6 +147,8 @@ Status Worker::make_context(const WorkerOptions& options) {
   ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
   if (status != UCS_OK) return status_error(Code::unavailable, "read its configuration (UCX_* variables)", status);
   if (!options.transports.empty()) status = ucp_config_modify(config, "TLS", options.transports.c_str());
+  if (status == UCS_OK && !capabilities_.device.empty())
+    status = ucp_config_modify(config, "NET_DEVICES", capabilities_.device.c_str());
   if (status == UCS_OK) {
     ucp_params_t parameters{};
     parameters.field_mask = UCP_PARAM_FIELD_FEATURES;
