@@ -35,7 +35,6 @@ LOCALE = re.compile(
 LOCALE_ADVICE = "depends on the program's locale; use text(), fixed() or general() of base/text.h, or std::from_chars"
 # Files that may all the same: path to reason.
 LOCALE_EXCEPTIONS = {
-    "transport/process.cc": "reads a whole number from /proc with a stream",
     "bindings/c/examples/exchange.c": "a user's program",
 }
 
