@@ -14,7 +14,7 @@ target_link_libraries(gossamer_control_wire PUBLIC protobuf::libprotobuf-lite Th
 set(control_sources
   control_address.cc control_alone.cc control_call.cc control_collect.cc control_connect.cc control_door.cc control_fields.cc
   control_host.cc control_inherited.cc control_join.cc control_lease.cc control_link.cc control_local_host.cc control_mesh.cc
-  control_places.cc control_seal.cc control_secret.cc control_sim.cc)
+  control_places.cc control_seal.cc control_secret.cc control_settle.cc control_sim.cc)
 list(TRANSFORM control_sources PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 add_library(gossamer_control STATIC ${control_sources})
 target_include_directories(gossamer_control PUBLIC ${PROJECT_SOURCE_DIR})

@@ -22,6 +22,7 @@
 #include "runtime/control_join.h"
 #include "runtime/control_lease.h"
 #include "runtime/control_places.h"
+#include "runtime/control_settle.h"
 
 namespace gossamer::runtime {
 namespace asio = boost::asio;
@@ -34,10 +35,6 @@ constexpr std::chrono::milliseconds leave_max{1000};
 constexpr std::chrono::milliseconds publish_max{20};
 // How long rank 0's verdict may take to come after the news of a death.
 constexpr std::chrono::milliseconds verdict_after_death_max{150};
-// How soon a peer that settles hears that an operation here has ended.
-constexpr std::chrono::milliseconds drained_look{2};
-// How often a rank that settles looks around when nothing moves.
-constexpr std::chrono::microseconds settle_look{200};
 
 class Mesh final : public Control, private LinkOwner {
  public:
@@ -45,9 +42,8 @@ class Mesh final : public Control, private LinkOwner {
       : rank_(options.rank),
         rank_count_(options.rank_count),
         lease_ns_(options.lease_ns),
+        settling_(io_, links_, options.rank_count),
         collector_(options.rank_count),
-        asked_(options.rank_count, false),
-        drained_(options.rank_count, false),
         left_ranks_(options.rank_count, false),
         lease_watch_(io_, options.lease_ns, [this] { beat(); }) {}
   ~Mesh() override;
@@ -85,9 +81,6 @@ class Mesh final : public Control, private LinkOwner {
   void learn(Loss loss);
   void publish_death();
   void raise_event();
-  void answer_drained();
-  void start_settling();
-  void end_settling_if_drained();
   void start_leaving();
   void end_leaving_if_alone();
   void end_leaving();
@@ -106,18 +99,14 @@ class Mesh final : public Control, private LinkOwner {
   std::optional<Host> host_;
   std::optional<Joiner> joiner_;
   Links links_;
+  Settling settling_;
   Collector collector_;
   asio::steady_timer collect_timer_{io_};
   asio::steady_timer publish_timer_{io_};
   asio::steady_timer verdict_timer_{io_};
   asio::steady_timer own_verdict_timer_{io_};
-  asio::steady_timer drained_timer_{io_};
   asio::steady_timer leave_timer_{io_};
-  std::shared_ptr<const std::atomic<std::uint32_t>> in_flight_;
-  std::vector<bool> asked_;       // ranks that settle and wait for this one's word
-  std::vector<bool> drained_;     // ranks that gave theirs
   std::vector<bool> left_ranks_;  // ranks that settle or left
-  bool settling_ = false;
   LeaseWatch lease_watch_;
   std::optional<Loss> death_known_;
   bool given_up_ = false;  // by a peer: it is this rank that is lost, for the others
@@ -134,7 +123,6 @@ class Mesh final : public Control, private LinkOwner {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<Status> joined_;
-  bool settled_ = false;
   bool left_by_caller_ = false;
   bool leave_ended_ = false;
 };
@@ -226,12 +214,10 @@ void Mesh::on_message(Link& link, const wire::Message& message) {
     }
     case wire::Message::kLeaving:
       learn({from, "it left the session", true});
-      asked_[from.value] = true;
-      answer_drained();
+      settling_.ask(from);
       break;
     case wire::Message::kDrained:
-      drained_[from.value] = true;
-      end_settling_if_drained();
+      settling_.answer(from);
       break;
     case wire::Message::kGoodbye:
       return bid_good_bye(link, message.goodbye());
@@ -258,7 +244,7 @@ void Mesh::bid_good_bye(Link& link, const wire::Goodbye& message) {
     learn({Rank{message.loss().rank()}, shown(message.loss().reason())});
   }
   learn({from, "it left the session", true});
-  end_settling_if_drained();
+  settling_.look(death_known_.has_value());
   end_leaving_if_alone();
 }
 
@@ -266,7 +252,7 @@ void Mesh::on_end(Link& link, const std::string& reason, LinkEnd) {
   const Rank from{link.rank};
   links_[from.value].reset();
   learn({from, reason});
-  end_settling_if_drained();
+  settling_.look(death_known_.has_value());
   end_leaving_if_alone();
 }
 
@@ -300,7 +286,7 @@ void Mesh::learn(Loss loss) {
     drained = drained && (link->drained() || link->rank == death_known_->rank.value);
   }
   part_with(death_known_->rank);
-  end_settling_if_drained();
+  settling_.look(death_known_.has_value());
   if (drained) return publish_death();
   publish_timer_.expires_after(publish_max);
   publish_timer_.async_wait([this](const error_code& error) {
@@ -339,7 +325,7 @@ void Mesh::take_being_given_up(Rank by, const std::string& reason) {
   if (leaving_ || death_known_) return;
   given_up_ = true;
   death_known_ = Loss{by, text("it gave this rank up: \"", reason, "\"; was this process stopped?")};
-  end_settling_if_drained();
+  settling_.look(death_known_.has_value());
   publish_death();
 }
 
@@ -494,56 +480,16 @@ void Mesh::watch_collectives() {
 // --- leaving ------------------------------------------------------------------------------------
 
 void Mesh::watch(std::shared_ptr<const std::atomic<std::uint32_t>> in_flight) {
-  asio::post(io_, [this, in_flight = std::move(in_flight)] { in_flight_ = in_flight; });
-}
-
-// To every rank that settles, as soon as nothing is in flight here that it could be needed for.
-void Mesh::answer_drained() {
-  if (in_flight_ && in_flight_->load(std::memory_order_acquire) > 0) {
-    drained_timer_.expires_after(drained_look);
-    drained_timer_.async_wait([this](const error_code& error) {
-      if (!error) answer_drained();
-    });
-    return;
-  }
-  wire::Message message;
-  message.mutable_drained();
-  for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
-    if (asked_[rank] && links_[rank]) links_[rank]->send(message);
-    asked_[rank] = false;
-  }
+  asio::post(io_, [this, in_flight = std::move(in_flight)] { settling_.watch(in_flight); });
 }
 
 void Mesh::settle(std::uint64_t limit_ns, const std::function<bool()>& move) {
   const Time until = time_after(lease_ns_ > 0 ? std::min(limit_ns, lease_ns_) : limit_ns);
-  asio::post(io_, [this] { start_settling(); });
-  std::unique_lock lock(mutex_);
-  while (!settled_ && std::chrono::steady_clock::now() < until) {
-    lock.unlock();
-    const bool moved = move();
-    lock.lock();
-    if (!moved) changed_.wait_for(lock, settle_look, [&] { return settled_; });
-  }
-}
-
-void Mesh::start_settling() {
-  settling_ = true;
-  wire::Message message;
-  message.mutable_leaving();
-  for (const auto& link : links_) {
-    if (link) link->send(message);
-  }
-  end_settling_if_drained();
-}
-
-void Mesh::end_settling_if_drained() {
-  if (!settling_) return;
-  for (std::uint32_t rank = 0; rank < rank_count_ && !death_known_; ++rank) {
-    if (links_[rank] && !drained_[rank]) return;
-  }
-  const std::lock_guard lock(mutex_);
-  settled_ = true;
-  changed_.notify_all();
+  asio::post(io_, [this] {
+    settling_.start();
+    settling_.look(death_known_.has_value());
+  });
+  settling_.wait(until, move);
 }
 
 void Mesh::leave() {
@@ -589,7 +535,7 @@ void Mesh::end_leaving() {
     link.reset();
   }
   leave_timer_.cancel();
-  drained_timer_.cancel();
+  settling_.stop();
   collect_timer_.cancel();
   lease_watch_.stop();
   const std::lock_guard lock(mutex_);

@@ -14,7 +14,7 @@ bool is_name_of_a_host(const std::string& host) {
 
 // `where` is a name that leads to loopback on this host.
 void consider_own_name(const MeshOptions& options, const HostPort& where, const Endpoint& bind, Places& places) {
-  const std::string name = text("\"", where.host, "\" is ", places.endpoints.front().address(), " on this host");
+  const std::string name = text("\"", where.host, "\" is ", places.endpoints.front().address().to_string(), " on this host");
   if (bind.address().is_loopback()) {
     if (options.rank.value != 0) return;
     places.remark = text("; ", name,

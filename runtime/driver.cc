@@ -134,7 +134,7 @@ std::optional<Ledger> Driver::remove(std::uint32_t plan, std::uint64_t limit_ns)
 
 Status Driver::submit(std::uint32_t plan) {
   GOSSAMER_TRY(engine_.claim(plan));
-  was_used_ = true;
+  was_used_.store(true, std::memory_order_relaxed);
   PlanState& state = engine_.state(plan);
   state.started_ns = clock_.now_ns();
   state.compute_ns = 0;
@@ -246,7 +246,8 @@ bool Driver::look_for_losses() {
 }
 
 bool Driver::poll_transport() {
-  if (engine_.in_flight() == 0 && bound_.empty()) return false;
+  // Later, what was sent may still have to be moved on for a peer, though its plan is gone.
+  if (engine_.in_flight() == 0 && bound_.empty() && !was_used()) return false;
   std::array<transport::Completion, 64> completions;
   const std::uint64_t before_ns = clock_.now_ns();
   const std::size_t count = transport_.poll(completions);

@@ -63,7 +63,7 @@ class Driver {
   // Nothing is in flight, and nothing has broken.
   [[nodiscard]] bool is_idle();
   // Whether an operation was ever submitted.
-  [[nodiscard]] bool was_used() const { return was_used_; }
+  [[nodiscard]] bool was_used() const { return was_used_.load(std::memory_order_relaxed); }
 
   // Starts the plan's next operation; how it ends is in the plan's state. One caller thread.
   Status submit(std::uint32_t plan);
@@ -127,7 +127,7 @@ class Driver {
   std::uint64_t silent_ns_ = 0;     // how long nothing has moved since, while this driver looked
   std::uint64_t looked_at_ns_ = 0;  // when it last did
 
-  bool was_used_ = false;
+  std::atomic<bool> was_used_{false};
 
   std::uint64_t busy_until_ns_ = 0;
   std::atomic<std::uint64_t> wire_ns_{0};  // inside the transport while it moved something, since the beginning
