@@ -26,7 +26,7 @@ Abandoned& abandoned() {
 }
 }  // namespace
 
-Session::Session(SessionParts parts) : parts_(std::move(parts)) {
+Session::Session(SessionParts parts) : parts_(std::move(parts)), cost_(parts_.cost) {
   engine_ = std::make_unique<Engine>(parts_.rank, Epoch{1});
   driver_ = std::make_unique<Driver>(*engine_, *parts_.transport, *parts_.control, *parts_.clock, parts_.patience,
                                      parts_.simulated);

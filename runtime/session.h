@@ -35,6 +35,7 @@ struct SessionParts {
   std::optional<ComputeCost> simulated;
   std::uint64_t timeout_ns = 30'000'000'000;  // of agreements
   std::unique_ptr<ThreadPool> pool;           // null: one thread
+  topology::CostModel cost;                   // equal on all ranks
   std::string job;                            // whose dead peers' shared-memory files are swept at the end
 };
 
