@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdint>
 
 namespace gossamer::runtime {
 
@@ -13,6 +15,21 @@ void in_chunks(std::size_t count, const Use& use) {
   std::array<float, 2048> chunk;
   for (std::size_t first = 0; first < count; first += chunk.size())
     if (!use(first, std::span(chunk).first(std::min(chunk.size(), count - first)))) return;
+}
+
+// Writes value(i) to all of `to`; whether all are finite. Adding one to the exponent of NaN and infinity carries into
+// the sign's place, which costs three integer operations a vector and no pass of its own.
+template <typename Value>
+bool write_finite(std::span<float> to, const Value& value) {
+  float* const out = to.data();
+  const std::size_t count = to.size();
+  std::uint32_t carries = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const float each = value(i);
+    out[i] = each;
+    carries |= (std::bit_cast<std::uint32_t>(each) & 0x7fffffffu) + 0x00800000u;
+  }
+  return carries >> 31 == 0;
 }
 
 }  // namespace
@@ -33,16 +50,19 @@ std::size_t take_dense_cells(const DenseWire& wire, std::span<const std::byte> c
   const float share = wire.divides_first() ? 1.0f : wire.share();
   std::size_t bad = next.size();
   in_chunks(next.size(), [&](std::size_t first, std::span<float> chunk) {
-    sketch::widen(wire.type, cells.subspan(first * bytes, chunk.size() * bytes), chunk);
-    const std::span<float> to = next.subspan(first, chunk.size());
-    if (momentum == 0.0f) {
-      for (std::size_t i = 0; i < chunk.size(); ++i) to[i] = chunk[i] * share;
-    } else {
-      for (std::size_t i = 0; i < chunk.size(); ++i) to[i] = momentum * u[first + i] + chunk[i] * share;
+    const std::span<const std::byte> here = cells.subspan(first * bytes, chunk.size() * bytes);
+    const float* sums = reinterpret_cast<const float*>(here.data());
+    if (wire.type != sketch::CellType::f32) {
+      sketch::widen(wire.type, here, chunk);
+      sums = chunk.data();
     }
-    const std::size_t at = sketch::first_non_finite(to);
-    if (at < to.size()) bad = first + at;
-    return at == to.size();
+    const std::span<float> to = next.subspan(first, chunk.size());
+    const bool is_finite = momentum == 0.0f ? write_finite(to, [=](std::size_t i) { return sums[i] * share; })
+                                            : write_finite(to, [=, from = u.data() + first](std::size_t i) {
+                                                return momentum * from[i] + sums[i] * share;
+                                              });
+    if (!is_finite) bad = first + sketch::first_non_finite(to);
+    return is_finite;
   });
   return bad;
 }

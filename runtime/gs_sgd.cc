@@ -215,9 +215,7 @@ class GsSgd final : public Algorithm {
     return {};
   }
 
-  Error residual_overflow() const {
-    return overflow("a rank's gradient with its momentum and residual", {}, layout());
-  }
+  Error residual_overflow() const { return overflow("a rank's gradient with its momentum and residual", {}, layout()); }
 
   Result<StageSize> fill_values() {
     const float magnitude = values_.needs_magnitude() ? maximum_of(read_word(words_payload(), words_shape(), 1)) : 0.0f;

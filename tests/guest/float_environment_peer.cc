@@ -30,6 +30,15 @@ void enter(const std::string& environment) {
 #endif
 }
 
+// The program's own arithmetic is the same on all ranks.
+void leave() {
+#if defined(__x86_64__)
+  _mm_setcsr(0x1f80);
+#else
+  std::fesetround(FE_TONEAREST);
+#endif
+}
+
 // Control bits and sticky flags: all that a program can see of its environment.
 std::uint64_t environment_now() {
 #if defined(__x86_64__)
@@ -48,6 +57,7 @@ int main(int argc, char** argv) {
   enter(std::getenv("TEST_BEFORE_INIT") != nullptr ? environment : "plain");
   gossamer_session* session = nullptr;
   check(gossamer_init(nullptr, &session), "init");
+  leave();
   const auto rank = static_cast<std::uint32_t>(gossamer_rank(session));
 
   constexpr std::uint32_t count = 120'000;
@@ -85,11 +95,7 @@ int main(int argc, char** argv) {
                   static_cast<unsigned long long>(environment_now()));
       return 1;
     }
-#if defined(__x86_64__)
-    _mm_setcsr(0x1f80);  // the program's own arithmetic above is the same on all ranks
-#else
-    std::fesetround(FE_TONEAREST);
-#endif
+    leave();
   }
   check(gossamer_check_equal(session, "weights", w.data(), count * sizeof(float), 0), "weights");
   check(gossamer_check_equal(session, "biases", v.data(), 100 * sizeof(float), 0), "biases");
