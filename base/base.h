@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/device_memory.h"
+#include "base/float_environment.h"
 #include "base/function_ref.h"
 #include "base/log.h"
 #include "base/memory_kind.h"

@@ -10,9 +10,11 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/base.h"
 #include "runtime/buffer.h"
+#include "runtime/layout.h"
 #include "sketch/sketch.h"
 
 namespace gossamer::runtime {
@@ -24,8 +26,14 @@ inline constexpr std::uint64_t no_flag = ~std::uint64_t{0};
   return index ? std::uint64_t{rank.value} << 40 | *index : no_flag;
 }
 
-// `not_finite` with the rank and index; `malformed` where the flag names no rank, so that its bytes are damaged.
-[[nodiscard]] Status check_flag(std::uint64_t flag, std::uint32_t rank_count);
+// `not_finite` with rank, tensor and index; `malformed` where the flag names no rank or no coordinate, so that its
+// bytes are damaged.
+[[nodiscard]] Status check_flag(std::uint64_t flag, std::uint32_t rank_count, const Layout& layout);
+
+// What every rank finds in what was merged, though each rank's gradient was finite: `not_finite` without a rank. The
+// same on all of them, since they look at the same bits, so each ends its operation by itself. `position`: in the
+// caller's order, none where no single coordinate is known; `what`: "the sum over ranks".
+[[nodiscard]] Error overflow(std::string_view what, std::optional<std::uint64_t> position, const Layout& layout);
 
 struct HashWords {
   std::uint64_t least = 0;

@@ -25,9 +25,9 @@ Status Algorithm::apply_to(float* const* weights, const Update& update, float sc
   return {};
 }
 
-Result<topology::ScheduleRequest> schedule_stage(const AlgorithmContext& context, std::string_view label,
-                                                 topology::Collective collective, std::uint64_t payload_bytes) {
-  topology::ScheduleRequest request;
+Status schedule_stage(const AlgorithmContext& context, topology::Collective collective, std::uint64_t payload_bytes,
+                      Stage& stage) {
+  topology::ScheduleRequest& request = stage.schedule;
   request.collective = collective;
   request.rank_count = context.rank_count;
   std::string reason = "as configured";
@@ -39,11 +39,14 @@ Result<topology::ScheduleRequest> schedule_stage(const AlgorithmContext& context
     request.kind = choice->kind;
     reason = choice->reason;
   }
+  const auto cost = topology::predict_cost(request, payload_bytes, context.cost);
+  GOSSAMER_TRY(cost);
+  stage.predicted_ns = cost->nanoseconds;
   if (context.rank.value == 0 && log_enabled(LogLevel::info))
-    log(LogLevel::info, text(context.shape.name, " ", label, " ", topology::collective_name(collective), " over ",
+    log(LogLevel::info, text(context.shape.name, " ", stage.label, " ", topology::collective_name(collective), " over ",
                              context.rank_count, " ranks, ", format_bytes(payload_bytes), ": ",
                              topology::schedule_kind_name(request.kind), " (", reason, ")"));
-  return request;
+  return {};
 }
 
 }  // namespace gossamer::runtime

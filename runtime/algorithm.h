@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "runtime/compressor_config.h"
+#include "runtime/feedback.h"
 #include "runtime/work.h"
 
 namespace gossamer::runtime {
@@ -29,7 +30,7 @@ class Algorithm : public Work {
   [[nodiscard]] virtual const Layout& layout() const = 0;
   // Takes the gradients, one pointer a tensor, in memory of the shape's kind; they are the caller's again on return. A
   // non-finite one is flagged in the payload instead of taken. An error is about the memory, and nothing was taken.
-  virtual Status compress(const float* const* gradients) = 0;
+  virtual Result<GradientScan> compress(const float* const* gradients) = 0;
   [[nodiscard]] virtual Update update() const = 0;
   // weights[tensor][i] += scale * value; weights and values in memory of the shape's kind. The caller's.
   virtual Status apply_to(float* const* weights, const Update& update, float scale);
@@ -54,10 +55,9 @@ struct AlgorithmContext {
 // The same for gradients in device memory.
 [[nodiscard]] Result<std::unique_ptr<Algorithm>> make_device_dense(AlgorithmContext context);
 
-// The schedule of one stage: the configured kind where it can do this collective, else the cheapest
-// by the cost model. Logged with its reason.
-[[nodiscard]] Result<topology::ScheduleRequest> schedule_stage(const AlgorithmContext& context, std::string_view label,
-                                                               topology::Collective collective,
-                                                               std::uint64_t payload_bytes);
+// Sets the schedule of one stage, which has its label: the configured kind where it can do this collective, else the
+// cheapest by the cost model for a payload of this size. Logged with its reason.
+[[nodiscard]] Status schedule_stage(const AlgorithmContext& context, topology::Collective collective,
+                                    std::uint64_t payload_bytes, Stage& stage);
 
 }  // namespace gossamer::runtime

@@ -1,6 +1,7 @@
 // A compressor of a session: an algorithm, its plan, and the operation in flight.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -21,6 +22,8 @@ struct CompressorStats {
   std::uint64_t compute_ns = 0;
   std::uint64_t total_bytes_sent = 0;
   std::uint64_t applied = 0;  // coordinates in the last update
+  double gradient_norm = 0;   // of this rank's last gradient, before clipping
+  std::uint64_t clipped = 0;  // gradients that were cut
 };
 
 // One thread at a time, the session's. The driver outlives it.
@@ -54,6 +57,10 @@ class Compressor {
  private:
   Compressor(Driver& driver, const Clock& clock) : driver_(driver), clock_(clock) {}
   Result<Code> settle(Code code);
+  void compare_with_prediction();
+
+  // After so many operations the log says, once, what they took beside what was predicted.
+  static constexpr std::size_t compared_count = 16;
 
   Driver& driver_;
   const Clock& clock_;
@@ -64,6 +71,8 @@ class Compressor {
   bool in_flight_ = false;   // reduce was called and its end not seen yet
   bool has_update_ = false;
   CompressorStats stats_;
+  double predicted_ns_ = 0;
+  std::array<std::uint64_t, compared_count> exchanges_ns_{};
 };
 
 }  // namespace gossamer::runtime

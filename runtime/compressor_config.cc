@@ -1,7 +1,10 @@
 #include "runtime/compressor_config.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace gossamer::runtime {
 
@@ -33,7 +36,9 @@ double default_density(AlgorithmKind kind) {
   return 1.0;
 }
 
-double default_momentum(AlgorithmKind kind) { return kind == AlgorithmKind::dense ? 0.9 : 0.3; }
+double default_momentum(AlgorithmKind kind) { return kind == AlgorithmKind::dense ? 0.0 : 0.3; }
+
+double default_clip(AlgorithmKind kind) { return kind == AlgorithmKind::dense ? 0.0 : 1.0; }
 
 namespace {
 
@@ -44,18 +49,35 @@ std::uint32_t whole_lines(std::uint64_t columns) {
   return static_cast<std::uint32_t>(columns >= 32 ? columns / 16 * 16 : columns);
 }
 
+// The shortest digits that tell `value` from every other: "1.0000001", not "1".
+template <typename Float>
+std::string digits(Float value) {
+  std::array<char, 32> buffer;
+  const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  GOSSAMER_CHECK(error == std::errc{}, "room for any double");
+  return {buffer.data(), end};
+}
+
+// The momentum as it is applied, in f32: a number just below 1 must not become 1.
+bool is_momentum(double value) { return value >= 0.0 && static_cast<float>(value) < 1.0f; }
+
+// A norm that f32 can hold: to a smaller one every gradient would be cut to nothing.
+bool is_clip(double value) { return value >= std::numeric_limits<float>::min() && std::isfinite(value); }
+
 Status check_numbers(const CompressorConfig& config) {
   if (std::isnan(config.density) || config.density < 0.0 || config.density > 1.0)
-    return wrong(text("density is ", config.density, ", expected a fraction in (0, 1], or 0 for the default"));
+    return wrong(text("density is ", digits(config.density), ", expected a fraction in (0, 1], or 0 for the default"));
   if (config.rows > 15 || (config.rows != 0 && config.rows % 2 == 0))
     return wrong(text("rows is ", config.rows, ", expected an odd number from 1 to 15, or 0 for the default"));
   if (std::isnan(config.oversampling) || (config.oversampling != 0.0 && config.oversampling < 1.0) ||
       std::isinf(config.oversampling))
-    return wrong(text("oversampling is ", config.oversampling, ", expected at least 1, or 0 for the default"));
-  if (std::isnan(config.momentum) || config.momentum >= 1.0)
-    return wrong(text("momentum is ", config.momentum, ", expected a number in [0, 1), or -1 for the default"));
-  if (std::isnan(config.clip) || config.clip < 0.0 || std::isinf(config.clip))
-    return wrong(text("clip is ", config.clip, ", expected a positive norm, or 0 for no clipping"));
+    return wrong(text("oversampling is ", digits(config.oversampling), ", expected at least 1, or 0 for the default"));
+  if (config.momentum != -1.0 && !is_momentum(config.momentum))
+    return wrong(text("momentum is ", digits(config.momentum),
+                      ", expected a number in [0, 1), below 1 as f32 too, or -1 for the default"));
+  if (config.clip != -1.0 && config.clip != 0.0 && !is_clip(config.clip))
+    return wrong(text("clip is ", digits(config.clip),
+                      ", expected a norm of at least 1.18e-38, 0 for no clipping, or -1 for the default"));
   return {};
 }
 
@@ -111,8 +133,8 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
   shape.algorithm = config.algorithm;
   shape.name = config.name.empty() ? std::string(algorithm_name(config.algorithm)) : config.name;
   shape.layout = std::move(*layout);
-  shape.momentum = static_cast<float>(config.momentum >= 0.0 ? config.momentum : default_momentum(config.algorithm));
-  shape.clip = config.clip;
+  shape.momentum = static_cast<float>(config.momentum == -1.0 ? default_momentum(config.algorithm) : config.momentum);
+  shape.clip = config.clip == -1.0 ? default_clip(config.algorithm) : config.clip;
   shape.selection = config.selection;
   shape.keep_k = config.keep_k;
   shape.cells = config.cells;
@@ -147,8 +169,8 @@ std::vector<Field> shared_fields(const CompressorShape& shape) {
           {"name", shape.name},
           {"cells", std::string(sketch::cell_type_name(shape.cells))},
           {"values", std::string(sketch::cell_type_name(shape.values))},
-          {"clip", text(shape.clip)},
-          {"momentum", text(shape.momentum)},
+          {"clip", digits(shape.clip)},
+          {"momentum", digits(shape.momentum)},
           {"seed", text(shape.seed)},
           {"selection", shape.selection == SelectionKind::top ? "top" : "heavymix"},
           {"decode", shape.decode == DecodeKind::sharded ? "sharded" : "whole"},

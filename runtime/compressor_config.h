@@ -30,8 +30,8 @@ struct CompressorConfig {
   std::uint32_t rows = 0;     // 0: default_rows
   std::uint32_t columns = 0;  // 0: k, in whole cache lines
   double oversampling = 0.0;  // 0: default_oversampling
-  double momentum = -1.0;     // negative: default_momentum
-  double clip = 1.0;
+  double momentum = -1.0;     // -1: default_momentum
+  double clip = -1.0;         // -1: default_clip; 0: none
   SelectionKind selection = SelectionKind::top;
   bool keep_k = false;
   sketch::CellType cells = sketch::CellType::f32;   // gs-SGD: of the sketch
@@ -44,7 +44,9 @@ struct CompressorConfig {
 
 // Defaults that train: docs/algorithms.md has the measurements.
 [[nodiscard]] double default_density(AlgorithmKind kind);
+// Of dense, a plain mean: no momentum, no bound.
 [[nodiscard]] double default_momentum(AlgorithmKind kind);
+[[nodiscard]] double default_clip(AlgorithmKind kind);
 inline constexpr std::uint32_t default_rows = 3;
 inline constexpr double default_oversampling = 2.0;
 

@@ -4,6 +4,7 @@
 //   prepare 1   u = m u + g / P ;  update = u
 //
 // bf16 and f16 halve the bytes: each rank rounds its gradient, and each merge its sum. What is rounded off is lost.
+// u has two generations where there is momentum: one that holds NaN or infinity is never the current one.
 #include <cstring>
 #include <vector>
 
@@ -25,16 +26,17 @@ class Dense final : public Algorithm {
     auto payload = Buffer::make(self->shape_.bytes());
     GOSSAMER_TRY(payload);
     self->payload_ = std::move(*payload);
-    auto momentum = Buffer::make(dimension * sizeof(float));
-    GOSSAMER_TRY(momentum);
-    self->momentum_ = std::move(*momentum);
+    const int generations = self->context_.shape.momentum > 0.0f ? 2 : 1;
+    for (int i = 0; i < generations; ++i) {
+      auto made = Buffer::make(dimension * sizeof(float));
+      GOSSAMER_TRY(made);
+      self->u_[i] = std::move(*made);
+    }
     Stage sum;
     sum.label = "gradient";
     sum.bytes_max = self->shape_.bytes();
     sum.buffer = self->payload_.data();
-    auto schedule = schedule_stage(self->context_, sum.label, topology::Collective::all_reduce, sum.bytes_max);
-    GOSSAMER_TRY(schedule);
-    sum.schedule = *schedule;
+    GOSSAMER_TRY(schedule_stage(self->context_, topology::Collective::all_reduce, sum.bytes_max, sum));
     self->stages_.push_back(std::move(sum));
     return std::unique_ptr<Algorithm>(std::move(self));
   }
@@ -42,7 +44,7 @@ class Dense final : public Algorithm {
   const Layout& layout() const override { return context_.shape.layout; }
   std::span<const Stage> stages() const override { return stages_; }
 
-  Status compress(const float* const* gradients) override {
+  Result<GradientScan> compress(const float* const* gradients) override {
     const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip, context_.pool, sums_);
     write_word(payload_, shape_, 0, make_flag(context_.rank, scan.first_non_finite));
     // In the caller's order: the update has no indices.
@@ -52,16 +54,23 @@ class Dense final : public Algorithm {
       if (scan.first_non_finite)
         std::memset(cells.data(), 0, cells.size());
       else
-        make_dense_cells(shape_.type, {gradients[i], count}, scan.scale, cells);
+        make_dense_cells(wire(), {gradients[i], count}, scan.scale, cells);
     }
-    return {};
+    return scan;
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t>) override {
     if (stage == 0) return StageSize{shape_, 0};
-    GOSSAMER_TRY(check_flag(read_word(payload_, shape_, 0), context_.rank_count));
-    const auto u = momentum_.as<float>(layout().dimension());
-    take_dense_cells(shape_.type, cells_at(0, layout().dimension()), context_.rank_count, context_.shape.momentum, u);
+    GOSSAMER_TRY(check_flag(read_word(payload_, shape_, 0), context_.rank_count, layout()));
+    const std::uint64_t dimension = layout().dimension();
+    const float momentum = context_.shape.momentum;
+    const int next = momentum > 0.0f ? 1 - current_ : 0;
+    const auto u = u_[next].as<float>(dimension);
+    if (const std::size_t bad =
+            take_dense_cells(wire(), cells_at(0, dimension), momentum, u_[current_].as<float>(dimension), u);
+        bad < dimension)
+      return overflow("the sum over ranks", bad, layout());
+    current_ = next;
     update_ = {true, {}, u};
     return StageSize{};
   }
@@ -73,6 +82,8 @@ class Dense final : public Algorithm {
   explicit Dense(AlgorithmContext context)
       : context_(std::move(context)), sums_(scan_pieces_max(context_.shape.layout)) {}
 
+  DenseWire wire() const { return {shape_.type, context_.rank_count}; }
+
   std::span<std::byte> cells_at(std::uint64_t at, std::uint64_t count) const {
     return std::span(payload_.data(), shape_.cells_bytes())
         .subspan(at * sketch::cell_bytes(shape_.type), count * sketch::cell_bytes(shape_.type));
@@ -81,7 +92,8 @@ class Dense final : public Algorithm {
   AlgorithmContext context_;
   sketch::PayloadShape shape_;
   Buffer payload_;
-  Buffer momentum_;
+  Buffer u_[2];
+  int current_ = 0;
   std::vector<double> sums_;
   std::vector<Stage> stages_;
   Update update_;

@@ -5,6 +5,7 @@
 //   prepare 1   device payload ─► pump: u = m u + g / P ─► device u, which is the update
 //
 // The host does the arithmetic, as dense.cc does it, and the same bits come out on a peer with gradients on the host.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
@@ -35,9 +36,12 @@ class DeviceDense final : public Algorithm {
     auto payload = DeviceBlock::make(**memory, self->shape_.bytes());
     GOSSAMER_TRY(payload);
     self->payload_ = std::move(*payload);
-    auto momentum = DeviceBlock::make(**memory, dimension * sizeof(float));
-    GOSSAMER_TRY(momentum);
-    self->momentum_ = std::move(*momentum);
+    const int generations = self->context_.shape.momentum > 0.0f ? 2 : 1;
+    for (int i = 0; i < generations; ++i) {
+      auto u = DeviceBlock::make(**memory, dimension * sizeof(float));
+      GOSSAMER_TRY(u);
+      self->u_[i] = std::move(*u);
+    }
     for (std::optional<DevicePump>* pump : {&self->callers_, &self->drivers_}) {
       auto made = DevicePump::make(**memory);
       GOSSAMER_TRY(made);
@@ -48,9 +52,7 @@ class DeviceDense final : public Algorithm {
     sum.bytes_max = self->shape_.bytes();
     sum.buffer = self->payload_.data();
     sum.kind = (*memory)->kind();
-    auto schedule = schedule_stage(self->context_, sum.label, topology::Collective::all_reduce, sum.bytes_max);
-    GOSSAMER_TRY(schedule);
-    sum.schedule = *schedule;
+    GOSSAMER_TRY(schedule_stage(self->context_, topology::Collective::all_reduce, sum.bytes_max, sum));
     self->stages_.push_back(std::move(sum));
     return std::unique_ptr<Algorithm>(std::move(self));
   }
@@ -58,11 +60,15 @@ class DeviceDense final : public Algorithm {
   const Layout& layout() const override { return context_.shape.layout; }
   std::span<const Stage> stages() const override { return stages_; }
 
-  Status compress(const float* const* gradients) override {
+  Result<GradientScan> compress(const float* const* gradients) override {
     GOSSAMER_TRY(check_pointers(gradients, "gradient"));
     GradientScan scan;
-    if (context_.shape.clip > 0.0) {
-      GOSSAMER_TRY(find_scale(gradients, scan));
+    const bool clips = context_.shape.clip > 0.0;
+    double squares = 0.0;
+    if (clips) {
+      GOSSAMER_TRY(sum_squares(gradients, squares));
+      scan.norm = std::sqrt(squares);
+      scan.cut_to(context_.shape.clip);
     }
     for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
       const std::uint64_t offset = layout().outer_offset(i);
@@ -75,26 +81,38 @@ class DeviceDense final : public Algorithm {
             if (!scan.first_non_finite)
               if (const std::size_t bad = sketch::first_non_finite(g); bad < count)
                 scan.first_non_finite = offset + first + bad;
-            make_dense_cells(shape_.type, g, scan.scale, {at[1], count * cell_bytes});
+            if (!clips) squares += sketch::sum_squares(g);
+            make_dense_cells(wire(), g, scan.scale, {at[1], count * cell_bytes});
           }));
     }
+    scan.norm = std::sqrt(squares);
     const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
-    return callers_->write(payload_.data() + shape_.words_offset(), &flag, sizeof flag);
+    GOSSAMER_TRY(callers_->write(payload_.data() + shape_.words_offset(), &flag, sizeof flag));
+    return scan;
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t>) override {
     if (stage == 0) return StageSize{shape_, 0};
     std::uint64_t flag = 0;
     GOSSAMER_TRY(drivers_->read(&flag, payload_.data() + shape_.words_offset(), sizeof flag));
-    GOSSAMER_TRY(check_flag(flag, context_.rank_count));
+    GOSSAMER_TRY(check_flag(flag, context_.rank_count, layout()));
     const std::uint32_t cell_bytes = sketch::cell_bytes(shape_.type);
+    const std::uint64_t dimension = layout().dimension();
+    const float momentum = context_.shape.momentum;
+    const int next = momentum > 0.0f ? 1 - current_ : 0;
     const std::array vectors = {DevicePump::Vector{payload_.data(), cell_bytes},
-                                DevicePump::Vector{momentum_.data(), 4, true, true}};
-    GOSSAMER_TRY(drivers_->run(layout().dimension(), vectors, [&](std::uint64_t, std::size_t count, auto at) {
-      take_dense_cells(shape_.type, {at[0], count * cell_bytes}, context_.rank_count, context_.shape.momentum,
-                       floats(at[1], count));
+                                DevicePump::Vector{u_[next].data(), 4, false, true},
+                                DevicePump::Vector{u_[current_].data()}};
+    std::uint64_t bad = dimension;
+    const auto read = std::span(vectors).first(momentum > 0.0f ? 3 : 2);
+    GOSSAMER_TRY(drivers_->run(dimension, read, [&](std::uint64_t first, std::size_t count, auto at) {
+      const auto u = momentum > 0.0f ? floats(static_cast<const std::byte*>(at[2]), count) : std::span<const float>();
+      const std::size_t here = take_dense_cells(wire(), {at[0], count * cell_bytes}, momentum, u, floats(at[1], count));
+      if (here < count) bad = std::min(bad, first + here);
     }));
-    update_ = {true, {}, floats(static_cast<const std::byte*>(momentum_.data()), layout().dimension())};
+    if (bad < dimension) return overflow("the sum over ranks", bad, layout());
+    current_ = next;
+    update_ = {true, {}, floats(static_cast<const std::byte*>(u_[current_].data()), dimension)};
     return StageSize{};
   }
 
@@ -128,17 +146,16 @@ class DeviceDense final : public Algorithm {
     return {};
   }
 
-  // The scale that cuts the norm to the bound: one read more.
-  Status find_scale(const float* const* gradients, GradientScan& scan) {
-    double squares = 0.0;
+  DenseWire wire() const { return {shape_.type, context_.rank_count}; }
+
+  // Of what must be scaled before it is written: one read more.
+  Status sum_squares(const float* const* gradients, double& squares) {
     for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
       const std::array vectors = {DevicePump::Vector{const_cast<float*>(gradients[i])}};
       GOSSAMER_TRY(callers_->run(layout().tensor(i).count, vectors, [&](std::uint64_t, std::size_t count, auto at) {
         squares += sketch::sum_squares(floats(static_cast<const std::byte*>(at[0]), count));
       }));
     }
-    const double norm = std::sqrt(squares);
-    if (std::isfinite(norm) && norm > context_.shape.clip) scan.scale = static_cast<float>(context_.shape.clip / norm);
     return {};
   }
 
@@ -146,7 +163,8 @@ class DeviceDense final : public Algorithm {
   DeviceMemory& memory_;
   sketch::PayloadShape shape_;
   DeviceBlock payload_;
-  DeviceBlock momentum_;
+  DeviceBlock u_[2];
+  int current_ = 0;
   std::optional<DevicePump> callers_;  // of compress and apply
   std::optional<DevicePump> drivers_;  // of prepare
   std::vector<Stage> stages_;

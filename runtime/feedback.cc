@@ -8,6 +8,11 @@
 
 namespace gossamer::runtime {
 
+void GradientScan::cut_to(double clip) {
+  is_clipped = clip > 0.0 && std::isfinite(norm) && norm > clip;
+  if (is_clipped) scale = static_cast<float>(clip / norm);
+}
+
 namespace {
 // Pieces that threads share; sums over pieces are added in order.
 constexpr std::uint64_t piece_length = std::uint64_t{1} << 20;
@@ -33,6 +38,7 @@ GradientScan scan_gradients(const Layout& layout, const float* const* gradients,
     });
     squares = std::accumulate(sums.begin(), sums.begin() + pieces, squares);
   }
+  scan.norm = std::sqrt(squares);
   if (!std::isfinite(squares)) {
     for (std::size_t i = 0; i < layout.tensor_count(); ++i) {
       const std::uint64_t count = layout.tensor(i).count;
@@ -42,8 +48,7 @@ GradientScan scan_gradients(const Layout& layout, const float* const* gradients,
       return scan;
     }
   }
-  const double norm = std::sqrt(squares);
-  if (clip > 0.0 && norm > clip) scan.scale = static_cast<float>(clip / norm);
+  scan.cut_to(clip);
   return scan;
 }
 

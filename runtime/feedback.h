@@ -22,8 +22,12 @@ namespace gossamer::runtime {
 
 // What one read of a rank's gradients tells.
 struct GradientScan {
-  float scale = 1.0f;                             // that cuts the norm to the bound
+  float scale = 1.0f;       // that cuts the norm to the bound
+  double norm = 0.0;        // L2, of all tensors together, before that; NaN or infinite as they are
+  bool is_clipped = false;  // the norm was above the bound
   std::optional<std::uint64_t> first_non_finite;  // position in the caller's order
+
+  void cut_to(double clip);  // sets scale and is_clipped from the norm; 0: no bound
 };
 
 // Reads every gradient once. `clip` 0: no bound. Tensors as in the layout. `sums`: scan_pieces_max values of scratch.

@@ -73,7 +73,7 @@ class GsSgd final : public Algorithm {
   std::span<const Stage> stages() const override { return stages_; }
   std::span<const float> residual() const override { return feedback_.residual(); }
 
-  Status compress(const float* const* gradients) override {
+  Result<GradientScan> compress(const float* const* gradients) override {
     const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
     const Feedback::Input input{gradients, scan.scale, context_.shape.momentum};
     Feedback::Extent extent;
@@ -91,7 +91,7 @@ class GsSgd final : public Algorithm {
     write_word(words_payload(), words_shape(), 0, make_flag(context_.rank, scan.first_non_finite));
     if (words_shape().words > 1) write_word(words_payload(), words_shape(), 1, maximum_word(extent.magnitude));
     if (words_shape().words > 2) write_word(words_payload(), words_shape(), 2, maximum_word(extent.norm));
-    return {};
+    return scan;
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override {
@@ -113,7 +113,7 @@ class GsSgd final : public Algorithm {
         break;
     }
     GOSSAMER_TRY(values_.check());
-    apply();
+    GOSSAMER_TRY(apply());
     return StageSize{};
   }
 
@@ -178,9 +178,7 @@ class GsSgd final : public Algorithm {
     stage.label = std::move(label);
     stage.bytes_max = shape.bytes();
     stage.buffer = buffer.data();
-    auto schedule = schedule_stage(context_, stage.label, topology::Collective::all_reduce, stage.bytes_max);
-    GOSSAMER_TRY(schedule);
-    stage.schedule = *schedule;
+    GOSSAMER_TRY(schedule_stage(context_, topology::Collective::all_reduce, stage.bytes_max, stage));
     return add_stage(phase, std::move(stage));
   }
 
@@ -191,9 +189,10 @@ class GsSgd final : public Algorithm {
   }
 
   Status encode_in_scale() {
-    GOSSAMER_TRY(check_flag(read_word(scale_payload_, scale_, 0), context_.rank_count));
+    GOSSAMER_TRY(check_flag(read_word(scale_payload_, scale_, 0), context_.rank_count, layout()));
     const float magnitude = maximum_of(read_word(scale_payload_, scale_, 1));
     const float norm = maximum_of(read_word(scale_payload_, scale_, 2));
+    if (!std::isfinite(norm) || !std::isfinite(magnitude)) return residual_overflow();
     encode(sketch::choose_fixed_point(sketch_->shape(), sketch::level_max_of(cells_.type, context_.rank_count), norm,
                                       magnitude),
            nullptr);
@@ -201,8 +200,9 @@ class GsSgd final : public Algorithm {
   }
 
   Status load() {
-    if (!has_scale_stage()) GOSSAMER_TRY(check_flag(read_word(payload_, cells_, 0), context_.rank_count));
-    sketch_->load_cells(seed(), cells_.type, {payload_.data(), cells_.cells_bytes()});
+    if (!has_scale_stage()) GOSSAMER_TRY(check_flag(read_word(payload_, cells_, 0), context_.rank_count, layout()));
+    if (!sketch_->load_cells(seed(), cells_.type, {payload_.data(), cells_.cells_bytes()}))
+      return overflow("a cell of the merged sketch", {}, layout());
     return {};
   }
 
@@ -215,18 +215,24 @@ class GsSgd final : public Algorithm {
     return {};
   }
 
-  StageSize fill_values() {
+  Error residual_overflow() const { return overflow("a rank's gradient with its momentum and residual", {}, layout()); }
+
+  Result<StageSize> fill_values() {
     const float magnitude = values_.needs_magnitude() ? maximum_of(read_word(words_payload(), words_shape(), 1)) : 0.0f;
+    if (!std::isfinite(magnitude)) return residual_overflow();
     return values_.fill(feedback_, candidates_, sketch::hash_bytes(std::as_bytes(std::span(candidates_))), magnitude);
   }
 
-  void apply() {
-    auto means = values_.take_means();
+  Status apply() {
+    const auto taken = values_.take_means(layout(), candidates_);
+    GOSSAMER_TRY(taken);
+    std::span<float> means = *taken;
     applied_.assign(candidates_.begin(), candidates_.end());
     if (context_.shape.keep_k && context_.shape.k < candidates_.size()) means = keep_largest(means);
     feedback_.commit(applied_, values_.rounding());
     update_ = make_update(layout(), applied_, outer_, means);
     ++step_;
+    return {};
   }
 
   // The published variant: of the exact sums only the k largest. What is kept moves to the front.

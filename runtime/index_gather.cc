@@ -33,10 +33,7 @@ Result<Stage> IndexGather::stage(const AlgorithmContext& context, std::string la
   stage.concatenating = true;
   stage.bytes_max = bytes_max_;
   stage.buffer = buffer_.data();
-  auto schedule =
-      schedule_stage(context, stage.label, topology::Collective::all_gather, bytes_max_ * context.rank_count);
-  GOSSAMER_TRY(schedule);
-  stage.schedule = *schedule;
+  GOSSAMER_TRY(schedule_stage(context, topology::Collective::all_gather, bytes_max_ * context.rank_count, stage));
   return stage;
 }
 
@@ -55,7 +52,7 @@ void IndexGather::fill(Rank rank, std::uint64_t flag, std::span<const std::uint3
       list_at + sketch::encode_index_list(indices, {out + list_at, static_cast<std::size_t>(bytes_max_) - list_at});
 }
 
-Status IndexGather::check_flags(std::span<const std::uint64_t> part_bytes) const {
+Status IndexGather::check_flags(std::span<const std::uint64_t> part_bytes, const Layout& layout) const {
   std::uint64_t least = no_flag;
   for (std::uint32_t r = 0; r < part_bytes.size(); ++r) {
     PartHeader header;
@@ -66,7 +63,7 @@ Status IndexGather::check_flags(std::span<const std::uint64_t> part_bytes) const
     std::memcpy(&header, part(Rank{r}), sizeof header);
     least = std::min(least, header.flag);
   }
-  return check_flag(least, static_cast<std::uint32_t>(part_bytes.size()));
+  return check_flag(least, static_cast<std::uint32_t>(part_bytes.size()), layout);
 }
 
 Result<IndexGather::Part> IndexGather::read(Rank rank, std::uint64_t part_bytes) {

@@ -26,7 +26,7 @@ class IndexGather {
   [[nodiscard]] StageSize size() const { return {{}, own_bytes_}; }
 
   // The lowest rank's non-finite flag over all parts, as an error. `malformed` names the rank.
-  [[nodiscard]] Status check_flags(std::span<const std::uint64_t> part_bytes) const;
+  [[nodiscard]] Status check_flags(std::span<const std::uint64_t> part_bytes, const Layout& layout) const;
 
   // One rank's part, decoded. Valid until the next read.
   struct Part {

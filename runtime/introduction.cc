@@ -7,6 +7,9 @@
 namespace gossamer::runtime {
 namespace {
 
+constexpr std::uint32_t memory_bit = 1;
+constexpr std::uint32_t adapter_bit = 2;
+
 // Behind its length; `at` moves on.
 void write_bytes(Blob& blob, std::size_t& at, const void* bytes, std::size_t count) {
   const auto length = static_cast<std::uint32_t>(count);
@@ -46,9 +49,12 @@ class Reader {
 Blob encode_introduction(const Introduction& introduction) {
   const std::string host = introduction.host.substr(0, Introduction::host_bytes_max);
   GOSSAMER_CHECK(introduction.address.size() <= Introduction::address_bytes_max, "a transport's address is small");
-  Blob blob(3 * sizeof(std::uint32_t) + host.size() + introduction.address.size());
+  Blob blob(4 * sizeof(std::uint32_t) + host.size() + introduction.address.size());
+  const std::uint32_t links =
+      (introduction.links.shared_memory ? memory_bit : 0u) | (introduction.links.adapter ? adapter_bit : 0u);
   std::memcpy(blob.data(), &Introduction::format_version, sizeof Introduction::format_version);
-  std::size_t at = sizeof Introduction::format_version;
+  std::memcpy(blob.data() + sizeof links, &links, sizeof links);
+  std::size_t at = 2 * sizeof links;
   write_bytes(blob, at, host.data(), host.size());
   write_bytes(blob, at, introduction.address.data(), introduction.address.size());
   return blob;
@@ -63,12 +69,15 @@ Result<Introduction> decode_introduction(const Blob& blob, Rank rank) {
   if (!version) return wrong("is cut short");
   if (*version != Introduction::format_version)
     return wrong(text("has format version ", *version, ", expected ", Introduction::format_version));
+  const auto links = reader.number();
+  if (!links || *links > (memory_bit | adapter_bit)) return wrong("has links that are cut short or unknown");
   const auto host = reader.bytes(Introduction::host_bytes_max);
   if (!host) return wrong("has a host name that is cut short or too long");
   const auto address = reader.bytes(Introduction::address_bytes_max);
   if (!address) return wrong("has a transport address that is cut short or too long");
   if (!reader.empty()) return wrong("goes on after its end");
   Introduction introduction;
+  introduction.links = {(*links & memory_bit) != 0, (*links & adapter_bit) != 0};
   introduction.host.assign(reinterpret_cast<const char*>(host->data()), host->size());
   introduction.address.resize(address->size());
   if (!address->empty()) std::memcpy(introduction.address.data(), address->data(), address->size());

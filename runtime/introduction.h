@@ -1,6 +1,6 @@
 // What one rank tells all others about itself when a session begins.
 //
-//   | version, 4 B | length of host, 4 B | host | length of address, 4 B | transport address |
+//   | version, 4 B | links, 4 B | length of host, 4 B | host | length of address, 4 B | transport address |
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,21 @@
 
 namespace gossamer::runtime {
 
+// What a rank's transport can reach peers by.
+struct Links {
+  bool shared_memory = false;  // on the same host
+  bool adapter = false;        // InfiniBand, RoCE and their like
+  friend bool operator==(const Links&, const Links&) = default;
+};
+
 struct Introduction {
-  static constexpr std::uint32_t format_version = 1;
+  static constexpr std::uint32_t format_version = 2;
   static constexpr std::size_t host_bytes_max = 256;
   static constexpr std::size_t address_bytes_max = std::size_t{64} << 10;
 
   std::string host;            // equal on ranks that share their cores
   transport::Address address;  // for open_view
+  Links links;
 };
 
 [[nodiscard]] Blob encode_introduction(const Introduction& introduction);

@@ -44,6 +44,17 @@ std::size_t Layout::place_of(std::uint64_t position) const {
   return static_cast<std::size_t>(after - by_inner_.begin()) - 1;
 }
 
+Layout::Place Layout::place_outside(std::uint64_t position) const {
+  const auto after = std::upper_bound(outer_.begin(), outer_.end(), position);
+  const auto tensor = static_cast<std::size_t>(after - outer_.begin()) - 1;
+  return {tensor, position - outer_[tensor]};
+}
+
+std::uint64_t Layout::to_outer(std::uint64_t inner) const {
+  const std::size_t tensor = by_inner_[place_of(inner)];
+  return inner - inner_[tensor] + outer_[tensor];
+}
+
 void Layout::to_outer(std::span<const std::uint32_t> inner, std::span<std::uint32_t> outer) const {
   std::size_t at = 0;
   for (std::size_t i = 0; i < inner.size(); ++i) {

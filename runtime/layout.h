@@ -51,6 +51,15 @@ class Layout {
     }
   }
 
+  // The tensor at a position in the caller's order, and where in it.
+  struct Place {
+    std::size_t tensor = 0;
+    std::uint64_t offset = 0;
+  };
+  [[nodiscard]] Place place_outside(std::uint64_t position) const;
+  // The same position in the caller's order.
+  [[nodiscard]] std::uint64_t to_outer(std::uint64_t inner) const;
+
   // Turns positions in our vectors, ascending, into positions in the caller's order.
   void to_outer(std::span<const std::uint32_t> inner, std::span<std::uint32_t> outer) const;
 

@@ -54,7 +54,7 @@ Result<std::vector<PlanOffer>> offers_of(const std::vector<Blob>& blobs) {
 }
 }  // namespace
 
-Session::Session(SessionParts parts) : parts_(std::move(parts)) {
+Session::Session(SessionParts parts) : parts_(std::move(parts)), cost_(parts_.cost) {
   engine_ = std::make_unique<Engine>(parts_.rank, Epoch{1});
   driver_ = std::make_unique<Driver>(*engine_, *parts_.transport, *parts_.control, *parts_.clock, parts_.patience,
                                      parts_.simulated);

@@ -42,6 +42,7 @@ struct SessionParts {
   std::optional<ComputeCost> simulated;
   std::uint64_t timeout_ns = 30'000'000'000;  // of agreements
   std::unique_ptr<ThreadPool> pool;           // null: one thread
+  topology::CostModel cost;                   // equal on all ranks
 };
 
 // One thread at a time.

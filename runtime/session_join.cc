@@ -9,6 +9,7 @@
 #include "runtime/control_mesh.h"
 #include "runtime/data_path.h"
 #include "runtime/introduction.h"
+#include "runtime/link_cost.h"
 #include "runtime/session.h"
 #include "runtime/version.h"
 #include "sketch/sketch.h"
@@ -73,6 +74,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
       {"hash version", text(sketch::hash_version)},
       {"byte order", std::endian::native == std::endian::little ? "little" : "big"},
       {"transport", settings->transport},
+      {"cost", settings->cost},
       {"libfabric provider", settings->transport == "libfabric" ? settings->libfabric_provider : "none"},
   };
   MeshOptions mesh;
@@ -100,16 +102,21 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   if (!all_ready.ok()) return of_what_was_left(all_ready.error());
 
   const std::string host = host_identity();
-  auto blobs = (*control)->all_gather("addresses", encode_introduction({host, (*made)->address()}), left_ns());
+  auto blobs = (*control)->all_gather(
+      "addresses", encode_introduction({host, (*made)->address(), links_of((*made)->capabilities())}), left_ns());
   if (!blobs.ok()) return of_what_was_left(blobs.error());
   transport::View view{Epoch{1}, settings->rank, {}};
   std::uint32_t local_ranks = 0;
+  std::vector<Introduction> introductions;
   for (std::uint32_t r = 0; r < settings->rank_count; ++r) {
     auto introduction = decode_introduction((*blobs)[r], Rank{r});
     GOSSAMER_TRY(introduction);
     local_ranks += introduction->host == host ? 1u : 0u;
     view.addresses.push_back(std::move(introduction->address));
+    introductions.push_back(std::move(*introduction));
   }
+  const auto cost = choose_link_cost(settings->cost, introductions);
+  GOSSAMER_TRY(cost);
   // Who finds a path silent comes to the verdict before those that wait for it there give up.
   const std::uint64_t path_ns = left_ns();
   GOSSAMER_TRY(open_data_path(**made, **control, view, path_ns / 4 * 3, path_ns));
@@ -117,8 +124,9 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   const std::uint32_t cores = usable_cores();
   const bool threaded = settings->progress == ProgressMode::thread ||
                         (settings->progress == ProgressMode::automatic && cores >= 2 * local_ranks);
-  log(LogLevel::info, text("rank ", settings->rank.value, " of ", settings->rank_count, ", ", local_ranks,
-                           " on this host with ", cores, " cores: progress ", threaded ? "thread" : "inline"));
+  log(LogLevel::info,
+      text("rank ", settings->rank.value, " of ", settings->rank_count, ", ", local_ranks, " on this host with ", cores,
+           " cores: progress ", threaded ? "thread" : "inline", "; schedules for ", cost->name));
   SessionParts parts;
   parts.rank = settings->rank;
   parts.rank_count = settings->rank_count;
@@ -127,6 +135,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   parts.transport = std::move(*made);
   parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores);
   parts.timeout_ns = settings->init_timeout_ns;
+  parts.cost = cost->model;
   auto pool = ThreadPool::make(settings->threads);
   GOSSAMER_TRY(pool);
   parts.pool = std::move(*pool);

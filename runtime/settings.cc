@@ -15,6 +15,7 @@
 #include "runtime/control_mesh.h"
 #include "runtime/control_secret.h"
 #include "runtime/launchers.h"
+#include "topology/topology.h"
 
 extern char** environ;
 
@@ -44,10 +45,11 @@ enum Index : std::size_t {
   threads,
   pin_threads,
   secret,
-  lease
+  lease,
+  cost
 };
 
-constexpr std::array<SettingDefinition, 14> definitions = {{
+constexpr std::array<SettingDefinition, 15> definitions = {{
     {"rank", "GOSSAMER_RANK", "RANK", "0", "this process's rank, 0 to rank_count - 1"},
     {"rank_count", "GOSSAMER_RANK_COUNT", "WORLD_SIZE", "1", "how many ranks the session has"},
     {"rendezvous", "GOSSAMER_RENDEZVOUS", nullptr, "127.0.0.1:29400", "host:port where rank 0 listens"},
@@ -66,6 +68,8 @@ constexpr std::array<SettingDefinition, 14> definitions = {{
     {"secret", "GOSSAMER_SECRET", nullptr, "",
      "where the session secret is: file:PATH, fd:N; none: no secret, anywhere"},
     {"lease", "GOSSAMER_LEASE_S", nullptr, "5", "seconds of silence after which a rank is given up; 0: never"},
+    {"cost", "GOSSAMER_COST", nullptr, "auto",
+     "what schedules are chosen by: auto, shared-memory, rdma, tcp-10g, tcp-1g, or MICROSECONDS,NS_PER_BYTE"},
 }};
 
 constexpr const char* config_variable = "GOSSAMER_CONFIG";
@@ -327,6 +331,12 @@ Result<Settings> resolve_settings(const SettingsRequest& request) {
     GOSSAMER_TRY(duration);
     settings.lease_ns = *duration;
   }
+  settings.cost = (*found)[cost].value;
+  if (settings.cost != "auto" && !topology::parse_cost_model(settings.cost).ok())
+    return wrong(
+        cost, (*found)[cost],
+        "auto, shared-memory, rdma, tcp-10g, tcp-1g, or microseconds for a message and nanoseconds for a byte, "
+        "as in 25,10");
   return settings;
 }
 

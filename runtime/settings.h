@@ -43,6 +43,7 @@ struct Settings {
   ThreadPoolConfig threads;
   std::string secret;          // where the session secret is, never what it is: control_secret.h
   std::uint64_t lease_ns = 0;  // 0: none
+  std::string cost;            // "auto", or a cost model: topology::parse_cost_model
 };
 
 // One setting for people: its value, and who said so.

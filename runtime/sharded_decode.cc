@@ -154,9 +154,7 @@ Result<Stage> ShardedDecode::histogram_stage(const AlgorithmContext& context) co
   stage.label = "histogram";
   stage.bytes_max = histogram_shape.bytes();
   stage.buffer = histogram_.data();
-  auto schedule = schedule_stage(context, stage.label, topology::Collective::all_reduce, stage.bytes_max);
-  GOSSAMER_TRY(schedule);
-  stage.schedule = *schedule;
+  GOSSAMER_TRY(schedule_stage(context, topology::Collective::all_reduce, stage.bytes_max, stage));
   return stage;
 }
 
@@ -168,9 +166,7 @@ Result<Stage> ShardedDecode::candidates_stage(const AlgorithmContext& context) c
   stage.buffer = parts_.data();
   // Scheduled for what is usual, |H| indices over all ranks and a thin border: the room is for the worst.
   const std::uint64_t usual = rank_count_ * sizeof(ShareHeader) + sketch::index_list_bytes_max(wanted_, dimension_);
-  auto schedule = schedule_stage(context, stage.label, topology::Collective::all_gather, usual);
-  GOSSAMER_TRY(schedule);
-  stage.schedule = *schedule;
+  GOSSAMER_TRY(schedule_stage(context, topology::Collective::all_gather, usual, stage));
   return stage;
 }
 

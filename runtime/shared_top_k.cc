@@ -54,25 +54,27 @@ class SharedTopK final : public Algorithm {
   std::span<const Stage> stages() const override { return stages_; }
   std::span<const float> residual() const override { return feedback_.residual(); }
 
-  Status compress(const float* const* gradients) override {
+  Result<GradientScan> compress(const float* const* gradients) override {
     const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
     const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
     if (scan.first_non_finite) {
       lists_.fill(context_.rank, flag, {}, {});
-      return {};
+      return scan;
     }
     feedback_.absorb(layout(), {gradients, scan.scale, context_.shape.momentum});
     selector_->select_largest(feedback_.pending().first(layout().sparse()), own_);
     lists_.fill(context_.rank, flag, own_, {});
-    return {};
+    return scan;
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override {
     if (stage == 0) return lists_.size();
     if (stage == 1) return unite(part_bytes);
     GOSSAMER_TRY(values_.check());
+    const auto means = values_.take_means(layout(), named_);
+    GOSSAMER_TRY(means);
     feedback_.commit(named_, values_.rounding());
-    update_ = make_update(layout(), named_, outer_, values_.take_means());
+    update_ = make_update(layout(), named_, outer_, *means);
     return StageSize{};
   }
 
@@ -83,7 +85,7 @@ class SharedTopK final : public Algorithm {
   explicit SharedTopK(AlgorithmContext context) : context_(std::move(context)) {}
 
   Result<StageSize> unite(std::span<const std::uint64_t> part_bytes) {
-    GOSSAMER_TRY(lists_.check_flags(part_bytes));
+    GOSSAMER_TRY(lists_.check_flags(part_bytes, layout()));
     named_.clear();
     for (std::uint32_t r = 0; r < context_.rank_count; ++r) {
       const auto part = lists_.read(Rank{r}, part_bytes[r]);

@@ -56,25 +56,25 @@ class TopK final : public Algorithm {
   std::span<const Stage> stages() const override { return stages_; }
   std::span<const float> residual() const override { return feedback_.residual(); }
 
-  Status compress(const float* const* gradients) override {
+  Result<GradientScan> compress(const float* const* gradients) override {
     const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
     const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
     if (scan.first_non_finite) {
       parts_.fill(context_.rank, flag, {}, {});
-      return {};
+      return scan;
     }
     feedback_.absorb(layout(), {gradients, scan.scale, context_.shape.momentum});
     const auto pending = feedback_.pending().first(layout().sparse());
     selector_->select_largest(pending, own_);
     parts_.fill(context_.rank, flag, own_, pending);
-    return {};
+    return scan;
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override {
     if (stage == 0) return parts_.size();
     if (stage == 1) return sum(part_bytes);
     GOSSAMER_TRY(exact_.check());
-    apply();
+    GOSSAMER_TRY(apply());
     return StageSize{};
   }
 
@@ -89,7 +89,7 @@ class TopK final : public Algorithm {
   explicit TopK(AlgorithmContext context) : context_(std::move(context)) {}
 
   Result<StageSize> sum(std::span<const std::uint64_t> part_bytes) {
-    GOSSAMER_TRY(parts_.check_flags(part_bytes));
+    GOSSAMER_TRY(parts_.check_flags(part_bytes, layout()));
     const auto sums = sums_.as<float>(layout().sparse());
     named_.clear();
     for (std::uint32_t r = 0; r < context_.rank_count; ++r) {
@@ -106,15 +106,19 @@ class TopK final : public Algorithm {
       values_[i] = sums[named_[i]] * share;
       sums[named_[i]] = 0.0f;
     }
+    if (const std::size_t at = sketch::first_non_finite(std::span(values_).first(named_.size())); at < named_.size())
+      return overflow("the sum over ranks", layout().to_outer(named_[at]), layout());
     return exact_.fill(feedback_, {}, sketch::hash_bytes(std::as_bytes(std::span(named_))));
   }
 
-  void apply() {
+  Status apply() {
+    const auto exact = exact_.take_means(layout(), {});
+    GOSSAMER_TRY(exact);
     feedback_.commit(own_, exact_.rounding());
-    const auto exact = exact_.take_means();
     const std::size_t count = named_.size();
-    std::copy(exact.begin(), exact.end(), values_.begin() + static_cast<std::ptrdiff_t>(count));
-    update_ = make_update(layout(), named_, outer_, std::span(values_).first(count + exact.size()));
+    std::copy(exact->begin(), exact->end(), values_.begin() + static_cast<std::ptrdiff_t>(count));
+    update_ = make_update(layout(), named_, outer_, std::span(values_).first(count + exact->size()));
+    return {};
   }
 
   AlgorithmContext context_;

@@ -31,9 +31,7 @@ Result<Stage> ValueExchange::stage(const AlgorithmContext& context, std::string 
   stage.label = std::move(label);
   stage.bytes_max = sketch::PayloadShape{count_max_ + exact_, value_words, type_}.bytes();
   stage.buffer = buffer_.data();
-  auto schedule = schedule_stage(context, stage.label, topology::Collective::all_reduce, stage.bytes_max);
-  GOSSAMER_TRY(schedule);
-  stage.schedule = *schedule;
+  GOSSAMER_TRY(schedule_stage(context, topology::Collective::all_reduce, stage.bytes_max, stage));
   return stage;
 }
 
@@ -65,7 +63,7 @@ Status ValueExchange::check() const {
   return check_hash_words({read_word(buffer_, shape_, 0), read_word(buffer_, shape_, 1)}, hash_);
 }
 
-std::span<float> ValueExchange::take_means() {
+Result<std::span<float>> ValueExchange::take_means(const Layout& layout, std::span<const std::uint32_t> indices) {
   float share = 1.0f / static_cast<float>(rank_count_);
   auto means = needs_magnitude() ? std::span(values_).first(shape_.cells) : payload_cells(buffer_, shape_);
   if (needs_magnitude()) {
@@ -73,6 +71,10 @@ std::span<float> ValueExchange::take_means() {
     share /= rounding_.scale;
   }
   for (float& value : means) value *= share;
+  if (const std::size_t at = sketch::first_non_finite(means); at < means.size()) {
+    const std::uint64_t inner = at < indices.size() ? indices[at] : sparse_ + (at - indices.size());
+    return overflow("the sum over ranks", layout.to_outer(inner), layout);
+  }
   return means;
 }
 

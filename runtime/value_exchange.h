@@ -35,8 +35,8 @@ class ValueExchange {
   [[nodiscard]] Status check() const;
 
   // Means over ranks of the coordinates filled, then of the exact range; once for each fill, after check. Valid
-  // until the next fill.
-  [[nodiscard]] std::span<float> take_means();
+  // until the next fill. `not_finite` where a sum went beyond the range of f32. `indices`: as they were filled.
+  [[nodiscard]] Result<std::span<float>> take_means(const Layout& layout, std::span<const std::uint32_t> indices);
 
   // How the wire rounded what was filled: for Feedback::commit.
   [[nodiscard]] const SentRounding& rounding() const { return rounding_; }

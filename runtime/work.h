@@ -24,6 +24,7 @@ struct Stage {
   std::uint64_t bytes_max = 0;         // of the payload; of one rank's part if concatenating
   std::byte* buffer = nullptr;         // bytes_max; rank_count * part_stride(bytes_max) if concatenating
   MemoryKind kind = MemoryKind::host;  // of the buffer; host if concatenating
+  double predicted_ns = 0;             // what the cost model says of the schedule
 };
 
 // Where the parts of a concatenating payload lie: rank r's at r * part_stride.

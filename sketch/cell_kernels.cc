@@ -45,8 +45,8 @@ HWY_INLINE void add_wrapping(std::byte* into, const std::byte* from, std::size_t
 
 // ---- f16 -------------------------------------------------------------------------------------
 //
-// x86 converts vectors in one instruction each; what it would make infinite is cut first. Elsewhere, and at the end,
-// the integer arithmetic of half.h, which gives the same bits.
+// x86 converts vectors in one instruction each. Elsewhere, and at the end, the integer arithmetic of half.h, which
+// gives the same bits.
 
 #if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
 using WideTag = hn::ScalableTag<float>;
@@ -57,10 +57,7 @@ HWY_INLINE hn::Vec<WideTag> load_f16(const std::byte* cells, std::size_t i) {
 }
 
 HWY_INLINE void store_f16(hn::Vec<WideTag> values, std::byte* cells, std::size_t i) {
-  constexpr float largest = 65'504.0f;
-  const WideTag d;
-  const auto cut = hn::Max(hn::Min(values, hn::Set(d, largest)), hn::Set(d, -largest));
-  hn::StoreU(hn::DemoteTo(HalfTag(), cut), HalfTag(), reinterpret_cast<hwy::float16_t*>(cells + 2 * i));
+  hn::StoreU(hn::DemoteTo(HalfTag(), values), HalfTag(), reinterpret_cast<hwy::float16_t*>(cells + 2 * i));
 }
 #define GOSSAMER_WHOLE_F16_VECTORS(i, count, statement) \
   for (; i + hn::MaxLanes(WideTag()) <= count; i += hn::MaxLanes(WideTag())) statement

@@ -115,19 +115,22 @@ class SegmentShiftSketch final : public CountSketch {
     }
   }
 
-  void load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) override {
+  bool load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) override {
     GOSSAMER_CHECK(type != CellType::bitmap && cells.size() == shape_.cells() * cell_bytes(type),
                    "load: not rows * columns cells");
     const std::size_t length = segment_length(shape_.columns);
     const std::size_t row_bytes = std::size_t{shape_.columns} * cell_bytes(type);
+    bool is_finite = true;
     for (std::size_t row = 0; row < shape_.rows; ++row) {
       float* const to = loaded_.data() + row * rows_.row_stride;
       kernels::widen(type, cells.data() + row * row_bytes, to, shape_.columns);
+      is_finite &= is_integer(type) || kernels::first_non_finite(to, shape_.columns) == shape_.columns;
       std::memcpy(to + shape_.columns, to, length * sizeof(float));
       std::memset(to + shape_.columns + length, 0, (rows_.row_stride - shape_.columns - length) * sizeof(float));
     }
     rows_.seed = seed;
     is_loaded_ = true;
+    return is_finite;
   }
 
   void estimate(std::uint64_t first, std::span<float> estimates) const override {

@@ -55,11 +55,12 @@ class ReferenceSketch final : public CountSketch {
     }
   }
 
-  void load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) override {
+  bool load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) override {
     check(cells.size() == shape_.cells() * cell_bytes(type));
     seed_ = seed;
     cells_.resize(shape_.cells());
     widen(type, cells, cells_);
+    return std::all_of(cells_.begin(), cells_.end(), [](float cell) { return std::isfinite(cell); });
   }
 
   void estimate(std::uint64_t first, std::span<float> estimates) const override {

@@ -70,7 +70,7 @@ enum class CellType : std::uint8_t { f32 = 0, bf16 = 1, f16 = 2, i8 = 3, i16 = 4
 // are worth (docs/sketch.md).
 [[nodiscard]] CellType widen_for(CellType type, std::uint32_t contributions);
 
-// f32 to bf16 or f16 and back, to nearest, ties to even; beyond the range of f16 it is the largest finite one.
+// f32 to bf16 or f16 and back, to nearest, ties to even; beyond the range of f16 it is infinity.
 void narrow(CellType type, std::span<const float> values, std::span<std::byte> cells);
 // Cells of any type but bitmap as f32 (i32 beyond 2^24 to nearest).
 void widen(CellType type, std::span<const std::byte> cells, std::span<float> values);
@@ -121,9 +121,11 @@ class CountSketch {
   }
 
   // Reads a (merged) sketch for the functions below; `cells` may change afterwards. Integer cells count levels:
-  // estimates are then in units of 2^shift / scale.
-  virtual void load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) = 0;
-  void load(std::uint64_t seed, std::span<const float> cells) { load_cells(seed, CellType::f32, std::as_bytes(cells)); }
+  // estimates are then in units of 2^shift / scale. Whether all are finite: where not, estimates mean nothing.
+  virtual bool load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) = 0;
+  bool load(std::uint64_t seed, std::span<const float> cells) {
+    return load_cells(seed, CellType::f32, std::as_bytes(cells));
+  }
 
   // Estimates of coordinates first, first + 1, ... of the loaded sketch.
   virtual void estimate(std::uint64_t first, std::span<float> estimates) const = 0;

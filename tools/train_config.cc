@@ -208,6 +208,10 @@ std::string cells_of(const TrainConfig& config, const std::string& algorithm) {
   return algorithm == "gs-sgd" ? config.cells : "f32";
 }
 
+double momentum_of(const TrainConfig& config, const std::string& algorithm) {
+  return algorithm == "dense" && config.momentum == -1 ? 0.9 : config.momentum;
+}
+
 std::string values_of(const TrainConfig& config, const std::string& algorithm) {
   const bool fits = config.values == "i16" ? algorithm == "gs-sgd" : algorithm == "dense";
   return fits ? config.values : "f32";

@@ -34,7 +34,7 @@ struct TrainConfig {
   std::uint32_t rows = 0;
   std::uint32_t columns = 0;
   double oversampling = 0;
-  double momentum = -1;  // -1: the library's default for the algorithm
+  double momentum = -1;  // -1: see momentum_of
   double clip = 1;
   std::string selection = "top";
   bool keep_k = false;
@@ -68,6 +68,8 @@ inline const std::vector<std::string> values_names = {"f32", "bf16", "f16", "i16
 // What of --cells and --values concerns this algorithm; "f32" where they do not.
 [[nodiscard]] std::string cells_of(const TrainConfig& config, const std::string& algorithm);
 [[nodiscard]] std::string values_of(const TrainConfig& config, const std::string& algorithm);
+// For the library, whose default of dense is a plain mean: -1 becomes the 0.9 that trains.
+[[nodiscard]] double momentum_of(const TrainConfig& config, const std::string& algorithm);
 
 // The flags that every peer understands, bound to `config`, which must outlive `app`.
 void add_training_options(CLI::App& app, TrainConfig& config);

@@ -124,7 +124,7 @@ Status Trainer::prepare() {
   settings.rows = config_.rows;
   settings.columns = config_.columns;
   settings.oversampling = config_.oversampling;
-  settings.momentum = config_.momentum;
+  settings.momentum = momentum_of(config_, algorithm_);
   settings.clip = config_.clip;
   settings.selection = config_.selection == "heavymix" ? GOSSAMER_SELECT_HEAVYMIX : GOSSAMER_SELECT_TOP;
   settings.keep_k = config_.keep_k ? 1 : 0;

@@ -9,6 +9,8 @@
 // and all ranks together what the slowest pays, round by round. Two steps to one peer in one round are
 // the halves of a range that passed the end of the buffer: they go out together and cost one alpha.
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <numeric>
 #include <optional>
@@ -17,6 +19,24 @@
 
 namespace gossamer::topology {
 namespace {
+
+// Measured, but for rdma and tcp-10g, with `gossamer train` over 2 and 4 ranks (docs/benchmarks.md): what a message
+// costs is the time that a rank needs to notice it, on an ordinary host, more than the wire's. rdma is 100 Gbit/s and 2
+// us, as adapters are sold; tcp-10g is tcp-1g with ten times the bandwidth.
+constexpr std::array<NamedCostModel, 4> models = {{
+    {"shared-memory", {1'500.0, 0.15, 0.05}},
+    {"rdma", {2'000.0, 0.08, 0.05}},
+    {"tcp-10g", {25'000.0, 1.0, 0.05}},
+    {"tcp-1g", {25'000.0, 10.0, 0.05}},
+}};
+
+// A number of at least 0 that takes up all of `text`.
+std::optional<double> parse_number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value) || value < 0) return {};
+  return value;
+}
 
 // Keeps sums of bytes over all messages of a schedule within 64 bits: (2^16 - 1) * 2^48 < 2^64.
 constexpr std::uint64_t payload_bytes_max = std::uint64_t{1} << 48;
@@ -91,6 +111,25 @@ std::string in_words(double nanoseconds) {
 }
 
 }  // namespace
+
+std::span<const NamedCostModel> known_cost_models() { return models; }
+
+Result<CostModel> parse_cost_model(std::string_view text) {
+  for (const NamedCostModel& each : models)
+    if (each.name == text) return each.model;
+  constexpr double most = 1e9;  // a second for a byte
+  const std::size_t comma = text.find(',');
+  if (comma != std::string_view::npos) {
+    const auto alpha_us = parse_number(text.substr(0, comma));
+    const auto beta_ns = parse_number(text.substr(comma + 1));
+    if (alpha_us && beta_ns && *alpha_us <= most && *beta_ns <= most)
+      return CostModel{*alpha_us * 1e3, *beta_ns, CostModel{}.gamma_ns_per_byte};
+  }
+  return Error{Code::invalid_argument,
+               gossamer::text("a cost model is shared-memory, rdma, tcp-10g, tcp-1g, or microseconds for a message and "
+                              "nanoseconds for a byte, as in 25,10; not \"",
+                              text, "\"")};
+}
 
 Result<Cost> predict_cost(const ScheduleRequest& request, std::uint64_t payload_bytes, const CostModel& model) {
   const Result<std::uint32_t> slices = slice_count(request);

@@ -126,11 +126,23 @@ inline constexpr std::uint64_t slice_alignment = 64;
 // ---------------------------------------------------------------------------------------------
 // What a schedule costs: alpha for each message, beta for each byte, gamma for each merged byte.
 
+// The numbers of shared memory, unless others are given.
 struct CostModel {
   double alpha_ns = 1'500.0;
   double beta_ns_per_byte = 0.15;
   double gamma_ns_per_byte = 0.05;
 };
+
+// Models of known links, by name: "shared-memory", "rdma", "tcp-10g", "tcp-1g".
+struct NamedCostModel {
+  std::string_view name;
+  CostModel model;
+};
+[[nodiscard]] std::span<const NamedCostModel> known_cost_models();
+
+// A name of the above, or "ALPHA,BETA": microseconds for a message, nanoseconds for a byte. `invalid_argument` says
+// what was expected.
+[[nodiscard]] Result<CostModel> parse_cost_model(std::string_view text);
 
 struct Cost {
   double nanoseconds = 0;            // of the slowest rank, rounds taken one after the other in lock step

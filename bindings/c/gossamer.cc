@@ -3,6 +3,8 @@
 #include "bindings/c/gossamer.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstring>
 #include <new>
 #include <optional>
@@ -51,8 +53,10 @@ gossamer_status outcome(const R& result) {
   return result.ok() ? GOSSAMER_DONE : fail(result.error());
 }
 
+// Threads that are started inside inherit the default floating-point environment.
 template <typename Body>
 gossamer_status guarded(Body body) {
+  const gossamer::DefaultFloatEnvironment environment;
   try {
     return body();
   } catch (const std::bad_alloc&) {
@@ -68,6 +72,34 @@ std::optional<Error> mistake_of(Check check) {
   if (guarded(check) == GOSSAMER_DONE) return std::nullopt;
   return last_error;
 }
+// A field that filled up a struct's padding would leave its size as it was, and nothing would tell an older caller's
+// padding from a newer caller's field: so no struct ends in padding.
+#define ENDS_WITH(Struct, field) \
+  static_assert(offsetof(Struct, field) + sizeof(Struct::field) == sizeof(Struct), #Struct " ends in padding")
+ENDS_WITH(gossamer_config, lease_ns);
+ENDS_WITH(gossamer_compressor_config, tensor_size);
+ENDS_WITH(gossamer_update, compressor);
+ENDS_WITH(gossamer_stats, clipped);
+#undef ENDS_WITH
+static_assert(sizeof(gossamer_tensor) == offsetof(gossamer_tensor, exact) + 8, "ends in a named hole");
+
+// Earlier headers had padding. What callers of that size have in their last bytes is no field.
+struct PaddedSize {
+  std::size_t size;
+  std::size_t fields;
+};
+template <typename Struct>
+constexpr std::array<PaddedSize, 0> padded_sizes{};
+template <>
+constexpr std::array<PaddedSize, 2> padded_sizes<gossamer_config>{{{64, 60}, {72, 68}}};
+// 112 bytes were built with and without `decode` at their end: read_compressor_config takes it where it is one.
+template <>
+constexpr std::array<PaddedSize, 2> padded_sizes<gossamer_compressor_config>{{{104, 100}, {120, 116}}};
+
+constexpr std::size_t compressor_config_size_of_two = 112;
+// The last size in which DENSE had momentum 0.9 by default.
+constexpr std::size_t compressor_config_size_before_plain_mean = 120;
+constexpr std::size_t tensor_size_first = 24;
 
 // Copies the caller's struct into one of this library's size: what an older caller does not know stays
 // at its default, what a newer caller knows must be zero here, or it would be ignored silently.
@@ -76,7 +108,10 @@ gossamer_status read_struct(const char* function, const Struct* given, Struct& c
   const std::size_t size = given->struct_size;
   if (size < sizeof(std::size_t) || size > 65536)
     return fail_argument(function, text("struct_size is ", size, ": begin with the initializer macro"));
-  std::memcpy(static_cast<void*>(&copy), given, std::min(size, sizeof(Struct)));
+  std::size_t known = std::min(size, sizeof(Struct));
+  for (const PaddedSize& padded : padded_sizes<Struct>)
+    if (size == padded.size) known = padded.fields;
+  std::memcpy(static_cast<void*>(&copy), given, known);
   const auto* bytes = reinterpret_cast<const unsigned char*>(given);
   for (std::size_t i = sizeof(Struct); i < size; ++i)
     if (bytes[i] != 0)
@@ -146,11 +181,36 @@ bool is_memory_kind(int32_t memory) {
          (memory <= 255 && gossamer::find_device_memory(static_cast<gossamer::MemoryKind>(memory)).ok());
 }
 
+gossamer_status read_tensors(const char* function, const gossamer_compressor_config& c,
+                             gossamer::runtime::CompressorConfig& config) {
+  if (c.tensor_size < tensor_size_first || c.tensor_size % alignof(gossamer_tensor) != 0 || c.tensor_size > 65536)
+    return fail_argument(function, text("tensor_size is ", c.tensor_size, ", expected sizeof(gossamer_tensor), ",
+                                        sizeof(gossamer_tensor), ": begin with the initializer macro"));
+  const auto* at = reinterpret_cast<const unsigned char*>(c.tensors);
+  for (std::size_t i = 0; i < c.tensor_count; ++i, at += c.tensor_size) {
+    gossamer_tensor tensor;
+    std::memcpy(&tensor, at, sizeof tensor);
+    if (tensor.exact > 1)
+      return fail_argument(function, text("exact of tensor ", i, " is ", tensor.exact, ", expected 0 or 1"));
+    if (std::any_of(at + sizeof tensor, at + std::max(c.tensor_size, sizeof tensor),
+                    [](unsigned char byte) { return byte != 0; }))
+      return fail_argument(function, text("tensor ", i, " has fields that this version of the library does not know"));
+    config.tensors.push_back(
+        {tensor.name != nullptr ? tensor.name : text("tensor ", i), tensor.count, tensor.exact == 1});
+  }
+  return GOSSAMER_DONE;
+}
+
 gossamer_status read_compressor_config(const gossamer_compressor_config* given,
                                        gossamer::runtime::CompressorConfig& config) {
   constexpr const char* function = "gossamer_compressor_create";
   gossamer_compressor_config c = GOSSAMER_COMPRESSOR_CONFIG_INIT;
   if (const auto status = read_struct(function, given, c); status != GOSSAMER_DONE) return status;
+  const std::size_t caller_size = given->struct_size;
+  if (caller_size == compressor_config_size_of_two && c.decode != GOSSAMER_DECODE_SHARDED)
+    c.decode = GOSSAMER_DECODE_WHOLE;
+  if (caller_size <= compressor_config_size_before_plain_mean && c.algorithm == GOSSAMER_DENSE && c.momentum == -1.0)
+    c.momentum = 0.9;
   if (c.tensor_count > 0 && c.tensors == nullptr)
     return fail_argument(function, text("tensors is NULL, expected ", c.tensor_count, " of them"));
   if (c.algorithm < 0 || c.algorithm > GOSSAMER_DENSE)
@@ -170,13 +230,7 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   if (c.keep_k > 1) return fail_argument(function, text("keep_k is ", c.keep_k, ", expected 0 or 1"));
   if (c.name != nullptr) config.name = c.name;
   config.algorithm = static_cast<gossamer::runtime::AlgorithmKind>(c.algorithm == 0 ? GOSSAMER_GS_SGD : c.algorithm);
-  for (std::size_t i = 0; i < c.tensor_count; ++i) {
-    const gossamer_tensor& tensor = c.tensors[i];
-    if (tensor.exact > 1)
-      return fail_argument(function, text("exact of tensor ", i, " is ", tensor.exact, ", expected 0 or 1"));
-    config.tensors.push_back(
-        {tensor.name != nullptr ? tensor.name : text("tensor ", i), tensor.count, tensor.exact == 1});
-  }
+  if (const auto status = read_tensors(function, c, config); status != GOSSAMER_DONE) return status;
   config.density = c.density;
   config.rows = c.rows;
   config.columns = c.columns;
@@ -419,6 +473,8 @@ gossamer_status gossamer_compressor_stats(const gossamer_compressor* compressor,
     value.control_bytes_sent = compressor->session->session->control_bytes_sent();
     value.applied = s.applied;
     value.dimension = compressor->compressor->layout().dimension();
+    value.gradient_norm = s.gradient_norm;
+    value.clipped = s.clipped;
     return write_struct(function, value, stats);
   });
 }

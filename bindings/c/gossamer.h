@@ -19,8 +19,9 @@
  * was expected and what to do. A caller's mistake is GOSSAMER_INVALID_ARGUMENT. Nothing aborts or
  * throws for it.
  *
- * Growth: structs begin with struct_size and have an initializer; fields are only added at the end.
- * Zero in a field means "the default" unless its comment says otherwise.
+ * Growth: structs begin with struct_size and have an initializer; fields are only added at the end, and each
+ * makes its struct larger: no struct ends in padding. Zero in a field means "the default" unless its comment
+ * says otherwise. A reserved_ field is zero.
  */
 #ifndef GOSSAMER_H
 #define GOSSAMER_H
@@ -42,20 +43,20 @@ extern "C" {
 #define GOSSAMER_VERSION_PATCH 0
 
 /* X(name, value, text): 0 is done, above 0 not finished, below 0 failed. */
-#define GOSSAMER_STATUS_TABLE(X)                                                \
-  X(DONE, 0, "done")                                                            \
-  X(PENDING, 1, "not finished yet: test or wait again")                         \
-  X(BUSY, 2, "an operation of this compressor is in flight: finish it first")   \
-  X(INVALID_ARGUMENT, -1, "the call is wrong: fix what the message names")      \
-  X(MISMATCH, -2, "peers have different configurations: make them equal")       \
-  X(PEER_LOST, -3, "a peer is gone: end the session")                           \
-  X(DEADLINE, -4, "the deadline passed: see whom the message waits for")        \
-  X(NOT_FINITE, -5, "a gradient held NaN or infinity: nothing was committed")   \
-  X(DISAGREEMENT, -6, "ranks recovered different coordinates: end the session") \
-  X(OUT_OF_RESOURCES, -7, "a limit is too small: raise what the message names") \
-  X(UNAVAILABLE, -8, "the network, a file or a device is not available")        \
-  X(MALFORMED, -9, "bytes from outside are not what they claim to be")          \
-  X(CANCELLED, -10, "given up on request")                                      \
+#define GOSSAMER_STATUS_TABLE(X)                                                 \
+  X(DONE, 0, "done")                                                             \
+  X(PENDING, 1, "not finished yet: test or wait again")                          \
+  X(BUSY, 2, "an operation of this compressor is in flight: finish it first")    \
+  X(INVALID_ARGUMENT, -1, "the call is wrong: fix what the message names")       \
+  X(MISMATCH, -2, "peers have different configurations: make them equal")        \
+  X(PEER_LOST, -3, "a peer is gone: end the session")                            \
+  X(DEADLINE, -4, "the deadline passed: see whom the message waits for")         \
+  X(NOT_FINITE, -5, "a gradient or a sum is NaN or infinite: nothing committed") \
+  X(DISAGREEMENT, -6, "ranks recovered different coordinates: end the session")  \
+  X(OUT_OF_RESOURCES, -7, "a limit is too small: raise what the message names")  \
+  X(UNAVAILABLE, -8, "the network, a file or a device is not available")         \
+  X(MALFORMED, -9, "bytes from outside are not what they claim to be")           \
+  X(CANCELLED, -10, "given up on request")                                       \
   X(INTERNAL, -11, "a defect in Gossamer: please report it")
 
 typedef enum gossamer_status {
@@ -123,6 +124,7 @@ typedef struct gossamer_config {
   int32_t threads;         /* that sketch and select, the caller's included. 0: GOSSAMER_THREADS, else 1. Results do not
                               depend on it */
   int32_t pin_threads;     /* 1: bind each but the caller's to a core. 0: GOSSAMER_PIN_THREADS (yes, no), else not */
+  uint32_t reserved_;      /* 0. Was padding: never given a meaning */
   const char* secret;      /* where the session's secret is, never what it is: "file:PATH", "fd:NUMBER" (inherited), or
                               "none" for no secret on a network that you trust; the same secret on every rank. NULL:
                               GOSSAMER_SECRET, else no secret, on loopback only. See docs/security.md */
@@ -130,7 +132,7 @@ typedef struct gossamer_config {
                               others; the same on every rank, from 100 ms. 0: GOSSAMER_LEASE_S, else 5 s. -1: never */
 } gossamer_config;
 #define GOSSAMER_CONFIG_INIT \
-  { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO, 0, 0, NULL, 0 }
+  { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO, 0, 0, 0, NULL, 0 }
 
 /* Joins the session: waits, at most init_timeout_ns, until all ranks are there and equal (library, wire and
  * hash version, byte order, rank count), and until a short message has gone between every two ranks: a data path that
@@ -173,7 +175,7 @@ typedef enum gossamer_algorithm {
   GOSSAMER_GS_SGD = 1,       /* Count-Sketch, then exact values of the recovered coordinates (arXiv 2108.06004) */
   GOSSAMER_SHARED_TOP_K = 2, /* each rank names its k/P heaviest; exact values of the union */
   GOSSAMER_TOP_K = 3,        /* each rank's k heaviest as (index, value), gathered (Deep Gradient Compression) */
-  GOSSAMER_DENSE = 4         /* all-reduce of everything */
+  GOSSAMER_DENSE = 4         /* all-reduce of everything: with the initializer's values the mean over ranks, as it is */
 } gossamer_algorithm;
 
 /* Which coordinates the merged sketch names. */
@@ -210,6 +212,7 @@ typedef struct gossamer_tensor {
   const char* name; /* for messages and for the check that ranks agree; unique within a compressor */
   uint64_t count;   /* elements, f32 */
   uint32_t exact;   /* 1: always exchanged whole and without residual; for biases and other small ones */
+  uint32_t : 32;    /* was padding: no field. New ones come behind it; tensor_size tells who has them */
 } gossamer_tensor;
 
 /* What travels. */
@@ -231,10 +234,11 @@ typedef struct gossamer_compressor_config {
   uint32_t rows;       /* of the sketch, odd, 1 to 15. 0: 3 */
   uint32_t columns;    /* of the sketch. 0: k. At most d */
   double oversampling; /* coordinates named by the sketch over k, at least 1. 0: 2 */
-  double momentum;     /* in [0, 1). -1 (the initializer): 0.3, and 0.9 for DENSE. A coordinate that is sent loses its
+  double momentum;     /* in [0, 1). -1 (the initializer): 0.3, and 0 for DENSE. A coordinate that is sent loses its
                           momentum, so what dense training gets from momentum m belongs into the rate here: keep
                           rate / (1 - m) as it was, 0.7 with 0.3 for 0.1 with 0.9 */
-  double clip;         /* L2 norm that each rank's gradient is cut to. 0: no clipping. The initializer has 1 */
+  double clip;         /* L2 norm that each rank's gradient is cut to, at least 1.18e-38. 0: no clipping. -1 (the
+                          initializer): 1, and 0 for DENSE. gossamer_stats counts the gradients that were cut */
   int32_t selection;   /* a gossamer_selection */
   uint32_t keep_k;     /* 1: of the exact values apply only the k largest (the published variant) */
   uint64_t seed;       /* of the hash functions; the same on all ranks */
@@ -242,15 +246,20 @@ typedef struct gossamer_compressor_config {
   int32_t cells;       /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
                           so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
   int32_t values;      /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
-                          residual; BF16 or F16 for DENSE, whose rounding is lost */
+                          residual; BF16 or F16 for DENSE, whose rounding is lost. F16, as cells too, holds up to 65,504:
+                          beyond      it the operation ends with NOT_FINITE. DENSE divides by P before it rounds to F16 */
   int32_t decode;      /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
   int32_t memory;      /* a gossamer_memory_kind. 0: HOST. CUDA for DENSE: what this rank passes and gets is there, and work
                           on it in other streams has ended; ranks may differ. The payload travels through pinned host
                           memory of its size */
+  uint32_t reserved_;  /* 0. Was padding: never given a meaning */
+  size_t tensor_size; /* sizeof(gossamer_tensor), the step from one of `tensors` to the next; the initializer sets it */
 } gossamer_compressor_config;
-#define GOSSAMER_COMPRESSOR_CONFIG_INIT \
-  { sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, 1.0, GOSSAMER_SELECT_TOP, 0, 1, GOSSAMER_SCHEDULE_AUTO, GOSSAMER_CELLS_F32, \
-    GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE, 0 }
+#define GOSSAMER_COMPRESSOR_CONFIG_INIT                                                                             \
+  {                                                                                                                 \
+    sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, -1.0, GOSSAMER_SELECT_TOP, 0, 1, GOSSAMER_SCHEDULE_AUTO, \
+        GOSSAMER_CELLS_F32, GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE, 0, 0, sizeof(gossamer_tensor)                \
+  }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in
  * the same order on all ranks. Everything that `config` points at is copied. It is made on every rank or on none.
@@ -269,9 +278,11 @@ GOSSAMER_API void gossamer_compressor_destroy(gossamer_compressor* compressor);
 
 /* Takes this rank's gradients, one pointer for each tensor, f32, in the compressor's memory, `count` elements each:
  * scales them to `clip`, adds momentum and residual and encodes the payload. The gradients are the caller's again
- * on return. Local; does not block, but for copies of device memory: UNAVAILABLE if they do not end. BUSY while an operation of this compressor is in flight; a payload that
- * was never reduced is dropped, with its gradient. A gradient with NaN or infinity is DONE here, since the
- * other ranks must learn of it: the reduce then fails on every rank with NOT_FINITE. */
+ * on return. Local; does not block, but for copies of device memory: UNAVAILABLE if they do not end. BUSY while an
+ * operation of this compressor is in flight; a payload that was never reduced is dropped, with its gradient. A gradient
+ * with NaN or infinity is DONE here, since the other ranks must learn of it: the reduce then fails on every rank with
+ * NOT_FINITE. Arithmetic, here and in the other calls, rounds to nearest and keeps denormals, whatever floating-point
+ * environment the caller has set; the caller's is as before on return. */
 GOSSAMER_API gossamer_status gossamer_compress(gossamer_compressor* compressor, const float* const* gradients);
 
 /* ---- operation ---------------------------------------------------------------------------------- */
@@ -288,7 +299,9 @@ GOSSAMER_API gossamer_status gossamer_operation_test(gossamer_operation* operati
 
 /* As test, until it is not PENDING. DEADLINE after timeout_ns (0: 60 s) says who waits for whom, where in
  * the operation and since when; the operation goes on and may be waited for again. PEER_LOST names the rank.
- * After NOT_FINITE nothing was committed: residual and momentum are as before gossamer_compress. */
+ * After NOT_FINITE nothing was committed: residual and momentum are as before gossamer_compress. It names rank,
+ * tensor and index of a gradient that is not finite; a sum over ranks that went beyond its numbers' range has no
+ * rank, and for a sketch no index. */
 GOSSAMER_API gossamer_status gossamer_operation_wait(gossamer_operation* operation, int64_t timeout_ns);
 
 /* What a finished operation gives every rank, the same bits everywhere. */
@@ -327,9 +340,11 @@ typedef struct gossamer_stats {
   uint64_t control_bytes_sent; /* by this session, since init */
   uint64_t applied;            /* coordinates in the last update */
   uint64_t dimension;          /* d, elements of all tensors */
+  double gradient_norm;        /* L2 norm of this rank's last gradient, all tensors together, before clipping */
+  uint64_t clipped;            /* how many of this rank's gradients were cut to `clip` so far */
 } gossamer_stats;
 #define GOSSAMER_STATS_INIT \
-  { sizeof(gossamer_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(gossamer_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0 }
 GOSSAMER_API gossamer_status gossamer_compressor_stats(const gossamer_compressor* compressor, gossamer_stats* stats);
 
 #ifdef __cplusplus

@@ -92,11 +92,63 @@ TEST_F(OneRank, ANonFiniteGradientIsNamedAndForgotten) {
   EXPECT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_NOT_FINITE);
   EXPECT_EQ(gossamer_last_error_rank(), 0);
   EXPECT_EQ(gossamer_last_error_index(), 1003);
-  EXPECT_THAT(gossamer_last_error(), HasSubstr("index 1003"));
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("index 3 of tensor \"b\" (coordinate 1003)"));
   b[3] = 1.0f;
   ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
   ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
   EXPECT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE);
+}
+
+// Goal: DENSE as the initializer has it is an all-reduce: the mean, as it is. Method: a gradient of norm 100, two
+// steps.
+TEST_F(OneRank, DenseFromTheInitializerIsAPlainMean) {
+  gossamer_compressor_config plain = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+  plain.algorithm = GOSSAMER_DENSE;
+  plain.tensors = tensors;
+  plain.tensor_count = 2;
+  gossamer_compressor* compressor = nullptr;
+  ASSERT_EQ(gossamer_compressor_create(session, &plain, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+  std::vector<float> g(1000, 3.0f), b(10, -10.0f);
+  const float* gradients[] = {g.data(), b.data()};
+  for (int step = 0; step < 2; ++step) {
+    ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+    gossamer_operation* operation = nullptr;
+    ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
+    ASSERT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE) << gossamer_last_error();
+    gossamer_update update = GOSSAMER_UPDATE_INIT;
+    ASSERT_EQ(gossamer_recover(compressor, &update), GOSSAMER_DONE);
+    ASSERT_EQ(update.count, 1010u);
+    for (std::size_t i = 0; i < 1010; ++i) ASSERT_EQ(update.values[i], i < 1000 ? 3.0f : -10.0f);
+  }
+}
+
+// Goal: the statistics tell how large gradients are and how many were cut. Method: norms that are exact in
+// floats, below a clip of 1 and above, and the same without a clip.
+TEST_F(OneRank, StatisticsTellTheNormAndWhatWasClipped) {
+  for (const double clip : {1.0, 0.0}) {
+    for (const int32_t algorithm : {1, 2, 3, 4}) {
+      options.clip = clip;
+      options.algorithm = algorithm;
+      gossamer_compressor* compressor = nullptr;
+      ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+      std::vector<float> g(1000), b(10);
+      const float* gradients[] = {g.data(), b.data()};
+      const auto check = [&](float value, double norm, uint64_t clipped) {
+        g[7] = value;
+        b[3] = value * 0.75f;
+        ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+        gossamer_stats stats = GOSSAMER_STATS_INIT;
+        ASSERT_EQ(gossamer_compressor_stats(compressor, &stats), GOSSAMER_DONE);
+        EXPECT_EQ(stats.gradient_norm, norm);
+        EXPECT_EQ(stats.clipped, clip > 0 ? clipped : 0);
+      };
+      check(0.5f, 0.625, 0);
+      check(4.0f, 5.0, 1);
+      check(0.25f, 0.3125, 1);
+      check(-8.0f, 10.0, 2);
+      gossamer_compressor_destroy(compressor);
+    }
+  }
 }
 
 // Goal: a caller's mistake is INVALID_ARGUMENT with a sentence, and nothing else happens. Method: one of each kind.

@@ -36,14 +36,16 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
 
   gather.fill(Rank{0}, runtime::no_flag, {}, {});
   const std::uint64_t sizes[] = {gather.size().own_bytes, bytes.size()};
-  const Status flags = gather.check_flags(sizes);
+  const Status flags = gather.check_flags(sizes, context.shape.layout);
   if (!flags.ok() && flags.error().code == Code::malformed) {
     if (bytes.size() < 16) {
       GOSSAMER_CHECK(flags.error().rank == sender, "a part without a header has a sender");
     } else {
       std::uint64_t flag = 0;
       std::memcpy(&flag, bytes.data(), sizeof flag);
-      GOSSAMER_CHECK(flag >> 40 >= std::size(sizes), "only a flag of no rank is malformed");
+      const std::uint64_t index = flag & ((std::uint64_t{1} << 40) - 1);
+      GOSSAMER_CHECK(flag >> 40 >= std::size(sizes) || index >= dimension,
+                     "only a flag of no rank or no coordinate is malformed");
     }
     return 0;
   }

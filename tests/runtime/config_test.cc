@@ -32,7 +32,15 @@ TEST(CompressorConfigCheck, RefusesEachWrongValueByName) {
       {[](CompressorConfig& c) { c.columns = 10'001; }, {"columns is 10001", "10000"}},
       {[](CompressorConfig& c) { c.oversampling = 0.5; }, {"oversampling is 0.5", "at least 1"}},
       {[](CompressorConfig& c) { c.momentum = 1.0; }, {"momentum is 1", "[0, 1)"}},
-      {[](CompressorConfig& c) { c.clip = -1.0; }, {"clip is -1"}},
+      {[](CompressorConfig& c) { c.density = 1.0000001; }, {"density is 1.0000001"}},
+      {[](CompressorConfig& c) { c.momentum = -5.0; }, {"momentum is -5", "-1 for the default"}},
+      {[](CompressorConfig& c) { c.momentum = -std::numeric_limits<double>::infinity(); }, {"momentum is -inf"}},
+      {[](CompressorConfig& c) { c.momentum = std::nan(""); }, {"momentum is nan"}},
+      {[](CompressorConfig& c) { c.momentum = 0.99999999999; }, {"momentum is 0.99999999999", "below 1 as f32"}},
+      {[](CompressorConfig& c) { c.oversampling = std::nan(""); }, {"oversampling is nan"}},
+      {[](CompressorConfig& c) { c.clip = -2.0; }, {"clip is -2"}},
+      {[](CompressorConfig& c) { c.clip = 1e-320; }, {"clip is 1e-320", "at least 1.18e-38"}},
+      {[](CompressorConfig& c) { c.clip = std::nan(""); }, {"clip is nan"}},
       {[](CompressorConfig& c) { c.clip = std::numeric_limits<double>::infinity(); }, {"clip is inf"}},
       {[](CompressorConfig& c) { c.tensors.clear(); }, {"at least one tensor"}},
       {[](CompressorConfig& c) { c.tensors[0].count = 0; }, {"\"w\" has no elements"}},
@@ -47,6 +55,26 @@ TEST(CompressorConfigCheck, RefusesEachWrongValueByName) {
     ASSERT_FALSE(shape.ok()) << c.words[0];
     EXPECT_EQ(shape.error().code, Code::invalid_argument);
     for (const std::string& word : c.words) EXPECT_THAT(shape.error().message, HasSubstr(word));
+  }
+}
+
+// Goal: dense is a plain mean unless more is asked for, and the others train. Method: what -1 becomes, and numbers.
+TEST(CompressorConfigCheck, DefaultsOfMomentumAndClipGoByTheAlgorithm) {
+  for (const AlgorithmKind kind :
+       {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense}) {
+    CompressorConfig config = valid();
+    config.algorithm = kind;
+    const bool is_dense = kind == AlgorithmKind::dense;
+    auto shape = resolve(config);
+    ASSERT_TRUE(shape.ok());
+    EXPECT_EQ(shape->momentum, is_dense ? 0.0f : 0.3f);
+    EXPECT_EQ(shape->clip, is_dense ? 0.0 : 1.0);
+    config.momentum = 0.5;
+    config.clip = 2.0;
+    shape = resolve(config);
+    ASSERT_TRUE(shape.ok());
+    EXPECT_EQ(shape->momentum, 0.5f);
+    EXPECT_EQ(shape->clip, 2.0);
   }
 }
 
@@ -73,6 +101,20 @@ TEST(LayoutOrder, ExactTensorsComeLastInsideAndKeepTheirPlaceOutside) {
   std::vector<std::uint32_t> outer(inner.size());
   layout->to_outer(inner, outer);
   EXPECT_EQ(outer, (std::vector<std::uint32_t>{0, 2, 5, 8, 3, 4}));
+}
+
+// Goal: a position is named by its tensor. Method: the borders of a small layout, from both orders.
+TEST(LayoutOrder, FindsTheTensorAtAPosition) {
+  const auto layout = Layout::make({{"a", 3, false}, {"b", 2, true}, {"c", 4, false}});
+  ASSERT_TRUE(layout.ok());
+  const std::vector<std::pair<std::size_t, std::uint64_t>> expected = {{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1},
+                                                                       {2, 0}, {2, 1}, {2, 2}, {2, 3}};
+  for (std::uint64_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(layout->place_outside(i).tensor, expected[i].first) << i;
+    EXPECT_EQ(layout->place_outside(i).offset, expected[i].second) << i;
+  }
+  const std::vector<std::uint64_t> outer = {0, 1, 2, 5, 6, 7, 8, 3, 4};
+  for (std::uint64_t i = 0; i < outer.size(); ++i) EXPECT_EQ(layout->to_outer(i), outer[i]);
 }
 
 // Goal: an update lands in the right tensor, with and without indices. Method: by hand.

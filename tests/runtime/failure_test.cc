@@ -37,6 +37,8 @@ TEST_P(EveryAlgorithmFails, WithoutATraceWhenOneGradientIsNotFinite) {
       EXPECT_EQ(outcome.error.rank, Rank{rank});
       EXPECT_EQ(outcome.error.index, flat);
       EXPECT_THAT(outcome.error.message, HasSubstr(text("rank ", rank)));
+      EXPECT_THAT(outcome.error.message, HasSubstr(text("first at index ", index, " of tensor \"",
+                                                        testing::small_model()[tensor].name, "\" (coordinate ", flat)));
     }
   };
   TestCluster one(ClusterCase{GetParam(), 4, std::nullopt});

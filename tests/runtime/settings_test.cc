@@ -216,10 +216,18 @@ TEST(Settings, JobIsTheSchedulers) {
 
 // Goal: a wrong value is refused with setting, value, origin and what is expected. Method: one of each kind.
 TEST(Settings, RefuseWrongValuesWithTheirOrigin) {
-  const std::vector<std::pair<std::string, std::string>> wrong = {
-      {"GOSSAMER_RANK_COUNT", "0"},      {"GOSSAMER_RANK_COUNT", "many"},      {"GOSSAMER_RANK", "1"},
-      {"GOSSAMER_INIT_TIMEOUT_S", "-3"}, {"GOSSAMER_INIT_TIMEOUT_S", "1e-10"}, {"GOSSAMER_PROGRESS", "sometimes"},
-      {"GOSSAMER_LEASE_S", "0.05"},      {"GOSSAMER_LEASE_S", "nan"},          {"GOSSAMER_LEASE_S", "5s"}};
+  const std::vector<std::pair<std::string, std::string>> wrong = {{"GOSSAMER_RANK_COUNT", "0"},
+                                                                  {"GOSSAMER_RANK_COUNT", "many"},
+                                                                  {"GOSSAMER_RANK", "1"},
+                                                                  {"GOSSAMER_INIT_TIMEOUT_S", "-3"},
+                                                                  {"GOSSAMER_INIT_TIMEOUT_S", "1e-10"},
+                                                                  {"GOSSAMER_PROGRESS", "sometimes"},
+                                                                  {"GOSSAMER_LEASE_S", "0.05"},
+                                                                  {"GOSSAMER_LEASE_S", "nan"},
+                                                                  {"GOSSAMER_LEASE_S", "5s"},
+                                                                  {"GOSSAMER_COST", "ethernet"},
+                                                                  {"GOSSAMER_COST", "1"},
+                                                                  {"GOSSAMER_COST", "1,-2"}};
   for (const auto& [name, value] : wrong) {
     Environment environment;
     environment.set(name, value);

@@ -88,6 +88,7 @@ TEST(Staging, CopiesEachByteOnceInEachDirection) {
   constexpr std::uint64_t dimension = 400'000;
   DeviceClusterOptions options = options_for({device, device, device, device}, dimension);
   options.config.schedule = ScheduleKind::ring;
+  options.config.momentum = 0.9;
   DeviceCluster test(fake, options);
   const std::uint64_t before = fake.bytes_copied();
   ASSERT_NO_FATAL_FAILURE(test.step(0));

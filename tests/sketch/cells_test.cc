@@ -67,12 +67,35 @@ TEST(Half, RoundsToTheNearest) {
   }
 }
 
-// Goal: what f16 cannot hold is cut, not lost. Method: values around 65,504.
-TEST(Half, BeyondTheRangeIsTheLargest) {
-  for (const float value : {65'504.0F, 65'519.0F, 65'520.0F, 1e30F, std::numeric_limits<float>::infinity()}) {
+// Goal: what f16 cannot hold becomes infinity, in conversions and in sums, and NaN stays NaN: whoever looks at a sum
+// sees that it is wrong. Method: values around 65,504, by the scalar functions and by the kernels of every target.
+TEST(Half, BeyondTheRangeIsInfinity) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const float value : {65'504.0F, 65'519.0F}) {
     EXPECT_EQ(from_f16(to_f16(value)), 65'504.0F);
     EXPECT_EQ(from_f16(to_f16(-value)), -65'504.0F);
   }
+  for (const float value : {65'520.0F, 1e30F, infinity}) {
+    EXPECT_EQ(from_f16(to_f16(value)), infinity);
+    EXPECT_EQ(from_f16(to_f16(-value)), -infinity);
+  }
+  EXPECT_TRUE(std::isnan(from_f16(to_f16(std::nanf("")))));
+  with_each_target([] {
+    for (const std::size_t size : {4u, 20u, 40u}) {
+      for (const float value : {40'000.0F, -40'000.0F, 65'520.0F, std::nanf("")}) {
+        std::vector<std::byte> cells(2 * size);
+        narrow(CellType::f16, std::vector<float>(size, value), cells);
+        std::vector<std::byte> sum = cells;
+        merge({size, 0, CellType::f16}, 0, sum.data(), cells.data(), sum.size());
+        for (const float each : values_of(CellType::f16, sum)) {
+          if (std::isnan(value))
+            ASSERT_TRUE(std::isnan(each));
+          else
+            ASSERT_EQ(each, std::copysign(infinity, value));
+        }
+      }
+    }
+  });
 }
 
 // Goal: kernels convert as the scalar functions do, on every target and at every length. Method: prefixes.

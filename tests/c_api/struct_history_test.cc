@@ -1,0 +1,207 @@
+// Callers built against every header that there has been: what each of its structs held, and what lay behind.
+#include <gmock/gmock.h>
+#include <gossamer.h>
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace {
+
+using ::testing::HasSubstr;
+
+// A struct as some header had it: sizeof, and where its last field ended. What is between was padding.
+struct Version {
+  std::size_t size;
+  std::size_t fields_end;
+};
+
+// The struct as such a caller passes it: today's values up to the last field that it knew, garbage in its padding and
+// behind its end. Behind the end is memory of somebody else.
+template <typename Struct>
+class OldCaller {
+ public:
+  OldCaller(const Struct& today, const Version& version, unsigned char garbage) : bytes_(sizeof(Struct) + 64, garbage) {
+    std::memcpy(bytes_.data(), &today, version.fields_end);
+    std::memcpy(bytes_.data(), &version.size, sizeof version.size);
+  }
+  [[nodiscard]] Struct* get() { return reinterpret_cast<Struct*>(bytes_.data()); }
+
+ private:
+  std::vector<unsigned char> bytes_;
+};
+
+constexpr unsigned char garbages[] = {0x00, 0x01, 0xab, 0xff};
+
+gossamer_session* join_alone(const gossamer_config* config) {
+  gossamer_session* session = nullptr;
+  EXPECT_EQ(gossamer_init(config, &session), GOSSAMER_DONE) << gossamer_last_error();
+  return session;
+}
+
+gossamer_config config_alone() {
+  gossamer_config config = GOSSAMER_CONFIG_INIT;
+  config.rank = 0;
+  config.rank_count = 1;
+  config.job = "struct_history_test";
+  return config;
+}
+
+// Goal: a caller of every earlier gossamer_config gets the defaults for what it did not know. Method: each size, with
+// bytes in its padding and behind it that would be refused, or would start threads, if they were read.
+TEST(StructHistory, EveryConfigThatThereHasBeenIsRead) {
+  ASSERT_EQ(sizeof(gossamer_config), 88u) << "add the size that it had to the list";
+  const gossamer_config today = config_alone();
+  for (const Version& version : {Version{64, 60}, Version{72, 68}, Version{88, 88}}) {
+    for (const unsigned char garbage : garbages) {
+      OldCaller<gossamer_config> caller(today, version, garbage);
+      gossamer_session* const session = join_alone(caller.get());
+      ASSERT_NE(session, nullptr) << version.size << " with " << int{garbage};
+      gossamer_finalize(session);
+    }
+  }
+}
+
+class CompressorHistory : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const gossamer_config config = config_alone();
+    session = join_alone(&config);
+    options.tensors = tensors;
+    options.tensor_count = 2;
+  }
+  void TearDown() override { gossamer_finalize(session); }
+
+  // What a compressor of these options makes of a gradient of ones on one rank, in two steps.
+  std::vector<float> two_steps(const gossamer_compressor_config* config) {
+    gossamer_compressor* compressor = nullptr;
+    EXPECT_EQ(gossamer_compressor_create(session, config, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+    if (compressor == nullptr) return {};
+    std::vector<float> w(1000), b(10);
+    const std::vector<float> g(1000, 1.0f), h(10, 1.0f);
+    const float* gradients[] = {g.data(), h.data()};
+    float* weights[] = {w.data(), b.data()};
+    for (int step = 0; step < 2; ++step) {
+      gossamer_operation* operation = nullptr;
+      gossamer_update update = GOSSAMER_UPDATE_INIT;
+      EXPECT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+      EXPECT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
+      EXPECT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE) << gossamer_last_error();
+      EXPECT_EQ(gossamer_recover(compressor, &update), GOSSAMER_DONE);
+      EXPECT_EQ(gossamer_update_apply(&update, weights, 1.0f), GOSSAMER_DONE);
+    }
+    gossamer_compressor_destroy(compressor);
+    w.insert(w.end(), b.begin(), b.end());
+    return w;
+  }
+
+  gossamer_session* session = nullptr;
+  gossamer_tensor tensors[2] = {{"w", 1000, 0}, {"b", 10, 1}};
+  gossamer_compressor_config options = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+};
+
+// 112 bytes were built without `decode` and with it.
+constexpr Version compressor_versions[] = {{104, 100}, {112, 108}, {112, 112}, {120, 116}, {128, 128}};
+
+// Goal: a caller of every earlier gossamer_compressor_config gets the defaults for what it did not know. Method: each
+// size and set of fields, with garbage that would be other cells, another decode or another memory; the result is that
+// of today's initializer.
+TEST_F(CompressorHistory, EveryConfigThatThereHasBeenIsRead) {
+  ASSERT_EQ(sizeof(gossamer_compressor_config), 128u) << "add the size that it had to the list";
+  const std::vector<float> expected = two_steps(&options);
+  for (const Version& version : compressor_versions) {
+    for (const unsigned char garbage : garbages) {
+      OldCaller<gossamer_compressor_config> caller(options, version, garbage);
+      EXPECT_EQ(two_steps(caller.get()), expected) << version.size << ", " << version.fields_end << " " << int{garbage};
+    }
+  }
+}
+
+// Goal: fields that an earlier caller did know are taken, and refused where they are wrong. Method: the last field of
+// each size, with a wrong number; `decode` in the size that had it first, whose number in the size without it is
+// padding, is taken where it is SHARDED.
+TEST_F(CompressorHistory, WhatACallerKnewIsTaken) {
+  gossamer_compressor* compressor = nullptr;
+  const auto refusal = [&](const Version& version) -> std::string {
+    OldCaller<gossamer_compressor_config> caller(options, version, 0);
+    const gossamer_status status = gossamer_compressor_create(session, caller.get(), &compressor);
+    return status == GOSSAMER_INVALID_ARGUMENT ? gossamer_last_error() : "";
+  };
+  options.schedule = 17;
+  EXPECT_THAT(refusal({104, 100}), HasSubstr("schedule is 17"));
+  options.schedule = 0;
+  options.values = 17;
+  EXPECT_THAT(refusal({112, 108}), HasSubstr("values 17"));
+  options.values = 0;
+  options.memory = 3;
+  EXPECT_THAT(refusal({120, 116}), HasSubstr("memory is 3"));
+  options.memory = 0;
+  options.algorithm = GOSSAMER_DENSE;
+  options.decode = GOSSAMER_DECODE_SHARDED;
+  EXPECT_THAT(refusal({112, 112}), HasSubstr("decode is sharded, but dense has no sketch"));
+}
+
+// Goal: a caller of an earlier header has the numbers that it was built with. Method: DENSE from the initializer of
+// those days, momentum -1 and clip 1, beside today's.
+TEST_F(CompressorHistory, AnEarlierDenseKeepsItsMomentumAndClip) {
+  options.algorithm = GOSSAMER_DENSE;
+  EXPECT_EQ(two_steps(&options), std::vector<float>(1010, 2.0f));  // a plain mean, twice
+  options.momentum = 0.9;
+  options.clip = 1.0;
+  const std::vector<float> expected = two_steps(&options);
+  EXPECT_LT(expected[0], 0.1f);
+  options.momentum = -1.0;
+  for (const Version& version : compressor_versions) {
+    if (version.size > 120) continue;
+    OldCaller<gossamer_compressor_config> caller(options, version, 0);
+    EXPECT_EQ(two_steps(caller.get()), expected) << version.size;
+  }
+}
+
+// Goal: an array of tensors of another length is read by its step: an earlier, shorter tensor has garbage in its
+// padding, a later, longer one may have new fields of zero only. Method: both, by tensor_size.
+TEST_F(CompressorHistory, TensorsAreReadByTheirSize) {
+  ASSERT_EQ(sizeof(gossamer_tensor), 24u) << "now tensor_size must tell the sizes apart: test it here";
+  const std::vector<float> expected = two_steps(&options);
+  std::memset(reinterpret_cast<unsigned char*>(&tensors[0]) + 20, 0xab, 4);
+  EXPECT_EQ(two_steps(&options), expected);
+
+  struct Later {
+    gossamer_tensor known;
+    uint64_t unknown;
+  } later[2] = {{{"w", 1000, 0}, 0}, {{"b", 10, 1}, 0}};
+  options.tensors = &later[0].known;
+  options.tensor_size = sizeof later[0];
+  EXPECT_EQ(two_steps(&options), expected);
+  gossamer_compressor* compressor = nullptr;
+  later[1].unknown = 1;
+  EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("tensor 1 has fields that this version of the library does not know"));
+  for (const std::size_t wrong : {0u, 8u, 20u, 28u}) {
+    options.tensor_size = wrong;
+    EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT) << wrong;
+    EXPECT_THAT(gossamer_last_error(), HasSubstr("tensor_size is " + std::to_string(wrong)));
+  }
+}
+
+// Goal: nothing is written behind what a caller has. Method: every earlier gossamer_stats and gossamer_update, with
+// marks behind it.
+TEST_F(CompressorHistory, OutputsEndWhereTheCallersStructEnds) {
+  ASSERT_EQ(sizeof(gossamer_stats), 128u) << "add the size that it had to the list";
+  ASSERT_EQ(sizeof(gossamer_update), 40u) << "add the size that it had to the list";
+  gossamer_compressor* compressor = nullptr;
+  ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+  const gossamer_stats empty = GOSSAMER_STATS_INIT;
+  for (const std::size_t size : {112u, 128u}) {
+    OldCaller<gossamer_stats> caller(empty, {size, size}, 0xab);
+    ASSERT_EQ(gossamer_compressor_stats(compressor, caller.get()), GOSSAMER_DONE);
+    EXPECT_EQ(caller.get()->struct_size, size);
+    EXPECT_EQ(caller.get()->dimension, 1010u);
+    for (std::size_t i = size; i < sizeof(gossamer_stats) + 64; ++i)
+      ASSERT_EQ(reinterpret_cast<unsigned char*>(caller.get())[i], 0xab) << size << " " << i;
+  }
+}
+
+}  // namespace
