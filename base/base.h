@@ -3,7 +3,9 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/device_memory.h"
+#include "base/fork.h"
 #include "base/function_ref.h"
 #include "base/log.h"
 #include "base/memory_kind.h"
@@ -11,6 +13,8 @@
 #include "base/random.h"
 #include "base/rank.h"
 #include "base/result.h"
+#include "base/signals.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "base/thread_pool.h"
 #include "base/unique_descriptor.h"

@@ -26,10 +26,14 @@ Abandoned& abandoned() {
 }
 }  // namespace
 
-Session::Session(SessionParts parts) : parts_(std::move(parts)) {
-  engine_ = std::make_unique<Engine>(parts_.rank, Epoch{1});
-  driver_ = std::make_unique<Driver>(*engine_, *parts_.transport, *parts_.control, *parts_.clock, parts_.patience,
-                                     parts_.simulated);
+Result<std::unique_ptr<Session>> Session::make(SessionParts parts) {
+  auto engine = std::make_unique<Engine>(parts.rank, Epoch{1});
+  auto driver = Driver::make(*engine, *parts.transport, *parts.control, *parts.clock, parts.patience, parts.simulated);
+  GOSSAMER_TRY(driver);
+  std::unique_ptr<Session> session(new Session(std::move(parts)));
+  session->engine_ = std::move(engine);
+  session->driver_ = std::move(*driver);
+  return session;
 }
 
 Session::~Session() {

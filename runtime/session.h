@@ -43,7 +43,8 @@ class Session {
  public:
   // Joins as gossamer_init says. Blocks, at most the init timeout.
   [[nodiscard]] static Result<std::unique_ptr<Session>> join(const SettingsRequest& request);
-  explicit Session(SessionParts parts);
+  // out_of_resources where a descriptor or a thread of its own cannot be had.
+  [[nodiscard]] static Result<std::unique_ptr<Session>> make(SessionParts parts);
   // Leaves: compressors that are left go first. Bounded at about 2 s.
   ~Session();
   Session(const Session&) = delete;
@@ -63,9 +64,11 @@ class Session {
 
   // For the owner of a simulation.
   [[nodiscard]] Driver& driver() { return *driver_; }
-  void start_thread() { driver_->start_thread(); }
+  Status start_thread() { return driver_->start_thread(); }
 
  private:
+  explicit Session(SessionParts parts) : parts_(std::move(parts)) {}
+
   SessionParts parts_;
   topology::CostModel cost_;
   std::unique_ptr<Engine> engine_;
