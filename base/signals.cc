@@ -7,9 +7,12 @@
 namespace gossamer {
 namespace {
 
+// The kernel's part of a mask; the C library's type has more, which nobody fills.
+constexpr std::size_t mask_bytes = NSIG / 8;
+
 bool is_same(const struct sigaction& a, const struct sigaction& b) {
   return a.sa_flags == b.sa_flags && a.sa_sigaction == b.sa_sigaction &&
-         std::memcmp(&a.sa_mask, &b.sa_mask, sizeof a.sa_mask) == 0;
+         std::memcmp(&a.sa_mask, &b.sa_mask, mask_bytes) == 0;
 }
 
 }  // namespace
