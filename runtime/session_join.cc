@@ -30,8 +30,8 @@ std::uint32_t usable_cores() {
 }
 
 // Descriptors that are open at once while a session begins and runs. A library that finds none aborts, or loses a peer
-// in the first step. Measured over 1 to 8 ranks: UCX 1.13 opens 17 and one for each peer over TCP, libfabric 1.17 15 and
-// one; a connection that both ends begin has two for a moment. The rest is for more network interfaces.
+// in the first step. Measured over 1 to 8 ranks: UCX 1.13 opens 17 and one for each peer over TCP, libfabric 1.17 15
+// and one; a connection that both ends begin has two for a moment. The rest is for more network interfaces.
 struct DescriptorNeed {
   std::size_t alone = 0;
   std::size_t each_peer = 0;
