@@ -2,11 +2,10 @@
 
 #include <hwloc.h>
 
-#include <system_error>
-
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/thread.h"
 
 namespace gossamer {
 
@@ -52,13 +51,11 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::make(const ThreadPoolConfig& con
   if (config.threads < 1 || config.threads > threads_max)
     return Error{Code::invalid_argument, text("threads is ", config.threads, ", expected 1 to ", threads_max)};
   std::unique_ptr<ThreadPool> pool(new ThreadPool);
-  try {
-    pool->workers_.reserve(config.threads - 1);
-    for (std::uint32_t thread = 1; thread < config.threads; ++thread)
-      pool->workers_.emplace_back([raw = pool.get(), thread] { raw->work(thread); });
-  } catch (const std::system_error& failure) {
-    return Error{Code::out_of_resources, text("thread ", pool->workers_.size() + 1, " of ", config.threads,
-                                              " could not be started (", failure.what(), "): ask for fewer")};
+  pool->workers_.reserve(config.threads - 1);
+  for (std::uint32_t thread = 1; thread < config.threads; ++thread) {
+    auto worker = make_thread(text("a pool of ", config.threads), [raw = pool.get(), thread] { raw->work(thread); });
+    GOSSAMER_TRY(worker);
+    pool->workers_.push_back(std::move(*worker));
   }
   if (config.pin && !pool->workers_.empty()) pin_threads(pool->workers_);
   return pool;

@@ -2,7 +2,20 @@
 include(GoogleTest)
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-pkg_check_modules(UCX REQUIRED IMPORTED_TARGET "ucx >= 1.13")
+
+# gossamer_opened_library(NAME PACKAGE): gossamer_<name>_headers, of a library that is opened while the program runs
+# (transport/shared_library.h). Nothing is linked; the dynamic linker will look where it would have looked then.
+function(gossamer_opened_library name package)
+  add_library(gossamer_${name}_headers INTERFACE)
+  target_include_directories(gossamer_${name}_headers SYSTEM INTERFACE ${${package}_INCLUDE_DIRS})
+  target_compile_options(gossamer_${name}_headers INTERFACE ${${package}_CFLAGS_OTHER})
+  foreach(folder IN LISTS ${package}_LIBRARY_DIRS)
+    target_link_options(gossamer_${name}_headers INTERFACE LINKER:-rpath,${folder})
+  endforeach()
+endfunction()
+
+pkg_check_modules(UCX REQUIRED "ucx >= 1.13")
+gossamer_opened_library(ucx UCX)
 include(GossamerLibfabric)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)

@@ -13,7 +13,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 namespace gossamer::runtime {
 namespace {
@@ -108,7 +107,9 @@ Result<std::vector<Endpoint>> resolve(const HostPort& where, Time deadline) {
   if (const auto numeric = numeric_address(where.host)) return std::vector<Endpoint>{Endpoint(*numeric, where.port)};
 
   const auto state = std::make_shared<LookUp>();
-  std::thread([state, where] { look_up(*state, where); }).detach();
+  auto thread = make_thread("the look-up of a host name", [state, where] { look_up(*state, where); });
+  GOSSAMER_TRY(thread);
+  thread->detach();
   std::unique_lock lock(state->mutex);
   if (!state->ended.wait_until(lock, deadline, [&] { return state->done; })) {
     return Error{Code::unavailable, text("no answer in time to the look-up of the host name \"", where.host,

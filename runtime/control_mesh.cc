@@ -1,7 +1,6 @@
 #include "runtime/control_mesh.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -160,12 +159,9 @@ Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
     asio::post(io_, [this] { joiner_->start(); });
   }
 
-  // Signals belong to the program's own threads.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { serve(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  auto thread = make_thread("the control plane", [this] { serve(); });
+  GOSSAMER_TRY(thread);
+  thread_ = std::move(*thread);
 
   std::unique_lock lock(mutex_);
   // The service thread keeps the deadline; this one only guards against a defect there.

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 
 namespace gossamer::runtime {
 
@@ -27,23 +29,32 @@ void relax() {
 
 }  // namespace
 
+Result<std::unique_ptr<Driver>> Driver::make(Engine& engine, transport::Transport& transport, Control& control,
+                                             const Clock& clock, Patience patience,
+                                             std::optional<ComputeCost> simulated) {
+  UniqueDescriptor wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!wake.open()) {
+    return Error{Code::out_of_resources, text("cannot open an event descriptor (", std::strerror(errno),
+                                              "); raise the limit of open files (ulimit -n)")};
+  }
+  return std::unique_ptr<Driver>(new Driver(engine, transport, control, clock, patience, simulated, std::move(wake)));
+}
+
 Driver::Driver(Engine& engine, transport::Transport& transport, Control& control, const Clock& clock, Patience patience,
-               std::optional<ComputeCost> simulated)
+               std::optional<ComputeCost> simulated, UniqueDescriptor wake)
     : engine_(engine),
       transport_(transport),
       control_(control),
       clock_(clock),
       patience_(patience),
       simulated_(simulated),
-      wake_descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+      wake_(std::move(wake)) {
   engine_.name_way(transport::describe_way(transport_.capabilities()));
-  GOSSAMER_CHECK(wake_descriptor_ >= 0, "no event descriptor: too many open files");
 }
 
 Driver::~Driver() {
   stop_thread();
   for (auto& [plan, bound] : bound_) release(bound);
-  close(wake_descriptor_);
 }
 
 template <typename Body>
@@ -150,7 +161,7 @@ Status Driver::submit(std::uint32_t plan) {
   starts_tail_.store(tail + 1, std::memory_order_seq_cst);
   if (asleep_.load(std::memory_order_seq_cst)) {
     const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(wake_descriptor_, &one, sizeof one);
+    [[maybe_unused]] const ssize_t written = write(wake_.value(), &one, sizeof one);
   }
   return {};
 }
@@ -381,31 +392,34 @@ void Driver::sleep(std::uint64_t until_ns) {
     // A loss that is known already keeps its descriptor readable: do not poll it, or this would spin.
     const int control_descriptor = loss_ || engine_.broken() ? -1 : control_.event_descriptor();
     std::array<pollfd, 3> descriptors = {pollfd{transport_.event_descriptor(), POLLIN, 0},
-                                         pollfd{control_descriptor, POLLIN, 0}, pollfd{wake_descriptor_, POLLIN, 0}};
+                                         pollfd{control_descriptor, POLLIN, 0}, pollfd{wake_.value(), POLLIN, 0}};
     const std::uint64_t sleep_ns = std::min(sleep_max_ns, until_ns - now_ns);
     const timespec timeout = {static_cast<time_t>(sleep_ns / 1'000'000'000),
                               static_cast<long>(sleep_ns % 1'000'000'000)};
     ppoll(descriptors.data(), descriptors.size(), &timeout, nullptr);
     if (descriptors[2].revents != 0) {
       std::uint64_t count = 0;
-      [[maybe_unused]] const ssize_t got = read(wake_descriptor_, &count, sizeof count);
+      [[maybe_unused]] const ssize_t got = read(wake_.value(), &count, sizeof count);
     }
   }
   asleep_.store(false, std::memory_order_seq_cst);
 }
 
-void Driver::start_thread() {
+Status Driver::start_thread() {
   GOSSAMER_CHECK(!simulated_, "a simulation has no threads");
-  if (thread_.joinable()) return;
+  if (thread_.joinable()) return {};
   stopping_.store(false);
-  thread_ = std::thread([this] { thread_main(); });
+  auto thread = make_thread("progress", [this] { thread_main(); });
+  GOSSAMER_TRY(thread);
+  thread_ = std::move(*thread);
+  return {};
 }
 
 void Driver::stop_thread() {
   if (!thread_.joinable()) return;
   stopping_.store(true);
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(wake_descriptor_, &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = write(wake_.value(), &one, sizeof one);
   thread_.join();
 }
 

@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -42,15 +43,17 @@ struct Patience {
 
 class Driver {
  public:
-  // All are the caller's and outlive the driver. `simulated` is for a virtual clock only.
-  Driver(Engine& engine, transport::Transport& transport, Control& control, const Clock& clock, Patience patience,
-         std::optional<ComputeCost> simulated = std::nullopt);
+  // All are the caller's and outlive the driver. `simulated` is for a virtual clock only. out_of_resources without a
+  // descriptor to be woken by.
+  [[nodiscard]] static Result<std::unique_ptr<Driver>> make(Engine& engine, transport::Transport& transport,
+                                                            Control& control, const Clock& clock, Patience patience,
+                                                            std::optional<ComputeCost> simulated = std::nullopt);
   ~Driver();
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
 
-  // From now on a thread of the driver's own progresses, until stop_thread.
-  void start_thread();
+  // From now on a thread of the driver's own progresses, until stop_thread. out_of_resources where none can be made.
+  Status start_thread();
   void stop_thread();
   [[nodiscard]] bool has_thread() const { return thread_.joinable(); }
 
@@ -86,6 +89,9 @@ class Driver {
   [[nodiscard]] bool is_copying() const;
 
  private:
+  Driver(Engine& engine, transport::Transport& transport, Control& control, const Clock& clock, Patience patience,
+         std::optional<ComputeCost> simulated, UniqueDescriptor wake);
+
   struct Bound {
     std::vector<transport::Region> regions;
     std::vector<Buffer> staging;
@@ -137,7 +143,7 @@ class Driver {
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint32_t> wanted_{0};  // others that want the mutex: the thread lets them
   std::atomic<bool> asleep_{false};
-  int wake_descriptor_ = -1;
+  UniqueDescriptor wake_;
   std::mutex waiter_mutex_;
   std::condition_variable waiter_;
   std::atomic<std::uint32_t> waiters_{0};

@@ -54,11 +54,15 @@ Result<std::vector<PlanOffer>> offers_of(const std::vector<Blob>& blobs) {
 }
 }  // namespace
 
-Session::Session(SessionParts parts) : parts_(std::move(parts)), cost_(parts_.cost) {
-  engine_ = std::make_unique<Engine>(parts_.rank, Epoch{1});
-  driver_ = std::make_unique<Driver>(*engine_, *parts_.transport, *parts_.control, *parts_.clock, parts_.patience,
-                                     parts_.simulated);
-  parts_.control->watch(engine_->in_flight_count());
+Result<std::unique_ptr<Session>> Session::make(SessionParts parts) {
+  auto engine = std::make_unique<Engine>(parts.rank, Epoch{1});
+  auto driver = Driver::make(*engine, *parts.transport, *parts.control, *parts.clock, parts.patience, parts.simulated);
+  GOSSAMER_TRY(driver);
+  std::unique_ptr<Session> session(new Session(std::move(parts)));
+  session->engine_ = std::move(engine);
+  session->driver_ = std::move(*driver);
+  session->parts_.control->watch(session->engine_->in_flight_count());
+  return session;
 }
 
 Session::~Session() {

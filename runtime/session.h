@@ -50,7 +50,8 @@ class Session {
  public:
   // Joins as gossamer_init says. Blocks, at most the init timeout.
   [[nodiscard]] static Result<std::unique_ptr<Session>> join(const SettingsRequest& request);
-  explicit Session(SessionParts parts);
+  // out_of_resources where a descriptor or a thread of its own cannot be had.
+  [[nodiscard]] static Result<std::unique_ptr<Session>> make(SessionParts parts);
   // Leaves. Where an operation was exchanged and none is in flight here, it first serves the peers until theirs have
   // ended, at most 5 s and a lease (Control::settle). The rest is bounded at about 2 s.
   ~Session();
@@ -78,9 +79,11 @@ class Session {
 
   // For the owner of a simulation.
   [[nodiscard]] Driver& driver() { return *driver_; }
-  void start_thread() { driver_->start_thread(); }
+  Status start_thread() { return driver_->start_thread(); }
 
  private:
+  explicit Session(SessionParts parts) : parts_(std::move(parts)), cost_(parts_.cost) {}
+
   // Of the broadcasts from one root.
   struct RootPlan {
     std::uint32_t number = 0;

@@ -49,7 +49,9 @@ Result<std::unique_ptr<SimCluster>> SimCluster::make(const SimClusterOptions& op
     parts.control = self->hub_.make_control(Rank{r});
     parts.transport = std::move(endpoints[r]);
     parts.simulated = options.compute;
-    self->sessions_.push_back(std::make_unique<Session>(std::move(parts)));
+    auto session = Session::make(std::move(parts));
+    GOSSAMER_TRY(session);
+    self->sessions_.push_back(std::move(*session));
   }
   return self;
 }

@@ -1,6 +1,5 @@
 #include "tools/bare_libfabric.h"
 
-#include <rdma/fabric.h>
 #include <rdma/fi_cm.h>
 #include <rdma/fi_domain.h>
 #include <rdma/fi_endpoint.h>
@@ -10,8 +9,12 @@
 #include <array>
 #include <cstring>
 
+#include "transport/libfabric/functions.h"
+
 namespace gossamer::tools {
 namespace {
+
+using namespace transport::libfabric::functions;
 
 Error libfabric_error(const char* what, ssize_t result) {
   return {Code::unavailable, text("libfabric could not ", what, ": ", fi_strerror(static_cast<int>(-result)))};
@@ -75,7 +78,7 @@ class BareLibfabricLink final : public Link {
 
  private:
   Status choose(const std::string& provider) {
-    const Owned<fi_info> hints(fi_allocinfo());
+    const Owned<fi_info> hints(fi_dupinfo(nullptr));
     GOSSAMER_CHECK(hints != nullptr, "memory for libfabric's hints");
     hints->caps = FI_TAGGED | FI_RMA;
     hints->mode = FI_CONTEXT | FI_CONTEXT2;
@@ -222,6 +225,8 @@ bool built_with_libfabric() { return true; }
 
 Result<std::unique_ptr<Link>> make_bare_libfabric_link(const std::string& provider, const Exchange& exchange,
                                                        const LinkMemory& memory) {
+  GOSSAMER_TRY(transport::libfabric::load_functions());
+  const KeptSignals kept;
   auto link = std::make_unique<BareLibfabricLink>();
   GOSSAMER_TRY(link->set_up(provider, exchange, memory));
   return std::unique_ptr<Link>(std::move(link));

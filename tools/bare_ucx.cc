@@ -1,12 +1,14 @@
 #include "tools/bare_ucx.h"
 
-#include <ucp/api/ucp.h>
-
 #include <algorithm>
 #include <cstdlib>
 
+#include "transport/ucx/functions.h"
+
 namespace gossamer::tools {
 namespace {
+
+using namespace transport::ucx::functions;
 
 Error ucx_error(const char* what, ucs_status_t status) {
   return {Code::unavailable, text("UCX could not ", what, ": ", ucs_status_string(status))};
@@ -36,7 +38,7 @@ class BareUcxLink final : public Link {
     ucp_params_t context{};
     context.field_mask = UCP_PARAM_FIELD_FEATURES;
     context.features = UCP_FEATURE_TAG | UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
-    status = ucp_init(&context, config, &context_);
+    status = ucp_init_version(UCP_API_MAJOR, UCP_API_MINOR, &context, config, &context_);
     ucp_config_release(config);
     if (status != UCS_OK) return ucx_error("start", status);
     ucp_worker_params_t worker{};
@@ -120,6 +122,8 @@ class BareUcxLink final : public Link {
 }  // namespace
 
 Result<std::unique_ptr<Link>> make_bare_ucx_link(const Exchange& exchange, const LinkMemory& memory) {
+  GOSSAMER_TRY(transport::ucx::load_functions());
+  const KeptSignals kept;
   auto link = std::make_unique<BareUcxLink>();
   GOSSAMER_TRY(link->set_up(exchange, memory));
   return std::unique_ptr<Link>(std::move(link));

@@ -44,7 +44,7 @@ class SweptMemory {
 };
 
 // While it lives, a signal that asks for the end is remembered; both processes then end in order, and this one by that
-// signal at last. Libraries underneath have handlers of their own, which exit at once.
+// signal at last.
 class PatientEnd {
  public:
   PatientEnd() {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <new>
@@ -47,6 +48,16 @@ gossamer_status fail(Error error) {
 gossamer_status fail_argument(const char* function, const std::string& problem) {
   return fail(Error{Code::invalid_argument, text(function, ": ", problem)});
 }
+
+gossamer_status fail_forked(const char* function) {
+  return fail_argument(function,
+                       "the session belongs to the process that this one was forked from; fork before gossamer_init, "
+                       "or start a new program in the child (exec)");
+}
+
+// Sessions of this process and of those that it was forked from.
+std::atomic<int> open_sessions{0};
+std::atomic<std::uint64_t> owner_forks{0};  // of the process that opened the latest
 
 template <typename R>
 gossamer_status outcome(const R& result) {
@@ -294,16 +305,27 @@ gossamer_status gossamer_init(const gossamer_config* config, gossamer_session** 
   return guarded([&] {
     if (session == nullptr) return fail_argument("gossamer_init", "session is NULL, expected where to put it");
     *session = nullptr;
+    gossamer::count_forks();
+    if (open_sessions.load() > 0 && gossamer::fork_count() != owner_forks.load())
+      return fail_argument("gossamer_init",
+                           "this process was forked from one with a session, and libraries underneath serve only that "
+                           "one; fork before gossamer_init, or start a new program in the child (exec)");
     gossamer::runtime::SettingsRequest request;
     if (const auto status = read_config(config, request); status != GOSSAMER_DONE) return status;
     auto joined = gossamer::runtime::Session::join(request);
     if (!joined.ok()) return fail(joined.error());
-    *session = new gossamer_session{std::move(*joined), {}};
+    *session = new gossamer_session{.session = std::move(*joined)};
+    owner_forks = (*session)->forks;
+    ++open_sessions;
     return GOSSAMER_DONE;
   });
 }
 
-void gossamer_finalize(gossamer_session* session) { delete session; }
+void gossamer_finalize(gossamer_session* session) {
+  if (session == nullptr || is_forked(*session)) return;
+  delete session;
+  --open_sessions;
+}
 
 int32_t gossamer_rank(const gossamer_session* session) {
   return session != nullptr ? static_cast<int32_t>(session->session->rank().value) : -1;
@@ -318,6 +340,7 @@ gossamer_status gossamer_broadcast(gossamer_session* session, void* data, size_t
   constexpr const char* function = "gossamer_broadcast";
   return guarded([&] {
     if (session == nullptr) return fail_argument(function, "session is NULL");
+    if (is_forked(*session)) return fail_forked(function);
     uint64_t limit = 0;
     const auto mistake = mistake_of([&] {
       if (data == nullptr && bytes > 0) return fail_argument(function, "data is NULL");
@@ -334,6 +357,7 @@ gossamer_status gossamer_check_equal(gossamer_session* session, const char* name
   constexpr const char* function = "gossamer_check_equal";
   return guarded([&] {
     if (session == nullptr) return fail_argument(function, "session is NULL");
+    if (is_forked(*session)) return fail_forked(function);
     uint64_t limit = 0;
     const auto mistake = mistake_of([&] {
       if (name == nullptr) return fail_argument(function, "name is NULL, expected what is compared");
@@ -351,6 +375,7 @@ gossamer_status gossamer_compressor_create(gossamer_session* session, const goss
   return guarded([&] {
     if (compressor != nullptr) *compressor = nullptr;
     if (session == nullptr) return fail_argument(function, "session is NULL");
+    if (is_forked(*session)) return fail_forked(function);
     gossamer::runtime::CompressorConfig request;
     std::unique_ptr<gossamer_compressor> handle;
     const auto mistake = mistake_of([&] {
@@ -375,6 +400,7 @@ gossamer_status gossamer_compressor_create(gossamer_session* session, const goss
 void gossamer_compressor_destroy(gossamer_compressor* compressor) {
   if (compressor == nullptr) return;
   gossamer_session* session = compressor->session;
+  if (is_forked(*session)) return;
   session->session->destroy_compressor(compressor->compressor);
   std::erase_if(session->compressors, [&](const auto& entry) { return entry.get() == compressor; });
 }
@@ -383,6 +409,7 @@ gossamer_status gossamer_compress(gossamer_compressor* compressor, const float* 
   constexpr const char* function = "gossamer_compress";
   return guarded([&] {
     if (compressor == nullptr) return fail_argument(function, "compressor is NULL");
+    if (is_forked(*compressor->session)) return fail_forked(function);
     if (gradients == nullptr) return fail_argument(function, "gradients is NULL, expected one pointer for each tensor");
     const auto& layout = compressor->compressor->layout();
     for (std::size_t i = 0; i < layout.tensor_count(); ++i)
@@ -397,6 +424,7 @@ gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operat
   return guarded([&] {
     if (compressor == nullptr || operation == nullptr)
       return fail_argument("gossamer_reduce", "compressor or operation is NULL");
+    if (is_forked(*compressor->session)) return fail_forked("gossamer_reduce");
     const auto status = compressor->compressor->reduce();
     // The one in flight stays the caller's to wait for.
     const bool has_operation = status.ok() || status.error().code == Code::busy;
@@ -408,6 +436,7 @@ gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operat
 gossamer_status gossamer_operation_test(gossamer_operation* operation) {
   return guarded([&] {
     if (operation == nullptr) return fail_argument("gossamer_operation_test", "operation is NULL");
+    if (is_forked(*operation->compressor->session)) return fail_forked("gossamer_operation_test");
     const auto code = operation->compressor->compressor->test();
     return code.ok() ? static_cast<gossamer_status>(*code) : fail(code.error());
   });
@@ -417,6 +446,7 @@ gossamer_status gossamer_operation_wait(gossamer_operation* operation, int64_t t
   constexpr const char* function = "gossamer_operation_wait";
   return guarded([&] {
     if (operation == nullptr) return fail_argument(function, "operation is NULL");
+    if (is_forked(*operation->compressor->session)) return fail_forked(function);
     uint64_t limit = 0;
     if (const auto status = read_limit(function, timeout_ns, 60'000'000'000, limit); status != GOSSAMER_DONE)
       return status;
@@ -428,6 +458,7 @@ gossamer_status gossamer_recover(gossamer_compressor* compressor, gossamer_updat
   constexpr const char* function = "gossamer_recover";
   return guarded([&] {
     if (compressor == nullptr || update == nullptr) return fail_argument(function, "compressor or update is NULL");
+    if (is_forked(*compressor->session)) return fail_forked(function);
     const auto found = compressor->compressor->update();
     if (!found.ok()) return fail(found.error());
     gossamer_update value = GOSSAMER_UPDATE_INIT;

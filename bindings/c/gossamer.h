@@ -13,6 +13,10 @@
  * time (any thread, if the program orders them). Different sessions are independent.
  * gossamer_last_error belongs to the calling thread.
  *
+ * Signals: their handlers, masks and the alternate stack stay the program's, and threads of the library and
+ * of those under it get none. Forks: a session is the process's that joined it. In a forked child every call
+ * with it is GOSSAMER_INVALID_ARGUMENT; finalize and destroy do nothing there.
+ *
  * Blocking: only where the comment says so, and each such wait has a deadline.
  *
  * Errors: a negative status, and a sentence in gossamer_last_error() that says what was wrong, what

@@ -1,11 +1,16 @@
 // What the opaque objects of the C interface hold.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "bindings/c/gossamer.h"
 #include "runtime/runtime.h"
+
+// A session belongs to the process that joined it. A forked child has its memory, but not its threads, and shares its
+// connections: there it is left alone. Costs a load.
+[[nodiscard]] bool is_forked(const gossamer_session& session);
 
 // One for each compressor: an operation is the compressor's latest.
 struct gossamer_operation {
@@ -23,5 +28,8 @@ struct gossamer_compressor {
 
 struct gossamer_session {
   std::unique_ptr<gossamer::runtime::Session> session;
+  std::uint64_t forks = gossamer::fork_count();  // of the process that owns it
   std::vector<std::unique_ptr<gossamer_compressor>> compressors;
 };
+
+inline bool is_forked(const gossamer_session& session) { return session.forks != gossamer::fork_count(); }

@@ -15,8 +15,9 @@ using namespace gossamer;
 using transport::libfabric::Provider;
 
 Provider provider_of(bool shared_memory) {
+  GOSSAMER_CHECK(transport::libfabric::load_functions().ok(), "libfabric to make an info with");
   Provider provider;
-  provider.info.reset(fi_allocinfo());
+  provider.info.reset(transport::libfabric::fi_dupinfo(nullptr));
   GOSSAMER_CHECK(provider.info != nullptr, "memory for libfabric's info");
   provider.name = shared_memory ? "shm" : "tcp;ofi_rxm";
   provider.info->addr_format = static_cast<std::uint32_t>(shared_memory ? FI_ADDR_STR : FI_SOCKADDR_IN);

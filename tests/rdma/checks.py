@@ -66,7 +66,7 @@ check() {
   status=$?
   [ "$status" -eq 0 ] && return
   failed=$((failed + 1))
-  # Not by the status: a library under libfabric (libpsm) makes an exit with 1 of the signal that ends it.
+  # Not by the status: busybox's timeout gives the command's own.
   [ $(($(date +%s) - begin)) -lt "$limit" ] || echo "rdma-guest: it ran longer than $limit s"
   echo "rdma-guest: FAILED with status $status: $title"
 }

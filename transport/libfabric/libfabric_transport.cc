@@ -29,6 +29,7 @@ LibfabricTransport::~LibfabricTransport() {
 }
 
 Result<std::unique_ptr<LibfabricTransport>> LibfabricTransport::make(const LibfabricOptions& options) {
+  const KeptSignals kept;
   auto provider = choose_provider(options.provider, options.local_host);
   if (!provider.ok()) return std::move(provider).error();
   std::unique_ptr<PortGuard> port;
@@ -110,6 +111,7 @@ void LibfabricTransport::close_endpoint() {
 }
 
 Status LibfabricTransport::open_view(const View& view) {
+  const KeptSignals kept;  // shm sets handlers when an endpoint is enabled
   if (endpoints_.size() != 0) return Error{Code::busy, "a view is open; close it before the next one"};
   GOSSAMER_TRY(check_view(view));
   if (view.addresses.size() > notice_ranks_max) {
@@ -249,6 +251,9 @@ Result<std::unique_ptr<Transport>> make_libfabric_transport(const LibfabricOptio
   return std::unique_ptr<Transport>(std::move(*transport));
 }
 
-std::vector<std::string> libfabric_providers() { return libfabric::usable_providers(); }
+std::vector<std::string> libfabric_providers() {
+  const KeptSignals kept;
+  return libfabric::usable_providers();
+}
 
 }  // namespace gossamer::transport

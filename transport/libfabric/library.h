@@ -1,13 +1,12 @@
 // libfabric as a library: its version, its errors, its objects with one owner.
 #pragma once
 
-#include <rdma/fabric.h>
-
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/base.h"
+#include "transport/libfabric/functions.h"
 
 namespace gossamer::transport::libfabric {
 

@@ -95,7 +95,7 @@ const Library& library_for(std::string_view provider) {
 }
 
 Info make_hints(const std::string& name, std::uint64_t capabilities) {
-  Info hints(fi_allocinfo());
+  Info hints(fi_dupinfo(nullptr));
   GOSSAMER_CHECK(hints != nullptr, "memory for libfabric's hints");
   hints->caps = capabilities;
   hints->mode = FI_CONTEXT | FI_CONTEXT2;
@@ -200,6 +200,7 @@ Result<Provider> choose_by_rank(const std::string& source) {
 }  // namespace
 
 Result<Provider> choose_provider(std::string_view name, const std::string& source) {
+  GOSSAMER_TRY(load_functions());
   if (name.empty()) return choose_by_rank(source);
   if (name == refused) {
     return Error{Code::invalid_argument,
@@ -215,6 +216,7 @@ Result<Provider> choose_provider(std::string_view name, const std::string& sourc
 }
 
 std::vector<std::string> usable_providers() {
+  if (!load_functions().ok()) return {};
   static_cast<void>(library_for(""));
   std::vector<std::string> names;
   for (const Candidate& candidate : candidates) {

@@ -13,8 +13,6 @@
 // peer can be under way, since messages between two workers keep their order.
 #pragma once
 
-#include <ucp/api/ucp.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,6 +22,7 @@
 #include "base/base.h"
 #include "transport/requests.h"
 #include "transport/transport.h"
+#include "transport/ucx/functions.h"
 #include "transport/ucx/worker.h"
 
 namespace gossamer::transport::ucx {

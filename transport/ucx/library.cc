@@ -1,13 +1,13 @@
 #include "transport/ucx/library.h"
 
-#include <ucs/debug/log_def.h>
-
 #include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <initializer_list>
 #include <mutex>
+
+#include "transport/ucx/functions.h"
 
 namespace gossamer::transport::ucx {
 namespace {

@@ -15,8 +15,6 @@
 //    other senders, with no error. After a death make new transports instead of opening a view.
 #pragma once
 
-#include <ucp/api/ucp.h>
-
 #include <array>
 #include <memory>
 #include <vector>
@@ -25,6 +23,7 @@
 #include "transport/requests.h"
 #include "transport/transport.h"
 #include "transport/ucx/endpoints.h"
+#include "transport/ucx/functions.h"
 #include "transport/ucx/notices.h"
 #include "transport/ucx/put_header.h"
 #include "transport/ucx/regions.h"

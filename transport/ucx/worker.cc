@@ -86,7 +86,10 @@ Result<const ucp_address_t*> worker_address(Rank rank, const Address& address) {
 }
 
 Result<std::unique_ptr<Worker>> Worker::make(const WorkerOptions& options) {
+  GOSSAMER_TRY(load_functions());
+  const KeptSignals kept;
   route_log();
+  GOSSAMER_TRY(check_thread_room("UCX"));  // it aborts when it gets none
   std::unique_ptr<Worker> worker(new Worker);
   GOSSAMER_TRY(worker->set_up(options));
   return worker;
@@ -153,7 +156,7 @@ Status Worker::make_context(const WorkerOptions& options) {
     ucp_params_t parameters{};
     parameters.field_mask = UCP_PARAM_FIELD_FEATURES;
     parameters.features = UCP_FEATURE_TAG | UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
-    status = ucp_init(&parameters, config, &context_);
+    status = ucp_init_version(UCP_API_MAJOR, UCP_API_MINOR, &parameters, config, &context_);
   }
   ucp_config_release(config);
   if (status == UCS_OK) return {};

@@ -1,8 +1,6 @@
 // A UCX context with one worker: what the process needs to reach others and to be reached.
 #pragma once
 
-#include <ucp/api/ucp.h>
-
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +8,7 @@
 #include "base/base.h"
 #include "transport/shared_memory.h"
 #include "transport/transport.h"
+#include "transport/ucx/functions.h"
 
 namespace gossamer::transport::ucx {
 

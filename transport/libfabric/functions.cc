@@ -1,0 +1,39 @@
+#include "transport/libfabric/functions.h"
+
+#include <mutex>
+
+#include "transport/environment.h"
+#include "transport/shared_library.h"
+
+namespace gossamer::transport::libfabric {
+namespace {
+
+Status open_and_find() {
+  // KeptSignals undoes what libpsm_infinipath does to signals; this keeps it from doing it, for signals that come to
+  // other threads meanwhile.
+  ScopedEnvironment environment;
+  environment.set_unless_set("IPATH_NO_BACKTRACE", "1");
+  const auto library = SharedLibrary::open("libfabric.so.1",
+                                           "install libfabric 1.17 or later (Debian: libfabric1), name its folder in "
+                                           "LD_LIBRARY_PATH, or use the ucx transport");
+  GOSSAMER_TRY(library);
+#define GOSSAMER_LIBFABRIC_FIND(name, version) GOSSAMER_TRY(library->find(functions::name, #name, version));
+  GOSSAMER_LIBFABRIC_FUNCTIONS(GOSSAMER_LIBFABRIC_FIND)
+#undef GOSSAMER_LIBFABRIC_FIND
+  return {};
+}
+
+}  // namespace
+
+Status load_functions() {
+  static std::mutex mutex;
+  static bool loaded = false;
+  const std::lock_guard lock(mutex);
+  if (loaded) return {};
+  const KeptSignals kept;
+  GOSSAMER_TRY(open_and_find());
+  loaded = true;
+  return {};
+}
+
+}  // namespace gossamer::transport::libfabric
