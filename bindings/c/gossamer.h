@@ -108,7 +108,8 @@ typedef enum gossamer_progress {
 } gossamer_progress;
 
 /* Each field has an environment variable, used where the field is left at its initializer's value; the
- * variable in turn wins over the file that GOSSAMER_CONFIG names (lines of NAME = value). */
+ * variable in turn wins over the file that GOSSAMER_CONFIG names: lines of NAME = value or NAME = "value", and # begins a
+ * comment at the start of a line or after a blank. */
 typedef struct gossamer_config {
   size_t struct_size; /* sizeof(gossamer_config); the initializer sets it */
   int32_t rank;       /* -1: GOSSAMER_RANK, else RANK */
