@@ -99,8 +99,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
     view.addresses.push_back(std::move(introduction->address));
   }
   // Who finds a path silent comes to the verdict before those that wait for it there give up.
-  GOSSAMER_TRY(
-      open_data_path(**made, **control, view, settings->init_timeout_ns / 4 * 3, settings->init_timeout_ns));
+  GOSSAMER_TRY(open_data_path(**made, **control, view, settings->init_timeout_ns / 4 * 3, settings->init_timeout_ns));
 
   const std::uint32_t cores = usable_cores();
   const bool threaded = settings->progress == ProgressMode::thread ||

@@ -113,7 +113,7 @@ typedef struct gossamer_config {
   const char* bind_host; /* where listeners bind, and whose interface the data takes, adapters for RDMA aside.
                             NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Beyond loopback the session needs a secret */
   const char* transport; /* "ucx" or "libfabric". NULL: GOSSAMER_TRANSPORT, else "ucx" */
-  const char* job;       /* the same on every rank; stands in names of shared memory. NULL: GOSSAMER_JOB, else "default" */
+  const char* job; /* the same on every rank; stands in names of shared memory. NULL: GOSSAMER_JOB, else "default" */
   int64_t
       init_timeout_ns; /* for gossamer_init, and each compressor's agreement. 0: GOSSAMER_INIT_TIMEOUT_S, else 30 s */
   int32_t progress;    /* a gossamer_progress; GOSSAMER_PROGRESS_AUTO: GOSSAMER_PROGRESS (auto, inline, thread) */
@@ -131,10 +131,10 @@ typedef struct gossamer_config {
 
 /* Joins the session: waits, at most init_timeout_ns, until all ranks are there and equal (library, wire and
  * hash version, byte order, rank count), and then, at most as long again, until a short message has gone between
- * every two ranks: a data path that does not work is an error here, on every rank. `config` may be NULL: everything from the environment. Everything
- * it points at is copied. On success *session is the caller's until gossamer_finalize; on failure it is NULL.
- * Errors: MISMATCH, DEADLINE (names the ranks that did not come, or between which nothing came), UNAVAILABLE,
- * OUT_OF_RESOURCES. Blocks. */
+ * every two ranks: a data path that does not work is an error here, on every rank. `config` may be NULL: everything
+ * from the environment. Everything it points at is copied. On success *session is the caller's until gossamer_finalize;
+ * on failure it is NULL. Errors: MISMATCH, DEADLINE (names the ranks that did not come, or between which nothing came),
+ * UNAVAILABLE, OUT_OF_RESOURCES. Blocks. */
 GOSSAMER_API gossamer_status gossamer_init(const gossamer_config* config, gossamer_session** session);
 
 /* Leaves the session and frees it, with all compressors and operations that it still has. NULL is allowed.
