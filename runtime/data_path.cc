@@ -83,11 +83,10 @@ std::optional<Error> path_verdict(const std::vector<Blob>& blobs, Rank self,
   const std::string where = failure.peer == *finder
                                 ? text("of rank ", finder->value)
                                 : text("between rank ", finder->value, " and rank ", failure.peer.value);
-  return Error{
-      failure.silent ? Code::deadline : Code::unavailable,
-      text("the data path ", where, " does not work: ", how,
-           "; rank ", self.value, " has ", describe_way(capabilities), "; ", remedy_of(capabilities.name)),
-      failure.peer == self ? *finder : failure.peer};
+  return Error{failure.silent ? Code::deadline : Code::unavailable,
+               text("the data path ", where, " does not work: ", how, "; rank ", self.value, " has ",
+                    describe_way(capabilities), "; ", remedy_of(capabilities.name)),
+               failure.peer == self ? *finder : failure.peer};
 }
 
 }  // namespace

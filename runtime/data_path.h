@@ -59,9 +59,9 @@ class DataPathTrial {
 
 // Collective: opens the view and tries it. Fails alike on every rank: `unavailable` with what a library said of the
 // path between two ranks, `deadline` where a message did not come within `limit_ns`; the error's rank is the other one
-// of the two. `peer_lost` where a rank dies meanwhile. After an error the transport may only be destroyed. Blocks at most limit_ns, and
-// until all ranks have come: `join_limit_ns` in all. Cost: a connection to every peer, which the first operation would
-// make else.
+// of the two. `peer_lost` where a rank dies meanwhile. After an error the transport may only be destroyed. Blocks at
+// most limit_ns, and until all ranks have come: `join_limit_ns` in all. Cost: a connection to every peer, which the
+// first operation would make else.
 [[nodiscard]] Status open_data_path(transport::Transport& transport, Control& control, const transport::View& view,
                                     std::uint64_t limit_ns, std::uint64_t join_limit_ns);
 

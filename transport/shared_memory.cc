@@ -160,10 +160,10 @@ SharedFolder::~SharedFolder() {
 Status check_file_size(std::uint64_t bytes) {
   const std::uint64_t limit_bytes = file_bytes_max();
   if (bytes <= limit_bytes) return {};
-  return Error{Code::out_of_resources,
-               text("this process may write files of at most ", format_bytes(limit_bytes), ", and shared memory of ",
-                    format_bytes(bytes), " is such a file; raise the limit (ulimit -f unlimited), or choose "
-                                         "UCX_TLS=tcp")};
+  return Error{Code::out_of_resources, text("this process may write files of at most ", format_bytes(limit_bytes),
+                                            ", and shared memory of ", format_bytes(bytes),
+                                            " is such a file; raise the limit (ulimit -f unlimited), or choose "
+                                            "UCX_TLS=tcp")};
 }
 
 Status check_shared_memory(const std::string& folder) {
