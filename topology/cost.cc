@@ -31,7 +31,7 @@ constexpr std::array<NamedCostModel, 4> models = {{
 }};
 
 // A number of at least 0 that takes up all of `text`.
-std::optional<double> parse_number(std::string_view text) {
+std::optional<double> parse_fraction(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value) || value < 0) return {};
@@ -120,8 +120,8 @@ Result<CostModel> parse_cost_model(std::string_view text) {
   constexpr double most = 1e9;  // a second for a byte
   const std::size_t comma = text.find(',');
   if (comma != std::string_view::npos) {
-    const auto alpha_us = parse_number(text.substr(0, comma));
-    const auto beta_ns = parse_number(text.substr(comma + 1));
+    const auto alpha_us = parse_fraction(text.substr(0, comma));
+    const auto beta_ns = parse_fraction(text.substr(comma + 1));
     if (alpha_us && beta_ns && *alpha_us <= most && *beta_ns <= most)
       return CostModel{*alpha_us * 1e3, *beta_ns, CostModel{}.gamma_ns_per_byte};
   }

@@ -240,7 +240,9 @@ ThreadCluster::ThreadCluster(std::uint32_t rank_count, std::uint64_t timeout_ns)
     parts.transport = std::make_unique<OfficeTransport>(office_, Rank{rank});
     parts.patience = {.spins = 20, .yields = 200};
     parts.timeout_ns = timeout_ns;
-    sessions_.push_back(std::make_unique<Session>(std::move(parts)));
+    auto session = Session::make(std::move(parts));
+    GOSSAMER_CHECK(session.ok(), "a session of threads");
+    sessions_.push_back(std::move(*session));
   }
 }
 

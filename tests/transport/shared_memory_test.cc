@@ -35,8 +35,8 @@ const fs::path root = "/dev/shm";
 // A folder's name as a process gives it: 0 for this namespace is this one's own.
 std::string name_of(std::string_view job, pid_t pid, std::uint64_t start_time, std::uint64_t space = 0) {
   static std::uint64_t number = static_cast<std::uint64_t>(::getpid()) << 16;
-  return text("gossamer-", job, "-", pid, "-", start_time, "-", space == 0 ? process_namespace() : space, "-", std::hex,
-              ++number);
+  return text("gossamer-", job, "-", pid, "-", start_time, "-", space == 0 ? process_namespace() : space, "-",
+              hex(++number));
 }
 
 fs::path make_folder(const std::string& name) {
