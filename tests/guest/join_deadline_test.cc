@@ -36,13 +36,14 @@ TEST(JoinDeadline, OneInitTimeoutHoldsForAllStages) {
                                        {"hash version", text(sketch::hash_version)},
                                        {"byte order", std::endian::native == std::endian::little ? "little" : "big"},
                                        {"transport", "ucx"},
+                                       {"cost", "auto"},
                                        {"libfabric provider", "none"}};
     // Time that rank 0 spends waiting, and no wait for anything.
     std::this_thread::sleep_until(begin + std::chrono::milliseconds(1'000));
     auto joined = make_control_mesh(options, shared);
     ASSERT_TRUE(joined.ok()) << joined.error().message;
     one = *std::move(joined);
-    const std::vector<Field> ready = {{"transport error", "none"}};
+    const std::vector<Field> ready = {{"transport error", "none"}, {"threads error", "none"}};
     static_cast<void>(one->agree("transport", ready, timeout_ns));
   });
   SettingsRequest request;
