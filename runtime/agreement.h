@@ -6,6 +6,7 @@
 // are equal exactly when all hashes are.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -34,6 +35,14 @@ inline constexpr std::uint64_t no_flag = ~std::uint64_t{0};
 // same on all of them, since they look at the same bits, so each ends its operation by itself. `position`: in the
 // caller's order, none where no single coordinate is known; `what`: "the sum over ranks".
 [[nodiscard]] Error overflow(std::string_view what, std::optional<std::uint64_t> position, const Layout& layout);
+
+// Words keep the least: a maximum of floats of at least 0 travels as the complement of their bits.
+[[nodiscard]] constexpr std::uint64_t maximum_word(float value) {
+  return ~std::uint64_t{std::bit_cast<std::uint32_t>(value)};
+}
+[[nodiscard]] constexpr float maximum_of(std::uint64_t word) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(~word));
+}
 
 struct HashWords {
   std::uint64_t least = 0;

@@ -1,10 +1,11 @@
 // Dense all-reduce of everything, with the same meaning of an update as the others: momentum included.
 //
-//   stage 0     g = sum over ranks of g                       | all coordinates | non-finite flag |
+//   stage 0     g = sum over ranks of g          | all coordinates | non-finite flag | largest norm of a rank |
 //   prepare 1   u = m u + g / P ;  update = u
 //
 // bf16 and f16 halve the bytes: each rank rounds its gradient, and each merge its sum. What is rounded off is lost.
-// u has two generations where there is momentum: one that holds NaN or infinity is never the current one.
+// u is written in place. Only where the norms say that the sum or u might overflow, what would be written is looked at
+// first, in a pass of its own.
 #include <cstring>
 #include <vector>
 
@@ -22,16 +23,13 @@ class Dense final : public Algorithm {
   static Result<std::unique_ptr<Algorithm>> make(AlgorithmContext context) {
     std::unique_ptr<Dense> self(new Dense(std::move(context)));
     const std::uint64_t dimension = self->layout().dimension();
-    self->shape_ = {dimension, 1, self->context_.shape.values};
+    self->shape_ = {dimension, dense_words, self->context_.shape.values};
     auto payload = Buffer::make(self->shape_.bytes());
     GOSSAMER_TRY(payload);
     self->payload_ = std::move(*payload);
-    const int generations = self->context_.shape.momentum > 0.0f ? 2 : 1;
-    for (int i = 0; i < generations; ++i) {
-      auto made = Buffer::make(dimension * sizeof(float));
-      GOSSAMER_TRY(made);
-      self->u_[i] = std::move(*made);
-    }
+    auto momentum = Buffer::make(dimension * sizeof(float));
+    GOSSAMER_TRY(momentum);
+    self->u_ = std::move(*momentum);
     Stage sum;
     sum.label = "gradient";
     sum.bytes_max = self->shape_.bytes();
@@ -47,6 +45,7 @@ class Dense final : public Algorithm {
   Result<GradientScan> compress(const float* const* gradients) override {
     const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip, context_.pool, sums_);
     write_word(payload_, shape_, 0, make_flag(context_.rank, scan.first_non_finite));
+    write_word(payload_, shape_, 1, norm_word(scan));
     // In the caller's order: the update has no indices.
     for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
       const std::uint64_t count = layout().tensor(i).count;
@@ -64,13 +63,19 @@ class Dense final : public Algorithm {
     GOSSAMER_TRY(check_flag(read_word(payload_, shape_, 0), context_.rank_count, layout()));
     const std::uint64_t dimension = layout().dimension();
     const float momentum = context_.shape.momentum;
-    const int next = momentum > 0.0f ? 1 - current_ : 0;
-    const auto u = u_[next].as<float>(dimension);
-    if (const std::size_t bad =
-            take_dense_cells(wire(), cells_at(0, dimension), momentum, u_[current_].as<float>(dimension), u);
-        bad < dimension)
-      return overflow("the sum over ranks", bad, layout());
-    current_ = next;
+    const float norm_max = maximum_of(read_word(payload_, shape_, 1));
+    const auto u = u_.as<float>(dimension);
+    const std::span<const std::byte> cells = cells_at(0, dimension);
+    const bool is_risky = bound_.may_overflow(wire(), momentum, norm_max);
+    if (is_risky) {
+      const std::size_t bad = first_overflow(wire(), cells, momentum, u);
+      if (bad < dimension) return overflow("the sum over ranks", bad, layout());
+    }
+    take_dense_cells(wire(), cells, momentum, u);
+    if (is_risky)
+      bound_.measure(u);
+    else
+      bound_.step(momentum, norm_max);
     update_ = {true, {}, u};
     return StageSize{};
   }
@@ -92,8 +97,8 @@ class Dense final : public Algorithm {
   AlgorithmContext context_;
   sketch::PayloadShape shape_;
   Buffer payload_;
-  Buffer u_[2];
-  int current_ = 0;
+  Buffer u_;
+  DenseBound bound_;
   std::vector<double> sums_;
   std::vector<Stage> stages_;
   Update update_;

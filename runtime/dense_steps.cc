@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cstdint>
+#include <cmath>
+#include <limits>
+
+#include "runtime/agreement.h"
 
 namespace gossamer::runtime {
 
@@ -17,22 +19,46 @@ void in_chunks(std::size_t count, const Use& use) {
     if (!use(first, std::span(chunk).first(std::min(chunk.size(), count - first)))) return;
 }
 
-// Writes value(i) to all of `to`; whether all are finite. Adding one to the exponent of NaN and infinity carries into
-// the sign's place, which costs three integer operations a vector and no pass of its own.
-template <typename Value>
-bool write_finite(std::span<float> to, const Value& value) {
-  float* const out = to.data();
-  const std::size_t count = to.size();
-  std::uint32_t carries = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const float each = value(i);
-    out[i] = each;
-    carries |= (std::bit_cast<std::uint32_t>(each) & 0x7fffffffu) + 0x00800000u;
-  }
-  return carries >> 31 == 0;
+// Calls use(first, sums) with the sums of some positions at a time as f32, while it returns true.
+template <typename Use>
+void in_chunks_of_sums(const DenseWire& wire, std::span<const std::byte> cells, std::size_t count, const Use& use) {
+  const std::size_t bytes = sketch::cell_bytes(wire.type);
+  in_chunks(count, [&](std::size_t first, std::span<float> chunk) {
+    const std::span<const std::byte> here = cells.subspan(first * bytes, chunk.size() * bytes);
+    if (wire.type == sketch::CellType::f32)
+      return use(first, std::span(reinterpret_cast<const float*>(here.data()), chunk.size()));
+    sketch::widen(wire.type, here, chunk);
+    return use(first, std::span<const float>(chunk));
+  });
 }
 
+float share_of_sums(const DenseWire& wire) { return wire.divides_first() ? 1.0f : wire.share(); }
+
 }  // namespace
+
+std::uint64_t norm_word(const GradientScan& scan) {
+  if (scan.first_non_finite) return maximum_word(0.0f);  // the flag ends the step
+  const double norm = scan.norm * scan.scale;
+  constexpr double most = std::numeric_limits<float>::max();
+  return maximum_word(norm < most ? static_cast<float>(norm) : std::numeric_limits<float>::infinity());
+}
+
+bool DenseBound::may_overflow(const DenseWire& wire, float momentum, float norm_max) const {
+  // A half for what is rounded on the way: far more than P roundings can add.
+  constexpr double f32_max = std::numeric_limits<float>::max() / 2.0;
+  constexpr double f16_max = 65'504.0 / 2.0;
+  const double norm = norm_max;
+  const double sum = wire.divides_first() ? norm : norm * wire.rank_count;
+  const bool fits = sum < (wire.type == sketch::CellType::f16 ? f16_max : f32_max) &&
+                    static_cast<double>(momentum) * magnitude_ + norm < f32_max;
+  return !fits;  // also where the norm is no number
+}
+
+void DenseBound::step(float momentum, float norm_max) {
+  magnitude_ = static_cast<double>(momentum) * magnitude_ + norm_max;
+}
+
+void DenseBound::measure(std::span<const float> u) { magnitude_ = sketch::largest_magnitude(u); }
 
 void make_dense_cells(const DenseWire& wire, std::span<const float> gradient, float scale, std::span<std::byte> cells) {
   const std::size_t bytes = sketch::cell_bytes(wire.type);
@@ -44,25 +70,30 @@ void make_dense_cells(const DenseWire& wire, std::span<const float> gradient, fl
   });
 }
 
-std::size_t take_dense_cells(const DenseWire& wire, std::span<const std::byte> cells, float momentum,
-                             std::span<const float> u, std::span<float> next) {
-  const std::size_t bytes = sketch::cell_bytes(wire.type);
-  const float share = wire.divides_first() ? 1.0f : wire.share();
-  std::size_t bad = next.size();
-  in_chunks(next.size(), [&](std::size_t first, std::span<float> chunk) {
-    const std::span<const std::byte> here = cells.subspan(first * bytes, chunk.size() * bytes);
-    const float* sums = reinterpret_cast<const float*>(here.data());
-    if (wire.type != sketch::CellType::f32) {
-      sketch::widen(wire.type, here, chunk);
-      sums = chunk.data();
+void take_dense_cells(const DenseWire& wire, std::span<const std::byte> cells, float momentum, std::span<float> u) {
+  const float share = share_of_sums(wire);
+  in_chunks_of_sums(wire, cells, u.size(), [&](std::size_t first, std::span<const float> sums) {
+    float* const to = u.data() + first;
+    if (momentum == 0.0f)
+      for (std::size_t i = 0; i < sums.size(); ++i) to[i] = sums[i] * share;
+    else
+      for (std::size_t i = 0; i < sums.size(); ++i) to[i] = momentum * to[i] + sums[i] * share;
+    return true;
+  });
+}
+
+std::size_t first_overflow(const DenseWire& wire, std::span<const std::byte> cells, float momentum,
+                           std::span<const float> u) {
+  const float share = share_of_sums(wire);
+  std::size_t bad = u.size();
+  in_chunks_of_sums(wire, cells, u.size(), [&](std::size_t first, std::span<const float> sums) {
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const float next = momentum == 0.0f ? sums[i] * share : momentum * u[first + i] + sums[i] * share;
+      if (std::isfinite(next)) continue;
+      bad = first + i;
+      return false;
     }
-    const std::span<float> to = next.subspan(first, chunk.size());
-    const bool is_finite = momentum == 0.0f ? write_finite(to, [=](std::size_t i) { return sums[i] * share; })
-                                            : write_finite(to, [=, from = u.data() + first](std::size_t i) {
-                                                return momentum * from[i] + sums[i] * share;
-                                              });
-    if (!is_finite) bad = first + sketch::first_non_finite(to);
-    return is_finite;
+    return true;
   });
   return bad;
 }

@@ -5,9 +5,14 @@
 #include <cstdint>
 #include <span>
 
+#include "runtime/feedback.h"
 #include "sketch/sketch.h"
 
 namespace gossamer::runtime {
+
+// Behind the cells: the flag, and the largest norm of any rank's gradient as it travels.
+inline constexpr std::uint32_t dense_words = 2;
+[[nodiscard]] std::uint64_t norm_word(const GradientScan& scan);
 
 // How the mean over ranks is made of what travels.
 //
@@ -24,10 +29,26 @@ struct DenseWire {
 // cells = gradient * scale, as they travel. What goes beyond the range of f16 becomes infinity.
 void make_dense_cells(const DenseWire& wire, std::span<const float> gradient, float scale, std::span<std::byte> cells);
 
-// next = momentum * u + mean of the summed cells. Returns the first position where that is NaN or infinite, next.size()
-// if there is none; then what follows it in `next` is not written. `u` is not read at momentum 0, and may be empty;
-// `next` may be `u`.
-[[nodiscard]] std::size_t take_dense_cells(const DenseWire& wire, std::span<const std::byte> cells, float momentum,
-                                           std::span<const float> u, std::span<float> next);
+// How large the momentum's elements can be, from the largest norm of any rank's gradient: no element is larger than its
+// vector's norm, so neither is the mean, and u grows by no more in a step. Equal on all ranks, as what they agree on
+// is.
+class DenseBound {
+ public:
+  // With that norm, as it travels (scaled), the next step can go beyond the range of f32 or of the wire.
+  [[nodiscard]] bool may_overflow(const DenseWire& wire, float momentum, float norm_max) const;
+  void step(float momentum, float norm_max);
+  // After a step that was looked at because it might: what u really holds.
+  void measure(std::span<const float> u);
+
+ private:
+  double magnitude_ = 0.0;  // of u, at most
+};
+
+// u = momentum * u + mean of the summed cells; at momentum 0 u is not read.
+void take_dense_cells(const DenseWire& wire, std::span<const std::byte> cells, float momentum, std::span<float> u);
+
+// The first position where that would be NaN or infinite, u.size() if there is none. Writes nothing.
+[[nodiscard]] std::size_t first_overflow(const DenseWire& wire, std::span<const std::byte> cells, float momentum,
+                                         std::span<const float> u);
 
 }  // namespace gossamer::runtime

@@ -1,6 +1,6 @@
 // Dense all-reduce of gradients in device memory: the payload, the momentum and the update are there, too.
 //
-//   compress    device gradients ─► pump: scale, narrow ─► device payload | flag |
+//   compress    device gradients ─► pump: scale, narrow ─► device payload | flag | norm |
 //   exchange    the driver stages the payload through its host twin (staged_work.h)
 //   prepare 1   device payload ─► pump: u = m u + g / P ─► device u, which is the update
 //
@@ -32,16 +32,13 @@ class DeviceDense final : public Algorithm {
     GOSSAMER_TRY(memory);
     std::unique_ptr<DeviceDense> self(new DeviceDense(std::move(context), **memory));
     const std::uint64_t dimension = self->layout().dimension();
-    self->shape_ = {dimension, 1, self->context_.shape.values};
+    self->shape_ = {dimension, dense_words, self->context_.shape.values};
     auto payload = DeviceBlock::make(**memory, self->shape_.bytes());
     GOSSAMER_TRY(payload);
     self->payload_ = std::move(*payload);
-    const int generations = self->context_.shape.momentum > 0.0f ? 2 : 1;
-    for (int i = 0; i < generations; ++i) {
-      auto u = DeviceBlock::make(**memory, dimension * sizeof(float));
-      GOSSAMER_TRY(u);
-      self->u_[i] = std::move(*u);
-    }
+    auto u = DeviceBlock::make(**memory, dimension * sizeof(float));
+    GOSSAMER_TRY(u);
+    self->u_ = std::move(*u);
     for (std::optional<DevicePump>* pump : {&self->callers_, &self->drivers_}) {
       auto made = DevicePump::make(**memory);
       GOSSAMER_TRY(made);
@@ -86,33 +83,35 @@ class DeviceDense final : public Algorithm {
           }));
     }
     scan.norm = std::sqrt(squares);
-    const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
-    GOSSAMER_TRY(callers_->write(payload_.data() + shape_.words_offset(), &flag, sizeof flag));
+    const std::array<std::uint64_t, dense_words> words = {make_flag(context_.rank, scan.first_non_finite),
+                                                          norm_word(scan)};
+    GOSSAMER_TRY(callers_->write(payload_.data() + shape_.words_offset(), words.data(), sizeof words));
     return scan;
   }
 
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t>) override {
     if (stage == 0) return StageSize{shape_, 0};
-    std::uint64_t flag = 0;
-    GOSSAMER_TRY(drivers_->read(&flag, payload_.data() + shape_.words_offset(), sizeof flag));
-    GOSSAMER_TRY(check_flag(flag, context_.rank_count, layout()));
-    const std::uint32_t cell_bytes = sketch::cell_bytes(shape_.type);
+    std::array<std::uint64_t, dense_words> words{};
+    GOSSAMER_TRY(drivers_->read(words.data(), payload_.data() + shape_.words_offset(), sizeof words));
+    GOSSAMER_TRY(check_flag(words[0], context_.rank_count, layout()));
     const std::uint64_t dimension = layout().dimension();
     const float momentum = context_.shape.momentum;
-    const int next = momentum > 0.0f ? 1 - current_ : 0;
+    const float norm_max = maximum_of(words[1]);
+    const bool is_risky = bound_.may_overflow(wire(), momentum, norm_max);
+    if (is_risky) GOSSAMER_TRY(check_sums(momentum));
+    const std::uint32_t cell_bytes = sketch::cell_bytes(shape_.type);
     const std::array vectors = {DevicePump::Vector{payload_.data(), cell_bytes},
-                                DevicePump::Vector{u_[next].data(), 4, false, true},
-                                DevicePump::Vector{u_[current_].data()}};
-    std::uint64_t bad = dimension;
-    const auto read = std::span(vectors).first(momentum > 0.0f ? 3 : 2);
-    GOSSAMER_TRY(drivers_->run(dimension, read, [&](std::uint64_t first, std::size_t count, auto at) {
-      const auto u = momentum > 0.0f ? floats(static_cast<const std::byte*>(at[2]), count) : std::span<const float>();
-      const std::size_t here = take_dense_cells(wire(), {at[0], count * cell_bytes}, momentum, u, floats(at[1], count));
-      if (here < count) bad = std::min(bad, first + here);
+                                DevicePump::Vector{u_.data(), 4, momentum > 0.0f, true}};
+    float magnitude = 0.0f;
+    GOSSAMER_TRY(drivers_->run(dimension, vectors, [&](std::uint64_t, std::size_t count, auto at) {
+      take_dense_cells(wire(), {at[0], count * cell_bytes}, momentum, floats(at[1], count));
+      if (is_risky) magnitude = std::max(magnitude, sketch::largest_magnitude(floats(at[1], count)));
     }));
-    if (bad < dimension) return overflow("the sum over ranks", bad, layout());
-    current_ = next;
-    update_ = {true, {}, floats(static_cast<const std::byte*>(u_[current_].data()), dimension)};
+    if (is_risky)
+      bound_.measure({&magnitude, 1});
+    else
+      bound_.step(momentum, norm_max);
+    update_ = {true, {}, floats(static_cast<const std::byte*>(u_.data()), dimension)};
     return StageSize{};
   }
 
@@ -148,6 +147,21 @@ class DeviceDense final : public Algorithm {
 
   DenseWire wire() const { return {shape_.type, context_.rank_count}; }
 
+  // What the step would write, before it does.
+  Status check_sums(float momentum) {
+    const std::uint32_t cell_bytes = sketch::cell_bytes(shape_.type);
+    const std::uint64_t dimension = layout().dimension();
+    const std::array vectors = {DevicePump::Vector{payload_.data(), cell_bytes}, DevicePump::Vector{u_.data()}};
+    std::uint64_t bad = dimension;
+    GOSSAMER_TRY(drivers_->run(dimension, vectors, [&](std::uint64_t first, std::size_t count, auto at) {
+      const auto u = floats(static_cast<const std::byte*>(at[1]), count);
+      const std::size_t here = first_overflow(wire(), {at[0], count * cell_bytes}, momentum, u);
+      if (here < count) bad = std::min(bad, first + here);
+    }));
+    if (bad < dimension) return overflow("the sum over ranks", bad, layout());
+    return {};
+  }
+
   // Of what must be scaled before it is written: one read more.
   Status sum_squares(const float* const* gradients, double& squares) {
     for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
@@ -163,8 +177,8 @@ class DeviceDense final : public Algorithm {
   DeviceMemory& memory_;
   sketch::PayloadShape shape_;
   DeviceBlock payload_;
-  DeviceBlock u_[2];
-  int current_ = 0;
+  DeviceBlock u_;
+  DenseBound bound_;
   std::optional<DevicePump> callers_;  // of compress and apply
   std::optional<DevicePump> drivers_;  // of prepare
   std::vector<Stage> stages_;

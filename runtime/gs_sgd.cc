@@ -13,7 +13,6 @@
 //
 // Recover is each rank's own work, or shared by all of them in two rounds more: sharded_decode.h.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -28,10 +27,6 @@
 namespace gossamer::runtime {
 
 namespace {
-
-// Words keep the least: a maximum of floats of at least 0 travels as the complement of their bits.
-std::uint64_t maximum_word(float value) { return ~std::uint64_t{std::bit_cast<std::uint32_t>(value)}; }
-float maximum_of(std::uint64_t word) { return std::bit_cast<float>(static_cast<std::uint32_t>(~word)); }
 
 class GsSgd final : public Algorithm {
  public:

@@ -252,7 +252,7 @@ typedef struct gossamer_compressor_config {
                           so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
   int32_t values;      /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
                           residual; BF16 or F16 for DENSE, whose rounding is lost. F16, as cells too, holds up to 65,504:
-                          beyond      it the operation ends with NOT_FINITE. DENSE divides by P before it rounds to F16 */
+                          beyond it the operation ends with NOT_FINITE. DENSE divides by P before it rounds to F16 */
   int32_t decode;      /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
   int32_t memory;      /* a gossamer_memory_kind. 0: HOST. CUDA for DENSE: what this rank passes and gets is there, and work
                           on it in other streams has ended; ranks may differ. The payload travels through pinned host
@@ -260,10 +260,11 @@ typedef struct gossamer_compressor_config {
   uint32_t reserved_;  /* 0. Was padding: never given a meaning */
   size_t tensor_size; /* sizeof(gossamer_tensor), the step from one of `tensors` to the next; the initializer sets it */
 } gossamer_compressor_config;
-#define GOSSAMER_COMPRESSOR_CONFIG_INIT                                                                             \
-  {                                                                                                                 \
-    sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, -1.0, GOSSAMER_SELECT_TOP, 0, 1, GOSSAMER_SCHEDULE_AUTO, \
-        GOSSAMER_CELLS_F32, GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE, 0, 0, sizeof(gossamer_tensor)                \
+#define GOSSAMER_COMPRESSOR_CONFIG_INIT                                                                         \
+  {                                                                                                             \
+    sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, -1.0, GOSSAMER_SELECT_TOP, 0, 1, \
+        GOSSAMER_SCHEDULE_AUTO, GOSSAMER_CELLS_F32, GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE, 0, 0,            \
+        sizeof(gossamer_tensor)                                                                                 \
   }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in

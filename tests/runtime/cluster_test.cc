@@ -95,7 +95,7 @@ std::vector<sketch::PayloadShape> merged_payloads(const ClusterCase& c, const Co
   using sketch::PayloadShape;
   const CellType values = sketch::is_integer(c.values) ? sketch::widen_for(c.values, c.rank_count) : c.values;
   const std::uint64_t exact = shape.layout.exact();
-  if (c.algorithm == AlgorithmKind::dense) return {{shape.layout.dimension(), 1, c.values}};
+  if (c.algorithm == AlgorithmKind::dense) return {{shape.layout.dimension(), 2, c.values}};
   if (c.algorithm != AlgorithmKind::gs_sgd) return {};
   const PayloadShape second_pass{shape.candidates + exact, 2, values};
   const std::uint64_t cells = std::uint64_t{shape.rows} * shape.columns;
