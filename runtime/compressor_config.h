@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/control.h"
+#include "runtime/control/control.h"
 #include "runtime/layout.h"
 #include "sketch/sketch.h"
 #include "topology/topology.h"

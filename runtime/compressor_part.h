@@ -10,7 +10,7 @@
 
 #include "base/base.h"
 #include "runtime/compressor_config.h"
-#include "runtime/control.h"
+#include "runtime/control/control.h"
 #include "runtime/plan_numbers.h"
 
 namespace gossamer::runtime {

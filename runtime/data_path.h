@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/control.h"
+#include "runtime/control/control.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {

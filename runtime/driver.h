@@ -21,7 +21,7 @@
 
 #include "base/base.h"
 #include "runtime/buffer.h"
-#include "runtime/control.h"
+#include "runtime/control/control.h"
 #include "runtime/engine.h"
 #include "runtime/staged_work.h"
 #include "transport/transport.h"

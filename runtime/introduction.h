@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/base.h"
-#include "runtime/control.h"
+#include "runtime/control/control.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/control.h"
+#include "runtime/control/control.h"
 #include "runtime/ledger.h"
 
 namespace gossamer::runtime {

@@ -17,7 +17,7 @@
 #include "runtime/compressor.h"
 #include "runtime/compressor_config.h"
 #include "runtime/compressor_part.h"
-#include "runtime/control.h"
+#include "runtime/control/control.h"
 #include "runtime/deadline.h"
 #include "runtime/driver.h"
 #include "runtime/plan_numbers.h"

@@ -5,8 +5,8 @@
 #include <bit>
 #include <fstream>
 
-#include "runtime/control_local_host.h"
-#include "runtime/control_mesh.h"
+#include "runtime/control/joining/local_host.h"
+#include "runtime/control/mesh.h"
 #include "runtime/data_path.h"
 #include "runtime/introduction.h"
 #include "runtime/link_cost.h"

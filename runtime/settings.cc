@@ -12,8 +12,8 @@
 #include <string_view>
 #include <thread>
 
-#include "runtime/control_mesh.h"
-#include "runtime/control_secret.h"
+#include "runtime/control/mesh.h"
+#include "runtime/control/secret/secret.h"
 #include "runtime/launchers.h"
 #include "topology/topology.h"
 

@@ -41,7 +41,7 @@ struct Settings {
   std::uint64_t init_timeout_ns = 0;
   ProgressMode progress = ProgressMode::automatic;
   ThreadPoolConfig threads;
-  std::string secret;          // where the session secret is, never what it is: control_secret.h
+  std::string secret;          // where the session secret is, never what it is: control/secret/secret.h
   std::uint64_t lease_ns = 0;  // 0: none
   std::string cost;            // "auto", or a cost model: topology::parse_cost_model
 };

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/control_sim.h"
+#include "runtime/control/sim.h"
 #include "runtime/session.h"
 #include "transport/transport.h"
 

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <optional>
 
-#include "runtime/control_fields.h"
+#include "runtime/control/fields.h"
 #include "sketch/sketch.h"
 
 namespace gossamer::runtime {

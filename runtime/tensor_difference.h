@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "base/base.h"
-#include "runtime/control.h"
+#include "runtime/control/control.h"
 #include "runtime/deadline.h"
 #include "runtime/layout.h"
 

@@ -1,12 +1,13 @@
 // Rank 0's judgement and the words it uses, without a network.
+#include "runtime/control/collect.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
 
-#include "runtime/control_address.h"
-#include "runtime/control_collect.h"
-#include "runtime/control_fields.h"
+#include "runtime/control/address.h"
+#include "runtime/control/fields.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -88,9 +89,9 @@ TEST(Collector, DeathFailsWhatIsOpen) {
   EXPECT_EQ(error_of(answers[1].verdict).rank, Rank{1});
 }
 
-// Goal: a rank that cannot take part as it should fails the collective on all, with its rank and words: a mismatch where
-// it was called wrongly, its own code otherwise; even where it does not know what the collective is called. Method: rank
-// 1 of three with trouble; then all are in step.
+// Goal: a rank that cannot take part as it should fails the collective on all, with its rank and words: a mismatch
+// where it was called wrongly, its own code otherwise; even where it does not know what the collective is called.
+// Method: rank 1 of three with trouble; then all are in step.
 TEST(Collector, TroubleOfOneRankIsToldToAll) {
   struct Case {
     Error trouble;

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "runtime/control_mesh.h"
+#include "runtime/control/mesh.h"
 
 int main(int argc, char** argv) {
   if (argc != 6) return 2;

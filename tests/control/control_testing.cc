@@ -15,7 +15,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "runtime/control_address.h"
+#include "runtime/control/address.h"
 
 extern char** environ;
 

@@ -13,9 +13,9 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/control_address.h"
-#include "runtime/control_mesh.h"
-#include "runtime/control_wire.h"
+#include "runtime/control/address.h"
+#include "runtime/control/mesh.h"
+#include "runtime/control/wire.h"
 
 namespace gossamer::runtime {
 

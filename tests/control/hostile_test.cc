@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "control_testing.h"
-#include "runtime/control_door.h"
+#include "runtime/control/joining/door.h"
 
 namespace gossamer::runtime {
 namespace {

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "control_testing.h"
-#include "runtime/control_address.h"
+#include "runtime/control/address.h"
 
 namespace gossamer::runtime {
 namespace {

@@ -1,7 +1,7 @@
 // The address of this host that the data path takes.
-#include <gtest/gtest.h>
+#include "runtime/control/joining/local_host.h"
 
-#include "runtime/control_local_host.h"
+#include <gtest/gtest.h>
 
 namespace gossamer::runtime {
 namespace {

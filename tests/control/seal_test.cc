@@ -86,7 +86,7 @@ TEST(Seal, FrameCountsOnceInItsPlaceAsItWas) {
   EXPECT_FALSE(b.receiving.check_next(length, body, words(a.sending.next(length, body)).substr(0, 15)));
 }
 
-// Goal: the codes are HMAC-SHA-256 as written in control_seal.h, so that another implementation can be one's peer.
+// Goal: the codes are HMAC-SHA-256 as written in secret/seal.h, so that another implementation can be one's peer.
 // Method: a vector computed with Python's hmac and hashlib from those formulas.
 TEST(Seal, CodeIsThatOfTheFormula) {
   Transcript initiator;

@@ -1,9 +1,9 @@
 // The simulated twin of the control plane.
+#include "runtime/control/sim.h"
+
 #include <gtest/gtest.h>
 
 #include <array>
-
-#include "runtime/control_sim.h"
 
 namespace gossamer::runtime {
 namespace {

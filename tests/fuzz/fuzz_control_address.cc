@@ -3,7 +3,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "fuzz.h"
-#include "runtime/control_address.h"
+#include "runtime/control/address.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gossamer;

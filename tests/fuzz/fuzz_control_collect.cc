@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "fuzz.h"
-#include "runtime/control_collect.h"
+#include "runtime/control/collect.h"
 
 namespace {
 

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "fuzz.h"
-#include "runtime/control_address.h"
-#include "runtime/control_link.h"
-#include "runtime/control_secret.h"
+#include "runtime/control/address.h"
+#include "runtime/control/link.h"
+#include "runtime/control/secret/secret.h"
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "fuzz.h"
-#include "runtime/control_address.h"
-#include "runtime/control_link.h"
+#include "runtime/control/address.h"
+#include "runtime/control/link.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <bit>
 #include <thread>
 
-#include "runtime/control_mesh.h"
+#include "runtime/control/mesh.h"
 #include "runtime/runtime.h"
 #include "sketch/sketch.h"
 

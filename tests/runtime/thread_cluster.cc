@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "runtime/control_collect.h"
+#include "runtime/control/collect.h"
 
 namespace gossamer::runtime::testing {
 

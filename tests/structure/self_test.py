@@ -75,6 +75,9 @@ class LayersTest(TreeTest):
              "runtime/deep/er.cu:1: includes tests/topology/ring_test.cc, which belongs to no layer; "
              "runtime may include its own headers and base/base.h, transport/transport.h, topology/topology.h, "
              "sketch/sketch.h, sketch/cuda/cuda_sketch.h"),
+            ("runtime/control/mesh.h", '#include "runtime/driver.h"\n',
+             "runtime/control/mesh.h:1: includes runtime/driver.h, which is outside of runtime/control; "
+             "runtime/control includes nothing else of runtime"),
             ("bindings/cpp/gossamer.hpp", '#include "runtime/runtime.h"\n',
              "bindings/cpp/gossamer.hpp:1: includes runtime/runtime.h: an arrow sideways, from bindings/cpp to runtime; "
              "bindings/cpp may include its own headers and bindings/c/gossamer.h"),

@@ -1,0 +1,92 @@
+// The control plane as the runtime sees it: agreement before data flows, and news of the dead.
+//
+// It runs apart from the data path: TCP between processes (mesh.h), direct calls in the
+// simulation. Messages are few and small.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/base.h"
+
+namespace gossamer::runtime {
+
+// How many ranks a session can have: the control mesh connects every pair, P (P - 1) / 2 connections; beyond this a
+// tree is due.
+inline constexpr std::uint32_t session_ranks_max = 64;
+
+// A named value that all ranks must have in common.
+struct Field {
+  std::string name;   // "columns"
+  std::string value;  // "4096"
+};
+
+// A peer that is gone, and what is known of it.
+struct Loss {
+  Rank rank;
+  std::string reason;  // "its process ended (connection reset)", "it left the session"
+  bool left = false;   // it said good-bye: what it sent before may still be on its way
+};
+
+using Blob = std::vector<std::byte>;
+
+// What a rank brings to an agreement beside its fields.
+struct Contribution {
+  Blob blob;                     // for all ranks; together at most about 1 MiB
+  std::optional<Error> trouble;  // why this rank cannot take part as it should: ends the agreement on all ranks
+};
+
+class Control {
+ public:
+  virtual ~Control() = default;
+
+  // Collective: every rank calls it with the same subject, in the same order. Succeeds on all ranks
+  // when all have equal fields; else fails with `mismatch` on all ranks, and the message names the
+  // first field that differs, both values and both ranks ("columns: rank 0 has 4096, rank 2 has 8192").
+  // `deadline`: names the ranks that did not come; the earliest deadline of those that came counts, and
+  // it is a duration from the call. `peer_lost`: at once. `busy`: another thread of this rank is in a
+  // collective. Blocks; caller's thread.
+  virtual Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) = 0;
+
+  // As agree(), and where it succeeds, every rank has all ranks' blobs, in rank order, in the same round trip. A rank
+  // that comes with trouble fails it on every rank, with the rank and its words: `mismatch` where it was called wrongly
+  // (`invalid_argument`), else the trouble's own code.
+  virtual Result<std::vector<Blob>> agree_and_gather(std::string_view subject, std::span<const Field> fields,
+                                                     const Contribution& mine, std::uint64_t deadline_ns) = 0;
+
+  // Collective: gives every rank all ranks' blobs, in rank order; about 1 MiB together
+  // (`out_of_resources` on all ranks beyond). Else as agree().
+  virtual Result<std::vector<Blob>> all_gather(std::string_view subject, const Blob& mine,
+                                               std::uint64_t deadline_ns) = 0;
+
+  // The first peer known to have died; while there is none, the first that left. Wait-free; any thread.
+  [[nodiscard]] virtual std::optional<Loss> loss() const = 0;
+
+  // Becomes readable when `loss()` turns from nothing to something, and stays so; -1 where there is none.
+  [[nodiscard]] virtual int event_descriptor() const = 0;
+
+  // How many operations and blocking collectives this rank has in flight: what it tells a peer that settles.
+  virtual void watch(std::shared_ptr<const std::atomic<std::uint32_t>> in_flight) = 0;
+
+  // For a rank with nothing in flight, before leave(): from now on this rank counts as one that left for the others,
+  // and it waits, at most `limit_ns` and a lease, until no other rank has anything in flight that might need it.
+  // Returns at once when a peer is dead. Calls `move`, which moves this rank's data on, over and over; true says that
+  // something moved.
+  virtual void settle(std::uint64_t limit_ns, const std::function<bool()>& move) = 0;
+
+  // Says good-bye, so that closing the connections is not taken for a death. Bounded, idempotent.
+  virtual void leave() = 0;
+
+  // Control bytes sent so far, for statistics.
+  [[nodiscard]] virtual std::uint64_t bytes_sent() const = 0;
+};
+
+}  // namespace gossamer::runtime

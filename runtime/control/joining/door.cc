@@ -1,0 +1,196 @@
+#include "runtime/control/joining/door.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+
+namespace gossamer::runtime {
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+constexpr std::chrono::seconds entry_max{2};
+constexpr std::size_t proof_bytes_max = 64;
+constexpr int accepts_in_a_row_max = 64;  // then other events have their turn
+constexpr std::uint64_t dropped_logged_max = 8;
+
+wire::Message parsed(const std::string& bytes) {
+  wire::Message message;
+  GOSSAMER_CHECK(message.ParseFromString(bytes), "what was serialised here can be parsed");
+  return message;
+}
+
+}  // namespace
+
+Door::Door(asio::io_context& io, Place place, std::atomic<std::uint64_t>& bytes_sent, const Secret& secret,
+           DoorKeeper& keeper)
+    : io_(io),
+      acceptor_(io),
+      timer_(io),
+      rest_timer_(io),
+      name_(std::move(place.name)),
+      bytes_sent_(bytes_sent),
+      secret_(secret),
+      keeper_(keeper) {
+  const Endpoint endpoint = local_endpoint_of(place.listener);
+  acceptor_.assign(endpoint.protocol(), place.listener.release());
+}
+
+DoorLoad Door::load() const {
+  DoorLoad load;
+  for (const Waiting& waiting : waiting_) {
+    ++load.connections;
+    load.bytes += waiting.link->bytes_held() + waiting.first.capacity();
+  }
+  return load;
+}
+
+void Door::close() {
+  if (dropped_ > dropped_logged_max) {
+    log(LogLevel::warning, text("control: ", dropped_, " connections in all were dropped at the ", name_));
+    dropped_ = 0;
+  }
+  error_code ignored;
+  acceptor_.close(ignored);
+  timer_.cancel();
+  rest_timer_.cancel();
+  for (const Waiting& waiting : waiting_) waiting.link->close();
+  waiting_.clear();
+}
+
+void Door::wait() {
+  acceptor_.async_wait(asio::ip::tcp::acceptor::wait_read, [this](const error_code& error) {
+    if (!error) accept_all();
+  });
+}
+
+void Door::accept_all() {
+  if (!acceptor_.is_open()) return;
+  for (int i = 0; i < accepts_in_a_row_max; ++i) {
+    const int descriptor = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (descriptor < 0) {
+      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      if ((errno == EMFILE || errno == ENFILE) && !waiting_.empty()) drop(0, "no descriptors are left");
+      return rest();
+    }
+    if (waiting_.size() >= waiting_max) make_room();
+    error_code ignored;
+    asio::ip::tcp::socket socket(io_);
+    socket.assign(acceptor_.local_endpoint(ignored).protocol(), descriptor, ignored);
+    const auto link = std::make_shared<Link>(std::move(socket), bytes_sent_);
+    link->set_owner(this);
+    link->set_frame_bytes_max(hello_bytes_max);
+    if (secret_.set()) link->keep_transcript();
+    waiting_.push_back({link, std::chrono::steady_clock::now() + entry_max, {}});
+    if (waiting_.size() == 1) watch_oldest();
+    link->read();
+  }
+  wait();
+}
+
+// Tries again a little later: the listener stays readable meanwhile, and waiting for that would spin.
+void Door::rest() {
+  rest_timer_.expires_after(std::chrono::milliseconds(10));
+  rest_timer_.async_wait([this](const error_code& error) {
+    if (!error) accept_all();
+  });
+}
+
+void Door::drop(std::size_t index, const std::string& why) {
+  const auto found = waiting_.begin() + static_cast<std::ptrdiff_t>(index);
+  const std::shared_ptr<Link> link = found->link;
+  waiting_.erase(found);
+  note_drop(*link, why);
+  link->close();
+}
+
+// The oldest of the address that has most.
+void Door::make_room() {
+  struct Share {
+    std::size_t count = 0;
+    std::size_t oldest = 0;
+  };
+  std::map<asio::ip::address, Share> shares;
+  for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    Share& share = shares.try_emplace(waiting_[i].link->peer_address(), Share{0, i}).first->second;
+    ++share.count;
+  }
+  const auto most = std::max_element(shares.begin(), shares.end(),
+                                     [](const auto& a, const auto& b) { return a.second.count < b.second.count; });
+  drop(most->second.oldest, "too many connect and say nothing");
+}
+
+void Door::note_drop(const Link& link, const std::string& why) {
+  if (dropped_++ >= dropped_logged_max) return;
+  log(LogLevel::warning, text("control: dropped a connection from ", link.peer_text(), " at the ", name_, ": ", why));
+}
+
+void Door::watch_oldest() {
+  if (waiting_.empty()) return;
+  timer_.expires_at(waiting_.front().until);
+  timer_.async_wait([this](const error_code& error) {
+    if (error) return;
+    const Time now = std::chrono::steady_clock::now();
+    while (!waiting_.empty() && waiting_.front().until <= now) drop(0, "it said nothing in time");
+    watch_oldest();
+  });
+}
+
+std::deque<Door::Waiting>::iterator Door::find(const Link& link) {
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const Waiting& waiting) { return waiting.link.get() == &link; });
+  GOSSAMER_CHECK(found != waiting_.end(), "a door hears only from those that wait");
+  return found;
+}
+
+Door::Waiting Door::take(const Link& link) {
+  const auto found = find(link);
+  Waiting taken = std::move(*found);
+  waiting_.erase(found);
+  return taken;
+}
+
+void Door::on_message(Link& link, const wire::Message& message) {
+  if (secret_.set() && !link.authenticated()) return challenge(*find(link), message);
+  Waiting taken = take(link);
+  taken.link->set_owner(nullptr);
+  taken.link->set_frame_bytes_max(frame_bytes_max);
+  const bool admitted = secret_.set() ? message.has_proof() && keeper_.admit(taken.link, parsed(taken.first))
+                                      : keeper_.admit(taken.link, message);
+  if (admitted) return;
+  note_drop(*taken.link, "its first message is not one of a rank of this session");
+  taken.link->close();
+}
+
+void Door::challenge(Waiting& waiting, const wire::Message& first) {
+  const Result<bool> may = keeper_.may_prove(first);
+  if (!may.ok() || !*may) {
+    const std::shared_ptr<Link> link = take(*waiting.link).link;
+    note_drop(*link, may.ok() ? "its first message is not one of a rank of this session" : may.error().message);
+    if (!may.ok()) {
+      wire::Message refusal;
+      set_error(*refusal.mutable_refusal(), may.error());
+      link->send(refusal);
+    }
+    return link->close();
+  }
+  waiting.first = first.SerializeAsString();
+  wire::Message challenge;
+  challenge.mutable_challenge()->set_nonce(random_bytes(nonce_bytes));
+  challenge.mutable_challenge()->set_session(session_);
+  waiting.link->send(challenge);
+  waiting.link->authenticate(secret_.key(), Side::acceptor);
+  waiting.link->set_frame_bytes_max(proof_bytes_max);
+  waiting.link->read();
+}
+
+void Door::on_end(Link& link, const std::string& reason, LinkEnd end) {
+  const Waiting taken = take(link);
+  note_drop(link, reason);
+  if (end == LinkEnd::forged) keeper_.note_forger(link, parsed(taken.first));
+}
+
+}  // namespace gossamer::runtime

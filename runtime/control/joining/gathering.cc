@@ -1,0 +1,344 @@
+#include "runtime/control/joining/gathering.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "runtime/control/fields.h"
+
+namespace gossamer::runtime {
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+// How long a refusal waits for ranks that are still on their way, so that they hear the same words.
+constexpr std::chrono::milliseconds linger_max{1000};
+// How long it waits for those that came to read it.
+constexpr std::chrono::milliseconds telling_max{300};
+// A numeric address, with room for a zone. All ranks' go into one Welcome, which must stay small enough to send.
+constexpr std::size_t listen_address_bytes_max = 64;
+
+std::vector<Field> fields_of(const wire::Hello& hello) {
+  std::vector<Field> fields;
+  for (const wire::Field& field : hello.shared()) fields.push_back({field.name(), field.value()});
+  return fields;
+}
+
+}  // namespace
+
+std::string process_name() {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host = {'?'};
+  return text(host.data(), ":", ::getpid());
+}
+
+Host::Host(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
+           Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
+    : options_(options),
+      shared_(shared.begin(), shared.end()),
+      address_(endpoint_text(local_endpoint_of(places.listener))),
+      process_(process_name()),
+      remark_(std::move(places.remark)),
+      bytes_sent_(bytes_sent),
+      done_(std::move(done)),
+      timer_(io),
+      deadline_(deadline),
+      deadline_ns_(options.deadline_ns),
+      members_(options.rank_count),
+      door_(io, {std::move(places.listener), "rendezvous " + address_}, bytes_sent, options.secret, *this) {
+  door_.set_session(random_bytes(session_id_bytes));
+  Member& self = members_[0];
+  self.came = self.ready = self.told = true;
+  self.hello.set_process(process_);
+}
+
+void Host::start() {
+  watch_deadline();
+  door_.open();
+}
+
+bool Host::admit(const std::shared_ptr<Link>& link, const wire::Message& first) {
+  if (!first.has_hello() || first.hello().magic() != control_magic || phase_ == Phase::over) return false;
+  link->rank = first.hello().rank();
+  note(link, first.hello());
+  return true;
+}
+
+Result<bool> Host::may_prove(const wire::Message& first) {
+  const wire::Hello& hello = first.hello();
+  if (!first.has_hello() || hello.magic() != control_magic || phase_ == Phase::over) return false;
+  if (auto other = check_job(hello)) {
+    remark(other->message);
+    return *std::move(other);
+  }
+  std::string words;
+  if (hello.protocol() != control_protocol) {
+    words = text("control protocol: rank 0 has ", control_protocol, ", rank ", hello.rank(), " has ", hello.protocol());
+  } else if (hello.nonce().empty()) {
+    words = text("session secret: rank 0 has one, rank ", hello.rank(), " has none");
+  } else {
+    return hello.nonce().size() == nonce_bytes;
+  }
+  words += text(" (", shown(hello.process()), "); all ranks need the same version and the same GOSSAMER_SECRET");
+  remark(words);
+  return Error{Code::mismatch, words, Rank{hello.rank()}};
+}
+
+void Host::note_forger(const Link& link, const wire::Message& first) {
+  remark(text("a peer at ", link.peer_text(), " that calls itself rank ", first.hello().rank(), " (",
+              shown(first.hello().process()), ") has another session secret"));
+}
+
+void Host::remark(std::string words) {
+  if (turned_away_++ == 0) first_turned_away_ = std::move(words);
+}
+
+void Host::turn_away(Link& link, const Error& error) {
+  remark(error.message);
+  wire::Message message;
+  set_error(*message.mutable_refusal(), error);
+  link.send(message);
+  link.close();
+}
+
+void Host::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
+  if (const auto other = check_job(hello)) return turn_away(*link, *other);
+  const std::optional<Objection> objection = object_to(hello);
+  if (phase_ == Phase::refused) {
+    if (hello.rank() < members_.size()) members_[hello.rank()].told = true;
+    link->set_owner(this);
+    tell_refusal(link);
+    link->read();
+    return finish_refusal_if_told();
+  }
+  if (objection && (!objection->ends_all || phase_ != Phase::gathering)) return turn_away(*link, objection->error);
+  link->set_owner(this);
+  link->read();
+  if (objection) {
+    if (hello.rank() < members_.size()) members_[hello.rank()].told = true;
+    telling_.push_back(link);
+    return refuse(objection->error, Linger::yes);
+  }
+  Member& member = members_[hello.rank()];
+  member.link = link;
+  member.hello = hello;
+  member.came = true;
+  wire::Message noted;
+  noted.mutable_noted();
+  link->send(noted);
+
+  // The first rank that can wait no longer ends the wait of all.
+  const Time theirs = time_after(hello.remaining_ns());
+  if (theirs < deadline_) {
+    deadline_ = theirs;
+    deadline_ns_ = hello.deadline_ns();
+    watch_deadline();
+  }
+  if (ranks_without(&Member::came).empty()) welcome_all();
+}
+
+std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
+  const Rank rank{hello.rank()};
+  const auto differs = [&](std::string_view name, const auto& mine, const auto& theirs) {
+    return Objection{
+        {Code::mismatch,
+         text(name, ": rank 0 has ", mine, ", rank ", rank.value, " has ", theirs, " (", shown(hello.process()), ")"),
+         rank},
+        true};
+  };
+  if (hello.protocol() != control_protocol) return differs("control protocol", control_protocol, hello.protocol());
+  if (!options_.secret.set() && !hello.nonce().empty()) return differs("session secret", "none", "one");
+  if (hello.rank_count() != options_.rank_count) {
+    Objection objection = differs("rank count", options_.rank_count, hello.rank_count());
+    if (options_.job != unnamed_job) return objection;
+    objection.ends_all = false;
+    objection.error.message += "; no job was named (GOSSAMER_JOB), so this is taken for a rank of another one";
+    return objection;
+  }
+  if (auto wrong = check_place(hello)) return Objection{*std::move(wrong), false};
+  if (hello.listen_address().size() > listen_address_bytes_max) {
+    return Objection{{Code::mismatch,
+                      text("rank ", rank.value, " (", shown(hello.process()), ") gives an address of ",
+                           hello.listen_address().size(), " B to reach it at; expected a numeric one, of at most ",
+                           listen_address_bytes_max, " B"),
+                      rank},
+                     true};
+  }
+  const std::vector<Field> theirs = fields_of(hello);
+  if (const auto difference = first_difference({Rank{0}, shared_}, {rank, theirs})) {
+    return Objection{{Code::mismatch, *difference, rank}, true};
+  }
+  return std::nullopt;
+}
+
+// A difference here is no mistake of this session's, so it never ends it.
+std::optional<Error> Host::check_job(const wire::Hello& hello) const {
+  const std::vector<Field> theirs = fields_of(hello);
+  const auto job =
+      std::find_if(theirs.begin(), theirs.end(), [](const Field& field) { return field.name == job_field; });
+  if (job == theirs.end() || job->value == options_.job) return std::nullopt;
+  return Error{Code::mismatch,
+               text("job: rank 0 has ", shown(options_.job), ", rank ", hello.rank(), " has ", shown(job->value), " (",
+                    shown(hello.process()),
+                    "), so another job meets here: give jobs that run at once a rendezvous "
+                    "each (GOSSAMER_RENDEZVOUS), and all ranks of one job the same GOSSAMER_JOB"),
+               Rank{hello.rank()}};
+}
+
+std::optional<Error> Host::check_place(const wire::Hello& hello) const {
+  const Rank rank{hello.rank()};
+  if (rank.value >= options_.rank_count) {
+    return Error{Code::mismatch, text("a peer (", shown(hello.process()), ") claims rank ", rank.value, " of ",
+                                      options_.rank_count, "; the last rank is ", options_.rank_count - 1)};
+  }
+  if (members_[rank.value].came) {
+    return Error{Code::mismatch,
+                 text("two peers claim rank ", rank.value, ": ", shown(members_[rank.value].hello.process()), " and ",
+                      shown(hello.process()), "; give each process a rank of its own"),
+                 rank};
+  }
+  return std::nullopt;
+}
+
+// Who listens everywhere and came over loopback is on this host, so it can be reached where this host can be.
+void Host::welcome_all() {
+  phase_ = Phase::meshing;
+  for (const Member& receiver : members_) {
+    if (!receiver.link) continue;
+    const asio::ip::address here = receiver.link->local_address();
+    wire::Message message;
+    for (const Member& member : members_) {
+      wire::Welcome::Member* entry = message.mutable_welcome()->add_members();
+      const auto address = numeric_address(member.hello.listen_address());
+      const bool local = address && address->is_loopback() && !here.is_loopback();
+      entry->set_listen_address(local ? here.to_string() : member.hello.listen_address());
+      entry->set_listen_port(member.hello.listen_port());
+      entry->set_key(member.hello.key());
+    }
+    receiver.link->send(message);
+  }
+}
+
+void Host::on_message(Link& link, const wire::Message& message) {
+  if (phase_ == Phase::refused) return link.read();  // until it ends
+  if (!message.has_ready() || phase_ != Phase::meshing) {
+    const std::shared_ptr<Link> keep = link.shared_from_this();
+    link.close();
+    return on_end(link, "it sent a message that has no place in joining", LinkEnd::malformed);
+  }
+  if (!message.ready().trouble().empty()) {
+    refuse({Code::unavailable, shown(message.ready().trouble()), Rank{link.rank}}, Linger::yes);
+    return link.read();
+  }
+  members_[link.rank].ready = true;
+  if (ranks_without(&Member::ready).empty()) return start_all();
+  link.read();
+}
+
+void Host::on_end(Link& link, const std::string& reason, LinkEnd) {
+  if (phase_ == Phase::refused) {
+    std::erase_if(telling_, [&](const std::shared_ptr<Link>& told) { return told.get() == &link; });
+    return finish_refusal_if_told();
+  }
+  if (phase_ == Phase::over) return;
+  const Member& member = members_[link.rank];
+  refuse({Code::peer_lost,
+          text("rank ", link.rank, " (", shown(member.hello.process()),
+               ") was lost while the session was "
+               "being joined: ",
+               reason),
+          Rank{link.rank}},
+         Linger::yes);
+}
+
+void Host::start_all() {
+  wire::Message message;
+  message.mutable_start();
+  Links links(members_.size());
+  for (std::size_t rank = 1; rank < members_.size(); ++rank) {
+    links[rank] = members_[rank].link;
+    links[rank]->send(message);
+  }
+  finish(std::move(links));
+}
+
+void Host::watch_deadline() {
+  timer_.expires_at(deadline_);
+  timer_.async_wait([this](const error_code& error) {
+    if (!error && phase_ != Phase::over && std::chrono::steady_clock::now() >= deadline_) deadline_passed();
+  });
+}
+
+void Host::deadline_passed() {
+  if (phase_ == Phase::refused) return finish(*refusal_);
+  const bool gathering = phase_ == Phase::gathering;
+  const std::vector<Rank> missing = ranks_without(gathering ? &Member::came : &Member::ready);
+  const std::string besides =
+      turned_away_ == 0 ? std::string()
+                        : text("; ", turned_away_, turned_away_ == 1 ? " connection was" : " connections were",
+                               " turned away, the first one because: ", first_turned_away_);
+  refuse({Code::deadline,
+          gathering ? text(name_ranks(missing), " of ", options_.rank_count, " did not come to ", address_, " within ",
+                           format_duration(deadline_ns_), besides, remark_)
+                    : text(name_ranks(missing), " of ", options_.rank_count,
+                           " did not connect to all their peers within ", format_duration(deadline_ns_)),
+          missing.front()},
+         Linger::no);
+}
+
+void Host::refuse(Error error, Linger linger) {
+  phase_ = Phase::refused;
+  refusal_ = std::move(error);
+  linger_ = linger == Linger::yes;
+  const Time now = std::chrono::steady_clock::now();
+  deadline_ = linger_ ? std::min(std::max(deadline_, now), now + linger_max) : now + telling_max;
+  watch_deadline();
+  const std::vector<std::shared_ptr<Link>> extra = std::exchange(telling_, {});
+  for (Member& member : members_) {
+    if (!member.link) continue;
+    member.told = true;
+    if (member.link->open()) tell_refusal(member.link);
+  }
+  for (const auto& link : extra) tell_refusal(link);
+  finish_refusal_if_told();
+}
+
+void Host::tell_refusal(const std::shared_ptr<Link>& link) {
+  wire::Message message;
+  set_error(*message.mutable_refusal(), *refusal_);
+  link->send(message);
+  link->finish();
+  telling_.push_back(link);
+}
+
+void Host::finish_refusal_if_told() {
+  if (!telling_.empty()) return;
+  if (!linger_ || ranks_without(&Member::told).empty()) finish(*refusal_);
+}
+
+void Host::finish(Result<Links> result) {
+  phase_ = Phase::over;
+  timer_.cancel();
+  door_.close();
+  for (const auto& link : telling_) link->close();
+  telling_.clear();
+  if (!result.ok()) {
+    for (const Member& member : members_) {
+      if (member.link) member.link->close();
+    }
+  }
+  const JoinDone done = std::exchange(done_, nullptr);
+  if (done) done(std::move(result));
+}
+
+std::vector<Rank> Host::ranks_without(bool Member::*flag) const {
+  std::vector<Rank> ranks;
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (!(members_[rank].*flag)) ranks.push_back(Rank{rank});
+  }
+  return ranks;
+}
+
+}  // namespace gossamer::runtime

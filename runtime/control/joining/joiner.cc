@@ -1,0 +1,314 @@
+#include "runtime/control/joining/joiner.h"
+
+#include <random>
+
+#include "runtime/control/fields.h"
+
+namespace gossamer::runtime {
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+// Lower ranks listen before they say Hello: only a network that drops packets explains a delay, and a
+// refusal is nearly final.
+constexpr std::chrono::seconds mesh_connect_max{6};
+constexpr std::chrono::milliseconds mesh_refused_max{200};
+// Between two visits to a rendezvous that closed on us, as when it is full of strangers.
+constexpr std::chrono::milliseconds revisit_pause{20};
+
+wire::Hello hello_with(std::span<const Field> shared) {
+  wire::Hello hello;
+  hello.set_magic(control_magic);
+  hello.set_protocol(control_protocol);
+  hello.set_process(process_name());
+  for (const Field& field : shared) {
+    wire::Field* entry = hello.add_shared();
+    entry->set_name(field.name);
+    entry->set_value(field.value);
+  }
+  return hello;
+}
+
+}  // namespace
+
+std::size_t hello_bytes(std::span<const Field> shared) { return hello_with(shared).ByteSizeLong() + 512; }
+
+Joiner::Joiner(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
+               Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
+    : io_(io),
+      options_(options),
+      hello_(hello_with(shared)),
+      rendezvous_(std::move(places.rendezvous)),
+      remark_(std::move(places.remark)),
+      endpoints_(std::move(places.endpoints)),
+      listening_(local_endpoint_of(places.listener)),
+      deadline_(deadline),
+      bytes_sent_(bytes_sent),
+      done_(std::move(done)),
+      timer_(io),
+      links_(options.rank_count),
+      reaching_(options.rank_count),
+      lower_names_(options.rank_count),
+      door_(io,
+            {std::move(places.listener), text("listener ", endpoint_text(listening_), " of rank ", options.rank.value)},
+            bytes_sent, options.secret, *this) {
+  hello_.set_rank(options.rank.value);
+  hello_.set_rank_count(options.rank_count);
+  hello_.set_deadline_ns(options.deadline_ns);
+  hello_.set_listen_port(listening_.port());
+  std::random_device random;
+  hello_.set_key((std::uint64_t{random()} << 32) | random());
+}
+
+void Joiner::start() {
+  timer_.expires_at(deadline_);
+  timer_.async_wait([this](const error_code& error) {
+    if (!error) deadline_passed();
+  });
+  door_.open();
+  connect_to_rendezvous();
+}
+
+void Joiner::connect_to_rendezvous() {
+  rendezvous_connector_ = std::make_shared<Connector>(io_, endpoints_, Connector::Until{deadline_, deadline_},
+                                                      [this](Result<asio::ip::tcp::socket> socket) {
+                                                        if (socket.ok()) return say_hello(*std::move(socket));
+                                                        deadline_passed();
+                                                      });
+  rendezvous_connector_->start();
+}
+
+void Joiner::say_hello(asio::ip::tcp::socket socket) {
+  const auto link = std::make_shared<Link>(std::move(socket), bytes_sent_);
+  links_[0] = link;
+  link->rank = 0;
+  link->set_owner(this);
+  // Behind a wildcard, the address that reaches rank 0 is the one that rank 0's peers can reach.
+  const asio::ip::address listening = listening_.address();
+  hello_.set_listen_address((listening.is_unspecified() ? link->local_address() : listening).to_string());
+  const auto remaining = std::chrono::nanoseconds(deadline_ - std::chrono::steady_clock::now()).count();
+  hello_.set_remaining_ns(remaining > 0 ? static_cast<std::uint64_t>(remaining) : 0);
+  if (options_.secret.set()) {
+    link->keep_transcript();
+    hello_.set_nonce(random_bytes(nonce_bytes));  // of this connection alone
+  }
+  wire::Message message;
+  *message.mutable_hello() = hello_;
+  link->send(message);
+  link->read();
+}
+
+void Joiner::prove(Link& link) {
+  link.authenticate(options_.secret.key(), Side::initiator);
+  wire::Message proof;
+  proof.mutable_proof();
+  link.send(proof);
+  link.read();
+}
+
+void Joiner::on_message(Link& link, const wire::Message& message) {
+  if (link.rank != 0) return on_lower_message(link, message);
+  const bool needs_proof = options_.secret.set() && !link.authenticated();
+  if (needs_proof && message.has_noted()) {
+    return finish(Error{Code::mismatch,
+                        text("session secret: rank 0 at the rendezvous ", rendezvous_, " has none, rank ",
+                             options_.rank.value, " has one; give all ranks the same GOSSAMER_SECRET"),
+                        options_.rank});
+  }
+  switch (message.kind_case()) {
+    case wire::Message::kChallenge:
+      if (!needs_proof || message.challenge().nonce().size() != nonce_bytes) break;
+      session_ = message.challenge().session();
+      door_.set_session(session_);
+      return prove(link);
+    case wire::Message::kNoted:
+      noted_ = true;
+      return link.read();
+    case wire::Message::kWelcome:
+      if (welcomed_ || !noted_ || message.welcome().members_size() != static_cast<int>(options_.rank_count)) break;
+      welcomed_ = true;
+      connect_to_lower(message.welcome());
+      return link.read();
+    case wire::Message::kStart:
+      if (!complete()) break;
+      return finish(std::move(links_));
+    case wire::Message::kRefusal:
+      return finish(error_of(message.refusal()));
+    default:
+      break;
+  }
+  finish(Error{Code::malformed, text("the rendezvous ", rendezvous_,
+                                     " sent a message that has no place in joining; is it "
+                                     "rank 0 of another version?")});
+}
+
+void Joiner::on_end(Link& link, const std::string& reason, LinkEnd end) {
+  if (!done_) return;
+  if (link.rank != 0) return say_unreachable(link.rank, reason);
+  if (end == LinkEnd::forged && !noted_) {
+    return finish(Error{
+        Code::mismatch,
+        text("session secret: that of rank ", options_.rank.value, " differs from that of rank 0 at the rendezvous ",
+             rendezvous_, "; give all ranks the same GOSSAMER_SECRET"),
+        options_.rank});
+  }
+  if (end == LinkEnd::malformed) {
+    return finish(
+        Error{Code::unavailable, text("what listens at the rendezvous ", rendezvous_,
+                                      " is no rank 0 of Gossamer: ", reason, "; is the port another program's?")});
+  }
+  if (noted_) {
+    return finish(
+        Error{Code::peer_lost, text("rank 0 was lost while the session was being joined: ", reason), Rank{0}});
+  }
+  trouble_ = "something listens there and closed the connection without an answer";
+  links_[0].reset();
+  const auto pause = std::make_shared<asio::steady_timer>(io_, revisit_pause);
+  pause->async_wait([this, pause](const error_code& error) {
+    if (!error && done_) connect_to_rendezvous();
+  });
+}
+
+void Joiner::connect_to_lower(const wire::Welcome& welcome) {
+  for (std::uint32_t rank = 1; rank < options_.rank.value; ++rank) {
+    const wire::Welcome::Member& member = welcome.members(static_cast<int>(rank));
+    error_code error;
+    const auto address = asio::ip::make_address(member.listen_address(), error);
+    const Endpoint endpoint(address, static_cast<std::uint16_t>(member.listen_port()));
+    const Time now = std::chrono::steady_clock::now();
+    const Connector::Until until{std::min(deadline_, now + mesh_connect_max), now + mesh_refused_max};
+    lower_names_[rank] = endpoint_text(endpoint);
+    auto connected = [this, rank, key = member.key()](Result<asio::ip::tcp::socket> socket) {
+      if (!socket.ok()) return say_unreachable(rank, socket.error().message);
+      const auto link = std::make_shared<Link>(*std::move(socket), bytes_sent_);
+      link->rank = rank;
+      say_mesh_hello(link, key);
+    };
+    connectors_.push_back(std::make_shared<Connector>(io_, std::vector{endpoint}, until, std::move(connected)));
+    connectors_.back()->start();
+  }
+  say_ready_if_complete();
+}
+
+// With a secret, a link counts when the lower rank has proved that it knows it, too.
+void Joiner::say_mesh_hello(const std::shared_ptr<Link>& link, std::uint64_t key) {
+  wire::Message message;
+  wire::MeshHello& hello = *message.mutable_mesh_hello();
+  hello.set_magic(control_magic);
+  hello.set_rank(options_.rank.value);
+  hello.set_key(key);
+  hello.set_to_rank(link->rank);
+  if (!options_.secret.set()) {
+    link->send(message);
+    links_[link->rank] = link;
+    return say_ready_if_complete();
+  }
+  hello.set_nonce(random_bytes(nonce_bytes));
+  hello.set_session(session_);
+  reaching_[link->rank] = link;
+  link->set_owner(this);
+  link->keep_transcript();
+  link->send(message);
+  link->read();
+}
+
+void Joiner::on_lower_message(Link& link, const wire::Message& message) {
+  if (message.has_challenge() && !link.authenticated()) return prove(link);
+  if (message.has_noted() && link.authenticated()) {
+    link.set_owner(nullptr);
+    links_[link.rank] = std::exchange(reaching_[link.rank], nullptr);
+    return say_ready_if_complete();
+  }
+  say_unreachable(link.rank, "what listens there does not know the session secret");
+}
+
+void Joiner::say_unreachable(std::uint32_t rank, const std::string& reason) {
+  say_ready(text("rank ", options_.rank.value, " could not connect to rank ", rank, " at ", lower_names_[rank], ": ",
+                 reason, "; can its bind_host be reached from there?"));
+}
+
+bool Joiner::fits(const wire::Message& first) const {
+  const wire::MeshHello& hello = first.mesh_hello();
+  return first.has_mesh_hello() && hello.magic() == control_magic && hello.key() == hello_.key() &&
+         hello.session() == session_ && hello.to_rank() == options_.rank.value && hello.rank() > options_.rank.value &&
+         hello.rank() < options_.rank_count && done_ && !links_[hello.rank()];
+}
+
+Result<bool> Joiner::may_prove(const wire::Message& first) {
+  return fits(first) && first.mesh_hello().nonce().size() == nonce_bytes;
+}
+
+bool Joiner::admit(const std::shared_ptr<Link>& link, const wire::Message& first) {
+  if (!fits(first)) return false;
+  if (options_.secret.set()) {
+    wire::Message noted;
+    noted.mutable_noted();
+    link->send(noted);
+  }
+  // Not read before Start: what it says by then is for the mesh.
+  links_[first.mesh_hello().rank()] = link;
+  say_ready_if_complete();
+  return true;
+}
+
+bool Joiner::complete() const {
+  for (std::uint32_t rank = 0; rank < options_.rank_count; ++rank) {
+    if (rank != options_.rank.value && !links_[rank]) return false;
+  }
+  return welcomed_;
+}
+
+void Joiner::say_ready_if_complete() {
+  if (complete()) say_ready("");
+}
+
+void Joiner::say_ready(const std::string& trouble) {
+  if (!done_) return;
+  wire::Message message;
+  message.mutable_ready()->set_trouble(trouble);
+  links_[0]->send(message);
+}
+
+// Rank 0 tells those that it has noted, and may need a moment for that.
+void Joiner::deadline_passed() {
+  if (!done_) return;
+  const Time last = noted_ ? deadline_ + verdict_grace : deadline_;
+  if (std::chrono::steady_clock::now() < last) {
+    timer_.expires_at(last);
+    timer_.async_wait([this](const error_code& error) {
+      if (!error) deadline_passed();
+    });
+    return;
+  }
+  if (noted_) {
+    return finish(Error{Code::deadline,
+                        text("rank 0 at the rendezvous ", rendezvous_, " gave no verdict within ",
+                             format_duration(options_.deadline_ns), "; is its process stopped?"),
+                        Rank{0}});
+  }
+  if (links_[0]) trouble_ = "something listens there and gave no answer";
+  if (!links_[0] && !rendezvous_connector_->reason().empty()) trouble_ = rendezvous_connector_->reason();
+  finish(Error{Code::unavailable, text("rank ", options_.rank.value, " could not reach the rendezvous ", rendezvous_,
+                                       " within ", format_duration(options_.deadline_ns), ": ", trouble_,
+                                       "; is rank 0 started, with the same GOSSAMER_RENDEZVOUS?", remark_)});
+}
+
+void Joiner::finish(Result<Links> result) {
+  timer_.cancel();
+  door_.close();
+  rendezvous_connector_->cancel();
+  for (const auto& connector : connectors_) connector->cancel();
+  if (!result.ok()) {
+    for (const auto& link : links_) {
+      if (link) link->close();
+    }
+  }
+  for (const auto& link : reaching_) {
+    if (link) link->close();
+  }
+  const JoinDone done = std::exchange(done_, nullptr);
+  if (done) done(std::move(result));
+}
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,107 @@
+// One framed TCP connection to a peer or to a stranger. Used by the service thread alone.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/base.h"
+#include "runtime/control/address.h"
+#include "runtime/control/secret/seal.h"
+#include "runtime/control/wire.h"
+
+namespace gossamer::runtime {
+
+class Link;
+
+// How a link ended by itself.
+enum class LinkEnd : std::uint8_t {
+  closed,     // the peer closed it, or it failed
+  malformed,  // the bytes were no frame of a message
+  forged      // a frame's code was wrong
+};
+
+// Whoever reads a link. A link calls its owner of the moment, which may pass the link on from within.
+class LinkOwner {
+ public:
+  // After each message the owner calls read() again, when it wants the next.
+  virtual void on_message(Link& link, const wire::Message& message) = 0;
+  // The link ended by itself. It is closed already.
+  virtual void on_end(Link& link, const std::string& reason, LinkEnd end) = 0;
+
+ protected:
+  ~LinkOwner() = default;
+};
+
+class Link : public std::enable_shared_from_this<Link> {
+ public:
+  // `bytes_sent` outlives the io_context of `socket`.
+  Link(boost::asio::ip::tcp::socket socket, std::atomic<std::uint64_t>& bytes_sent);
+
+  // `owner` outlives the link, or calls close() or passes the link on before it goes.
+  void set_owner(LinkOwner* owner) { owner_ = owner; }
+  void set_frame_bytes_max(std::size_t bytes) { frame_bytes_max_ = bytes; }
+
+  // Before anything is said or heard: what is goes into the keys that authenticate() derives.
+  void keep_transcript() { transcript_.emplace(); }
+  // From here on every frame, both ways, carries a code (secret/seal.h). Between two reads. A first frame
+  // with a wrong code is answered by one that the peer cannot check either, so that both ends know why.
+  void authenticate(const Key& secret, Side own);
+  [[nodiscard]] bool authenticated() const { return seals_.has_value(); }
+
+  // Reads one message and gives it to the owner. Does nothing while a read is under way.
+  void read();
+
+  // Writes at once what the socket takes, so that bytes are with the kernel before this process can
+  // act on what they say; queues the rest. A failed write is silent: reading finds the end.
+  void send(const wire::Message& message);
+  [[nodiscard]] bool drained() const { return queue_.empty(); }
+
+  // No more sends; the peer sees the end of the stream after the last byte. Reading goes on.
+  void finish();
+
+  // Ends the link without a call to the owner.
+  void close();
+  [[nodiscard]] bool open() const { return socket_.is_open(); }
+
+  // When the last whole frame came, or the link was made.
+  [[nodiscard]] Time heard_at() const { return heard_at_; }
+  // Memory that the peer's bytes and the queue take.
+  [[nodiscard]] std::size_t bytes_held() const;
+
+  [[nodiscard]] std::string peer_text() const { return peer_; }
+  [[nodiscard]] boost::asio::ip::address peer_address() const { return peer_address_; }
+  [[nodiscard]] boost::asio::ip::address local_address() const;
+
+  // Where the link is one rank's: whose. Set by the owner.
+  std::uint32_t rank = 0;
+
+ private:
+  void read_body(std::size_t length);
+  void take_body(std::size_t length);
+  [[nodiscard]] std::string encode(const wire::Message& message);
+  void end(const std::string& reason, LinkEnd how);
+  void pump();
+
+  boost::asio::ip::tcp::socket socket_;
+  std::atomic<std::uint64_t>& bytes_sent_;
+  LinkOwner* owner_ = nullptr;
+  std::size_t frame_bytes_max_ = frame_bytes_max;
+  std::string peer_;
+  boost::asio::ip::address peer_address_;
+  std::optional<Transcript> transcript_;
+  std::optional<SealPair> seals_;
+  Time heard_at_ = std::chrono::steady_clock::now();
+  std::array<char, 4> header_{};
+  std::string body_;
+  std::deque<std::string> queue_;  // not yet with the kernel
+  bool reading_ = false;
+  bool finishing_ = false;
+};
+
+}  // namespace gossamer::runtime

@@ -1,0 +1,556 @@
+#include "runtime/control/mesh.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "runtime/control/alone.h"
+#include "runtime/control/call.h"
+#include "runtime/control/collect.h"
+#include "runtime/control/fields.h"
+#include "runtime/control/joining/gathering.h"
+#include "runtime/control/joining/joiner.h"
+#include "runtime/control/joining/places.h"
+#include "runtime/control/lease.h"
+#include "runtime/control/settle.h"
+
+namespace gossamer::runtime {
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::chrono::milliseconds leave_max{1000};
+// How long news of a death waits for a peer that does not read, before it is given to the caller.
+constexpr std::chrono::milliseconds publish_max{20};
+// How long rank 0's verdict may take to come after the news of a death.
+constexpr std::chrono::milliseconds verdict_after_death_max{150};
+
+class Mesh final : public Control, private LinkOwner {
+ public:
+  explicit Mesh(const MeshOptions& options)
+      : rank_(options.rank),
+        rank_count_(options.rank_count),
+        lease_ns_(options.lease_ns),
+        settling_(io_, links_, options.rank_count),
+        collector_(options.rank_count),
+        left_ranks_(options.rank_count, false),
+        lease_watch_(io_, options.lease_ns, [this] { beat(); }) {}
+  ~Mesh() override;
+
+  Status join(const MeshOptions& options, std::span<const Field> shared);
+
+  Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) override;
+  Result<std::vector<Blob>> agree_and_gather(std::string_view subject, std::span<const Field> fields,
+                                             const Contribution& mine, std::uint64_t deadline_ns) override;
+  Result<std::vector<Blob>> all_gather(std::string_view subject, const Blob& mine, std::uint64_t deadline_ns) override;
+  [[nodiscard]] std::optional<Loss> loss() const override;
+  [[nodiscard]] int event_descriptor() const override { return event_.value(); }
+  void watch(std::shared_ptr<const std::atomic<std::uint32_t>> in_flight) override;
+  void settle(std::uint64_t limit_ns, const std::function<bool()>& move) override;
+  void leave() override;
+  [[nodiscard]] std::uint64_t bytes_sent() const override { return bytes_sent_.load(std::memory_order_relaxed); }
+
+ private:
+  // Any thread.
+  Result<wire::Verdict> collect(wire::Collect part);
+
+  // The service thread.
+  void serve();
+  void begin(Result<Links> joined);
+  void on_message(Link& link, const wire::Message& message) override;
+  void on_end(Link& link, const std::string& reason, LinkEnd end) override;
+  void beat();
+  void part_with(Rank rank);
+  void take_being_given_up(Rank by, const std::string& reason);
+  void bid_good_bye(Link& link, const wire::Goodbye& message);
+  void contribute(wire::Collect part);
+  void take_part(Rank rank, wire::Collect part);
+  void send_answers(const std::vector<Answer>& answers);
+  void watch_collectives();
+  void learn(Loss loss);
+  void publish_death();
+  void raise_event();
+  void start_leaving();
+  void end_leaving_if_alone();
+  void end_leaving();
+
+  const Rank rank_;
+  const std::uint32_t rank_count_;
+  const std::uint64_t lease_ns_;
+  std::atomic<std::uint64_t> bytes_sent_{0};
+  Descriptor event_;
+
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  std::thread thread_;
+
+  // The service thread's.
+  std::optional<Host> host_;
+  std::optional<Joiner> joiner_;
+  Links links_;
+  Settling settling_;
+  Collector collector_;
+  asio::steady_timer collect_timer_{io_};
+  asio::steady_timer publish_timer_{io_};
+  asio::steady_timer verdict_timer_{io_};
+  asio::steady_timer own_verdict_timer_{io_};
+  asio::steady_timer leave_timer_{io_};
+  std::vector<bool> left_ranks_;  // ranks that settle or left
+  LeaseWatch lease_watch_;
+  std::optional<Loss> death_known_;
+  bool given_up_ = false;  // by a peer: it is this rank that is lost, for the others
+  std::optional<Loss> leaving_known_;
+  std::optional<Loss> host_left_;
+  bool leaving_ = false;
+
+  // Written once by the service thread, then read by all.
+  std::atomic<const Loss*> death_{nullptr};
+  std::atomic<const Loss*> left_{nullptr};
+
+  CollectiveCall call_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Status> joined_;
+  bool left_by_caller_ = false;
+  bool leave_ended_ = false;
+};
+
+Mesh::~Mesh() {
+  leave();
+  io_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+// --- joining ------------------------------------------------------------------------------------
+
+Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
+  const Time deadline = time_after(options.deadline_ns);
+  auto found = find_places(options, deadline);
+  GOSSAMER_TRY(found);
+  Places places = *std::move(found);
+  const std::unique_ptr<ListenerTurn> turn = std::move(places.turn);  // until the joining has ended
+  event_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (event_.value() < 0) {
+    return Error{Code::out_of_resources, "cannot open an event descriptor; raise the limit of open files (ulimit -n)"};
+  }
+
+  // Ranks that beat at different rates would give each other up.
+  std::vector<Field> all_shared(shared.begin(), shared.end());
+  all_shared.push_back({job_field, options.job});
+  all_shared.push_back({"lease", options.lease_ns == 0 ? "off" : format_duration(options.lease_ns)});
+
+  const auto done = [this](Result<Links> links) { begin(std::move(links)); };
+  if (rank_.value == 0) {
+    host_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
+    asio::post(io_, [this] { host_->start(); });
+  } else {
+    joiner_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
+    asio::post(io_, [this] { joiner_->start(); });
+  }
+
+  auto thread = make_thread("the control plane", [this] { serve(); });
+  GOSSAMER_TRY(thread);
+  thread_ = std::move(*thread);
+
+  std::unique_lock lock(mutex_);
+  // The service thread keeps the deadline; this one only guards against a defect there.
+  if (!changed_.wait_until(lock, deadline + std::chrono::seconds(10), [&] { return joined_.has_value(); })) {
+    return Error{Code::internal, "joining did not end by its deadline"};
+  }
+  return *joined_;
+}
+
+void Mesh::serve() {
+  pthread_setname_np(pthread_self(), "gossamer-ctl");
+  io_.run();
+}
+
+void Mesh::begin(Result<Links> joined) {
+  if (joined.ok()) {
+    links_ = *joined;
+    for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
+      if (!links_[rank]) continue;
+      links_[rank]->rank = rank;
+      links_[rank]->set_owner(this);
+      links_[rank]->read();
+    }
+    lease_watch_.start();
+  }
+  const std::lock_guard lock(mutex_);
+  joined_ = joined.ok() ? Status() : Status(joined.error());
+  changed_.notify_all();
+}
+
+// --- messages -----------------------------------------------------------------------------------
+
+void Mesh::on_message(Link& link, const wire::Message& message) {
+  const Rank from{link.rank};
+  switch (message.kind_case()) {
+    case wire::Message::kPing:
+      break;
+    case wire::Message::kPeerLost: {
+      const wire::Loss& loss = message.peer_lost().loss();
+      if (loss.rank() == rank_.value) {
+        take_being_given_up(from, shown(loss.reason()));
+      } else if (loss.rank() < rank_count_) {
+        learn({Rank{loss.rank()}, shown(loss.reason())});
+      }
+      break;
+    }
+    case wire::Message::kLeaving:
+      learn({from, "it left the session", true});
+      settling_.ask(from);
+      break;
+    case wire::Message::kDrained:
+      settling_.answer(from);
+      break;
+    case wire::Message::kGoodbye:
+      return bid_good_bye(link, message.goodbye());
+    case wire::Message::kCollect:
+      if (rank_.value == 0) take_part(from, message.collect());
+      break;
+    case wire::Message::kVerdict:
+      if (from.value == 0) call_.deliver(message.verdict());
+      break;
+    default: {
+      const auto keep = link.shared_from_this();
+      link.close();
+      return on_end(link, "it sent a message that has no place in a session", LinkEnd::malformed);
+    }
+  }
+  link.read();
+}
+
+void Mesh::bid_good_bye(Link& link, const wire::Goodbye& message) {
+  const Rank from{link.rank};
+  link.close();
+  links_[from.value].reset();
+  if (message.has_loss() && message.loss().rank() < rank_count_ && message.loss().rank() != rank_.value) {
+    learn({Rank{message.loss().rank()}, shown(message.loss().reason())});
+  }
+  learn({from, "it left the session", true});
+  settling_.look(death_known_.has_value());
+  end_leaving_if_alone();
+}
+
+void Mesh::on_end(Link& link, const std::string& reason, LinkEnd) {
+  const Rank from{link.rank};
+  links_[from.value].reset();
+  learn({from, reason});
+  settling_.look(death_known_.has_value());
+  end_leaving_if_alone();
+}
+
+// --- loss ---------------------------------------------------------------------------------------
+
+// A rank that knows of a death tells all others before its caller hears it. So whoever ends because of
+// that death has named the dead one on every link before the link breaks, and is never blamed for it.
+void Mesh::learn(Loss loss) {
+  if (leaving_ || death_known_) return;
+  if (loss.left) {
+    if (left_ranks_[loss.rank.value]) return;
+    left_ranks_[loss.rank.value] = true;
+    if (rank_.value == 0) send_answers(collector_.lose(loss));
+    if (loss.rank.value == 0) {
+      host_left_ = loss;
+      call_.fail(loss);
+    }
+    if (leaving_known_) return;
+    leaving_known_ = std::move(loss);
+    left_.store(&*leaving_known_, std::memory_order_release);
+    return raise_event();
+  }
+  death_known_ = std::move(loss);
+  wire::Message message;
+  message.mutable_peer_lost()->mutable_loss()->set_rank(death_known_->rank.value);
+  message.mutable_peer_lost()->mutable_loss()->set_reason(death_known_->reason);
+  bool drained = true;
+  for (const auto& link : links_) {
+    if (!link) continue;
+    link->send(message);
+    drained = drained && (link->drained() || link->rank == death_known_->rank.value);
+  }
+  part_with(death_known_->rank);
+  settling_.look(death_known_.has_value());
+  if (drained) return publish_death();
+  publish_timer_.expires_after(publish_max);
+  publish_timer_.async_wait([this](const error_code& error) {
+    if (!error) publish_death();
+  });
+}
+
+// What was said to it goes out when it reads; nothing more is said, and nothing it says counts.
+void Mesh::part_with(Rank rank) {
+  const std::shared_ptr<Link> link = std::exchange(links_[rank.value], nullptr);
+  if (!link) return;
+  link->set_owner(nullptr);
+  link->finish();
+}
+
+// --- leases -------------------------------------------------------------------------------------
+
+// Both sides of a lease: this rank says that it is alive, and gives up who did not for the lease's length.
+void Mesh::beat() {
+  wire::Message alive;
+  alive.mutable_ping();
+  for (const auto& link : links_) {
+    if (link) link->send(alive);
+  }
+  for (std::uint32_t rank = 0; rank < rank_count_ && !leaving_ && !death_known_; ++rank) {
+    if (!links_[rank]) continue;
+    if (const auto silence_ns = lease_watch_.overdue_ns(*links_[rank])) {
+      learn({Rank{rank}, text("it has not answered for ", format_duration(*silence_ns),
+                              "; its process is stopped, or its host cannot be reached")});
+    }
+  }
+}
+
+// A process that was stopped and goes on. It tells nobody of a loss: for the others it is the one that is lost.
+void Mesh::take_being_given_up(Rank by, const std::string& reason) {
+  if (leaving_ || death_known_) return;
+  given_up_ = true;
+  death_known_ = Loss{by, text("it gave this rank up: \"", reason, "\"; was this process stopped?")};
+  settling_.look(death_known_.has_value());
+  publish_death();
+}
+
+void Mesh::publish_death() {
+  death_.store(&*death_known_, std::memory_order_release);
+  raise_event();
+  if (rank_.value == 0) {
+    send_answers(collector_.lose(*death_known_));
+    return call_.fail(*death_known_);
+  }
+  // A rank that was refused in a collective may end at once, and the news of its end overtake rank 0's
+  // verdict: what rank 0 says comes first, and it says something, since it learns of the death as well.
+  verdict_timer_.expires_after(verdict_after_death_max);
+  verdict_timer_.async_wait([this](const error_code& error) {
+    if (!error) call_.fail(*death_known_);
+  });
+}
+
+void Mesh::raise_event() {
+  const std::uint64_t one = 1;
+  const ssize_t written = ::write(event_.value(), &one, sizeof one);
+  GOSSAMER_CHECK(written == sizeof one, "an event descriptor takes two events");
+}
+
+std::optional<Loss> Mesh::loss() const {
+  if (const Loss* death = death_.load(std::memory_order_acquire)) return *death;
+  if (const Loss* left = left_.load(std::memory_order_acquire)) return *left;
+  return std::nullopt;
+}
+
+// --- collectives --------------------------------------------------------------------------------
+
+Status Mesh::agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) {
+  GOSSAMER_TRY(agree_and_gather(subject, fields, {}, deadline_ns));
+  return {};
+}
+
+std::vector<Blob> blobs_of(const wire::Verdict& verdict) {
+  std::vector<Blob> blobs;
+  blobs.reserve(static_cast<std::size_t>(verdict.blobs_size()));
+  for (const std::string& blob : verdict.blobs()) {
+    const auto bytes = std::as_bytes(std::span(blob));
+    blobs.emplace_back(bytes.begin(), bytes.end());
+  }
+  return blobs;
+}
+
+Result<std::vector<Blob>> Mesh::agree_and_gather(std::string_view subject, std::span<const Field> fields,
+                                                 const Contribution& mine, std::uint64_t deadline_ns) {
+  wire::Collect part;
+  part.set_kind(wire::Collect::AGREE);
+  part.set_subject(std::string(subject));
+  part.set_deadline_ns(deadline_ns);
+  for (const Field& field : fields) {
+    wire::Field* entry = part.add_fields();
+    entry->set_name(field.name);
+    entry->set_value(field.value);
+  }
+  part.set_blob(mine.blob.data(), mine.blob.size());
+  if (mine.trouble) set_error(*part.mutable_trouble(), {mine.trouble->code, shown(mine.trouble->message)});
+  const auto verdict = collect(std::move(part));
+  GOSSAMER_TRY(verdict);
+  std::vector<Blob> blobs = blobs_of(*verdict);
+  blobs.resize(rank_count_);  // none was sent where all are empty
+  return blobs;
+}
+
+Result<std::vector<Blob>> Mesh::all_gather(std::string_view subject, const Blob& mine, std::uint64_t deadline_ns) {
+  wire::Collect part;
+  part.set_kind(wire::Collect::ALL_GATHER);
+  part.set_subject(std::string(subject));
+  part.set_deadline_ns(deadline_ns);
+  part.set_blob(mine.data(), mine.size());
+  const auto verdict = collect(std::move(part));
+  GOSSAMER_TRY(verdict);
+  return blobs_of(*verdict);
+}
+
+Result<wire::Verdict> Mesh::collect(wire::Collect part) {
+  const std::string subject = part.subject();
+  const std::uint64_t deadline_ns = part.deadline_ns();
+  if (const std::size_t bytes = part.ByteSizeLong(); bytes > collect_bytes_max) {
+    // Rank 0 hears of it all the same, so that all ranks fail together and stay in step.
+    part.clear_fields();
+    part.clear_blob();
+    part.set_subject(shown(subject));
+    part.set_oversize_bytes(bytes);
+  }
+  if (const Loss* death = death_.load(std::memory_order_acquire)) return loss_error(subject, *death);
+  const auto sequence = call_.begin(subject);
+  GOSSAMER_TRY(sequence);
+  part.set_sequence(*sequence);
+  asio::post(io_, [this, part = std::move(part)]() mutable { contribute(std::move(part)); });
+  return call_.wait(time_after(deadline_ns) + verdict_grace, deadline_ns);
+}
+
+void Mesh::contribute(wire::Collect part) {
+  if (rank_.value == 0) return take_part(rank_, std::move(part));
+  if (host_left_) return call_.fail(*host_left_);
+  // A death that is not published yet ends the wait when it is.
+  if (death_.load(std::memory_order_relaxed) != nullptr) return call_.fail(*death_known_);
+  if (!links_[0]) return;
+  wire::Message message;
+  *message.mutable_collect() = std::move(part);
+  links_[0]->send(message);
+}
+
+void Mesh::take_part(Rank rank, wire::Collect part) {
+  auto answers = collector_.add(rank, std::move(part), SteadyClock().now_ns());
+  if (!answers.ok()) return log(LogLevel::error, text("control: ", answers.error().message, "; ignored"));
+  send_answers(*answers);
+  watch_collectives();
+}
+
+// The own answer comes last, when the others' are out: the caller may end the process on a refusal.
+void Mesh::send_answers(const std::vector<Answer>& answers) {
+  const wire::Verdict* own = nullptr;
+  bool drained = true;
+  for (const Answer& answer : answers) {
+    if (answer.to == rank_) {
+      own = &answer.verdict;
+    } else if (const auto& link = links_[answer.to.value]) {
+      wire::Message message;
+      *message.mutable_verdict() = answer.verdict;
+      link->send(message);
+      drained = drained && link->drained();
+    }
+  }
+  if (own == nullptr) return;
+  if (drained) return call_.deliver(*own);
+  own_verdict_timer_.expires_after(publish_max);
+  own_verdict_timer_.async_wait([this, verdict = *own](const error_code& error) {
+    if (!error) call_.deliver(verdict);
+  });
+}
+
+void Mesh::watch_collectives() {
+  const auto next = collector_.next_deadline_ns();
+  if (!next) {
+    collect_timer_.cancel();
+    return;
+  }
+  const std::uint64_t now_ns = SteadyClock().now_ns();
+  collect_timer_.expires_at(time_after(*next > now_ns ? *next - now_ns : 0));
+  collect_timer_.async_wait([this](const error_code& error) {
+    if (error) return;
+    send_answers(collector_.expire(SteadyClock().now_ns()));
+    watch_collectives();
+  });
+}
+
+// --- leaving ------------------------------------------------------------------------------------
+
+void Mesh::watch(std::shared_ptr<const std::atomic<std::uint32_t>> in_flight) {
+  asio::post(io_, [this, in_flight = std::move(in_flight)] { settling_.watch(in_flight); });
+}
+
+void Mesh::settle(std::uint64_t limit_ns, const std::function<bool()>& move) {
+  const Time until = time_after(lease_ns_ > 0 ? std::min(limit_ns, lease_ns_) : limit_ns);
+  asio::post(io_, [this] {
+    settling_.start();
+    settling_.look(death_known_.has_value());
+  });
+  settling_.wait(until, move);
+}
+
+void Mesh::leave() {
+  std::unique_lock lock(mutex_);
+  if (!thread_.joinable()) return;
+  if (!left_by_caller_) {
+    left_by_caller_ = true;
+    call_.cancel();
+    asio::post(io_, [this] { start_leaving(); });
+  }
+  changed_.wait_for(lock, leave_max + std::chrono::milliseconds(200), [&] { return leave_ended_; });
+}
+
+// Each peer closes its end when it has read the good-bye, so a link's end says that it arrived.
+void Mesh::start_leaving() {
+  leaving_ = true;
+  wire::Message message;
+  message.mutable_goodbye();
+  if (death_known_ && !given_up_) {
+    message.mutable_goodbye()->mutable_loss()->set_rank(death_known_->rank.value);
+    message.mutable_goodbye()->mutable_loss()->set_reason(death_known_->reason);
+  }
+  for (const auto& link : links_) {
+    if (!link) continue;
+    link->send(message);
+    link->finish();
+  }
+  leave_timer_.expires_after(leave_max);
+  leave_timer_.async_wait([this](const error_code& error) {
+    if (!error) end_leaving();
+  });
+  end_leaving_if_alone();
+}
+
+void Mesh::end_leaving_if_alone() {
+  const bool alone = std::none_of(links_.begin(), links_.end(), [](const auto& link) { return link != nullptr; });
+  if (leaving_ && alone) end_leaving();
+}
+
+void Mesh::end_leaving() {
+  for (auto& link : links_) {
+    if (link) link->close();
+    link.reset();
+  }
+  leave_timer_.cancel();
+  settling_.stop();
+  collect_timer_.cancel();
+  lease_watch_.stop();
+  const std::lock_guard lock(mutex_);
+  leave_ended_ = true;
+  changed_.notify_all();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Control>> make_control_mesh(const MeshOptions& options, std::span<const Field> shared) {
+  GOSSAMER_TRY(check_options(options));
+  if (const std::size_t bytes = hello_bytes(shared); bytes > hello_bytes_max) {
+    return Error{Code::invalid_argument, text("the shared fields have ", format_bytes(bytes), ", and ",
+                                              format_bytes(hello_bytes_max), " is the limit")};
+  }
+  if (options.rank_count == 1) return make_control_alone();
+  auto mesh = std::make_unique<Mesh>(options);
+  GOSSAMER_TRY(mesh->join(options, shared));
+  return std::unique_ptr<Control>(std::move(mesh));
+}
+
+}  // namespace gossamer::runtime

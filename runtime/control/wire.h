@@ -1,0 +1,40 @@
+// What both ends of a control connection must have in common, beside control.proto.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/base.h"
+#include "runtime/control/control.pb.h"
+
+namespace gossamer::runtime {
+
+// "GOSSAMER" read as big-endian text: tells a rank from a stranger at the door.
+constexpr std::uint64_t control_magic = 0x474f5353414d4552u;
+// Grows with every change of control.proto that an older peer would misread.
+constexpr std::uint32_t control_protocol = 3;
+
+// The shared field that says whose rank a Hello comes from. In every version, as Hello itself.
+constexpr const char* job_field = "job";
+
+constexpr std::size_t frame_bytes_max = std::size_t{1} << 20;
+// The largest first message of a connection: bounds what all strangers together can make us hold.
+constexpr std::size_t hello_bytes_max = std::size_t{64} << 10;
+
+// Refusal and Verdict carry an Error the same way.
+template <typename Wire>
+void set_error(Wire& wire, const Error& error) {
+  wire.set_code(static_cast<std::int32_t>(error.code));
+  wire.set_message(error.message);
+  wire.set_rank_plus_one(error.rank ? error.rank->value + 1 : 0);
+}
+
+template <typename Wire>
+[[nodiscard]] Error error_of(const Wire& wire) {
+  const auto code = static_cast<Code>(wire.code());
+  Error error{code_name(code) == "unknown" || wire.code() >= 0 ? Code::internal : code, wire.message()};
+  if (wire.rank_plus_one() > 0) error.rank = Rank{wire.rank_plus_one() - 1};
+  return error;
+}
+
+}  // namespace gossamer::runtime
