@@ -19,7 +19,7 @@ struct Epoch {
   friend auto operator<=>(const Epoch&, const Epoch&) = default;
 };
 
-// What a message is, so that a receive matches exactly one send. `runtime/tag.h` has the layout.
+// What a message is, so that a receive matches exactly one send. `runtime/engine/tag.h` has the layout.
 struct Tag {
   std::uint64_t value = 0;
   friend auto operator<=>(const Tag&, const Tag&) = default;

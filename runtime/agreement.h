@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include "base/base.h"
-#include "runtime/buffer.h"
+#include "runtime/engine/buffer.h"
 #include "runtime/layout.h"
 #include "sketch/sketch.h"
 

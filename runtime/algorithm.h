@@ -12,8 +12,8 @@
 
 #include "base/base.h"
 #include "runtime/compressor_config.h"
+#include "runtime/engine/work.h"
 #include "runtime/feedback.h"
-#include "runtime/work.h"
 
 namespace gossamer::runtime {
 

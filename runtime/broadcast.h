@@ -7,7 +7,7 @@
 #include <span>
 
 #include "runtime/algorithm.h"
-#include "runtime/buffer.h"
+#include "runtime/engine/buffer.h"
 
 namespace gossamer::runtime {
 

@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 #include "runtime/algorithm.h"
-#include "runtime/driver.h"
+#include "runtime/engine/driver.h"
 #include "runtime/plan_numbers.h"
 
 namespace gossamer::runtime {

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstring>
 
-#include "runtime/tag.h"
+#include "runtime/engine/tag.h"
 
 namespace gossamer::runtime {
 namespace {

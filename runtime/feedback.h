@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/buffer.h"
+#include "runtime/engine/buffer.h"
 #include "runtime/layout.h"
 
 namespace gossamer::runtime {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/tag.h"
+#include "runtime/engine/tag.h"
 
 namespace gossamer::runtime {
 

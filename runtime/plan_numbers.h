@@ -17,7 +17,7 @@
 
 #include "base/base.h"
 #include "runtime/control/control.h"
-#include "runtime/ledger.h"
+#include "runtime/engine/ledger.h"
 
 namespace gossamer::runtime {
 

@@ -4,7 +4,7 @@
 #include <mutex>
 
 #include "runtime/broadcast.h"
-#include "runtime/contained.h"
+#include "runtime/engine/contained.h"
 #include "runtime/tensor_difference.h"
 #include "sketch/sketch.h"
 
@@ -171,8 +171,8 @@ void Session::destroy_compressor(Compressor* compressor) {
 Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t limit_ns, std::optional<Error> mistake) {
   const Deadline deadline(*parts_.clock, limit_ns != 0 ? limit_ns : parts_.timeout_ns);
   if (!mistake && root.value >= rank_count())
-    mistake = Error{Code::invalid_argument,
-                    text("root is ", root.value, ", expected a rank from 0 to ", rank_count() - 1)};
+    mistake =
+        Error{Code::invalid_argument, text("root is ", root.value, ", expected a rank from 0 to ", rank_count() - 1)};
   const InFlight in_flight(*engine_->in_flight_count());
   const bool is_inline = data.size() <= inline_bytes_max;
   const std::vector<Field> fields = {{"bytes", text(data.size())}, {"root", text(root.value)}};
@@ -195,7 +195,8 @@ Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t li
     const Blob& sent = (*blobs)[root.value];
     if (sent.size() != data.size())
       return Error{Code::malformed,
-                   text("broadcast: rank ", root.value, " sent ", sent.size(), " B, expected ", data.size(), " B"), root};
+                   text("broadcast: rank ", root.value, " sent ", sent.size(), " B, expected ", data.size(), " B"),
+                   root};
     if (rank() != root) std::copy(sent.begin(), sent.end(), data.begin());
     return {};
   }

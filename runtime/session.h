@@ -19,7 +19,7 @@
 #include "runtime/compressor_part.h"
 #include "runtime/control/control.h"
 #include "runtime/deadline.h"
-#include "runtime/driver.h"
+#include "runtime/engine/driver.h"
 #include "runtime/plan_numbers.h"
 #include "runtime/settings.h"
 #include "transport/transport.h"

@@ -1,9 +1,9 @@
-#include "runtime/collective.h"
+#include "runtime/engine/collective.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "runtime/tag.h"
+#include "runtime/engine/tag.h"
 
 namespace gossamer::runtime {
 namespace {

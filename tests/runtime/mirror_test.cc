@@ -1,5 +1,5 @@
 // The host twin of a buffer on a device, without a driver; and computing through pinned memory.
-#include "runtime/mirror.h"
+#include "runtime/engine/mirror.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

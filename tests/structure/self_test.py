@@ -62,8 +62,8 @@ class LayersTest(TreeTest):
             ("topology/ring.cc", '#include "../base/result.h"\n',
              "topology/ring.cc:1: includes base/result.h, a private header of base; "
              "topology may include its own headers and base/base.h"),
-            ("topology/ring.cc", '#include "base/../runtime/engine.h"\n',
-             "topology/ring.cc:1: includes runtime/engine.h: an arrow up, from topology to runtime; "
+            ("topology/ring.cc", '#include "base/../runtime/engine/engine.h"\n',
+             "topology/ring.cc:1: includes runtime/engine/engine.h: an arrow up, from topology to runtime; "
              "topology may include its own headers and base/base.h"),
             ("sketch/a.cc", '#define HWY_TARGET_INCLUDE "topology/ring.cc"\n',
              "sketch/a.cc:1: includes topology/ring.cc: an arrow sideways, from sketch to topology; "
@@ -75,14 +75,14 @@ class LayersTest(TreeTest):
              "runtime/deep/er.cu:1: includes tests/topology/ring_test.cc, which belongs to no layer; "
              "runtime may include its own headers and base/base.h, transport/transport.h, topology/topology.h, "
              "sketch/sketch.h, sketch/cuda/cuda_sketch.h"),
-            ("runtime/control/mesh.h", '#include "runtime/driver.h"\n',
-             "runtime/control/mesh.h:1: includes runtime/driver.h, which is outside of runtime/control; "
+            ("runtime/control/mesh.h", '#include "runtime/engine/driver.h"\n',
+             "runtime/control/mesh.h:1: includes runtime/engine/driver.h, which is outside of runtime/control; "
              "runtime/control includes nothing else of runtime"),
             ("bindings/cpp/gossamer.hpp", '#include "runtime/runtime.h"\n',
              "bindings/cpp/gossamer.hpp:1: includes runtime/runtime.h: an arrow sideways, from bindings/cpp to runtime; "
              "bindings/cpp may include its own headers and bindings/c/gossamer.h"),
-            ("tools/main.cc", '#include "runtime/engine.h"\n',
-             "tools/main.cc:1: includes runtime/engine.h, a private header of runtime; "
+            ("tools/main.cc", '#include "runtime/engine/engine.h"\n',
+             "tools/main.cc:1: includes runtime/engine/engine.h, a private header of runtime; "
              "tools may include its own headers and base/base.h, transport/transport.h, topology/topology.h, "
              "sketch/sketch.h, sketch/cuda/cuda_sketch.h, runtime/runtime.h, bindings/c/gossamer.h"),
         ]

@@ -1,9 +1,9 @@
-#include "runtime/collective.h"
+#include "runtime/engine/collective.h"
 
 #include <algorithm>
 
-#include "runtime/buffer.h"
-#include "runtime/tag.h"
+#include "runtime/engine/buffer.h"
+#include "runtime/engine/tag.h"
 
 namespace gossamer::runtime {
 

@@ -20,10 +20,10 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/buffer.h"
 #include "runtime/control/control.h"
-#include "runtime/engine.h"
-#include "runtime/staged_work.h"
+#include "runtime/engine/buffer.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/staged_work.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/work.h"
+#include "runtime/engine/work.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {

@@ -21,9 +21,9 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/collective.h"
-#include "runtime/ledger.h"
-#include "runtime/work.h"
+#include "runtime/engine/collective.h"
+#include "runtime/engine/ledger.h"
+#include "runtime/engine/work.h"
 
 namespace gossamer::runtime {
 

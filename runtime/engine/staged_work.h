@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/engine.h"
-#include "runtime/mirror.h"
-#include "runtime/work.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/mirror.h"
+#include "runtime/engine/work.h"
 
 namespace gossamer::runtime {
 

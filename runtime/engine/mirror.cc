@@ -1,8 +1,8 @@
-#include "runtime/mirror.h"
+#include "runtime/engine/mirror.h"
 
 #include <algorithm>
 
-#include "runtime/collective.h"
+#include "runtime/engine/collective.h"
 
 namespace gossamer::runtime {
 

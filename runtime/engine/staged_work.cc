@@ -1,4 +1,4 @@
-#include "runtime/staged_work.h"
+#include "runtime/engine/staged_work.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "runtime/driver.h"
+#include "runtime/engine/driver.h"
 
 #include <poll.h>
 #include <sched.h>

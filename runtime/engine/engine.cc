@@ -1,6 +1,6 @@
-#include "runtime/engine.h"
+#include "runtime/engine/engine.h"
 
-#include "runtime/tag.h"
+#include "runtime/engine/tag.h"
 
 namespace gossamer::runtime {
 
@@ -10,7 +10,8 @@ Engine::Plan& Engine::at(std::uint32_t plan) {
 }
 
 Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work) {
-  GOSSAMER_CHECK(number < tag_field_max && (number >= plans_.size() || !plans_[number]), "a plan number is given twice");
+  GOSSAMER_CHECK(number < tag_field_max && (number >= plans_.size() || !plans_[number]),
+                 "a plan number is given twice");
   auto plan = std::make_unique<Plan>();
   plan->name = std::move(name);
   plan->work = &work;
