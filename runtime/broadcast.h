@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <span>
 
-#include "runtime/algorithm.h"
+#include "runtime/algorithms/algorithm.h"
 #include "runtime/engine/buffer.h"
 
 namespace gossamer::runtime {

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "base/base.h"
-#include "runtime/algorithm.h"
+#include "runtime/algorithms/algorithm.h"
 #include "runtime/engine/driver.h"
 #include "runtime/plan_numbers.h"
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "base/base.h"
-#include "runtime/compressor_config.h"
+#include "runtime/algorithms/compressor_config.h"
 #include "runtime/control/control.h"
 #include "runtime/plan_numbers.h"
 

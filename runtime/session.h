@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "base/base.h"
+#include "runtime/algorithms/compressor_config.h"
 #include "runtime/compressor.h"
-#include "runtime/compressor_config.h"
 #include "runtime/compressor_part.h"
 #include "runtime/control/control.h"
 #include "runtime/deadline.h"

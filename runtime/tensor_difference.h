@@ -8,9 +8,9 @@
 #include <cstdint>
 
 #include "base/base.h"
+#include "runtime/algorithms/parts/layout.h"
 #include "runtime/control/control.h"
 #include "runtime/deadline.h"
-#include "runtime/layout.h"
 
 namespace gossamer::runtime {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "fuzz.h"
-#include "runtime/sharded_decode.h"
+#include "runtime/algorithms/parts/sharded_decode.h"
 
 namespace {
 

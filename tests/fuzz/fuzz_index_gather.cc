@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "fuzz.h"
-#include "runtime/index_gather.h"
+#include "runtime/algorithms/parts/index_gather.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gossamer;

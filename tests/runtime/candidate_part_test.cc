@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include "runtime/sharded_decode.h"
+#include "runtime/algorithms/parts/sharded_decode.h"
 
 namespace gossamer::runtime {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <numeric>
 
-#include "runtime/device_pump.h"
+#include "runtime/algorithms/parts/device_pump.h"
 #include "tests/support/allocations.h"
 #include "tests/support/fake_device.h"
 

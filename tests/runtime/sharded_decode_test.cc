@@ -1,5 +1,5 @@
 // Ranks that share the decode find what one rank finds alone.
-#include "runtime/sharded_decode.h"
+#include "runtime/algorithms/parts/sharded_decode.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

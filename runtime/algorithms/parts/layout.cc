@@ -1,4 +1,4 @@
-#include "runtime/layout.h"
+#include "runtime/algorithms/parts/layout.h"
 
 #include <limits>
 #include <set>

@@ -9,10 +9,10 @@
 #include <cstring>
 #include <vector>
 
-#include "runtime/agreement.h"
-#include "runtime/algorithm.h"
-#include "runtime/dense_steps.h"
-#include "runtime/feedback.h"
+#include "runtime/algorithms/algorithm.h"
+#include "runtime/algorithms/parts/agreement.h"
+#include "runtime/algorithms/parts/dense_steps.h"
+#include "runtime/algorithms/parts/feedback.h"
 
 namespace gossamer::runtime {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/agreement.h"
-#include "runtime/algorithm.h"
+#include "runtime/algorithms/algorithm.h"
+#include "runtime/algorithms/parts/agreement.h"
 
 namespace gossamer::runtime {
 

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/agreement.h"
-#include "runtime/algorithm.h"
-#include "runtime/feedback.h"
+#include "runtime/algorithms/algorithm.h"
+#include "runtime/algorithms/parts/agreement.h"
+#include "runtime/algorithms/parts/feedback.h"
 
 namespace gossamer::runtime {
 

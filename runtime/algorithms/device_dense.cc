@@ -10,11 +10,11 @@
 #include <cmath>
 #include <vector>
 
-#include "runtime/agreement.h"
-#include "runtime/algorithm.h"
-#include "runtime/dense_steps.h"
-#include "runtime/device_pump.h"
-#include "runtime/feedback.h"
+#include "runtime/algorithms/algorithm.h"
+#include "runtime/algorithms/parts/agreement.h"
+#include "runtime/algorithms/parts/dense_steps.h"
+#include "runtime/algorithms/parts/device_pump.h"
+#include "runtime/algorithms/parts/feedback.h"
 
 namespace gossamer::runtime {
 

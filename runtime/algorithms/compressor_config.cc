@@ -1,4 +1,4 @@
-#include "runtime/compressor_config.h"
+#include "runtime/algorithms/compressor_config.h"
 
 #include <algorithm>
 #include <array>

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "runtime/layout.h"
+#include "runtime/algorithms/parts/layout.h"
 
 namespace gossamer::runtime {
 

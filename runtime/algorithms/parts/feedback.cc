@@ -1,4 +1,4 @@
-#include "runtime/feedback.h"
+#include "runtime/algorithms/parts/feedback.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "runtime/agreement.h"
+#include "runtime/algorithms/parts/agreement.h"
 
 namespace gossamer::runtime {
 

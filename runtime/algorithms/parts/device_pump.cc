@@ -1,4 +1,4 @@
-#include "runtime/device_pump.h"
+#include "runtime/algorithms/parts/device_pump.h"
 
 #include <algorithm>
 

@@ -11,9 +11,9 @@
 #include <span>
 
 #include "base/base.h"
-#include "runtime/compressor_config.h"
+#include "runtime/algorithms/compressor_config.h"
+#include "runtime/algorithms/parts/feedback.h"
 #include "runtime/engine/work.h"
-#include "runtime/feedback.h"
 
 namespace gossamer::runtime {
 

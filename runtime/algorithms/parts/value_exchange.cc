@@ -1,4 +1,4 @@
-#include "runtime/value_exchange.h"
+#include "runtime/algorithms/parts/value_exchange.h"
 
 #include <algorithm>
 #include <numeric>

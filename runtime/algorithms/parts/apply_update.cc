@@ -1,4 +1,4 @@
-#include "runtime/apply_update.h"
+#include "runtime/algorithms/parts/apply_update.h"
 
 namespace gossamer::runtime {
 

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "base/base.h"
+#include "runtime/algorithms/parts/layout.h"
 #include "runtime/engine/buffer.h"
-#include "runtime/layout.h"
 
 namespace gossamer::runtime {
 

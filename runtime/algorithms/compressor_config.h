@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/base.h"
+#include "runtime/algorithms/parts/layout.h"
 #include "runtime/control/control.h"
-#include "runtime/layout.h"
 #include "sketch/sketch.h"
 #include "topology/topology.h"
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "runtime/feedback.h"
+#include "runtime/algorithms/parts/feedback.h"
 #include "sketch/sketch.h"
 
 namespace gossamer::runtime {

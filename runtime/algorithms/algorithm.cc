@@ -1,6 +1,6 @@
-#include "runtime/algorithm.h"
+#include "runtime/algorithms/algorithm.h"
 
-#include "runtime/apply_update.h"
+#include "runtime/algorithms/parts/apply_update.h"
 
 namespace gossamer::runtime {
 

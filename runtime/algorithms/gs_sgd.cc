@@ -17,11 +17,11 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/agreement.h"
-#include "runtime/algorithm.h"
-#include "runtime/feedback.h"
-#include "runtime/sharded_decode.h"
-#include "runtime/value_exchange.h"
+#include "runtime/algorithms/algorithm.h"
+#include "runtime/algorithms/parts/agreement.h"
+#include "runtime/algorithms/parts/feedback.h"
+#include "runtime/algorithms/parts/sharded_decode.h"
+#include "runtime/algorithms/parts/value_exchange.h"
 #include "sketch/sketch.h"
 
 namespace gossamer::runtime {

@@ -1,11 +1,11 @@
-#include "runtime/dense_steps.h"
+#include "runtime/algorithms/parts/dense_steps.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 
-#include "runtime/agreement.h"
+#include "runtime/algorithms/parts/agreement.h"
 
 namespace gossamer::runtime {
 

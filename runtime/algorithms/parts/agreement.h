@@ -14,8 +14,8 @@
 #include <string_view>
 
 #include "base/base.h"
+#include "runtime/algorithms/parts/layout.h"
 #include "runtime/engine/buffer.h"
-#include "runtime/layout.h"
 #include "sketch/sketch.h"
 
 namespace gossamer::runtime {

@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "runtime/feedback.h"
-#include "runtime/index_gather.h"
-#include "runtime/value_exchange.h"
+#include "runtime/algorithms/parts/feedback.h"
+#include "runtime/algorithms/parts/index_gather.h"
+#include "runtime/algorithms/parts/value_exchange.h"
 
 namespace gossamer::runtime {
 

@@ -1,4 +1,4 @@
-#include "runtime/sharded_decode.h"
+#include "runtime/algorithms/parts/sharded_decode.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "runtime/index_gather.h"
+#include "runtime/algorithms/parts/index_gather.h"
 
 #include <algorithm>
 #include <cstring>
