@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
-#include "runtime/broadcast.h"
+#include "runtime/collectives/broadcast.h"
 #include "runtime/engine/contained.h"
 #include "runtime/tensor_difference.h"
 #include "sketch/sketch.h"

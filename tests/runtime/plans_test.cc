@@ -7,7 +7,7 @@
 #include <limits>
 #include <numeric>
 
-#include "runtime/broadcast.h"
+#include "runtime/collectives/broadcast.h"
 #include "tests/runtime/thread_cluster.h"
 
 namespace gossamer::runtime {
