@@ -3,9 +3,9 @@
 
 #include "runtime/algorithms/compressor_config.h"
 #include "runtime/algorithms/parts/apply_update.h"
-#include "runtime/compressor.h"
-#include "runtime/launchers.h"
-#include "runtime/session.h"
-#include "runtime/settings.h"
+#include "runtime/session/compressor.h"
+#include "runtime/session/launchers.h"
+#include "runtime/session/session.h"
+#include "runtime/session/settings.h"
 #include "runtime/sim_cluster.h"
 #include "runtime/version.h"

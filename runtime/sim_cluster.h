@@ -15,7 +15,7 @@
 
 #include "base/base.h"
 #include "runtime/control/sim.h"
-#include "runtime/session.h"
+#include "runtime/session/session.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {

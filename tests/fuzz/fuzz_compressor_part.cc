@@ -1,7 +1,7 @@
 // Goal: any part in making a compressor is refused, or encodes to the same bytes; and whatever ranks offer, the number
 // drawn is one that a tag can hold and that no rank uses. Method: the input is one part, and an offer against it.
 #include "fuzz.h"
-#include "runtime/compressor_part.h"
+#include "runtime/session/compressor_part.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gossamer;

@@ -1,7 +1,7 @@
 // Goal: any introduction is refused, or stays within its bounds and encodes to the same bytes. Method: the input is
 // one.
 #include "fuzz.h"
-#include "runtime/introduction.h"
+#include "runtime/session/introduction.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gossamer;

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 #include "memory_file.h"
 #include "runtime/control/secret/secret.h"
-#include "runtime/settings.h"
+#include "runtime/session/settings.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gossamer;

@@ -1,5 +1,5 @@
 // The data path tried before a session counts as joined: what it finds, and whom it names.
-#include "runtime/data_path.h"
+#include "runtime/session/data_path.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "runtime/link_cost.h"
+#include "runtime/session/link_cost.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "runtime/introduction.h"
+#include "runtime/session/introduction.h"
 
 #include <cstring>
 #include <optional>

@@ -11,7 +11,7 @@
 #include "base/base.h"
 #include "runtime/algorithms/compressor_config.h"
 #include "runtime/control/control.h"
-#include "runtime/plan_numbers.h"
+#include "runtime/session/plan_numbers.h"
 
 namespace gossamer::runtime {
 

@@ -1,4 +1,4 @@
-#include "runtime/launchers.h"
+#include "runtime/session/launchers.h"
 
 #include <array>
 #include <charconv>

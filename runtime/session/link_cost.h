@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/base.h"
-#include "runtime/introduction.h"
+#include "runtime/session/introduction.h"
 #include "topology/topology.h"
 #include "transport/transport.h"
 

@@ -15,13 +15,13 @@
 
 #include "base/base.h"
 #include "runtime/algorithms/compressor_config.h"
-#include "runtime/compressor.h"
-#include "runtime/compressor_part.h"
 #include "runtime/control/control.h"
-#include "runtime/deadline.h"
 #include "runtime/engine/driver.h"
-#include "runtime/plan_numbers.h"
-#include "runtime/settings.h"
+#include "runtime/session/compressor.h"
+#include "runtime/session/compressor_part.h"
+#include "runtime/session/deadline.h"
+#include "runtime/session/plan_numbers.h"
+#include "runtime/session/settings.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {

@@ -1,4 +1,4 @@
-#include "runtime/plan_numbers.h"
+#include "runtime/session/plan_numbers.h"
 
 #include <algorithm>
 #include <cstring>

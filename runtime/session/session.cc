@@ -1,11 +1,11 @@
-#include "runtime/session.h"
+#include "runtime/session/session.h"
 
 #include <algorithm>
 #include <mutex>
 
 #include "runtime/collectives/broadcast.h"
 #include "runtime/engine/contained.h"
-#include "runtime/tensor_difference.h"
+#include "runtime/session/tensor_difference.h"
 #include "sketch/sketch.h"
 
 namespace gossamer::runtime {

@@ -8,7 +8,7 @@
 #include "base/base.h"
 #include "runtime/algorithms/algorithm.h"
 #include "runtime/engine/driver.h"
-#include "runtime/plan_numbers.h"
+#include "runtime/session/plan_numbers.h"
 
 namespace gossamer::runtime {
 

@@ -1,8 +1,8 @@
-#include "runtime/compressor_part.h"
+#include "runtime/session/compressor_part.h"
 
 #include <cstring>
 
-#include "runtime/tensor_difference.h"
+#include "runtime/session/tensor_difference.h"
 
 namespace gossamer::runtime {
 

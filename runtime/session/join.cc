@@ -7,10 +7,10 @@
 
 #include "runtime/control/joining/local_host.h"
 #include "runtime/control/mesh.h"
-#include "runtime/data_path.h"
-#include "runtime/introduction.h"
-#include "runtime/link_cost.h"
-#include "runtime/session.h"
+#include "runtime/session/data_path.h"
+#include "runtime/session/introduction.h"
+#include "runtime/session/link_cost.h"
+#include "runtime/session/session.h"
 #include "runtime/version.h"
 #include "sketch/sketch.h"
 

@@ -1,4 +1,4 @@
-#include "runtime/settings.h"
+#include "runtime/session/settings.h"
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,7 @@
 
 #include "runtime/control/mesh.h"
 #include "runtime/control/secret/secret.h"
-#include "runtime/launchers.h"
+#include "runtime/session/launchers.h"
 #include "topology/topology.h"
 
 extern char** environ;

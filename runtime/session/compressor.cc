@@ -1,4 +1,4 @@
-#include "runtime/compressor.h"
+#include "runtime/session/compressor.h"
 
 #include <algorithm>
 

@@ -10,7 +10,7 @@
 #include "base/base.h"
 #include "runtime/algorithms/parts/layout.h"
 #include "runtime/control/control.h"
-#include "runtime/deadline.h"
+#include "runtime/session/deadline.h"
 
 namespace gossamer::runtime {
 

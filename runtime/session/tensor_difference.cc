@@ -1,4 +1,4 @@
-#include "runtime/tensor_difference.h"
+#include "runtime/session/tensor_difference.h"
 
 #include <algorithm>
 #include <cstring>

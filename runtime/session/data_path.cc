@@ -1,4 +1,4 @@
-#include "runtime/data_path.h"
+#include "runtime/session/data_path.h"
 
 #include <poll.h>
 #include <sched.h>
