@@ -7,5 +7,5 @@
 #include "runtime/session/launchers.h"
 #include "runtime/session/session.h"
 #include "runtime/session/settings.h"
-#include "runtime/sim_cluster.h"
+#include "runtime/simulation/sim_cluster.h"
 #include "runtime/version.h"

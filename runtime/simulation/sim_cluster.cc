@@ -1,4 +1,4 @@
-#include "runtime/sim_cluster.h"
+#include "runtime/simulation/sim_cluster.h"
 
 #include <algorithm>
 #include <limits>
