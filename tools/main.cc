@@ -15,8 +15,8 @@
 
 #include "base/base.h"
 #include "bindings/c/gossamer.h"
-#include "tools/commands.h"
-#include "tools/exit_codes.h"
+#include "tools/command/commands.h"
+#include "tools/command/exit_codes.h"
 
 namespace gossamer::tools {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "fuzz.h"
-#include "tools/gradient_files.h"
+#include "tools/train/gradient_files.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 
 #include "fuzz.h"
 #include "memory_file.h"
-#include "tools/idx.h"
+#include "tools/train/idx.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 
 #include "inputs.h"
 #include "sketch/hash.h"
-#include "tools/random_hash_sketch.h"
+#include "tools/study/random_hash_sketch.h"
 
 namespace gossamer::sketch {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/batches.h"
+#include "tools/train/batches.h"
 
 #include <gtest/gtest.h>
 

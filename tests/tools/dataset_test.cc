@@ -1,4 +1,4 @@
-#include "tools/dataset.h"
+#include "tools/train/dataset.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <span>
 
 #include "temporary_folder.h"
-#include "tools/idx.h"
+#include "tools/train/idx.h"
 
 namespace gossamer::tools {
 namespace {

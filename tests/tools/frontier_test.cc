@@ -1,4 +1,4 @@
-#include "tools/frontier.h"
+#include "tools/study/frontier.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "tools/gradient_files.h"
+#include "tools/train/gradient_files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "tools/launcher.h"
+#include "tools/launch/launcher.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-#include "tools/line_relay.h"
+#include "tools/launch/line_relay.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

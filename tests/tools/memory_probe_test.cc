@@ -1,4 +1,4 @@
-#include "tools/memory_probe.h"
+#include "tools/info/memory_probe.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

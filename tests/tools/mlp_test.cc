@@ -1,4 +1,4 @@
-#include "tools/mlp.h"
+#include "tools/train/mlp.h"
 
 #include <gtest/gtest.h>
 

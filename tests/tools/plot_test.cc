@@ -1,4 +1,4 @@
-#include "tools/plot.h"
+#include "tools/train/plot.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

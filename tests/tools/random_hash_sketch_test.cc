@@ -1,4 +1,4 @@
-#include "tools/random_hash_sketch.h"
+#include "tools/study/random_hash_sketch.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "tools/results.h"
+#include "tools/command/results.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-#include "tools/run_record.h"
+#include "tools/train/run_record.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-#include "tools/sketch_quality.h"
+#include "tools/study/sketch_quality.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "sketch/hash.h"
-#include "tools/sketch_vectors.h"
+#include "tools/study/sketch_vectors.h"
 
 namespace gossamer::tools {
 namespace {

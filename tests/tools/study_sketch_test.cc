@@ -1,11 +1,11 @@
-#include "tools/study_sketch.h"
+#include "tools/study/study_sketch.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "tools/plot.h"
+#include "tools/train/plot.h"
 
 namespace gossamer::tools {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/train_config.h"
+#include "tools/train/train_config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "tools/train_report.h"
+#include "tools/train/train_report.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

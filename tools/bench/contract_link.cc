@@ -1,0 +1,238 @@
+#include "tools/bench/contract_link.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+
+namespace gossamer::tools {
+namespace {
+
+using transport::Address;
+using transport::Completion;
+using transport::Notice;
+using transport::Region;
+using transport::Slice;
+using transport::Transport;
+
+// In front of what a mapped link writes: its flag, in a cache line of its own.
+constexpr std::size_t flag_bytes = 64;
+constexpr std::uint64_t view_deadline_ns = 2'000'000'000;
+
+// A transport in a view of two, and a block of memory for each direction.
+class TransportLink : public Link {
+ public:
+  ~TransportLink() override {
+    if (transport_ == nullptr) return;
+    static_cast<void>(transport_->close_view(view_deadline_ns));
+    transport_->release_memory(out_);
+    transport_->release_memory(in_);
+  }
+
+  Status set_up(const TransportMaker& make, const Exchange& exchange, const LinkMemory& memory) {
+    auto made = make();
+    if (!made.ok()) return std::move(made).error();
+    transport_ = std::move(*made);
+    const Address& mine = transport_->address();
+    auto theirs = exchange(mine);
+    if (!theirs.ok()) return std::move(theirs).error();
+    // Each end must name the same order: the smaller address is rank 0.
+    const bool first = mine < *theirs;
+    self_ = Rank{first ? 0u : 1u};
+    peer_ = Rank{first ? 1u : 0u};
+    transport::View view{Epoch{1}, self_, {mine, *theirs}};
+    if (!first) std::swap(view.addresses[0], view.addresses[1]);
+    GOSSAMER_TRY(transport_->open_view(view));
+    for (const auto& [region, shared] : {std::pair(&out_, memory.out), std::pair(&in_, memory.in)}) {
+      auto made_region = make_region(shared);
+      if (!made_region.ok()) return std::move(made_region).error();
+      *region = *made_region;
+    }
+    return prepare(exchange);
+  }
+
+ protected:
+  virtual Result<Region> make_region(std::span<std::byte> shared) {
+    auto region = transport_->allocate_memory(flag_bytes + shared.size());
+    if (region.ok()) std::memset(region->base, 1, region->bytes);  // its pages are there
+    return region;
+  }
+  virtual Status prepare(const Exchange&) { return {}; }
+
+  // Polls until that many completions more have come.
+  Status poll_for(std::size_t count) {
+    std::array<Completion, 32> batch;
+    Patience patience;
+    while (count > 0) {
+      const std::size_t polled = transport_->poll(batch);
+      for (std::size_t i = 0; i < polled; ++i) {
+        if (batch[i].code != Code::done) {
+          return Error{batch[i].code, text("a message ended as ", code_name(batch[i].code))};
+        }
+      }
+      GOSSAMER_CHECK(polled <= count, "no completion of another turn");
+      count -= polled;
+      if (!patience.lasts()) return silent_peer_error();
+    }
+    return {};
+  }
+
+  // The peer's region of a key that is exchanged for the own one's.
+  Result<transport::RemoteRegion> exchange_keys(const Region& region, const Exchange& exchange) {
+    auto key = transport_->export_region(region);
+    if (!key.ok()) return std::move(key).error();
+    auto theirs = exchange(*key);
+    if (!theirs.ok()) return std::move(theirs).error();
+    return transport_->import_region(peer_, *theirs);
+  }
+
+  std::unique_ptr<Transport> transport_;
+  Rank self_;
+  Rank peer_;
+  Region out_;
+  Region in_;
+};
+
+class MessageLink final : public TransportLink {
+ public:
+  Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
+    for (std::size_t i = 0; i < count; ++i) {
+      GOSSAMER_TRY(transport_->start_receive(peer_, Tag{1}, Slice{in_, 0, bytes}, 1));
+      if (!leads) GOSSAMER_TRY(poll_for(1));
+      GOSSAMER_TRY(transport_->start_send(peer_, Tag{1}, Slice{out_, 0, bytes}, 2));
+      GOSSAMER_TRY(poll_for(leads ? 2 : 1));
+    }
+    return {};
+  }
+
+  Status stream(std::size_t bytes, std::size_t count, bool leads) override {
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t window = std::min(stream_window(bytes), count - done);
+      for (std::size_t i = 0; i < window; ++i) {
+        const Tag tag{100 + i};
+        GOSSAMER_TRY(leads ? transport_->start_send(peer_, tag, Slice{out_, 0, bytes}, 1)
+                           : transport_->start_receive(peer_, tag, Slice{in_, 0, bytes}, 1));
+      }
+      GOSSAMER_TRY(poll_for(window));
+      done += window;
+    }
+    GOSSAMER_TRY(leads ? transport_->start_receive(peer_, Tag{2}, Slice{in_, 0, 1}, 2)
+                       : transport_->start_send(peer_, Tag{2}, Slice{out_, 0, 1}, 2));
+    return poll_for(1);
+  }
+
+ private:
+  Result<Region> make_region(std::span<std::byte> shared) override {
+    return transport_->register_memory(shared.data(), shared.size(), MemoryKind::host);
+  }
+};
+
+class PutLink final : public TransportLink {
+ public:
+  Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
+    for (std::size_t i = 0; i < count; ++i) {
+      GOSSAMER_TRY(transport_->start_await_notice(peer_, Notice{0}, 1));
+      if (!leads) GOSSAMER_TRY(poll_for(1));
+      GOSSAMER_TRY(transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{0}, 2));
+      GOSSAMER_TRY(poll_for(leads ? 2 : 1));
+    }
+    return {};
+  }
+
+  Status stream(std::size_t bytes, std::size_t count, bool leads) override {
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t window = std::min(stream_window(bytes), count - done);
+      for (std::size_t i = 0; i < window; ++i) {
+        GOSSAMER_TRY(leads ? transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{1}, 1)
+                           : transport_->start_await_notice(peer_, Notice{1}, 1));
+      }
+      GOSSAMER_TRY(poll_for(window));
+      done += window;
+    }
+    GOSSAMER_TRY(leads ? transport_->start_await_notice(peer_, Notice{2}, 2)
+                       : transport_->start_put(remote_, 0, Slice{out_, 0, 1}, Notice{2}, 2));
+    return poll_for(1);
+  }
+
+ private:
+  Status prepare(const Exchange& exchange) override {
+    auto remote = exchange_keys(in_, exchange);
+    if (!remote.ok()) return std::move(remote).error();
+    remote_ = *remote;
+    return {};
+  }
+
+  transport::RemoteRegion remote_;
+};
+
+class MappedLink final : public TransportLink {
+ public:
+  Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (leads) write(bytes);
+      GOSSAMER_TRY(read(bytes));
+      if (!leads) write(bytes);
+    }
+    return {};
+  }
+
+  Status stream(std::size_t bytes, std::size_t count, bool leads) override { return ping_pong(bytes, count, leads); }
+
+ private:
+  Status prepare(const Exchange& exchange) override {
+    std::memset(out_.base, 0, out_.bytes);
+    auto remote = exchange_keys(out_, exchange);
+    if (!remote.ok()) return std::move(remote).error();
+    auto mapped = transport_->map_remote(*remote);
+    if (!mapped.ok()) return std::move(mapped).error();
+    theirs_ = *mapped;
+    return {};
+  }
+
+  void write(std::size_t bytes) {
+    std::memset(out_.base + flag_bytes, static_cast<int>(written_ & 0x7f), bytes);
+    std::atomic_ref(*reinterpret_cast<std::uint64_t*>(out_.base)).store(++written_, std::memory_order_release);
+  }
+
+  Status read(std::size_t bytes) {
+    ++read_;
+    auto* const flag = reinterpret_cast<std::uint64_t*>(const_cast<std::byte*>(theirs_));
+    Patience patience;
+    while (std::atomic_ref(*flag).load(std::memory_order_acquire) != read_) {
+      if (!patience.lasts()) return silent_peer_error();
+    }
+    std::memcpy(in_.base, theirs_ + flag_bytes, bytes);
+    return {};
+  }
+
+  const std::byte* theirs_ = nullptr;
+  std::uint64_t written_ = 0;
+  std::uint64_t read_ = 0;
+};
+
+template <typename Kind>
+Result<std::unique_ptr<Link>> make_link(const TransportMaker& make, const Exchange& exchange,
+                                        const LinkMemory& memory) {
+  auto link = std::make_unique<Kind>();
+  GOSSAMER_TRY(link->set_up(make, exchange, memory));
+  return std::unique_ptr<Link>(std::move(link));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Link>> make_message_link(const TransportMaker& make, const Exchange& exchange,
+                                                const LinkMemory& memory) {
+  return make_link<MessageLink>(make, exchange, memory);
+}
+
+Result<std::unique_ptr<Link>> make_put_link(const TransportMaker& make, const Exchange& exchange,
+                                            const LinkMemory& memory) {
+  return make_link<PutLink>(make, exchange, memory);
+}
+
+Result<std::unique_ptr<Link>> make_mapped_link(const TransportMaker& make, const Exchange& exchange,
+                                               const LinkMemory& memory) {
+  return make_link<MappedLink>(make, exchange, memory);
+}
+
+}  // namespace gossamer::tools
