@@ -92,10 +92,10 @@ TEST(Staging, CopiesEachByteOnceInEachDirection) {
   DeviceCluster test(fake, options);
   const std::uint64_t before = fake.bytes_copied();
   ASSERT_NO_FATAL_FAILURE(test.step(0));
-  // By rank: the test's gradients; compress reads and writes; prepare reads two vectors and writes one; a flag each
-  // way.
-  const std::uint64_t computing = (1 + 2 + 3) * dimension * 4 + 16;
-  const std::uint64_t staging = 2 * (dimension * 4 + 8);
+  // By rank: the test's gradients; compress reads and writes; prepare reads two vectors and writes one; two words
+  // each way.
+  const std::uint64_t computing = (1 + 2 + 3) * dimension * 4 + 32;
+  const std::uint64_t staging = 2 * (dimension * 4 + 16);
   EXPECT_EQ(fake.bytes_copied() - before, 4 * (computing + staging));
 }
 
