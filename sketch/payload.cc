@@ -1,5 +1,6 @@
 // Payloads: the merge of the fixed-shape one, the codec of the index list, and the hash.
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "sketch/kernels.h"
@@ -9,8 +10,34 @@
 namespace gossamer::sketch {
 
 std::string_view cell_type_name(CellType type) {
-  constexpr std::string_view names[] = {"f32", "bf16", "f16", "i8", "i16", "i32", "bitmap"};
-  return names[static_cast<std::size_t>(type)];
+  switch (type) {
+    case CellType::f32:
+      return "f32";
+    case CellType::bf16:
+      return "bf16";
+    case CellType::f16:
+      return "f16";
+    case CellType::i8:
+      return "i8";
+    case CellType::i16:
+      return "i16";
+    case CellType::i32:
+      return "i32";
+    case CellType::bitmap:
+      return "bitmap";
+  }
+  return "unknown";
+}
+
+std::span<const CellType> wire_cell_types() {
+  static constexpr std::array types = {CellType::f32, CellType::bf16, CellType::f16, CellType::i8, CellType::i16};
+  return types;
+}
+
+std::optional<CellType> find_cell_type(std::string_view name) {
+  for (const CellType type : wire_cell_types())
+    if (cell_type_name(type) == name) return type;
+  return std::nullopt;
 }
 
 CellType widen_for(CellType type, std::uint32_t contributions) {

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +41,10 @@ struct SketchShape {
 enum class CellType : std::uint8_t { f32 = 0, bf16 = 1, f16 = 2, i8 = 3, i16 = 4, i32 = 5, bitmap = 6 };
 
 [[nodiscard]] std::string_view cell_type_name(CellType type);  // "f32", ...
+// What may be asked for, in the order of their numbers, which are the interface's; the other two are made inside alone.
+[[nodiscard]] std::span<const CellType> wire_cell_types();
+// One of these, or nothing.
+[[nodiscard]] std::optional<CellType> find_cell_type(std::string_view name);
 [[nodiscard]] constexpr std::uint32_t cell_bytes(CellType type) {
   switch (type) {
     case CellType::f32:

@@ -14,6 +14,7 @@
 
 #include "bindings/c/objects.h"
 #include "runtime/runtime.h"
+#include "sketch/sketch.h"
 #include "topology/topology.h"
 
 namespace {
@@ -31,6 +32,28 @@ GOSSAMER_CODE_TABLE(SAME_VALUE)
                 static_cast<int>(gossamer::topology::ScheduleKind::name) == (number));
 GOSSAMER_SCHEDULE_TABLE(SAME_SCHEDULE)
 #undef SAME_SCHEDULE
+#define SAME_ALGORITHM(name, NAME, number) \
+  static_assert(GOSSAMER_##NAME == (number) && static_cast<int>(gossamer::runtime::AlgorithmKind::name) == (number));
+GOSSAMER_ALGORITHM_TABLE(SAME_ALGORITHM)
+#undef SAME_ALGORITHM
+#define SAME_CELLS(name, NAME) \
+  static_assert(static_cast<int>(gossamer::sketch::CellType::name) == GOSSAMER_CELLS_##NAME);
+SAME_CELLS(f32, F32)
+SAME_CELLS(bf16, BF16)
+SAME_CELLS(f16, F16)
+SAME_CELLS(i8, I8)
+SAME_CELLS(i16, I16)
+#undef SAME_CELLS
+#define SAME_OPTION(Kind, name, number) \
+  static_assert(static_cast<int>(gossamer::runtime::Kind::name) == GOSSAMER_##number);
+SAME_OPTION(SelectionKind, top, SELECT_TOP)
+SAME_OPTION(SelectionKind, heavymix, SELECT_HEAVYMIX)
+SAME_OPTION(DecodeKind, whole, DECODE_WHOLE)
+SAME_OPTION(DecodeKind, sharded, DECODE_SHARDED)
+SAME_OPTION(ProgressMode, automatic, PROGRESS_AUTO)
+SAME_OPTION(ProgressMode, inline_only, PROGRESS_INLINE)
+SAME_OPTION(ProgressMode, thread, PROGRESS_THREAD)
+#undef SAME_OPTION
 static_assert(static_cast<int>(gossamer::MemoryKind::host) == GOSSAMER_MEMORY_HOST &&
               static_cast<int>(gossamer::MemoryKind::cuda) == GOSSAMER_MEMORY_CUDA);
 #define COUNT_ONE(...) +1
@@ -186,6 +209,12 @@ gossamer_status read_config(const gossamer_config* given, gossamer::runtime::Set
   return GOSSAMER_DONE;
 }
 
+bool is_wire_cells(int32_t number) {
+  const auto types = gossamer::sketch::wire_cell_types();
+  return std::any_of(types.begin(), types.end(),
+                     [&](gossamer::sketch::CellType type) { return static_cast<int32_t>(type) == number; });
+}
+
 // One of the header, or one that the process has a device for.
 bool is_memory_kind(int32_t memory) {
   return memory <= GOSSAMER_MEMORY_CUDA ||
@@ -224,7 +253,8 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
     c.momentum = 0.9;
   if (c.tensor_count > 0 && c.tensors == nullptr)
     return fail_argument(function, text("tensors is NULL, expected ", c.tensor_count, " of them"));
-  if (c.algorithm < 0 || c.algorithm > GOSSAMER_DENSE)
+  const int32_t algorithm = c.algorithm == 0 ? GOSSAMER_GS_SGD : c.algorithm;
+  if (gossamer::runtime::find_algorithm(algorithm) == nullptr)
     return fail_argument(function,
                          text("algorithm is ", c.algorithm, ", expected a gossamer_algorithm, or 0 for gs-SGD"));
   if (c.selection < GOSSAMER_SELECT_TOP || c.selection > GOSSAMER_SELECT_HEAVYMIX)
@@ -232,7 +262,7 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   if (c.schedule != GOSSAMER_SCHEDULE_AUTO && !gossamer::topology::is_schedule(c.schedule))
     return fail_argument(function, text("schedule is ", c.schedule, ", expected a gossamer_schedule"));
   for (const int32_t cells : {c.cells, c.values})
-    if (cells < GOSSAMER_CELLS_F32 || cells > GOSSAMER_CELLS_I16)
+    if (!is_wire_cells(cells))
       return fail_argument(function, text("cells is ", c.cells, " and values ", c.values, ", expected gossamer_cells"));
   if (c.decode < GOSSAMER_DECODE_WHOLE || c.decode > GOSSAMER_DECODE_SHARDED)
     return fail_argument(function, text("decode is ", c.decode, ", expected a gossamer_decode"));
@@ -240,7 +270,7 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
     return fail_argument(function, text("memory is ", c.memory, ", expected a gossamer_memory_kind, or 0 for host"));
   if (c.keep_k > 1) return fail_argument(function, text("keep_k is ", c.keep_k, ", expected 0 or 1"));
   if (c.name != nullptr) config.name = c.name;
-  config.algorithm = static_cast<gossamer::runtime::AlgorithmKind>(c.algorithm == 0 ? GOSSAMER_GS_SGD : c.algorithm);
+  config.algorithm = static_cast<gossamer::runtime::AlgorithmKind>(algorithm);
   if (const auto status = read_tensors(function, c, config); status != GOSSAMER_DONE) return status;
   config.density = c.density;
   config.rows = c.rows;

@@ -5,19 +5,10 @@
 namespace gossamer::runtime {
 
 Result<std::unique_ptr<Algorithm>> make_algorithm(AlgorithmContext context) {
-  switch (context.shape.algorithm) {
-    case AlgorithmKind::gs_sgd:
-      return make_gs_sgd(std::move(context));
-    case AlgorithmKind::shared_top_k:
-      return make_shared_top_k(std::move(context));
-    case AlgorithmKind::top_k:
-      return make_top_k(std::move(context));
-    case AlgorithmKind::dense:
-      return context.shape.memory == MemoryKind::host ? make_dense(std::move(context))
-                                                      : make_device_dense(std::move(context));
-  }
-  return Error{Code::invalid_argument, text("algorithm is ", static_cast<int>(context.shape.algorithm),
-                                            ", expected 1 (gs-sgd), 2 (shared-top-k), 3 (top-k) or 4 (dense)")};
+  const AlgorithmRow& row = row_of(context.shape.algorithm);
+  const bool on_host = context.shape.memory == MemoryKind::host;
+  GOSSAMER_CHECK(on_host || row.make_on_device != nullptr, "resolve refuses memory that an algorithm does not take");
+  return (on_host ? row.make : row.make_on_device)(std::move(context));
 }
 
 Status Algorithm::apply_to(float* const* weights, const Update& update, float scale) {

@@ -48,13 +48,6 @@ struct AlgorithmContext {
 
 [[nodiscard]] Result<std::unique_ptr<Algorithm>> make_algorithm(AlgorithmContext context);
 
-[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_gs_sgd(AlgorithmContext context);
-[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_shared_top_k(AlgorithmContext context);
-[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_top_k(AlgorithmContext context);
-[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_dense(AlgorithmContext context);
-// The same for gradients in device memory.
-[[nodiscard]] Result<std::unique_ptr<Algorithm>> make_device_dense(AlgorithmContext context);
-
 // Sets the schedule of one stage, which has its label: the configured kind where it can do this collective, else the
 // cheapest by the cost model for a payload of this size. Logged with its reason.
 [[nodiscard]] Status schedule_stage(const AlgorithmContext& context, topology::Collective collective,

@@ -8,38 +8,6 @@
 
 namespace gossamer::runtime {
 
-std::string_view algorithm_name(AlgorithmKind kind) {
-  switch (kind) {
-    case AlgorithmKind::gs_sgd:
-      return "gs-sgd";
-    case AlgorithmKind::shared_top_k:
-      return "shared-top-k";
-    case AlgorithmKind::top_k:
-      return "top-k";
-    case AlgorithmKind::dense:
-      return "dense";
-  }
-  return "unknown";
-}
-
-double default_density(AlgorithmKind kind) {
-  switch (kind) {
-    case AlgorithmKind::gs_sgd:
-      return 0.0195;
-    case AlgorithmKind::shared_top_k:
-      return 0.005;
-    case AlgorithmKind::top_k:
-      return 0.0025;
-    case AlgorithmKind::dense:
-      break;
-  }
-  return 1.0;
-}
-
-double default_momentum(AlgorithmKind kind) { return kind == AlgorithmKind::dense ? 0.0 : 0.3; }
-
-double default_clip(AlgorithmKind kind) { return kind == AlgorithmKind::dense ? 0.0 : 1.0; }
-
 namespace {
 
 Error wrong(std::string message) { return Error{Code::invalid_argument, std::move(message)}; }
@@ -81,29 +49,36 @@ Status check_numbers(const CompressorConfig& config) {
   return {};
 }
 
+// "f32", "f32 or i16", "f32, bf16 or f16".
+std::string names_of(std::span<const sketch::CellType> types) {
+  std::string names;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (i > 0) names += i + 1 == types.size() ? " or " : ", ";
+    names += sketch::cell_type_name(types[i]);
+  }
+  return names;
+}
+
 Status check_cells(const CompressorConfig& config) {
-  using sketch::CellType;
-  const bool is_sketched = config.algorithm == AlgorithmKind::gs_sgd;
-  const bool is_dense = config.algorithm == AlgorithmKind::dense;
-  if (config.cells == CellType::bitmap || config.cells == CellType::i32)
-    return wrong(text("cells is ", sketch::cell_type_name(config.cells), ", expected f32, bf16, f16, i8 or i16"));
-  if (config.cells != CellType::f32 && !is_sketched)
-    return wrong(text("cells is ", sketch::cell_type_name(config.cells), ", but ", algorithm_name(config.algorithm),
-                      " has no sketch: expected f32"));
-  const bool fits = config.values == CellType::f32 || (is_sketched && config.values == CellType::i16) ||
-                    (is_dense && (config.values == CellType::bf16 || config.values == CellType::f16));
-  if (!fits)
-    return wrong(text("values is ", sketch::cell_type_name(config.values), ", expected f32",
-                      is_sketched ? " or i16"
-                      : is_dense  ? ", bf16 or f16"
-                                  : "",
-                      " for ", algorithm_name(config.algorithm)));
+  const AlgorithmRow& row = row_of(config.algorithm);
+  const auto is_one_of = [](std::span<const sketch::CellType> types, sketch::CellType type) {
+    return std::find(types.begin(), types.end(), type) != types.end();
+  };
+  if (!is_one_of(sketch::wire_cell_types(), config.cells))
+    return wrong(
+        text("cells is ", sketch::cell_type_name(config.cells), ", expected ", names_of(sketch::wire_cell_types())));
+  if (config.cells != sketch::CellType::f32 && !row.is_sketched)
+    return wrong(
+        text("cells is ", sketch::cell_type_name(config.cells), ", but ", row.name, " has no sketch: expected f32"));
+  if (!is_one_of(row.values, config.values))
+    return wrong(text("values is ", sketch::cell_type_name(config.values), ", expected ", names_of(row.values), " for ",
+                      row.name));
   return {};
 }
 
 Status check_decode(const CompressorConfig& config) {
   if (config.decode == DecodeKind::whole) return {};
-  if (config.algorithm != AlgorithmKind::gs_sgd)
+  if (!row_of(config.algorithm).is_sketched)
     return wrong(text("decode is sharded, but ", algorithm_name(config.algorithm), " has no sketch: expected whole"));
   if (config.selection != SelectionKind::top)
     return wrong("decode is sharded with selection heavymix, expected selection top, or decode whole");
@@ -113,7 +88,7 @@ Status check_decode(const CompressorConfig& config) {
 Status check_memory(const CompressorConfig& config) {
   if (config.memory == MemoryKind::host) return {};
   GOSSAMER_TRY(find_device_memory(config.memory));
-  if (config.algorithm != AlgorithmKind::dense)
+  if (row_of(config.algorithm).make_on_device == nullptr)
     return wrong(text("memory is ", memory_kind_name(config.memory), ", but ", algorithm_name(config.algorithm),
                       " takes its gradients from host memory: expected host, or the dense algorithm"));
   return {};
@@ -122,6 +97,8 @@ Status check_memory(const CompressorConfig& config) {
 }  // namespace
 
 Result<CompressorShape> resolve(const CompressorConfig& config) {
+  const AlgorithmRow* const row = find_algorithm(static_cast<std::int64_t>(config.algorithm));
+  if (row == nullptr) return wrong(text("there is no algorithm of number ", static_cast<int>(config.algorithm)));
   GOSSAMER_TRY(check_numbers(config));
   GOSSAMER_TRY(check_cells(config));
   GOSSAMER_TRY(check_decode(config));
@@ -133,8 +110,8 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
   shape.algorithm = config.algorithm;
   shape.name = config.name.empty() ? std::string(algorithm_name(config.algorithm)) : config.name;
   shape.layout = std::move(*layout);
-  shape.momentum = static_cast<float>(config.momentum == -1.0 ? default_momentum(config.algorithm) : config.momentum);
-  shape.clip = config.clip == -1.0 ? default_clip(config.algorithm) : config.clip;
+  shape.momentum = static_cast<float>(config.momentum == -1.0 ? row->momentum : config.momentum);
+  shape.clip = config.clip == -1.0 ? row->clip : config.clip;
   shape.selection = config.selection;
   shape.keep_k = config.keep_k;
   shape.cells = config.cells;
@@ -143,14 +120,14 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
   shape.schedule = config.schedule;
   shape.decode = config.decode;
   shape.memory = config.memory;
-  if (config.algorithm == AlgorithmKind::dense) return shape;
+  if (row->density == 1.0) return shape;
 
   const std::uint64_t d = shape.layout.sparse();
   if (d == 0)
     return wrong(text("every tensor is exact, so ", shape.name, " has nothing to compress: use the dense algorithm"));
-  const double density = config.density > 0.0 ? config.density : default_density(config.algorithm);
+  const double density = config.density > 0.0 ? config.density : row->density;
   shape.k = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(density * static_cast<double>(d))), 1, d);
-  if (config.algorithm != AlgorithmKind::gs_sgd) return shape;
+  if (!row->is_sketched) return shape;
 
   if (config.columns > d)
     return wrong(text("columns is ", config.columns, ", more than the ", d,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/base.h"
+#include "runtime/algorithms/catalogue.h"
 #include "runtime/algorithms/parts/layout.h"
 #include "runtime/control/control.h"
 #include "sketch/sketch.h"
@@ -15,38 +16,31 @@
 
 namespace gossamer::runtime {
 
-enum class AlgorithmKind : std::uint8_t { gs_sgd = 1, shared_top_k = 2, top_k = 3, dense = 4 };
 enum class SelectionKind : std::uint8_t { top = 0, heavymix = 1 };
 // Who decodes the merged sketch: every rank all of it, or each rank d/P of its coordinates.
 enum class DecodeKind : std::uint8_t { whole = 0, sharded = 1 };
-
-[[nodiscard]] std::string_view algorithm_name(AlgorithmKind kind);  // "gs-sgd", ...
 
 struct CompressorConfig {
   std::string name;  // empty: the algorithm's name
   AlgorithmKind algorithm = AlgorithmKind::gs_sgd;
   std::vector<Tensor> tensors;
-  double density = 0.0;       // 0: default_density
+  double density = 0.0;       // 0, and -1 below: the algorithm's default
   std::uint32_t rows = 0;     // 0: default_rows
   std::uint32_t columns = 0;  // 0: k, in whole cache lines
   double oversampling = 0.0;  // 0: default_oversampling
-  double momentum = -1.0;     // -1: default_momentum
-  double clip = -1.0;         // -1: default_clip; 0: none
+  double momentum = -1.0;
+  double clip = -1.0;  // 0: none
   SelectionKind selection = SelectionKind::top;
   bool keep_k = false;
-  sketch::CellType cells = sketch::CellType::f32;   // gs-SGD: of the sketch
-  sketch::CellType values = sketch::CellType::f32;  // of exact values: f32, and i16 for gs-SGD, bf16 or f16 for dense
+  sketch::CellType cells = sketch::CellType::f32;   // of the sketch
+  sketch::CellType values = sketch::CellType::f32;  // of exact values: one of the algorithm's
   std::uint64_t seed = 1;
   std::optional<topology::ScheduleKind> schedule;  // none: chosen by the cost model
-  DecodeKind decode = DecodeKind::whole;           // sharded: for gs-SGD with selection top
+  DecodeKind decode = DecodeKind::whole;           // sharded: of a sketch, with selection top
   MemoryKind memory = MemoryKind::host;            // of gradients, update and weights; ranks may differ
 };
 
-// Defaults that train: docs/algorithms.md has the measurements.
-[[nodiscard]] double default_density(AlgorithmKind kind);
-// Of dense, a plain mean: no momentum, no bound.
-[[nodiscard]] double default_momentum(AlgorithmKind kind);
-[[nodiscard]] double default_clip(AlgorithmKind kind);
+// Defaults that do not depend on the algorithm; catalogue.h has the others.
 inline constexpr std::uint32_t default_rows = 3;
 inline constexpr double default_oversampling = 2.0;
 

@@ -6,10 +6,12 @@
 // bf16 and f16 halve the bytes: each rank rounds its gradient, and each merge its sum. What is rounded off is lost.
 // u is written in place. Only where the norms say that the sum or u might overflow, what would be written is looked at
 // first, in a pass of its own.
+#include <array>
 #include <cstring>
 #include <vector>
 
 #include "runtime/algorithms/algorithm.h"
+#include "runtime/algorithms/device_dense.h"
 #include "runtime/algorithms/parts/agreement.h"
 #include "runtime/algorithms/parts/dense_steps.h"
 #include "runtime/algorithms/parts/feedback.h"
@@ -104,8 +106,22 @@ class Dense final : public Algorithm {
   Update update_;
 };
 
+constexpr std::array values_of_dense = {sketch::CellType::f32, sketch::CellType::bf16, sketch::CellType::f16};
+
 }  // namespace
 
-Result<std::unique_ptr<Algorithm>> make_dense(AlgorithmContext context) { return Dense::make(std::move(context)); }
+constinit const AlgorithmRow row_of_dense = {
+    .kind = AlgorithmKind::dense,
+    .name = "dense",
+    .make = &Dense::make,
+    .make_on_device = &make_device_dense,
+    .density = 1.0,
+    .momentum = 0.0,
+    .clip = 0.0,
+    .training_momentum = 0.9,
+    .training_rate = 0.1,
+    .is_sketched = false,
+    .values = values_of_dense,
+    .step_words = [](const StepSize& s) { return (s.sparse + s.exact) * s.value_words; }};
 
 }  // namespace gossamer::runtime

@@ -5,6 +5,8 @@
 //   prepare 1   device payload ─► pump: u = m u + g / P ─► device u, which is the update
 //
 // The host does the arithmetic, as dense.cc does it, and the same bits come out on a peer with gradients on the host.
+#include "runtime/algorithms/device_dense.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -13,6 +13,7 @@
 //
 // Recover is each rank's own work, or shared by all of them in two rounds more: sharded_decode.h.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -264,8 +265,24 @@ class GsSgd final : public Algorithm {
   std::uint64_t step_ = 0;
 };
 
+constexpr std::array values_of_gs_sgd = {sketch::CellType::f32, sketch::CellType::i16};
+
 }  // namespace
 
-Result<std::unique_ptr<Algorithm>> make_gs_sgd(AlgorithmContext context) { return GsSgd::make(std::move(context)); }
+constinit const AlgorithmRow row_of_gs_sgd = {.kind = AlgorithmKind::gs_sgd,
+                                              .name = "gs-sgd",
+                                              .make = &GsSgd::make,
+                                              .make_on_device = nullptr,
+                                              .density = 0.0195,
+                                              .momentum = 0.3,
+                                              .clip = 1.0,
+                                              .training_momentum = 0.3,
+                                              .training_rate = 0.7,
+                                              .is_sketched = true,
+                                              .values = values_of_gs_sgd,
+                                              .step_words = [](const StepSize& s) {
+                                                return s.rows * s.columns * s.cell_words +
+                                                       (s.candidates + s.exact) * s.value_words;
+                                              }};
 
 }  // namespace gossamer::runtime

@@ -8,6 +8,7 @@
 //
 // Kin: ScaleCom (Chen et al. 2020) lets one rotating leader name all k.
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "runtime/algorithms/parts/feedback.h"
@@ -109,10 +110,24 @@ class SharedTopK final : public Algorithm {
   Update update_;
 };
 
+constexpr std::array values_of_shared_top_k = {sketch::CellType::f32};
+
 }  // namespace
 
-Result<std::unique_ptr<Algorithm>> make_shared_top_k(AlgorithmContext context) {
-  return SharedTopK::make(std::move(context));
-}
+constinit const AlgorithmRow row_of_shared_top_k = {.kind = AlgorithmKind::shared_top_k,
+                                                    .name = "shared-top-k",
+                                                    .make = &SharedTopK::make,
+                                                    .make_on_device = nullptr,
+                                                    .density = 0.005,
+                                                    .momentum = 0.3,
+                                                    .clip = 1.0,
+                                                    .training_momentum = 0.3,
+                                                    .training_rate = 0.7,
+                                                    .is_sketched = false,
+                                                    .values = values_of_shared_top_k,
+                                                    .step_words = [](const StepSize& s) {
+                                                      // Names are gathered once, not reduced.
+                                                      return s.k * (1 + index_words / 2) + s.exact;
+                                                    }};
 
 }  // namespace gossamer::runtime

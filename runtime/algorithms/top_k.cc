@@ -7,6 +7,7 @@
 //
 // Bytes grow with P; kept as the yardstick it is in the literature.
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "runtime/algorithms/parts/feedback.h"
@@ -135,8 +136,24 @@ class TopK final : public Algorithm {
   Update update_;
 };
 
+constexpr std::array values_of_top_k = {sketch::CellType::f32};
+
 }  // namespace
 
-Result<std::unique_ptr<Algorithm>> make_top_k(AlgorithmContext context) { return TopK::make(std::move(context)); }
+constinit const AlgorithmRow row_of_top_k = {.kind = AlgorithmKind::top_k,
+                                             .name = "top-k",
+                                             .make = &TopK::make,
+                                             .make_on_device = nullptr,
+                                             .density = 0.0025,
+                                             .momentum = 0.3,
+                                             .clip = 1.0,
+                                             .training_momentum = 0.3,
+                                             .training_rate = 0.7,
+                                             .is_sketched = false,
+                                             .values = values_of_top_k,
+                                             .step_words = [](const StepSize& s) {
+                                               // All is gathered.
+                                               return s.k * (1 + index_words) * s.rank_count / 2.0 + s.exact;
+                                             }};
 
 }  // namespace gossamer::runtime

@@ -15,9 +15,7 @@ namespace {
 // Goal: compress, reduce, wait and recover allocate nothing once warm. Method: P = 1, counted over twenty steps.
 TEST(Allocation, AStartedPlanAllocatesNothing) {
   std::vector<CompressorConfig> configs;
-  for (const AlgorithmKind kind :
-       {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense})
-    configs.push_back(testing::small_config({kind, 1, std::nullopt}));
+  for (const AlgorithmKind kind : all_algorithms()) configs.push_back(testing::small_config({kind, 1, std::nullopt}));
   configs.push_back(configs[0]);
   configs.back().name = "gs-sgd, sharded";
   configs.back().decode = DecodeKind::sharded;
@@ -69,8 +67,7 @@ std::string own_rendezvous(std::uint32_t number) {
 TEST_P(StartedPlans, AllocateNothingBetweenRanks) {
   std::uint32_t number = 0;
   for (const std::uint32_t p : {2u, 3u})
-    for (const AlgorithmKind kind :
-         {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense}) {
+    for (const AlgorithmKind kind : all_algorithms()) {
       const std::string rendezvous = own_rendezvous(number++);
       std::size_t marks[2] = {};
       int mark = 0;

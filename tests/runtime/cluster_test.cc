@@ -18,8 +18,7 @@ std::vector<ClusterFamily> all_families() {
   std::vector<ClusterFamily> families;
   std::vector<std::optional<ScheduleKind>> schedules = {std::nullopt};
   schedules.insert(schedules.end(), topology::all_schedules().begin(), topology::all_schedules().end());
-  for (const AlgorithmKind algorithm :
-       {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense})
+  for (const AlgorithmKind algorithm : all_algorithms())
     for (const auto& schedule : schedules) families.push_back({{algorithm, 0, schedule}, {1, 2, 3, 4, 6, 8, 13}});
   // Cells and values of other types, on the schedules that slice payloads and that do not.
   using sketch::CellType;

@@ -60,8 +60,7 @@ TEST(CompressorConfigCheck, RefusesEachWrongValueByName) {
 
 // Goal: dense is a plain mean unless more is asked for, and the others train. Method: what -1 becomes, and numbers.
 TEST(CompressorConfigCheck, DefaultsOfMomentumAndClipGoByTheAlgorithm) {
-  for (const AlgorithmKind kind :
-       {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense}) {
+  for (const AlgorithmKind kind : all_algorithms()) {
     CompressorConfig config = valid();
     config.algorithm = kind;
     const bool is_dense = kind == AlgorithmKind::dense;

@@ -86,8 +86,8 @@ Tally measure(const ClusterCase& c, std::uint64_t first_seed, std::uint32_t coun
 
 class Corruption : public ::testing::TestWithParam<AlgorithmKind> {};
 INSTANTIATE_TEST_SUITE_P(, Corruption,
-                         ::testing::Values(AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k,
-                                           AlgorithmKind::dense),
+                         ::testing::ValuesIn(std::vector<AlgorithmKind>(all_algorithms().begin(),
+                                                                        all_algorithms().end())),
                          [](const auto& each) {
                            std::string name(algorithm_name(each.param));
                            std::replace(name.begin(), name.end(), '-', '_');

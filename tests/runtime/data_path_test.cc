@@ -115,8 +115,7 @@ TEST(DataPath, ThatBreaksIsToldWithTheTransportsWords) {
 // so that starts are refused and transfers under way are ended.
 TEST(BrokenPath, OfAnOperationNamesTheOtherRankAndTheWay) {
   std::uint32_t ended = 0;
-  for (const AlgorithmKind algorithm :
-       {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense}) {
+  for (const AlgorithmKind algorithm : all_algorithms()) {
     const testing::ClusterCase c{algorithm, 2, std::nullopt};
     testing::TestCluster probe(c, transport::FaultOptions{});
     ASSERT_NO_FATAL_FAILURE(probe.step(0));

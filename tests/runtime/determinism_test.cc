@@ -21,8 +21,7 @@ std::uint64_t hash_of_run(const ClusterCase& c, std::uint64_t seed) {
 
 // Goal: a run replays exactly from its seed, and another seed is another run. Method: event hashes.
 TEST(Determinism, EqualSeedsGiveEqualEventHashes) {
-  for (const AlgorithmKind kind :
-       {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k, AlgorithmKind::dense}) {
+  for (const AlgorithmKind kind : all_algorithms()) {
     const ClusterCase c{kind, 6, std::nullopt};
     EXPECT_EQ(hash_of_run(c, 11), hash_of_run(c, 11));
     EXPECT_NE(hash_of_run(c, 11), hash_of_run(c, 12));

@@ -21,12 +21,9 @@ using transport::FaultEvent;
 using transport::FaultKind;
 using transport::FaultOptions;
 
-constexpr AlgorithmKind all_algorithms[] = {AlgorithmKind::gs_sgd, AlgorithmKind::shared_top_k, AlgorithmKind::top_k,
-                                            AlgorithmKind::dense};
-
 std::vector<ClusterFamily> all_families() {
   std::vector<ClusterFamily> families;
-  for (const AlgorithmKind algorithm : all_algorithms)
+  for (const AlgorithmKind algorithm : all_algorithms())
     for (const ScheduleKind schedule : topology::all_schedules())
       families.push_back({{algorithm, 0, schedule}, {2, 3, 6}});
   return families;

@@ -51,7 +51,7 @@ Action add_bench_command(CLI::App& app) {
   };
   list("--kernels", config->kernels, "encode, decode, merge, compress; bincount: a PyTorch script's sketch beside ours")
       ->check(CLI::IsMember(sketch_kernels));
-  list("--cells", config->cells, "f32, bf16, f16, i8, i16")->check(CLI::IsMember(cells_names));
+  list("--cells", config->cells, "f32, bf16, f16, i8, i16")->check(CLI::IsMember(cells_names()));
   list("--rows", config->rows, "of the sketch");
   list("--columns", config->columns, "of the sketch");
   list("--dimensions", config->dimensions, "lengths of the vector");

@@ -63,12 +63,6 @@ struct Vectors {
   std::vector<float> v, g, u, u_next;
 };
 
-CellType cell_of(const std::string& name) {
-  for (const CellType type : {CellType::f32, CellType::bf16, CellType::f16, CellType::i8, CellType::i16})
-    if (sketch::cell_type_name(type) == name) return type;
-  return CellType::f32;
-}
-
 class Bench {
  public:
   explicit Bench(const SketchBenchConfig& config) : config_(config) {}
@@ -106,7 +100,7 @@ class Bench {
     GOSSAMER_TRY(made);
     sketch_ = std::move(*made);
     chosen_.resize(k);
-    for (const std::string& name : config_.cells) measure_cells(shape, cell_of(name));
+    for (const std::string& name : config_.cells) measure_cells(shape, sketch::find_cell_type(name).value());
     if (wants("bincount") && pool_->threads() == 1) measure_rival(shape);
     return {};
   }

@@ -52,7 +52,7 @@ class DeviceArray {
   std::size_t count_ = 0;
 };
 
-using Body = std::function<Status()>;
+using Work = std::function<Status()>;
 
 class DeviceBench {
  public:
@@ -88,7 +88,7 @@ class DeviceBench {
     return std::find(config_.kernels.begin(), config_.kernels.end(), kernel) != config_.kernels.end();
   }
 
-  Result<double> seconds_of(const Body& body, int calls) {
+  Result<double> seconds_of(const Work& body, int calls) {
     GOSSAMER_TRY(told_by_cuda(cudaEventRecord(begin_), "record an event"));
     for (int call = 0; call < calls; ++call) GOSSAMER_TRY(body());
     GOSSAMER_TRY(told_by_cuda(cudaEventRecord(end_), "record an event"));
@@ -100,10 +100,10 @@ class DeviceBench {
 
   // Median seconds of the body, and of a copy of the vector, in turns. `moved` bytes are what the kernel has to read
   // and write at least.
-  Status compare(nlohmann::json row, const Body& body, std::uint64_t moved) {
+  Status compare(nlohmann::json row, const Work& body, std::uint64_t moved) {
     constexpr int calls = 4;
     const std::span<float> from = vector_.span();
-    const Body copy = [&] {
+    const Work copy = [&] {
       return told_by_cuda(
           cudaMemcpyAsync(other_.span().data(), from.data(), from.size_bytes(), cudaMemcpyDeviceToDevice), "copy");
     };
@@ -169,11 +169,11 @@ class DeviceBench {
               {"columns", shape.columns},
               {"bytes", sketch.working_bytes()}};
     };
-    const Body encode = [&] { return sketch.encode(1, vector_.span(), cells.span(), {}); };
+    const Work encode = [&] { return sketch.encode(1, vector_.span(), cells.span(), {}); };
     GOSSAMER_TRY(encode());
     if (wants("encode")) GOSSAMER_TRY(compare(row("encode"), encode, 4 * shape.dimension));
     if (!wants("decode")) return {};
-    const Body decode = [&]() -> Status {
+    const Work decode = [&]() -> Status {
       GOSSAMER_TRY(sketch.load(1, cells.span(), {}));
       return sketch.select_top(chosen.span(), {});
     };

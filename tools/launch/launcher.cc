@@ -153,7 +153,7 @@ class Job {
     Listener listener;        // rank 0's
     UniqueDescriptor secret;  // every rank's; not open where the peers have one from elsewhere
   };
-  Status start_peer(std::uint32_t rank, const std::string& path, const Inherited& inherited);
+  Status start_peer(std::uint32_t rank, const std::string& path, Inherited& inherited);
   [[nodiscard]] std::vector<std::string> environment(std::uint32_t rank, const Inherited& inherited) const;
   void loop();
   void wait_for_something();
@@ -231,10 +231,10 @@ std::vector<std::string> Job::environment(std::uint32_t rank, const Inherited& i
   return out;
 }
 
-Status Job::start_peer(std::uint32_t rank, const std::string& path, const Inherited& inherited) {
+Status Job::start_peer(std::uint32_t rank, const std::string& path, Inherited& inherited) {
   auto peer = std::make_unique<Peer>(
       Peer{{rank}, {}, {{{}, options_.output, LineRelay("")}, {{}, options_.errors, LineRelay("")}}, 0});
-  SpawnRequest request{path, options_.command, environment(rank, inherited), -1, -1, -1, {}};
+  SpawnRequest request{path, options_.command, environment(rank, inherited), -1, -1, -1, {}, nullptr};
   UniqueDescriptor own_ends[2];
   for (int i = 0; i < 2; ++i) {
     Stream& stream = peer->streams[i];
@@ -260,7 +260,7 @@ Status Job::start_peer(std::uint32_t rank, const std::string& path, const Inheri
   request.errors = own_ends[1].value();
   if (rank == 0) {
     request.kept = options_.rank_0_descriptors;
-    request.kept.push_back(inherited.listener.socket.value());
+    request.given = &inherited.listener.socket;
   }
   if (inherited.secret.open()) request.kept.push_back(inherited.secret.value());
   peer->start_ns = clock_.now_ns();
@@ -291,11 +291,11 @@ Status Job::start_peers(const std::string& path) {
   if (!listener.ok()) return std::move(listener).error();
   Result<UniqueDescriptor> secret = make_job_secret();
   if (!secret.ok()) return std::move(secret).error();
-  const Inherited inherited{*std::move(listener), *std::move(secret)};
+  Inherited inherited{*std::move(listener), *std::move(secret)};
   for (std::uint32_t rank = 0; rank < options_.rank_count && report_.exit_code == 0; ++rank) {
     GOSSAMER_TRY(start_peer(rank, path, inherited));
   }
-  return {};  // the launcher's copies of the descriptors close here
+  return {};  // the launcher's copy of the secret closes here
 }
 
 void Job::read_stream(Stream& stream) {

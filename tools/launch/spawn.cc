@@ -22,7 +22,7 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 // Between fork and exec: async-signal-safe calls only, nothing allocates.
 [[noreturn]] void become(const SpawnRequest& request, char* const* arguments, char* const* environment, pid_t parent,
-                         int report) {
+                         int given, int go, int report) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);  // the launcher died before prctl
@@ -34,6 +34,12 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   bool wired = dup2(request.input, 0) >= 0 && dup2(request.output, 1) >= 0 && dup2(request.errors, 2) >= 0;
   for (const int each : request.kept) wired = wired && fcntl(each, F_SETFD, 0) == 0;
+  if (given >= 0) {  // the parent closes its end of `go` when it has closed what it gave
+    char nothing;
+    while (read(go, &nothing, 1) < 0 && errno == EINTR) {
+    }
+    wired = wired && fcntl(given, F_SETFD, 0) == 0;
+  }
   if (wired) execve(request.path.c_str(), arguments, environment);
   const int error = errno;
   const ssize_t told = write(report, &error, sizeof error);
@@ -51,6 +57,13 @@ Result<Spawned> spawn(const SpawnRequest& request) {
   // Above the standard ones, or the child's dup2 would overwrite it.
   UniqueDescriptor writing(fcntl(ends[1], F_DUPFD_CLOEXEC, 3));
   close(ends[1]);
+  const int given = request.given != nullptr ? request.given->value() : -1;
+  int go[2] = {-1, -1};
+  if (given >= 0 && pipe2(go, O_CLOEXEC) != 0) {
+    return Error{Code::out_of_resources, text("cannot make a pipe: ", std::strerror(errno), "; raise `ulimit -n`")};
+  }
+  UniqueDescriptor waiting(go[0]);
+  UniqueDescriptor going(go[1]);
   const std::vector<char*> arguments = pointers(request.arguments);
   const std::vector<char*> environment = pointers(request.environment);
   const pid_t parent = getpid();
@@ -58,7 +71,12 @@ Result<Spawned> spawn(const SpawnRequest& request) {
   if (pid < 0) {
     return Error{Code::out_of_resources, text("cannot start a process: ", std::strerror(errno), "; raise `ulimit -u`")};
   }
-  if (pid == 0) become(request, arguments.data(), environment.data(), parent, writing.value());
+  if (pid == 0) {
+    going.close();
+    become(request, arguments.data(), environment.data(), parent, given, waiting.value(), writing.value());
+  }
+  if (given >= 0) request.given->close();
+  going.close();
   setpgid(pid, pid);  // both sides set it, so that it holds when either goes on
   writing.close();
   Spawned out{pid, 0};

@@ -18,6 +18,9 @@ struct SpawnRequest {
   int output = -1;
   int errors = -1;
   std::vector<int> kept;  // stay open over exec; borrowed
+  // Stays open over exec, and is closed here before: the program alone has it, so that it is gone when the program
+  // closes it. Null: none.
+  UniqueDescriptor* given = nullptr;
 };
 
 struct Spawned {

@@ -4,19 +4,17 @@
 #include <cmath>
 #include <map>
 
+#include "runtime/runtime.h"
+#include "sketch/sketch.h"
 #include "tools/train/train_report.h"
 
 namespace gossamer::tools {
 namespace {
 
-// An index list is gaps of 7 bits: one to two bytes an index at these densities.
-constexpr double index_words = 12.0 / 32.0;
-
 // Words of one cell: integers travel wider where so many ranks would leave them too few levels.
 double words_of(const std::string& cells, std::uint32_t ranks) {
-  if (cells == "f32") return 1;
-  if (cells == "i8" && ranks <= 8) return 0.25;
-  return ranks <= 2184 || cells == "bf16" || cells == "f16" ? 0.5 : 1;
+  const sketch::CellType type = sketch::find_cell_type(cells).value();
+  return sketch::cell_bytes(sketch::is_integer(type) ? sketch::widen_for(type, ranks) : type) / 4.0;
 }
 
 double optional_number(const nlohmann::json& row, const char* key) {
@@ -28,17 +26,17 @@ double optional_number(const nlohmann::json& row, const char* key) {
 double model_words(const TrainConfig& config, const std::string& algorithm, double density) {
   const ModelDimension dimension = model_dimension(config);
   const double k = density * static_cast<double>(dimension.sparse);
-  const auto exact = static_cast<double>(dimension.exact);
-  if (algorithm == "gs-sgd") {
-    const double rows = config.rows > 0 ? config.rows : 3;
-    const double columns = config.columns > 0 ? config.columns : k;
-    const double oversampling = config.oversampling > 0 ? config.oversampling : 2;
-    return rows * columns * words_of(cells_of(config, algorithm), config.ranks) +
-           (oversampling * k + exact) * words_of(values_of(config, algorithm), config.ranks);
-  }
-  if (algorithm == "shared-top-k") return k * (1 + index_words / 2) + exact;
-  if (algorithm == "top-k") return k * (1 + index_words) * config.ranks / 2.0 + exact;
-  return static_cast<double>(dimension.sparse + dimension.exact) * words_of(values_of(config, algorithm), config.ranks);
+  return runtime::find_algorithm(algorithm)->step_words({
+      .sparse = static_cast<double>(dimension.sparse),
+      .exact = static_cast<double>(dimension.exact),
+      .k = k,
+      .rows = config.rows > 0 ? config.rows : double{runtime::default_rows},
+      .columns = config.columns > 0 ? config.columns : k,
+      .candidates = (config.oversampling > 0 ? config.oversampling : runtime::default_oversampling) * k,
+      .rank_count = static_cast<double>(config.ranks),
+      .cell_words = words_of(cells_of(config, algorithm), config.ranks),
+      .value_words = words_of(values_of(config, algorithm), config.ranks),
+  });
 }
 
 Result<double> density_for_factor(const TrainConfig& config, const std::string& algorithm, double factor) {

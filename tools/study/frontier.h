@@ -11,14 +11,8 @@
 
 namespace gossamer::tools {
 
-// Words that a step moves, in units of the factor 2 (P - 1) / P that all of these share with dense:
-//
-//   gs-sgd         rows * columns + oversampling * k + exact, each in the words of its cells
-//   shared-top-k   k values + k index words of 12 bits, gathered once instead of reduced + exact
-//   top-k          P / 2 times k values and indices, since they are gathered + exact
-//
-// with columns = k where config.columns is 0. Exact for gs-sgd; an upper estimate for the others, whose ranks
-// may name the same coordinates.
+// Words that a step moves, in units of the factor 2 (P - 1) / P that all algorithms share with dense, as each one's row
+// says; with columns = k where config.columns is 0.
 [[nodiscard]] double model_words(const TrainConfig& config, const std::string& algorithm, double density);
 
 // The density with which model_words is d / factor. Errors: invalid_argument where the exact tensors alone

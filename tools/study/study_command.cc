@@ -183,7 +183,7 @@ Action add_frontier_study(CLI::App& app) {
   app.add_option("--ranks,-n", config->train.ranks, "peers to start on this host")->capture_default_str();
   app.add_option("--algorithms", config->algorithms, "to compare, with commas between; dense always runs")
       ->delimiter(',')
-      ->check(CLI::IsMember(algorithm_names))
+      ->check(CLI::IsMember(algorithm_names()))
       ->capture_default_str();
   app.add_option("--factors", config->factors, "wanted times fewer bytes than dense, with commas between")
       ->delimiter(',')

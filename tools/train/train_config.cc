@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "runtime/runtime.h"
+#include "sketch/sketch.h"
 #include "topology/topology.h"
 
 namespace gossamer::tools {
@@ -49,8 +50,8 @@ const std::vector<std::string>* choices(const std::string& name) {
   if (name == "selection") return &selection_names;
   if (name == "decode") return &decode_names;
   if (name == "schedule") return &schedule_names();
-  if (name == "cells") return &cells_names;
-  if (name == "values") return &values_names;
+  if (name == "cells") return &cells_names();
+  if (name == "values") return &values_names();
   return nullptr;
 }
 
@@ -63,13 +64,16 @@ std::string joined(const std::vector<std::uint32_t>& values) {
   return out;
 }
 
-std::int32_t position(const std::vector<std::string>& names, const std::string& name) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  GOSSAMER_CHECK(found != names.end(), "unknown name " + name);
-  return static_cast<std::int32_t>(found - names.begin());
-}
-
 }  // namespace
+
+const std::vector<std::string>& algorithm_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const runtime::AlgorithmKind kind : runtime::all_algorithms()) all.emplace_back(algorithm_name(kind));
+    return all;
+  }();
+  return names;
+}
 
 const std::vector<std::string>& schedule_names() {
   static const std::vector<std::string> names = [] {
@@ -80,8 +84,39 @@ const std::vector<std::string>& schedule_names() {
   return names;
 }
 
-// The list stands in the order of the C ABI's enum.
-std::int32_t algorithm_number(const std::string& name) { return position(algorithm_names, name) + 1; }
+const std::vector<std::string>& cells_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const sketch::CellType type : sketch::wire_cell_types()) all.emplace_back(cell_type_name(type));
+    return all;
+  }();
+  return names;
+}
+
+const std::vector<std::string>& values_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const sketch::CellType type : sketch::wire_cell_types())
+      for (const runtime::AlgorithmKind kind : runtime::all_algorithms()) {
+        const auto values = runtime::row_of(kind).values;
+        const std::string name(cell_type_name(type));
+        if (std::find(values.begin(), values.end(), type) == values.end()) continue;
+        if (all.empty() || all.back() != name) all.push_back(name);
+      }
+    return all;
+  }();
+  return names;
+}
+
+namespace {
+const runtime::AlgorithmRow& row_named(const std::string& algorithm) {
+  const runtime::AlgorithmRow* const row = runtime::find_algorithm(algorithm);
+  GOSSAMER_CHECK(row != nullptr, "unknown algorithm " + algorithm);
+  return *row;
+}
+}  // namespace
+
+std::int32_t algorithm_number(const std::string& name) { return static_cast<std::int32_t>(row_named(name).kind); }
 std::int32_t schedule_number(const std::string& name) {
   return name == "auto" ? 0 : static_cast<std::int32_t>(topology::parse_schedule_kind(name).value());
 }
@@ -104,7 +139,7 @@ void add_training_options(CLI::App& app, TrainConfig& config) {
 }
 
 std::int32_t cells_number(const std::string& name) {
-  return static_cast<std::int32_t>(std::find(cells_names.begin(), cells_names.end(), name) - cells_names.begin());
+  return static_cast<std::int32_t>(sketch::find_cell_type(name).value());
 }
 
 std::vector<std::string> peer_arguments(const TrainConfig& config, const std::string& algorithm) {
@@ -141,8 +176,9 @@ Status check_config(const TrainConfig& config) {
     return wrong("--ranks ", config.ranks, ": expected 1 to ", runtime::session_ranks_max);
   if (config.algorithms.empty()) return wrong("--algorithm: expected at least one name");
   for (const std::string& each : config.algorithms) {
-    if (std::find(algorithm_names.begin(), algorithm_names.end(), each) == algorithm_names.end()) {
-      return wrong("--algorithm ", each, ": expected gs-sgd, shared-top-k, top-k or dense, with commas between");
+    if (std::find(algorithm_names().begin(), algorithm_names().end(), each) == algorithm_names().end()) {
+      return wrong("--algorithm ", each, ": expected ", CLI::detail::join(algorithm_names(), ", "),
+                   ", with commas between");
     }
   }
   if (config.decode == "sharded" && config.selection != "top") {
@@ -205,26 +241,22 @@ ModelDimension model_dimension(const TrainConfig& config) {
 }
 
 std::string cells_of(const TrainConfig& config, const std::string& algorithm) {
-  return algorithm == "gs-sgd" ? config.cells : "f32";
+  return row_named(algorithm).is_sketched ? config.cells : "f32";
 }
 
 double momentum_of(const TrainConfig& config, const std::string& algorithm) {
-  return algorithm == "dense" && config.momentum == -1 ? 0.9 : config.momentum;
+  return config.momentum == -1 ? row_named(algorithm).training_momentum : config.momentum;
 }
 
 std::string values_of(const TrainConfig& config, const std::string& algorithm) {
-  const bool fits = config.values == "i16" ? algorithm == "gs-sgd" : algorithm == "dense";
-  return fits ? config.values : "f32";
+  const auto values = row_named(algorithm).values;
+  const auto type = sketch::find_cell_type(config.values);
+  return type && std::find(values.begin(), values.end(), *type) != values.end() ? config.values : "f32";
 }
 
-double default_rate(const std::string& algorithm) { return algorithm == "dense" ? 0.1 : 0.7; }
+double default_rate(const std::string& algorithm) { return row_named(algorithm).training_rate; }
 
-double default_density(const std::string& algorithm) {
-  if (algorithm == "gs-sgd") return 0.0195;
-  if (algorithm == "shared-top-k") return 0.005;
-  if (algorithm == "top-k") return 0.0025;
-  return 1;
-}
+double default_density(const std::string& algorithm) { return row_named(algorithm).density; }
 
 std::vector<std::string> divergence_warnings(const TrainConfig& config, const std::string& algorithm) {
   std::vector<std::string> out;

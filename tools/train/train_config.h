@@ -51,15 +51,15 @@ struct TrainConfig {
   std::uint64_t dump_every = 0;  // which steps, see is_dump_step
 };
 
-inline const std::vector<std::string> algorithm_names = {"gs-sgd", "shared-top-k", "top-k", "dense"};
 inline const std::vector<std::string> dataset_names = {"fashion-mnist", "synthetic"};
 inline const std::vector<std::string> selection_names = {"top", "heavymix"};
 inline const std::vector<std::string> decode_names = {"whole", "sharded"};
-inline const std::vector<std::string> cells_names = {"f32", "bf16", "f16", "i8", "i16"};
-inline const std::vector<std::string> values_names = {"f32", "bf16", "f16", "i16"};
 
-// "auto", then all of topology's.
+// Of the catalogues: all algorithms; "auto", then all schedules; types of cells, and of values of any algorithm.
+[[nodiscard]] const std::vector<std::string>& algorithm_names();
 [[nodiscard]] const std::vector<std::string>& schedule_names();
+[[nodiscard]] const std::vector<std::string>& cells_names();
+[[nodiscard]] const std::vector<std::string>& values_names();
 
 // The C ABI's numbers of these names; the name must be one of the list.
 [[nodiscard]] std::int32_t algorithm_number(const std::string& name);
