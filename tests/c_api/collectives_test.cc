@@ -20,7 +20,7 @@ void expect_all_end(PeerGroup& group, unsigned rank_count) {
                                                                                  << group.output(r);
     EXPECT_THAT(group.output(r), HasSubstr("end\n")) << "rank " << r;
   }
-  EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
+  EXPECT_THAT(shared_memory_left(group.job()), ::testing::IsEmpty());
 }
 
 PeerGroupOptions peers(unsigned rank_count, std::vector<std::string> arguments) {

@@ -35,7 +35,7 @@ void expect_named(PeerGroup& group, unsigned rank_count, unsigned culprit) {
     EXPECT_THAT(output, Not(HasSubstr("at init, rank -1")));
     EXPECT_THAT(output, Not(HasSubstr(text("at init, rank ", r, ","))));
   }
-  EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
+  EXPECT_THAT(shared_memory_left(group.job()), ::testing::IsEmpty());
 }
 
 // Goal: a rank whose transports reach nobody else is named at init. Method: UCX_TLS=self on one of three.

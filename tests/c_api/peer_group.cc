@@ -1,7 +1,6 @@
 #include "tests/c_api/peer_group.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -131,16 +130,6 @@ bool PeerGroup::wait_for_end(unsigned rank, std::chrono::seconds limit) {
     pump(std::chrono::milliseconds(5));
   }
   return true;
-}
-
-std::vector<std::string> shared_memory_names(const std::string& job) {
-  std::vector<std::string> names;
-  DIR* folder = opendir("/dev/shm");
-  if (folder == nullptr) return names;
-  while (const dirent* entry = readdir(folder))
-    if (const std::string name = entry->d_name; name.find(job) != std::string::npos) names.push_back(name);
-  closedir(folder);
-  return names;
 }
 
 }  // namespace gossamer::testing

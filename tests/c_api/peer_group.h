@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/shared_memory_left.h"
+
 namespace gossamer::testing {
 
 struct PeerGroupOptions {
@@ -53,8 +55,5 @@ class PeerGroup {
   std::string job_;
   std::vector<Peer> peers_;
 };
-
-// Names in /dev/shm that belong to this job.
-[[nodiscard]] std::vector<std::string> shared_memory_names(const std::string& job);
 
 }  // namespace gossamer::testing

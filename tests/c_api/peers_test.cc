@@ -31,7 +31,7 @@ void expect_all_done(PeerGroup& group, unsigned rank_count, const std::string& l
                                                                                  << group.output(r);
     EXPECT_THAT(group.output(r), HasSubstr(line));
   }
-  EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
+  EXPECT_THAT(shared_memory_left(group.job()), ::testing::IsEmpty());
 }
 
 class RankCounts : public ::testing::TestWithParam<unsigned> {};
@@ -90,7 +90,7 @@ void kill_one_of_four(unsigned victim, const char* algorithm, const char* schedu
         << "rank " << r;
     EXPECT_THAT(group.output(r), HasSubstr("finalized")) << "rank " << r;
   }
-  EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
+  EXPECT_THAT(shared_memory_left(group.job()), ::testing::IsEmpty());
 }
 
 // Goal: killing any one of four at a random moment, twenty times: each survivor ends with the right error in
@@ -150,7 +150,7 @@ TEST(Stopped, RankIsGivenUpWithinItsLeaseAndLearnsIt) {
     ASSERT_TRUE(group.wait_for_end(victim, patience)) << "the stopped rank hangs:\n" << group.output(victim);
     EXPECT_THAT(group.output(victim), ::testing::AllOf(HasSubstr("error GOSSAMER_PEER_LOST at step"),
                                                        HasSubstr("it gave this rank up"), HasSubstr("finalized")));
-    EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());
+    EXPECT_THAT(shared_memory_left(group.job()), ::testing::IsEmpty());
   }
 }
 
@@ -165,7 +165,7 @@ TEST(Mismatch, IsRefusedOnEveryRankWithBothValues) {
     EXPECT_THAT(group.output(r), HasSubstr("error GOSSAMER_MISMATCH at compressor"));
     EXPECT_THAT(group.output(r), ::testing::AllOf(HasSubstr("columns"), HasSubstr("4096"), HasSubstr("8192")));
   }
-  EXPECT_THAT(shared_memory_names(group.job()), ::testing::IsEmpty());  // they exit without finalize
+  EXPECT_THAT(shared_memory_left(group.job()), ::testing::IsEmpty());  // they exit without finalize
 }
 
 // Goal: a rank whose own configuration is wrong says so, and the others do not wait for it. Method: too many columns.

@@ -17,6 +17,7 @@
 
 #include "base/base.h"
 #include "temporary_folder.h"
+#include "tests/support/shared_memory_left.h"
 
 namespace gossamer::tools {
 namespace {
@@ -207,9 +208,7 @@ TEST_F(Command, InterruptEndsTrainingAndLeavesNothing) {
   EXPECT_THAT(ran.errors, HasSubstr("gs-sgd interrupted after "));
   EXPECT_THAT(ran.errors, HasSubstr("; 0 of 1 algorithms finished; what was finished follows"));
   for (const std::string& each : peers) EXPECT_FALSE(std::filesystem::exists("/proc/" + each)) << each;
-  for (const auto& file : std::filesystem::directory_iterator("/dev/shm")) {
-    EXPECT_THAT(file.path().string(), Not(HasSubstr(text("job-", pid, "-"))));
-  }
+  EXPECT_THAT(gossamer::testing::shared_memory_left(text("job-", pid, "-")), ::testing::IsEmpty());
 }
 
 // Goal: a run that loses a peer late keeps what was finished, and its status is not 0. Method: the second of two
@@ -334,11 +333,8 @@ TEST_F(Command, ABenchOfTransportsSaysBetweenWhomItMeasures) {
 // has its memory; a bench that would take much longer.
 TEST_F(Command, InterruptEndsABenchAndLeavesNothing) {
   const pid_t pid = start({"bench", "transport", "--ways=ucx posix", "--bytes=8", "--rounds=1000"});
-  const auto is_there = [&] {
-    for (const auto& file : std::filesystem::directory_iterator("/dev/shm"))
-      if (file.path().string().find(text("gossamer-bench-", pid, "-")) != std::string::npos) return true;
-    return false;
-  };
+  const std::string mark = text("gossamer-bench-", pid, "-");
+  const auto is_there = [&] { return !gossamer::testing::shared_memory_names(mark).empty(); };
   const SteadyClock clock;
   const std::uint64_t deadline = clock.now_ns() + 60'000'000'000;
   while (!is_there() && clock.now_ns() < deadline) poll(nullptr, 0, 5);
@@ -350,7 +346,7 @@ TEST_F(Command, InterruptEndsABenchAndLeavesNothing) {
   const Ran ran = finish(pid);
   EXPECT_EQ(ran.status, 130) << ran.errors;
   EXPECT_FALSE(std::filesystem::exists("/proc/" + second));
-  EXPECT_FALSE(is_there());
+  EXPECT_THAT(gossamer::testing::shared_memory_left(mark), ::testing::IsEmpty());
 }
 
 // Goal: wrong command lines end with 2 and say what was expected. Method: one of each kind.
@@ -409,8 +405,9 @@ TEST_F(Command, RunPassesStatusesOnAndWritesJson) {
 }
 
 #ifdef GOSSAMER_WITH_LIBFABRIC
-// Goal: what moves the bytes changes no bit of the weights. Method: one training over UCX, libfabric's tcp and its shared
-// memory, by one cost model, as sums have their schedule's bits; a provider that is not there ends with its name.
+// Goal: what moves the bytes changes no bit of the weights. Method: one training over UCX, libfabric's tcp and its
+// shared memory, by one cost model, as sums have their schedule's bits; a provider that is not there ends with its
+// name.
 TEST_F(Command, TrainingOverLibfabricGivesTheSameBits) {
   setenv("GOSSAMER_COST", "shared-memory", 1);
   const auto weights = [&](const char* transport, const char* provider) {

@@ -10,6 +10,7 @@
 #include "make_transport.h"
 #include "peer_process.h"
 #include "survivor.h"
+#include "tests/support/shared_memory_left.h"
 #include "transport/shared_memory.h"
 
 namespace gossamer::transport {
@@ -93,10 +94,8 @@ TEST_P(ProcessDeath, SurvivorGoesOnWithoutTheDead) {
 }
 
 void expect_nothing_left(pid_t pid) {
-  const std::string mark = text("gossamer-setup-death-", pid, "-");
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
-    EXPECT_FALSE(entry.path().filename().string().starts_with(mark)) << entry.path();
-  }
+  const auto left = gossamer::testing::shared_memory_left(text("gossamer-setup-death-", pid, "-"));
+  EXPECT_TRUE(left.empty()) << left.front();
 }
 
 // Goal: a killed rank's folder is there until the sweep, and is not swept while the rank lives.
@@ -105,15 +104,11 @@ TEST(ProcessDeathInSetup, SweepRemovesTheFolderOfTheDead) {
   PeerProcess peer("setup-death", {"ucx", "posix,self"}, "absent");
   ASSERT_FALSE(peer.read_address().empty());
   const std::string mark = text("gossamer-setup-death-", peer.pid(), "-");
-  const auto folders = [&] {
-    static_cast<void>(sweep_shared_memory());
-    return std::count_if(std::filesystem::directory_iterator("/dev/shm"), std::filesystem::directory_iterator(),
-                         [&](const auto& entry) { return entry.path().filename().string().starts_with(mark); });
-  };
-  EXPECT_EQ(folders(), 1);
+  static_cast<void>(sweep_shared_memory());
+  EXPECT_EQ(gossamer::testing::shared_memory_names(mark).size(), 1u);
   const pid_t pid = peer.pid();
   peer.kill();
-  EXPECT_EQ(folders(), 0);
+  static_cast<void>(sweep_shared_memory());
   expect_nothing_left(pid);
 }
 

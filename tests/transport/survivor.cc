@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "cluster.h"
+#include "tests/support/shared_memory_left.h"
 
 namespace gossamer::transport {
 
@@ -50,9 +51,8 @@ void Survivor::expect_an_orderly_end(pid_t dead) {
   EXPECT_LT(clock_.now_ns() - destroy_ns, allowance(second_ns + second_ns / 2));
 
   static_cast<void>(sweep_shared_memory());
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
-    EXPECT_FALSE(entry.path().filename().string().starts_with(text("gossamer-death-", dead, "-"))) << entry.path();
-  }
+  const auto left = gossamer::testing::shared_memory_left(text("gossamer-death-", dead, "-"));
+  EXPECT_TRUE(left.empty()) << left.front();
   begin(choice_, "idle");
   if (::testing::Test::HasFatalFailure()) return;
   exchange();
