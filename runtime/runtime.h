@@ -1,4 +1,5 @@
-// The public header of `runtime`: sessions, compressors, settings, and the simulation of a cluster.
+// The public header of `runtime`: sessions, compressors, settings. The simulation of a cluster, for tests, has its own
+// (simulation/sim_cluster.h).
 #pragma once
 
 #include "runtime/algorithms/catalogue.h"
@@ -8,5 +9,4 @@
 #include "runtime/session/launchers.h"
 #include "runtime/session/session.h"
 #include "runtime/session/settings.h"
-#include "runtime/simulation/sim_cluster.h"
 #include "runtime/version.h"

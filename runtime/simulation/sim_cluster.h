@@ -16,7 +16,7 @@
 #include "base/base.h"
 #include "runtime/control/sim.h"
 #include "runtime/session/session.h"
-#include "transport/transport.h"
+#include "transport/simulation.h"
 
 namespace gossamer::runtime {
 

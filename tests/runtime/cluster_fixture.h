@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/runtime.h"
+#include "runtime/simulation/sim_cluster.h"
 
 namespace gossamer::runtime::testing {
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/runtime.h"
+#include "runtime/simulation/sim_cluster.h"
 #include "tests/support/fake_device.h"
 
 namespace gossamer::runtime::testing {

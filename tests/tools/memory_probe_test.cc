@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/fake_device.h"
+#include "transport/simulation.h"
 
 namespace gossamer::tools {
 namespace {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/base.h"
-#include "transport/transport.h"
+#include "transport/simulation.h"
 #include "units.h"
 
 namespace gossamer::transport {

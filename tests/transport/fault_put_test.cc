@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/support/allocations.h"
-#include "transport/transport.h"
+#include "transport/simulation.h"
 
 namespace gossamer::transport {
 namespace {

@@ -1,6 +1,5 @@
 #include "survivor.h"
 
-#include <filesystem>
 
 #include "cluster.h"
 #include "tests/support/shared_memory_left.h"

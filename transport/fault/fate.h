@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "base/base.h"
-#include "transport/transport.h"
+#include "transport/simulation.h"
 
 namespace gossamer::transport::fault {
 

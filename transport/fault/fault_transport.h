@@ -20,7 +20,7 @@
 #include "base/base.h"
 #include "transport/fault/bounce_pool.h"
 #include "transport/fault/fate.h"
-#include "transport/transport.h"
+#include "transport/simulation.h"
 
 namespace gossamer::transport::fault {
 

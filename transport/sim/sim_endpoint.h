@@ -13,7 +13,7 @@
 #include "base/base.h"
 #include "transport/requests.h"
 #include "transport/sim/sim_network.h"
-#include "transport/transport.h"
+#include "transport/simulation.h"
 
 namespace gossamer::transport::sim {
 

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/base.h"
-#include "transport/transport.h"
+#include "transport/simulation.h"
 
 namespace gossamer::transport::sim {
 
