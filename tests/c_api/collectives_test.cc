@@ -56,7 +56,7 @@ TEST_P(CollectivesOf, ARefusedReduceKeepsTheOperation) {
 // Goal: one rank without memory fails a compressor on all, and what is made next has the right values. Method: a limit
 // of address space on rank 1 alone.
 TEST_P(CollectivesOf, OneRankWithoutMemoryFailsTheCompressorOnAll) {
-#ifdef GOSSAMER_SANITIZED
+#ifdef GOSSAMER_SANITIZE
   GTEST_SKIP() << "sanitizers need the address space that this test takes away";
 #endif
   PeerGroup group(peers(GetParam(), {"memory"}));
