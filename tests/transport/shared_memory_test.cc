@@ -236,15 +236,24 @@ TEST(SharedMemory, AFolderThatIsBeingMadeIsNotSwept) {
   if (denied) GTEST_SKIP() << "this system lets even root make no process-id namespace";
 }
 
-// Goal: nobody sweeps another user's, root not either. Method: a folder and a file of a dead process, given to a user.
+// Goal: nobody sweeps another user's, root not either. Method: a folder and a file of a dead process, made by a child that
+// is another user: never root's, or a sweep beside this one would take them.
 TEST(SharedMemory, AnotherUsersAreNotSwept) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root, to make another user's files";
   const std::string name = name_of("users", nobody_pid, 5);
-  const fs::path folder = make_folder(name);
+  const fs::path folder = root / name;
   const fs::path file = root / (name + ".fi0-1");
-  std::ofstream(file) << "x";
-  ASSERT_EQ(::chown(folder.c_str(), 12'345, 12'345), 0);
-  ASSERT_EQ(::chown(file.c_str(), 12'345, 12'345), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (::setuid(12'345) != 0) ::_exit(1);
+    static_cast<void>(make_folder(name));
+    std::ofstream(file) << "x";
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
   static_cast<void>(sweep_shared_memory());
   EXPECT_TRUE(fs::exists(folder / "ucx_shm_posix_1"));
   EXPECT_TRUE(fs::exists(file));
