@@ -70,8 +70,6 @@ std::uint16_t narrowed(const Half& half, float value) {
     const double above = magnitude_of(half, high) - magnitude;
     if (above < below || (above == below && low % 2 == 1)) low = high;
   }
-  // f16 has too small a range for infinity to mean anything.
-  if (low == half.infinity && half.infinity == f16.infinity) --low;
   return static_cast<std::uint16_t>(low | (std::signbit(value) ? 0x8000 : 0));
 }
 
