@@ -21,4 +21,13 @@ Result<void*> SharedLibrary::find(const char* name, const char* version) const {
                                        version == nullptr ? "" : version, "; ", remedy_)};
 }
 
+Status OnceLoaded::load() {
+  const std::lock_guard lock(mutex_);
+  if (loaded_) return {};
+  const KeptSignals kept;
+  GOSSAMER_TRY(loader_());
+  loaded_ = true;
+  return {};
+}
+
 }  // namespace gossamer::transport

@@ -5,6 +5,7 @@
 // linked to Gossamer, or uses one of the two, owes nothing to the other.
 #pragma once
 
+#include <mutex>
 #include <string>
 
 #include "base/base.h"
@@ -34,6 +35,19 @@ class SharedLibrary {
   void* handle_;  // never closed: its threads, its handlers of forks and exits, and its log's way to us stay
   const char* file_;
   const char* remedy_;
+};
+
+// Loads a library's functions once in a process, from any thread, and what the library does to signals meanwhile is
+// undone. A load that failed is tried again by the next call.
+class OnceLoaded {
+ public:
+  explicit OnceLoaded(Status (*loader)()) : loader_(loader) {}
+  [[nodiscard]] Status load();
+
+ private:
+  Status (*const loader_)();
+  std::mutex mutex_;
+  bool loaded_ = false;
 };
 
 }  // namespace gossamer::transport

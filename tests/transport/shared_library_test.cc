@@ -33,5 +33,19 @@ TEST(SharedLibrary, WithoutAFunctionIsUnavailableAndVersionsCount) {
               HasSubstr("libc.so.6 has no function abs of version GLIBC_0.1; install another"));
 }
 
+// Goal: a library is loaded once, and one that was not there yet may come. Method: a loader that fails once and counts.
+TEST(OnceLoaded, TriesAgainUntilItSucceedsAndNeverAfter) {
+  static int calls = 0;
+  OnceLoaded library([]() -> Status {
+    ++calls;
+    if (calls == 1) return Error{Code::unavailable, "not yet"};
+    return {};
+  });
+  EXPECT_EQ(library.load().error().message, "not yet");
+  EXPECT_TRUE(library.load().ok());
+  EXPECT_TRUE(library.load().ok());
+  EXPECT_EQ(calls, 2);
+}
+
 }  // namespace
 }  // namespace gossamer::transport

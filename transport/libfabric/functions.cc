@@ -1,7 +1,5 @@
 #include "transport/libfabric/functions.h"
 
-#include <mutex>
-
 #include "transport/environment.h"
 #include "transport/shared_library.h"
 
@@ -26,14 +24,8 @@ Status open_and_find() {
 }  // namespace
 
 Status load_functions() {
-  static std::mutex mutex;
-  static bool loaded = false;
-  const std::lock_guard lock(mutex);
-  if (loaded) return {};
-  const KeptSignals kept;
-  GOSSAMER_TRY(open_and_find());
-  loaded = true;
-  return {};
+  static OnceLoaded library(open_and_find);
+  return library.load();
 }
 
 }  // namespace gossamer::transport::libfabric
