@@ -89,10 +89,6 @@ class Bench {
   [[nodiscard]] const nlohmann::json& rows() const { return rows_; }
 
  private:
-  [[nodiscard]] bool wants(const char* kernel) const {
-    return std::find(config_.kernels.begin(), config_.kernels.end(), kernel) != config_.kernels.end();
-  }
-
   Status measure(const sketch::SketchShape& shape) {
     complain_progress(shape);
     const auto k = static_cast<std::uint64_t>(std::ceil(config_.density * static_cast<double>(shape.dimension)));
@@ -101,7 +97,7 @@ class Bench {
     sketch_ = std::move(*made);
     chosen_.resize(k);
     for (const std::string& name : config_.cells) measure_cells(shape, sketch::find_cell_type(name).value());
-    if (wants("bincount") && pool_->threads() == 1) measure_rival(shape);
+    if (config_.wants("bincount") && pool_->threads() == 1) measure_rival(shape);
     return {};
   }
 
@@ -114,12 +110,12 @@ class Bench {
     sketch_->encode_cells(1, vector, format, cells, nullptr);
     const Body read = [&] { kept = kept + read_all(vector); };
     const Body additions = [&] { kept = kept + add_in_cache(shape.dimension * shape.rows); };
-    if (wants("encode")) {
+    if (config_.wants("encode")) {
       const auto times = alternate({[&] { sketch_->encode_cells(1, vector, format, cells, nullptr); }, read, additions},
                                    config_.repeats);
       add_row("encode", shape, type, shape.dimension * 4, times[0], times[1], std::max(times[1], times[2]));
     }
-    if (wants("decode")) {
+    if (config_.wants("decode")) {
       const auto times = alternate({[&] {
                                       sketch_->load_cells(1, type, cells);
                                       sketch_->select_top(chosen_);
@@ -128,8 +124,8 @@ class Bench {
                                    config_.repeats);
       add_row("decode", shape, type, shape.dimension * 4, times[0], times[1], times[2]);
     }
-    if (wants("merge")) measure_merge(shape, type, cells);
-    if (wants("compress") && !sketch::is_integer(type)) measure_compress(shape, format, cells);
+    if (config_.wants("merge")) measure_merge(shape, type, cells);
+    if (config_.wants("compress") && !sketch::is_integer(type)) measure_compress(shape, format, cells);
   }
 
   void measure_merge(const sketch::SketchShape& shape, CellType type, std::span<const std::byte> cells) {

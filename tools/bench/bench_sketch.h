@@ -1,17 +1,21 @@
 // `gossamer bench sketch`: how fast the sketch is, against what the machine can do and against a PyTorch script.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/base.h"
 
 namespace gossamer::tools {
 
+inline const std::vector<std::string> sketch_kernels = {"encode", "decode", "merge", "compress", "bincount"};
+
 struct SketchBenchConfig {
-  std::vector<std::string> kernels = {"encode", "decode", "merge", "compress", "bincount"};
+  std::vector<std::string> kernels = sketch_kernels;
   std::vector<std::string> cells = {"f32", "i8"};
   std::vector<std::uint32_t> rows = {1, 3, 5};
   std::vector<std::uint32_t> columns = {1u << 12, 1u << 14, 1u << 16, 1u << 18, 1u << 20};
@@ -21,9 +25,11 @@ struct SketchBenchConfig {
   std::uint32_t repeats = 7;
   std::string device = "cpu";  // or "cuda"
   std::string json;
-};
 
-inline const std::vector<std::string> sketch_kernels = {"encode", "decode", "merge", "compress", "bincount"};
+  [[nodiscard]] bool wants(std::string_view kernel) const {
+    return std::find(kernels.begin(), kernels.end(), kernel) != kernels.end();
+  }
+};
 
 [[nodiscard]] Status check_bench(const SketchBenchConfig& config);
 

@@ -74,7 +74,7 @@ class DeviceBench {
     for (const std::uint64_t dimension : config_.dimensions) {
       GOSSAMER_TRY(vector_.fill(sketch_bench_vector(dimension)));
       GOSSAMER_TRY(other_.make(dimension));
-      if (wants("merge")) GOSSAMER_TRY(measure_merge(dimension));
+      if (config_.wants("merge")) GOSSAMER_TRY(measure_merge(dimension));
       for (const std::uint32_t rows : config_.rows)
         for (const std::uint32_t columns : config_.columns) GOSSAMER_TRY(measure({dimension, rows, columns}));
     }
@@ -84,10 +84,6 @@ class DeviceBench {
   [[nodiscard]] const nlohmann::json& rows() const { return rows_; }
 
  private:
-  [[nodiscard]] bool wants(const char* kernel) const {
-    return std::find(config_.kernels.begin(), config_.kernels.end(), kernel) != config_.kernels.end();
-  }
-
   Result<double> seconds_of(const Work& body, int calls) {
     GOSSAMER_TRY(told_by_cuda(cudaEventRecord(begin_), "record an event"));
     for (int call = 0; call < calls; ++call) GOSSAMER_TRY(body());
@@ -171,8 +167,8 @@ class DeviceBench {
     };
     const Work encode = [&] { return sketch.encode(1, vector_.span(), cells.span(), {}); };
     GOSSAMER_TRY(encode());
-    if (wants("encode")) GOSSAMER_TRY(compare(row("encode"), encode, 4 * shape.dimension));
-    if (!wants("decode")) return {};
+    if (config_.wants("encode")) GOSSAMER_TRY(compare(row("encode"), encode, 4 * shape.dimension));
+    if (!config_.wants("decode")) return {};
     const Work decode = [&]() -> Status {
       GOSSAMER_TRY(sketch.load(1, cells.span(), {}));
       return sketch.select_top(chosen.span(), {});
