@@ -4,7 +4,7 @@
 
 #include "runtime/algorithms/catalogue.h"
 #include "runtime/algorithms/compressor_config.h"
-#include "runtime/algorithms/parts/apply_update.h"
+#include "runtime/algorithms/parts/update.h"
 #include "runtime/session/compressor.h"
 #include "runtime/session/launchers.h"
 #include "runtime/session/session.h"

@@ -59,6 +59,21 @@ Cut cut_of(ScheduleKind kind, Collective collective) {
   return row != nullptr && index ? row->cuts.at(*index) : Cut::none;
 }
 
+// What a receive_merge and a receive of a schedule are to a reader of a message.
+struct Words {
+  std::string_view merging;
+  std::string_view moving;
+};
+
+Words words_of(const ScheduleRequest& request) {
+  const std::string_view whole = collective_name(request.collective);
+  if (request.collective != Collective::all_reduce) return {whole, whole};
+  if (cut_of(request.kind, request.collective) == Cut::by_rank)
+    return {collective_name(Collective::reduce_scatter), collective_name(Collective::all_gather)};
+  if (find_kind(request.kind)->meeting == Meeting::in_pairs) return {whole, whole};
+  return {"reduce", collective_name(Collective::broadcast)};
+}
+
 Error unknown_name(std::string_view what, std::string_view name, const std::string& known) {
   return Error{Code::invalid_argument, text("unknown ", what, " \"", name, "\": expected one of ", known)};
 }
@@ -78,15 +93,6 @@ bool is_chosen_by_cost(ScheduleKind kind) {
 
 std::vector<std::uint32_t> cost_ranks_of(const ScheduleRequest& request) {
   return find_kind(request.kind)->cost_ranks(request);
-}
-
-std::string_view movement_name(const ScheduleRequest& request, StepKind kind) {
-  if (request.collective != Collective::all_reduce) return collective_name(request.collective);
-  if (cut_of(request.kind, request.collective) == Cut::by_rank)
-    return kind == StepKind::receive_merge ? "reduce-scatter" : "all-gather";
-  if (const KindRow* row = find_kind(request.kind); row != nullptr && row->meeting == Meeting::in_pairs)
-    return "all-reduce";
-  return kind == StepKind::receive_merge ? "reduce" : "broadcast";
 }
 
 std::string_view schedule_kind_name(ScheduleKind kind) {
@@ -170,6 +176,20 @@ Result<Schedule> make_schedule(const ScheduleRequest& request) {
     schedule.programs.push_back(*std::move(program));
   }
   return schedule;
+}
+
+Result<RankSchedule> make_rank_schedule(const ScheduleRequest& request, Rank rank) {
+  const Result<std::uint32_t> slices = slice_count(request);
+  if (!slices) return slices.error();
+  Result<Program> program = make_program(request, rank);
+  if (!program) return std::move(program).error();
+  const Words words = words_of(request);
+  return RankSchedule{.name = std::string(schedule_kind_name(request.kind)),
+                      .slice_count = *slices,
+                      .own_slice = *slices == 1 ? 0 : rank.value,
+                      .program = *std::move(program),
+                      .merging = std::string(words.merging),
+                      .moving = std::string(words.moving)};
 }
 
 bool operator==(const Schedule& a, const Schedule& b) {

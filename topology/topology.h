@@ -90,6 +90,17 @@ struct Schedule {
   friend bool operator==(const Schedule&, const Schedule&);
 };
 
+// One rank's part of a schedule, with all that running it needs and no trace of where it came from: whatever makes one
+// (a kind, a composition, a file) has shown that it is right together with the other ranks'.
+struct RankSchedule {
+  std::string name;  // "ring", for messages
+  std::uint32_t slice_count = 1;
+  std::uint32_t own_slice = 0;  // the one that this rank contributes, where each contributes its own
+  Program program;
+  std::string merging = "reduce";    // what a receive_merge is to a reader of a message: "reduce-scatter"
+  std::string moving = "broadcast";  // and a receive: "all-gather"
+};
+
 // How many slices this schedule cuts its buffer into: a constant of the request (1, or P).
 [[nodiscard]] Result<std::uint32_t> slice_count(const ScheduleRequest& request);
 
@@ -104,14 +115,13 @@ inline constexpr std::uint64_t slice_alignment = 64;
   return begin < payload_bytes ? begin : payload_bytes;
 }
 
-// What a receive of this schedule is to a reader of a message: "reduce-scatter", "all-gather", "broadcast", ...
-[[nodiscard]] std::string_view movement_name(const ScheduleRequest& request, StepKind kind);
-
 // One rank's program, without making the others'. Fails with invalid_argument, and says why, for a
 // combination that does not exist (see `supports`), zero ranks or more than rank_count_max, or a rank
 // or root out of range.
 [[nodiscard]] Result<Program> make_program(const ScheduleRequest& request, Rank rank);
 [[nodiscard]] Result<Schedule> make_schedule(const ScheduleRequest& request);
+// The same program as an engine runs it.
+[[nodiscard]] Result<RankSchedule> make_rank_schedule(const ScheduleRequest& request, Rank rank);
 [[nodiscard]] bool supports(ScheduleKind kind, Collective collective);
 
 // Why the schedule is wrong, or success: matching sends and receives, no wait cycle, no overwritten

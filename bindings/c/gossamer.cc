@@ -412,7 +412,7 @@ gossamer_status gossamer_compressor_create(gossamer_session* session, const goss
       if (compressor == nullptr) return fail_argument(function, "compressor is NULL, expected where to put it");
       if (config == nullptr) return fail_argument(function, "config is NULL, expected at least the tensors");
       // Before the others count on this rank.
-      handle = std::make_unique<gossamer_compressor>(session, nullptr);
+      handle = std::make_unique<gossamer_compressor>(session);
       session->compressors.reserve(session->compressors.size() + 1);
       return read_compressor_config(config, request);
     });
@@ -420,7 +420,7 @@ gossamer_status gossamer_compressor_create(gossamer_session* session, const goss
     auto made = session->session->make_compressor(mistake ? gossamer::Result<CompressorConfig>(*mistake)
                                                           : gossamer::Result<CompressorConfig>(std::move(request)));
     if (!made.ok()) return fail(made.error());
-    handle->compressor = *made;
+    handle->set(*made);
     session->compressors.push_back(std::move(handle));
     *compressor = session->compressors.back().get();
     return GOSSAMER_DONE;
@@ -466,8 +466,8 @@ gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operat
 gossamer_status gossamer_operation_test(gossamer_operation* operation) {
   return guarded([&] {
     if (operation == nullptr) return fail_argument("gossamer_operation_test", "operation is NULL");
-    if (is_forked(*operation->compressor->session)) return fail_forked("gossamer_operation_test");
-    const auto code = operation->compressor->compressor->test();
+    if (is_forked(*operation->session)) return fail_forked("gossamer_operation_test");
+    const auto code = operation->plan->test();
     return code.ok() ? static_cast<gossamer_status>(*code) : fail(code.error());
   });
 }
@@ -476,11 +476,11 @@ gossamer_status gossamer_operation_wait(gossamer_operation* operation, int64_t t
   constexpr const char* function = "gossamer_operation_wait";
   return guarded([&] {
     if (operation == nullptr) return fail_argument(function, "operation is NULL");
-    if (is_forked(*operation->compressor->session)) return fail_forked(function);
+    if (is_forked(*operation->session)) return fail_forked(function);
     uint64_t limit = 0;
     if (const auto status = read_limit(function, timeout_ns, 60'000'000'000, limit); status != GOSSAMER_DONE)
       return status;
-    return outcome(operation->compressor->compressor->wait(limit));
+    return outcome(operation->plan->wait(limit));
   });
 }
 
@@ -521,7 +521,7 @@ gossamer_status gossamer_compressor_stats(const gossamer_compressor* compressor,
   constexpr const char* function = "gossamer_compressor_stats";
   return guarded([&] {
     if (compressor == nullptr || stats == nullptr) return fail_argument(function, "compressor or stats is NULL");
-    const auto& s = compressor->compressor->stats();
+    const auto s = compressor->compressor->stats();
     gossamer_stats value = GOSSAMER_STATS_INIT;
     value.operations = s.operations;
     value.bytes_sent = s.bytes_sent;

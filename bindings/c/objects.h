@@ -12,17 +12,20 @@
 // connections: there it is left alone. Costs a load.
 [[nodiscard]] bool is_forked(const gossamer_session& session);
 
-// One for each compressor: an operation is the compressor's latest.
+// A plan's latest operation.
 struct gossamer_operation {
-  gossamer_compressor* compressor = nullptr;
+  gossamer_session* session = nullptr;
+  gossamer::runtime::Plan* plan = nullptr;  // the session's
 };
 
 struct gossamer_compressor {
-  gossamer_compressor(gossamer_session* owner, gossamer::runtime::Compressor* made) : session(owner), compressor(made) {
-    operation.compressor = this;
+  explicit gossamer_compressor(gossamer_session* owner) : session(owner) {}
+  void set(gossamer::runtime::Compressor* made) {
+    compressor = made;
+    operation = {session, &made->plan()};
   }
   gossamer_session* session;
-  gossamer::runtime::Compressor* compressor;  // the session's
+  gossamer::runtime::Compressor* compressor = nullptr;  // the session's
   gossamer_operation operation;
 };
 

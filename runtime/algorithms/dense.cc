@@ -15,6 +15,7 @@
 #include "runtime/algorithms/parts/agreement.h"
 #include "runtime/algorithms/parts/dense_steps.h"
 #include "runtime/algorithms/parts/feedback.h"
+#include "runtime/algorithms/parts/stages.h"
 
 namespace gossamer::runtime {
 
@@ -32,17 +33,9 @@ class Dense final : public Algorithm {
     auto momentum = Buffer::make(dimension * sizeof(float));
     GOSSAMER_TRY(momentum);
     self->u_ = std::move(*momentum);
-    Stage sum;
-    sum.label = "gradient";
-    sum.bytes_max = self->shape_.bytes();
-    sum.buffer = self->payload_.data();
-    GOSSAMER_TRY(schedule_stage(self->context_, topology::Collective::all_reduce, sum.bytes_max, sum));
-    self->stages_.push_back(std::move(sum));
+    GOSSAMER_TRY(self->add_stage(merging_stage(self->context_, "gradient", self->shape_, self->payload_.data())));
     return std::unique_ptr<Algorithm>(std::move(self));
   }
-
-  const Layout& layout() const override { return context_.shape.layout; }
-  std::span<const Stage> stages() const override { return stages_; }
 
   Result<GradientScan> compress(const float* const* gradients) override {
     const GradientScan scan = scan_gradients(layout(), gradients, context_.shape.clip, context_.pool, sums_);
@@ -83,11 +76,10 @@ class Dense final : public Algorithm {
   }
 
   void drop() override {}
-  Update update() const override { return update_; }
 
  private:
   explicit Dense(AlgorithmContext context)
-      : context_(std::move(context)), sums_(scan_pieces_max(context_.shape.layout)) {}
+      : Algorithm(std::move(context)), sums_(scan_pieces_max(context_.shape.layout)) {}
 
   DenseWire wire() const { return {shape_.type, context_.rank_count}; }
 
@@ -96,14 +88,11 @@ class Dense final : public Algorithm {
         .subspan(at * sketch::cell_bytes(shape_.type), count * sketch::cell_bytes(shape_.type));
   }
 
-  AlgorithmContext context_;
   sketch::PayloadShape shape_;
   Buffer payload_;
   Buffer u_;
   DenseBound bound_;
   std::vector<double> sums_;
-  std::vector<Stage> stages_;
-  Update update_;
 };
 
 constexpr std::array values_of_dense = {sketch::CellType::f32, sketch::CellType::bf16, sketch::CellType::f16};

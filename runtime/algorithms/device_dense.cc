@@ -17,6 +17,7 @@
 #include "runtime/algorithms/parts/dense_steps.h"
 #include "runtime/algorithms/parts/device_pump.h"
 #include "runtime/algorithms/parts/feedback.h"
+#include "runtime/algorithms/parts/stages.h"
 
 namespace gossamer::runtime {
 
@@ -46,18 +47,10 @@ class DeviceDense final : public Algorithm {
       GOSSAMER_TRY(made);
       pump->emplace(std::move(*made));
     }
-    Stage sum;
-    sum.label = "gradient";
-    sum.bytes_max = self->shape_.bytes();
-    sum.buffer = self->payload_.data();
-    sum.kind = (*memory)->kind();
-    GOSSAMER_TRY(schedule_stage(self->context_, topology::Collective::all_reduce, sum.bytes_max, sum));
-    self->stages_.push_back(std::move(sum));
+    GOSSAMER_TRY(self->add_stage(
+        merging_stage(self->context_, "gradient", self->shape_, self->payload_.data(), (*memory)->kind())));
     return std::unique_ptr<Algorithm>(std::move(self));
   }
-
-  const Layout& layout() const override { return context_.shape.layout; }
-  std::span<const Stage> stages() const override { return stages_; }
 
   Result<GradientScan> compress(const float* const* gradients) override {
     GOSSAMER_TRY(check_pointers(gradients, "gradient"));
@@ -118,7 +111,6 @@ class DeviceDense final : public Algorithm {
   }
 
   void drop() override {}
-  Update update() const override { return update_; }
 
   Status apply_to(float* const* weights, const Update& update, float scale) override {
     GOSSAMER_TRY(check_pointers(weights, "weights"));
@@ -136,7 +128,7 @@ class DeviceDense final : public Algorithm {
   }
 
  private:
-  DeviceDense(AlgorithmContext context, DeviceMemory& memory) : context_(std::move(context)), memory_(memory) {}
+  DeviceDense(AlgorithmContext context, DeviceMemory& memory) : Algorithm(std::move(context)), memory_(memory) {}
 
   Status check_pointers(const float* const* pointers, std::string_view what) const {
     for (std::size_t i = 0; i < layout().tensor_count(); ++i)
@@ -175,7 +167,6 @@ class DeviceDense final : public Algorithm {
     return {};
   }
 
-  AlgorithmContext context_;
   DeviceMemory& memory_;
   sketch::PayloadShape shape_;
   DeviceBlock payload_;
@@ -183,8 +174,6 @@ class DeviceDense final : public Algorithm {
   DenseBound bound_;
   std::optional<DevicePump> callers_;  // of compress and apply
   std::optional<DevicePump> drivers_;  // of prepare
-  std::vector<Stage> stages_;
-  Update update_;
 };
 
 }  // namespace

@@ -22,6 +22,7 @@
 #include "runtime/algorithms/parts/agreement.h"
 #include "runtime/algorithms/parts/feedback.h"
 #include "runtime/algorithms/parts/sharded_decode.h"
+#include "runtime/algorithms/parts/stages.h"
 #include "runtime/algorithms/parts/value_exchange.h"
 #include "sketch/sketch.h"
 
@@ -65,8 +66,6 @@ class GsSgd final : public Algorithm {
     return std::unique_ptr<Algorithm>(std::move(self));
   }
 
-  const Layout& layout() const override { return context_.shape.layout; }
-  std::span<const Stage> stages() const override { return stages_; }
   std::span<const float> residual() const override { return feedback_.residual(); }
 
   Result<GradientScan> compress(const float* const* gradients) override {
@@ -117,13 +116,11 @@ class GsSgd final : public Algorithm {
     ++step_;  // every rank has started this operation, so every rank moves on to the next seed
   }
 
-  Update update() const override { return update_; }
-
  private:
   // What is prepared: a stage, and after the last one the update.
   enum class Phase : std::uint8_t { scale, sketch, histogram, candidates, values, apply };
 
-  explicit GsSgd(AlgorithmContext context) : context_(std::move(context)) {}
+  explicit GsSgd(AlgorithmContext context) : Algorithm(std::move(context)) {}
 
   std::uint64_t seed() const { return mix64(context_.shape.seed, step_); }
   bool has_scale_stage() const { return sketch::is_integer(cells_.type); }
@@ -150,32 +147,22 @@ class GsSgd final : public Algorithm {
   }
 
   Status add_stages() {
-    if (has_scale_stage()) GOSSAMER_TRY(add_stage(Phase::scale, "scale", scale_, scale_payload_));
-    GOSSAMER_TRY(add_stage(Phase::sketch, "sketch", cells_, payload_));
+    if (has_scale_stage())
+      GOSSAMER_TRY(add_phase(Phase::scale, merging_stage(context_, "scale", scale_, scale_payload_.data())));
+    GOSSAMER_TRY(add_phase(Phase::sketch, merging_stage(context_, "sketch", cells_, payload_.data())));
     if (is_sharded()) {
       auto sharded = ShardedDecode::make(context_);
       GOSSAMER_TRY(sharded);
       sharded_ = std::move(*sharded);
-      GOSSAMER_TRY(add_stage(Phase::histogram, sharded_.histogram_stage(context_)));
-      GOSSAMER_TRY(add_stage(Phase::candidates, sharded_.candidates_stage(context_)));
+      GOSSAMER_TRY(add_phase(Phase::histogram, sharded_.histogram_stage(context_)));
+      GOSSAMER_TRY(add_phase(Phase::candidates, sharded_.candidates_stage(context_)));
     }
-    return add_stage(Phase::values, values_.stage(context_, "values"));
+    return add_phase(Phase::values, values_.stage(context_, "values"));
   }
 
-  Status add_stage(Phase phase, Result<Stage> stage) {
-    GOSSAMER_TRY(stage);
-    stages_.push_back(std::move(*stage));
+  Status add_phase(Phase phase, Result<Stage> stage) {
     phases_.push_back(phase);
-    return {};
-  }
-
-  Status add_stage(Phase phase, std::string label, const sketch::PayloadShape& shape, const Buffer& buffer) {
-    Stage stage;
-    stage.label = std::move(label);
-    stage.bytes_max = shape.bytes();
-    stage.buffer = buffer.data();
-    GOSSAMER_TRY(schedule_stage(context_, topology::Collective::all_reduce, stage.bytes_max, stage));
-    return add_stage(phase, std::move(stage));
+    return add_stage(std::move(stage));
   }
 
   void encode(const sketch::FixedPoint& fixed, sketch::CountSketch::Produce produce) {
@@ -245,7 +232,6 @@ class GsSgd final : public Algorithm {
     return means.first(kept.size() + layout().exact());
   }
 
-  AlgorithmContext context_;
   std::unique_ptr<sketch::CountSketch> sketch_;
   std::unique_ptr<sketch::Selector> selector_;
   Feedback feedback_;
@@ -254,14 +240,12 @@ class GsSgd final : public Algorithm {
   Buffer scale_payload_;
   Buffer payload_;
   ValueExchange values_;
-  ShardedDecode sharded_;  // where decode is sharded
-  std::vector<Stage> stages_;
+  ShardedDecode sharded_;                  // where decode is sharded
   std::vector<Phase> phases_;              // of each stage
   std::vector<std::uint32_t> candidates_;  // H, ascending
   std::vector<std::uint32_t> chosen_;      // positions in H that the published variant keeps
   std::vector<std::uint32_t> applied_;     // what was applied, in our order
   std::vector<std::uint32_t> outer_;       // the same in the caller's order
-  Update update_;
   std::uint64_t step_ = 0;
 };
 

@@ -11,6 +11,7 @@
 #include <array>
 #include <vector>
 
+#include "runtime/algorithms/algorithm.h"
 #include "runtime/algorithms/parts/feedback.h"
 #include "runtime/algorithms/parts/index_gather.h"
 #include "runtime/algorithms/parts/value_exchange.h"
@@ -42,17 +43,11 @@ class SharedTopK final : public Algorithm {
     self->named_.reserve(own * c.rank_count + c.shape.layout.exact());
     self->outer_.reserve(union_max + c.shape.layout.exact());
 
-    auto first = self->lists_.stage(c, "indices");
-    GOSSAMER_TRY(first);
-    self->stages_.push_back(std::move(*first));
-    auto second = self->values_.stage(c, "values");
-    GOSSAMER_TRY(second);
-    self->stages_.push_back(std::move(*second));
+    GOSSAMER_TRY(self->add_stage(self->lists_.stage(c, "indices")));
+    GOSSAMER_TRY(self->add_stage(self->values_.stage(c, "values")));
     return std::unique_ptr<Algorithm>(std::move(self));
   }
 
-  const Layout& layout() const override { return context_.shape.layout; }
-  std::span<const Stage> stages() const override { return stages_; }
   std::span<const float> residual() const override { return feedback_.residual(); }
 
   Result<GradientScan> compress(const float* const* gradients) override {
@@ -80,34 +75,22 @@ class SharedTopK final : public Algorithm {
   }
 
   void drop() override {}
-  Update update() const override { return update_; }
 
  private:
-  explicit SharedTopK(AlgorithmContext context) : context_(std::move(context)) {}
+  explicit SharedTopK(AlgorithmContext context) : Algorithm(std::move(context)) {}
 
   Result<StageSize> unite(std::span<const std::uint64_t> part_bytes) {
-    GOSSAMER_TRY(lists_.check_flags(part_bytes, layout()));
-    named_.clear();
-    for (std::uint32_t r = 0; r < context_.rank_count; ++r) {
-      const auto part = lists_.read(Rank{r}, part_bytes[r]);
-      GOSSAMER_TRY(part);
-      named_.insert(named_.end(), part->indices.begin(), part->indices.end());
-    }
-    std::sort(named_.begin(), named_.end());
-    named_.erase(std::unique(named_.begin(), named_.end()), named_.end());
+    GOSSAMER_TRY(lists_.unite(part_bytes, layout(), named_, [](const IndexGather::Part&) {}));
     return values_.fill(feedback_, named_, sketch::hash_bytes(std::as_bytes(std::span(named_))));
   }
 
-  AlgorithmContext context_;
   Feedback feedback_;
   std::unique_ptr<sketch::Selector> selector_;
   IndexGather lists_;
   ValueExchange values_;
-  std::vector<Stage> stages_;
   std::vector<std::uint32_t> own_;
   std::vector<std::uint32_t> named_;
   std::vector<std::uint32_t> outer_;
-  Update update_;
 };
 
 constexpr std::array values_of_shared_top_k = {sketch::CellType::f32};

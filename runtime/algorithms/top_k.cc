@@ -10,6 +10,7 @@
 #include <array>
 #include <vector>
 
+#include "runtime/algorithms/algorithm.h"
 #include "runtime/algorithms/parts/feedback.h"
 #include "runtime/algorithms/parts/index_gather.h"
 #include "runtime/algorithms/parts/value_exchange.h"
@@ -44,17 +45,11 @@ class TopK final : public Algorithm {
     self->outer_.reserve(union_max + c.shape.layout.exact());
     self->values_.resize(union_max + c.shape.layout.exact());
 
-    auto first = self->parts_.stage(c, "pairs");
-    GOSSAMER_TRY(first);
-    self->stages_.push_back(std::move(*first));
-    auto second = self->exact_.stage(c, "exact tensors");
-    GOSSAMER_TRY(second);
-    self->stages_.push_back(std::move(*second));
+    GOSSAMER_TRY(self->add_stage(self->parts_.stage(c, "pairs")));
+    GOSSAMER_TRY(self->add_stage(self->exact_.stage(c, "exact tensors")));
     return std::unique_ptr<Algorithm>(std::move(self));
   }
 
-  const Layout& layout() const override { return context_.shape.layout; }
-  std::span<const Stage> stages() const override { return stages_; }
   std::span<const float> residual() const override { return feedback_.residual(); }
 
   Result<GradientScan> compress(const float* const* gradients) override {
@@ -84,23 +79,15 @@ class TopK final : public Algorithm {
     const auto sums = sums_.as<float>(layout().sparse());
     std::fill(sums.begin(), sums.end(), 0.0f);
   }
-  Update update() const override { return update_; }
 
  private:
-  explicit TopK(AlgorithmContext context) : context_(std::move(context)) {}
+  explicit TopK(AlgorithmContext context) : Algorithm(std::move(context)) {}
 
   Result<StageSize> sum(std::span<const std::uint64_t> part_bytes) {
-    GOSSAMER_TRY(parts_.check_flags(part_bytes, layout()));
     const auto sums = sums_.as<float>(layout().sparse());
-    named_.clear();
-    for (std::uint32_t r = 0; r < context_.rank_count; ++r) {
-      const auto part = parts_.read(Rank{r}, part_bytes[r]);
-      GOSSAMER_TRY(part);
-      for (std::size_t i = 0; i < part->indices.size(); ++i) sums[part->indices[i]] += part->values[i];
-      named_.insert(named_.end(), part->indices.begin(), part->indices.end());
-    }
-    std::sort(named_.begin(), named_.end());
-    named_.erase(std::unique(named_.begin(), named_.end()), named_.end());
+    GOSSAMER_TRY(parts_.unite(part_bytes, layout(), named_, [&](const IndexGather::Part& part) {
+      for (std::size_t i = 0; i < part.indices.size(); ++i) sums[part.indices[i]] += part.values[i];
+    }));
     // Takes the sums out and leaves zeros for the next operation.
     const float share = 1.0f / static_cast<float>(context_.rank_count);
     for (std::size_t i = 0; i < named_.size(); ++i) {
@@ -122,18 +109,15 @@ class TopK final : public Algorithm {
     return {};
   }
 
-  AlgorithmContext context_;
   Feedback feedback_;
   std::unique_ptr<sketch::Selector> selector_;
   IndexGather parts_;
   ValueExchange exact_;
   Buffer sums_;  // zeros between operations
-  std::vector<Stage> stages_;
   std::vector<std::uint32_t> own_;
   std::vector<std::uint32_t> named_;
   std::vector<std::uint32_t> outer_;
   std::vector<float> values_;
-  Update update_;
 };
 
 constexpr std::array values_of_top_k = {sketch::CellType::f32};

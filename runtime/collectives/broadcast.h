@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <span>
 
-#include "runtime/algorithms/algorithm.h"
 #include "runtime/engine/buffer.h"
+#include "runtime/engine/schedule_stage.h"
+#include "runtime/engine/work.h"
 
 namespace gossamer::runtime {
 
@@ -15,17 +16,19 @@ class BroadcastWork final : public Work {
  public:
   static constexpr std::size_t chunk_bytes = std::size_t{512} << 10;
 
-  Status set_up(Rank root, std::uint32_t rank_count, const topology::CostModel& cost) {
+  Status set_up(Rank rank, Rank root, std::uint32_t rank_count, const topology::CostModel& cost) {
     auto buffer = Buffer::make(chunk_bytes);
     GOSSAMER_TRY(buffer);
     buffer_ = std::move(*buffer);
-    const auto choice = topology::choose_schedule(topology::Collective::broadcast, rank_count, chunk_bytes, cost);
-    GOSSAMER_TRY(choice);
     stage_.label = "bytes";
-    stage_.schedule = {choice->kind, topology::Collective::broadcast, rank_count, root};
     stage_.bytes_max = chunk_bytes;
     stage_.buffer = buffer_.data();
-    return {};
+    return schedule_stage({.collective = topology::Collective::broadcast,
+                           .rank = rank,
+                           .rank_count = rank_count,
+                           .root = root,
+                           .cost = cost},
+                          chunk_bytes, "broadcast", stage_);
   }
 
   // What the next operation moves. A payload is whole cells: at most three bytes more travel.

@@ -11,24 +11,17 @@ using topology::SliceRange;
 using topology::StepKind;
 
 Result<CollectiveRun> CollectiveRun::make(const Setup& setup, const Stage& stage, MessageCounts& counts) {
-  auto program = topology::make_program(stage.schedule, setup.rank);
-  GOSSAMER_TRY(program);
-  auto slices = topology::slice_count(stage.schedule);
-  GOSSAMER_TRY(slices);
-
+  const topology::RankSchedule& schedule = stage.schedule;
   CollectiveRun run;
   run.setup_ = setup;
   run.label_ = stage.label;
-  run.request_ = stage.schedule;
+  run.merging_ = schedule.merging;
+  run.moving_ = schedule.moving;
   run.concatenating_ = stage.concatenating;
   run.bytes_max_ = stage.bytes_max;
-  run.slice_count_ = *slices;
-  if (stage.concatenating) {
-    GOSSAMER_CHECK(
-        stage.schedule.collective == topology::Collective::all_gather && *slices == stage.schedule.rank_count,
-        "parts of varying length are gathered, one slice for each rank");
-    run.part_bytes_.resize(stage.schedule.rank_count);
-  }
+  run.slice_count_ = schedule.slice_count;
+  run.own_slice_ = schedule.own_slice;
+  if (stage.concatenating) run.part_bytes_.resize(schedule.slice_count);
 
   std::uint32_t messages_max = 0;
   const auto add = [&](StepKind kind, Rank peer, SliceRange slices_of_step) {
@@ -36,11 +29,13 @@ Result<CollectiveRun> CollectiveRun::make(const Setup& setup, const Stage& stage
     run.transfers_.push_back({kind, peer, slices_of_step, count, false, 0});
     messages_max = std::max(messages_max, ++count);
   };
-  for (const topology::Round& round : program->rounds) {
+  for (const topology::Round& round : schedule.program.rounds) {
     const auto first = static_cast<std::uint32_t>(run.transfers_.size());
     std::size_t merges = 0;
     for (const topology::Step& step : round.steps) {
       merges += step.kind == StepKind::receive_merge ? 1u : 0u;
+      GOSSAMER_CHECK(!run.concatenating_ || step.kind != StepKind::receive_merge,
+                     "parts of varying length are moved, not merged");
       // Parts have lengths of their own, so each travels by itself.
       if (run.concatenating_)
         for (std::uint32_t i = 0; i < step.slices.count; ++i) add(step.kind, step.peer, {step.slices.first + i, 1});
@@ -53,8 +48,8 @@ Result<CollectiveRun> CollectiveRun::make(const Setup& setup, const Stage& stage
   }
   if (messages_max > tag_field_max || run.transfers_.size() > 0xffff)
     return Error{Code::invalid_argument,
-                 text("a ", topology::schedule_kind_name(stage.schedule.kind), " over ", stage.schedule.rank_count,
-                      " ranks needs more messages between two ranks than a tag can count (", tag_field_max,
+                 text("the ", schedule.name, " of \"", stage.label, "\" in ", schedule.slice_count,
+                      " slices needs more messages between two ranks than a tag can count (", tag_field_max,
                       "): choose another schedule")};
   return run;
 }
@@ -100,7 +95,7 @@ void CollectiveRun::begin(std::uint32_t sequence, const StageSize& size) {
   if (concatenating_) {
     GOSSAMER_CHECK(size.own_bytes <= bytes_max_, "a part longer than its capacity");
     std::fill(part_bytes_.begin(), part_bytes_.end(), 0);
-    part_bytes_[setup_.rank.value] = size.own_bytes;
+    part_bytes_[own_slice_] = size.own_bytes;
   } else {
     GOSSAMER_CHECK(size.shape.bytes() <= bytes_max_, "a payload larger than its capacity");
   }
@@ -219,9 +214,11 @@ std::optional<CollectiveRun::Wait> CollectiveRun::wait() const {
     if (waited == nullptr || (waited->kind == StepKind::send && transfer.kind != StepKind::send)) waited = &transfer;
   }
   if (waited == nullptr) return std::nullopt;
-  const std::string_view verb =
-      waited->kind == StepKind::send ? "send" : topology::movement_name(request_, waited->kind);
-  return Wait{waited->peer, text(label_, " ", verb, " slice ", waited->slices.first)};
+  const auto verb = [&]() -> std::string_view {
+    if (waited->kind == StepKind::send) return "send";
+    return waited->kind == StepKind::receive_merge ? merging_ : moving_;
+  };
+  return Wait{waited->peer, text(label_, " ", verb(), " slice ", waited->slices.first)};
 }
 
 bool CollectiveRun::waits_for(Rank peer) const {

@@ -63,8 +63,7 @@ class CollectiveRun {
   // through all stages, so the count can name a message.
   using MessageCounts = std::map<std::pair<std::uint32_t, bool>, std::uint32_t>;
 
-  // Fails with invalid_argument where the schedule does not exist or the plan would have more messages
-  // than a tag can count. Adds to `counts`.
+  // invalid_argument where the plan would have more messages than a tag can count. Adds to `counts`.
   [[nodiscard]] static Result<CollectiveRun> make(const Setup& setup, const Stage& stage, MessageCounts& counts);
 
   // Memory that receive_merge needs at `bytes_max`; to be registered and given to `bind`.
@@ -120,10 +119,12 @@ class CollectiveRun {
 
   Setup setup_;
   std::string label_;
-  topology::ScheduleRequest request_;
+  std::string merging_;  // words for a wait
+  std::string moving_;
   bool concatenating_ = false;
   std::uint64_t bytes_max_ = 0;
   std::uint32_t slice_count_ = 1;
+  std::uint32_t own_slice_ = 0;
   std::vector<Transfer> transfers_;
   std::vector<RoundSpan> rounds_;
   std::size_t actions_max_ = 0;

@@ -69,8 +69,8 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
   return exclusively([&]() -> Status {
     Bound bound;
     if (StagedWork::is_needed(work)) {
-      auto staged = StagedWork::make(work, engine_, engine_.rank(),
-                                     simulated_ ? std::optional<CopyCost>(simulated_->copy) : std::nullopt);
+      auto staged =
+          StagedWork::make(work, engine_, simulated_ ? std::optional<CopyCost>(simulated_->copy) : std::nullopt);
       GOSSAMER_TRY(staged);
       bound.staged = std::move(*staged);
     }

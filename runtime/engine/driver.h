@@ -77,6 +77,8 @@ class Driver {
 
   [[nodiscard]] std::string describe_wait(std::uint32_t plan, std::uint64_t waited_ns);
   [[nodiscard]] const PlanState& state(std::uint32_t plan) { return engine_.state(plan); }
+  // With no operation in flight.
+  [[nodiscard]] const Ledger& ledger(std::uint32_t plan) const { return engine_.ledger(plan); }
 
   // One pass, inline. True if something moved. The simulation calls it for each rank in turn.
   bool progress();

@@ -38,9 +38,7 @@ std::vector<Engine::StageMemory> Engine::memory(std::uint32_t plan) const {
   const Plan& p = at(plan);
   for (std::size_t i = 0; i < p.runs.size(); ++i) {
     const Stage& stage = p.work->stages()[i];
-    const std::uint64_t bytes =
-        stage.concatenating ? stage.schedule.rank_count * part_stride(stage.bytes_max) : stage.bytes_max;
-    memory.push_back({stage.buffer, bytes, p.runs[i].staging_bytes()});
+    memory.push_back({stage.buffer, stage.buffer_bytes(), p.runs[i].staging_bytes()});
   }
   return memory;
 }

@@ -23,4 +23,11 @@ struct Ledger {
   friend bool operator==(const Ledger&, const Ledger&) = default;
 };
 
+// A number for a plan that all ranks have drawn, and what earlier plans of that number did.
+struct PlanDraw {
+  std::uint32_t number = 0;
+  Ledger ledger;
+  friend bool operator==(const PlanDraw&, const PlanDraw&) = default;
+};
+
 }  // namespace gossamer::runtime

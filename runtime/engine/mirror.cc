@@ -15,20 +15,15 @@ constexpr std::size_t lane_depth = 2;
 constexpr std::uint64_t drain_limit_ns = 1'000'000'000;
 }  // namespace
 
-Result<std::unique_ptr<Mirror>> Mirror::make(DeviceMemory& memory, const Stage& stage, Rank rank,
-                                             const CopyCost* simulated) {
+Result<std::unique_ptr<Mirror>> Mirror::make(DeviceMemory& memory, const Stage& stage, const CopyCost* simulated) {
   GOSSAMER_CHECK(!stage.concatenating, "parts of varying length are made by the host, in its own memory");
-  const auto slices = topology::slice_count(stage.schedule);
-  GOSSAMER_TRY(slices);
-  const auto program = topology::make_program(stage.schedule, rank);
-  GOSSAMER_TRY(program);
-
+  const std::uint32_t slices = stage.schedule.slice_count;
   std::unique_ptr<Mirror> self(new Mirror);
   self->device_ = stage.buffer;
-  self->slice_count_ = *slices;
+  self->slice_count_ = slices;
   self->simulated_ = simulated;
-  self->slices_.resize(*slices);
-  std::vector<bool> seen(*slices, false);
+  self->slices_.resize(slices);
+  std::vector<bool> seen(slices, false);
   const auto use = [&](const topology::SliceRange& range, bool needs, bool writes) {
     for (std::uint32_t slice = range.first; slice < range.first + range.count; ++slice) {
       if (needs && !seen[slice]) self->down_order_.push_back(slice);
@@ -36,7 +31,7 @@ Result<std::unique_ptr<Mirror>> Mirror::make(DeviceMemory& memory, const Stage& 
       self->slices_[slice].writes += writes ? 1u : 0u;
     }
   };
-  for (const topology::Round& round : program->rounds) {
+  for (const topology::Round& round : stage.schedule.program.rounds) {
     for (const topology::Step& step : round.steps)
       if (step.kind == StepKind::send) use(step.slices, true, false);
     for (const topology::Step& step : round.steps)
@@ -46,9 +41,9 @@ Result<std::unique_ptr<Mirror>> Mirror::make(DeviceMemory& memory, const Stage& 
   auto host = DeviceBlock::make_pinned(memory, std::max<std::uint64_t>(stage.bytes_max, 1));
   GOSSAMER_TRY(host);
   self->host_ = std::move(*host);
-  const std::size_t units_max = *slices + stage.bytes_max / unit_bytes_max + 1;
+  const std::size_t units_max = slices + stage.bytes_max / unit_bytes_max + 1;
   self->units_.reserve(units_max);
-  self->first_unit_.resize(*slices + 1);
+  self->first_unit_.resize(slices + 1);
   for (Lane* lane : {&self->down_, &self->up_}) {
     auto queue = memory.make_queue();
     GOSSAMER_TRY(queue);

@@ -35,7 +35,7 @@ inline constexpr std::uint64_t unit_bytes_max = 512 * 1024;
 class Mirror {
  public:
   // `stage` is a merging one, its buffer in `memory`; both outlive the mirror. `simulated`: on a virtual clock.
-  [[nodiscard]] static Result<std::unique_ptr<Mirror>> make(DeviceMemory& memory, const Stage& stage, Rank rank,
+  [[nodiscard]] static Result<std::unique_ptr<Mirror>> make(DeviceMemory& memory, const Stage& stage,
                                                             const CopyCost* simulated);
 
   // The host's side: what stands in for the stage's buffer.

@@ -9,8 +9,7 @@ bool StagedWork::is_needed(const Work& work) {
   return std::any_of(stages.begin(), stages.end(), [](const Stage& stage) { return stage.kind != MemoryKind::host; });
 }
 
-Result<std::unique_ptr<StagedWork>> StagedWork::make(Work& work, Engine& engine, Rank rank,
-                                                     std::optional<CopyCost> simulated) {
+Result<std::unique_ptr<StagedWork>> StagedWork::make(Work& work, Engine& engine, std::optional<CopyCost> simulated) {
   std::unique_ptr<StagedWork> self(new StagedWork(work, engine, simulated));
   for (const Stage& stage : work.stages()) {
     self->stages_.push_back(stage);
@@ -18,7 +17,7 @@ Result<std::unique_ptr<StagedWork>> StagedWork::make(Work& work, Engine& engine,
     if (stage.kind == MemoryKind::host) continue;
     const auto memory = find_device_memory(stage.kind);
     GOSSAMER_TRY(memory);
-    auto mirror = Mirror::make(**memory, stage, rank, self->simulated_ ? &*self->simulated_ : nullptr);
+    auto mirror = Mirror::make(**memory, stage, self->simulated_ ? &*self->simulated_ : nullptr);
     GOSSAMER_TRY(mirror);
     self->stages_.back().kind = MemoryKind::host;
     self->stages_.back().buffer = (*mirror)->data();

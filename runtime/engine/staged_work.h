@@ -26,7 +26,7 @@ class StagedWork final : public Work {
   // Whether any stage's buffer is not on the host.
   [[nodiscard]] static bool is_needed(const Work& work);
   // `work` outlives it. `simulated`: what a copy costs on a virtual clock; null on a real one.
-  [[nodiscard]] static Result<std::unique_ptr<StagedWork>> make(Work& work, Engine& engine, Rank rank,
+  [[nodiscard]] static Result<std::unique_ptr<StagedWork>> make(Work& work, Engine& engine,
                                                                 std::optional<CopyCost> simulated);
   // Room for the actions that may wait at once; after the engine has counted them.
   void reserve(std::size_t actions_max);

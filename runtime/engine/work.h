@@ -19,16 +19,22 @@ namespace gossamer::runtime {
 // One collective of a plan. Its memory is the work's, alive as long as the plan.
 struct Stage {
   std::string label;                   // "sketch", "values": for messages
-  topology::ScheduleRequest schedule;  // rank_count and collective included
-  bool concatenating = false;          // parts of varying length, one for each rank, instead of a merged payload
-  std::uint64_t bytes_max = 0;         // of the payload; of one rank's part if concatenating
-  std::byte* buffer = nullptr;         // bytes_max; rank_count * part_stride(bytes_max) if concatenating
+  topology::RankSchedule schedule;     // this rank's
+  bool concatenating = false;          // parts of varying length, one for each slice, instead of a merged payload
+  std::uint64_t bytes_max = 0;         // of the payload; of one part if concatenating
+  std::byte* buffer = nullptr;         // buffer_bytes()
   MemoryKind kind = MemoryKind::host;  // of the buffer; host if concatenating
   double predicted_ns = 0;             // what the cost model says of the schedule
+
+  [[nodiscard]] std::uint64_t buffer_bytes() const;
 };
 
-// Where the parts of a concatenating payload lie: rank r's at r * part_stride.
+// Where the parts of a concatenating payload lie: that of slice s at s * part_stride.
 [[nodiscard]] constexpr std::uint64_t part_stride(std::uint64_t bytes_max) { return (bytes_max + 63) / 64 * 64; }
+
+inline std::uint64_t Stage::buffer_bytes() const {
+  return concatenating ? schedule.slice_count * part_stride(bytes_max) : bytes_max;
+}
 
 // How much a stage moves this time.
 struct StageSize {
@@ -43,7 +49,7 @@ class Work {
   [[nodiscard]] virtual std::span<const Stage> stages() const = 0;
 
   // Fills the buffer of stage `stage`; with stage == stages().size() takes the last result and
-  // commits. `part_bytes` are the lengths by rank of the stage before, if that was concatenating. An
+  // commits. `part_bytes` are the lengths by slice of the stage before, if that was concatenating. An
   // error ends the operation on this rank; errors that all ranks find in merged data (a non-finite
   // input, a disagreement) end it everywhere without a message more.
   virtual Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) = 0;

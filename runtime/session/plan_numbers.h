@@ -21,13 +21,6 @@
 
 namespace gossamer::runtime {
 
-// A number for a plan, and what earlier plans of that number did.
-struct PlanDraw {
-  std::uint32_t number = 0;
-  Ledger ledger;
-  friend bool operator==(const PlanDraw&, const PlanDraw&) = default;
-};
-
 // What one rank brings to a draw.
 //
 //   | lowest unused, 4 B | flags, 4 B | held: 16 B | free: 16 B each |

@@ -23,8 +23,7 @@ constexpr std::size_t inline_bytes_max = std::size_t{8} << 10;
 struct Abandoned {
   std::mutex mutex;
   std::vector<std::unique_ptr<Driver>> drivers;  // they own staging memory
-  std::vector<std::unique_ptr<Compressor>> compressors;
-  std::vector<std::shared_ptr<void>> memory;
+  std::vector<std::unique_ptr<Plan>> plans;
 };
 Abandoned& abandoned() {
   static Abandoned* const kept = new Abandoned;  // never destroyed
@@ -79,8 +78,7 @@ Session::~Session() {
     Abandoned& kept = abandoned();
     const std::lock_guard lock(kept.mutex);
     kept.drivers.push_back(std::move(driver_));
-    for (auto& compressor : retired_) kept.compressors.push_back(std::move(compressor));
-    for (auto& memory : retired_memory_) kept.memory.push_back(std::move(memory));
+    for (auto& plan : retired_) kept.plans.push_back(std::move(plan));
   }
   driver_.reset();
   parts_.transport.reset();
@@ -108,22 +106,33 @@ Result<Compressor*> Session::make_compressor(const Result<CompressorConfig>& con
   GOSSAMER_TRY(parts);
   const auto draw = draw_compressor_plan(*parts, shape->layout, deadline);
   GOSSAMER_TRY(draw);
-  numbers_.take(draw->number);
+  return make_on_all(
+      "compressor made", *draw, deadline,
+      [&]() -> Result<Compressor*> {
+        compressors_.reserve(compressors_.size() + 1);  // nothing fails once the plan is made
+        auto compressor = Compressor::make({std::move(*shape), rank(), rank_count(), cost_, parts_.pool.get()}, *draw,
+                                           *driver_, *parts_.clock);
+        GOSSAMER_TRY(compressor);
+        compressors_.push_back(std::move(*compressor));
+        return compressors_.back().get();
+      },
+      [&](Compressor* made) { destroy_compressor(made); });
+}
 
-  auto made = contained([&]() -> Result<Compressor*> {
-    auto compressor = Compressor::make({std::move(*shape), rank(), rank_count(), cost_, parts_.pool.get()}, *draw,
-                                       *driver_, *parts_.clock);
-    GOSSAMER_TRY(compressor);
-    compressors_.push_back(std::move(*compressor));
-    return compressors_.back().get();
-  });
-  const Status all = agree_made("compressor made", made.ok() ? Status() : Status(made.error()), deadline);
+template <typename Make, typename Unmake>
+auto Session::make_on_all(std::string_view subject, const PlanDraw& draw, const Deadline& deadline, Make make,
+                          Unmake unmake) -> decltype(make()) {
+  numbers_.take(draw.number);
+  auto made = contained(make);
+  Contribution mine;
+  if (!made.ok()) mine.trouble = made.error();
+  const auto all = parts_.control->agree_and_gather(subject, {}, mine, deadline.left_ns());
   if (!made.ok()) {
-    numbers_.give_back(draw->number, draw->ledger);
+    numbers_.give_back(draw.number, draw.ledger);
     return made;
   }
   if (!all.ok()) {
-    destroy_compressor(*made);
+    unmake(*made);
     return all.error();
   }
   return made;
@@ -149,23 +158,20 @@ Result<PlanDraw> Session::draw_compressor_plan(const std::vector<Blob>& blobs, c
   return draw_plan(offers);
 }
 
-Status Session::agree_made(std::string_view subject, const Status& made, const Deadline& deadline) {
-  Contribution mine;
-  if (!made.ok()) mine.trouble = made.error();
-  GOSSAMER_TRY(parts_.control->agree_and_gather(subject, {}, mine, deadline.left_ns()));
-  return {};
-}
-
 void Session::destroy_compressor(Compressor* compressor) {
   const auto found = std::find_if(compressors_.begin(), compressors_.end(),
                                   [&](const auto& entry) { return entry.get() == compressor; });
   GOSSAMER_CHECK(found != compressors_.end(), "a compressor of another session, or destroyed twice");
-  std::unique_ptr<Compressor> taken = std::move(*found);
+  std::unique_ptr<Plan> plan = (*found)->release_plan();
   compressors_.erase(found);
-  if (const auto ledger = taken->retire(retire_limit_ns))
-    numbers_.give_back(taken->plan(), *ledger);
+  retire(std::move(plan), retire_limit_ns);
+}
+
+void Session::retire(std::unique_ptr<Plan> plan, std::uint64_t limit_ns) {
+  if (const auto ledger = plan->retire(limit_ns))
+    numbers_.give_back(plan->number(), *ledger);
   else
-    retired_.push_back(std::move(taken));
+    retired_.push_back(std::move(plan));
 }
 
 Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t limit_ns, std::optional<Error> mistake) {
@@ -184,7 +190,7 @@ Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t li
   } else {
     PlanOffer offer = numbers_.offer(offered_max(rank_count()));
     if (const auto plan = root_plans_.find(root.value); plan != root_plans_.end())
-      offer.held = PlanDraw{plan->second.number, engine_->ledger(plan->second.number)};
+      offer.held = PlanDraw{plan->second.plan->number(), plan->second.plan->ledger()};
     mine.blob = encode_offer(offer);
   }
   const auto blobs = parts_.control->agree_and_gather("broadcast", fields, mine, deadline.left_ns());
@@ -202,43 +208,38 @@ Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t li
   }
   const auto plan = root_plan(root, *blobs, deadline);
   GOSSAMER_TRY(plan);
-  const Status moved = move_chunks(*plan, data, root, deadline);
+  const Status moved = move_chunks(**plan, data, root, deadline);
   if (!moved.ok()) drop_root_plan(root, std::min(retire_limit_ns, deadline.left_ns()));
   return moved;
 }
 
 // The one that all ranks hold and have used alike, or a new one: where a broadcast ended on one rank alone, the next
 // one does not meet its messages.
-Result<Session::RootPlan> Session::root_plan(Rank root, const std::vector<Blob>& blobs, const Deadline& deadline) {
+Result<Session::RootPlan*> Session::root_plan(Rank root, const std::vector<Blob>& blobs, const Deadline& deadline) {
   const auto offers = offers_of(blobs);
   GOSSAMER_TRY(offers);
-  if (common_plan(*offers)) return root_plans_.at(root.value);
+  if (common_plan(*offers)) return &root_plans_.at(root.value);
   const auto draw = draw_plan(*offers);
   GOSSAMER_TRY(draw);
   drop_root_plan(root, std::min(retire_limit_ns, deadline.left_ns()));
-  numbers_.take(draw->number);
-  const auto made = contained([&]() -> Result<RootPlan> {
-    RootPlan plan{draw->number, std::make_shared<BroadcastWork>()};
-    GOSSAMER_TRY(plan.work->set_up(root, rank_count(), cost_));
-    root_plans_.emplace(root.value, plan);
-    const Status added = contained([&]() { return driver_->add(draw->number, draw->ledger, "broadcast", *plan.work); });
-    if (!added.ok()) root_plans_.erase(root.value);
-    GOSSAMER_TRY(added);
-    return plan;
-  });
-  const Status all = agree_made("broadcast made", made.ok() ? Status() : Status(made.error()), deadline);
-  if (!made.ok()) {
-    numbers_.give_back(draw->number, draw->ledger);
-    return made;
-  }
-  if (!all.ok()) {
-    drop_root_plan(root, std::min(retire_limit_ns, deadline.left_ns()));
-    return all.error();
-  }
-  return made;
+  return make_on_all(
+      "broadcast made", *draw, deadline,
+      [&]() -> Result<RootPlan*> {
+        std::map<std::uint32_t, RootPlan> entry;  // nothing fails once the plan is made
+        RootPlan& made = entry[root.value];
+        auto work = std::make_unique<BroadcastWork>();
+        GOSSAMER_TRY(work->set_up(rank(), root, rank_count(), cost_));
+        made.work = work.get();
+        auto plan = Plan::make(*draw, "broadcast", std::move(work), *driver_, *parts_.clock);
+        GOSSAMER_TRY(plan);
+        made.plan = std::move(*plan);
+        root_plans_.merge(entry);
+        return &root_plans_.at(root.value);
+      },
+      [&](RootPlan*) { drop_root_plan(root, std::min(retire_limit_ns, deadline.left_ns())); });
 }
 
-Status Session::move_chunks(const RootPlan& plan, std::span<std::byte> data, Rank root, const Deadline& deadline) {
+Status Session::move_chunks(RootPlan& plan, std::span<std::byte> data, Rank root, const Deadline& deadline) {
   const bool is_root = rank() == root;
   // What is in flight at the deadline still has to be given up.
   const std::uint64_t reserve_ns = std::min(retire_limit_ns, deadline.left_ns() / 8);
@@ -246,12 +247,14 @@ Status Session::move_chunks(const RootPlan& plan, std::span<std::byte> data, Ran
     const std::span<std::byte> chunk = data.subspan(at, std::min(BroadcastWork::chunk_bytes, data.size() - at));
     plan.work->set_bytes(chunk.size());
     if (is_root) plan.work->put(chunk);
-    GOSSAMER_TRY(driver_->submit(plan.number));
-    const Code code = driver_->wait(plan.number, deadline.left_before_ns(reserve_ns));
-    if (code == Code::pending)
-      return Error{Code::deadline, text(driver_->describe_wait(plan.number, deadline.passed_ns()), ", with ",
-                                        data.size() - at, " of ", data.size(), " B to go")};
-    if (code != Code::done) return driver_->state(plan.number).error;
+    GOSSAMER_TRY(plan.plan->start());
+    Status moved = plan.plan->wait(deadline.left_before_ns(reserve_ns));
+    if (!moved.ok() && plan.plan->is_in_flight()) {
+      Error late = std::move(moved).error();
+      late.message += text(", with ", data.size() - at, " of ", data.size(), " B to go");
+      return late;
+    }
+    GOSSAMER_TRY(moved);
     if (!is_root) plan.work->take(chunk);
   }
   return {};
@@ -260,12 +263,9 @@ Status Session::move_chunks(const RootPlan& plan, std::span<std::byte> data, Ran
 void Session::drop_root_plan(Rank root, std::uint64_t limit_ns) {
   const auto found = root_plans_.find(root.value);
   if (found == root_plans_.end()) return;
-  const RootPlan plan = std::move(found->second);
+  std::unique_ptr<Plan> plan = std::move(found->second.plan);
   root_plans_.erase(found);
-  if (const auto ledger = driver_->remove(plan.number, limit_ns))
-    numbers_.give_back(plan.number, *ledger);
-  else
-    retired_memory_.push_back(plan.work);
+  retire(std::move(plan), limit_ns);
 }
 
 Status Session::check_equal(std::string_view name, std::span<const std::byte> data, std::uint64_t limit_ns,

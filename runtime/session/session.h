@@ -17,6 +17,7 @@
 #include "runtime/algorithms/compressor_config.h"
 #include "runtime/control/control.h"
 #include "runtime/engine/driver.h"
+#include "runtime/engine/plan.h"
 #include "runtime/session/compressor.h"
 #include "runtime/session/compressor_part.h"
 #include "runtime/session/deadline.h"
@@ -86,18 +87,23 @@ class Session {
 
   // Of the broadcasts from one root.
   struct RootPlan {
-    std::uint32_t number = 0;
-    std::shared_ptr<BroadcastWork> work;
+    std::unique_ptr<Plan> plan;
+    BroadcastWork* work = nullptr;  // the plan's
   };
 
   // From the parts of all ranks: the number of the compressor's plan, the same everywhere, or the same error.
   [[nodiscard]] Result<PlanDraw> draw_compressor_plan(const std::vector<Blob>& blobs, const Layout& layout,
                                                       const Deadline& deadline);
-  // Every rank has made its part of a plan, or says why not.
-  Status agree_made(std::string_view subject, const Status& made, const Deadline& deadline);
-  Result<RootPlan> root_plan(Rank root, const std::vector<Blob>& blobs, const Deadline& deadline);
-  Status move_chunks(const RootPlan& plan, std::span<std::byte> data, Rank root, const Deadline& deadline);
+  // What `make` makes with a plan of the drawn number: on every rank or on none. Where it was made here and not
+  // everywhere, `unmake` takes it back.
+  template <typename Make, typename Unmake>
+  auto make_on_all(std::string_view subject, const PlanDraw& draw, const Deadline& deadline, Make make, Unmake unmake)
+      -> decltype(make());
+  Result<RootPlan*> root_plan(Rank root, const std::vector<Blob>& blobs, const Deadline& deadline);
+  Status move_chunks(RootPlan& plan, std::span<std::byte> data, Rank root, const Deadline& deadline);
   void drop_root_plan(Rank root, std::uint64_t limit_ns);
+  // Its number is free again where its memory is.
+  void retire(std::unique_ptr<Plan> plan, std::uint64_t limit_ns);
 
   SessionParts parts_;
   topology::CostModel cost_;
@@ -106,9 +112,8 @@ class Session {
   PlanNumbers numbers_;
   std::vector<std::unique_ptr<Compressor>> compressors_;
   std::map<std::uint32_t, RootPlan> root_plans_;
-  // Memory that the transport may still use after a loss: freed after the view is closed.
-  std::vector<std::unique_ptr<Compressor>> retired_;
-  std::vector<std::shared_ptr<void>> retired_memory_;
+  // Whose memory the transport may still use after a loss: freed after the view is closed.
+  std::vector<std::unique_ptr<Plan>> retired_;
 };
 
 }  // namespace gossamer::runtime

@@ -19,7 +19,8 @@ using ::testing::HasSubstr;
 
 Stage stage_over(DeviceArray<std::byte>& buffer, topology::ScheduleKind kind, std::uint32_t rank_count) {
   Stage stage;
-  stage.schedule = {kind, topology::Collective::all_reduce, rank_count, {}};
+  stage.schedule =
+      topology::make_rank_schedule({kind, topology::Collective::all_reduce, rank_count, {}}, Rank{0}).value();
   stage.bytes_max = buffer.size();
   stage.buffer = buffer.data();
   stage.kind = MemoryKind::fake_device;
@@ -35,7 +36,7 @@ TEST(MirrorTest, CopiesInTheOrderOfNeed) {
   std::vector<std::byte> contents(bytes);
   for (std::size_t i = 0; i < bytes; ++i) contents[i] = static_cast<std::byte>(i * 7 / 64);
   DeviceArray<std::byte> buffer(fake, contents);
-  auto made = Mirror::make(fake, stage_over(buffer, topology::ScheduleKind::ring, 2), Rank{0}, nullptr);
+  auto made = Mirror::make(fake, stage_over(buffer, topology::ScheduleKind::ring, 2), nullptr);
   ASSERT_TRUE(made.ok());
   Mirror& mirror = **made;
   // The program as it is, so that this test needs no knowledge of the ring.
@@ -90,7 +91,7 @@ TEST(MirrorTest, NothingLandsAfterADrain) {
   constexpr std::uint64_t bytes = 8 << 20;
   FakeDevice fake({.seed = 4, .polls_max = 7});
   DeviceArray<std::byte> buffer(fake, bytes);
-  auto made = Mirror::make(fake, stage_over(buffer, topology::ScheduleKind::butterfly, 2), Rank{0}, nullptr);
+  auto made = Mirror::make(fake, stage_over(buffer, topology::ScheduleKind::butterfly, 2), nullptr);
   ASSERT_TRUE(made.ok());
   Mirror& mirror = **made;
   for (int moment = 0; moment < 200; moment += 9) {
@@ -118,7 +119,7 @@ TEST(MirrorTest, NothingLandsAfterADrain) {
 TEST(MirrorTest, ADrainOfADeviceThatHangsEnds) {
   FakeDevice fake;
   DeviceArray<std::byte> buffer(fake, 1 << 20);
-  auto made = Mirror::make(fake, stage_over(buffer, topology::ScheduleKind::butterfly, 2), Rank{0}, nullptr);
+  auto made = Mirror::make(fake, stage_over(buffer, topology::ScheduleKind::butterfly, 2), nullptr);
   ASSERT_TRUE(made.ok());
   (*made)->begin(1 << 20);
   fake.hang(true);

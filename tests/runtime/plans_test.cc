@@ -139,7 +139,7 @@ TEST(PlanNumbers, AreUsedAgain) {
     for (int round = 0; round < rounds; ++round) {
       const auto made = session.make_compressor(dense("a", 4));
       ASSERT_TRUE(made.ok()) << round << ": " << made.error().message;
-      last[rank] = (*made)->plan();
+      last[rank] = (*made)->plan().number();
       const bool is_finite = round % 5 != 0;
       ASSERT_TRUE(start_step(**made, is_finite ? static_cast<float>(round) : std::nanf("")).ok());
       const Status ended = (*made)->wait(10'000'000'000);

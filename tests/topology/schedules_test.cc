@@ -171,6 +171,30 @@ TEST(Schedules, RefuseWrongRequestsAndSayWhy) {
             "there is no ring schedule for the collective unknown");
 }
 
+// Goal: what an engine runs is what was proved. Method: program and slices of every request up to 9 ranks, and the
+// words of each way that ranks meet.
+TEST(Schedules, ARanksScheduleIsItsProgram) {
+  for (std::uint32_t ranks = 1; ranks <= 9; ++ranks)
+    for (const ScheduleRequest& request : every_request(ranks))
+      for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+        const RankSchedule schedule = make_rank_schedule(request, Rank{rank}).value();
+        EXPECT_EQ(schedule.name, schedule_kind_name(request.kind));
+        EXPECT_EQ(schedule.program, *make_program(request, Rank{rank}));
+        EXPECT_EQ(schedule.slice_count, *slice_count(request));
+        EXPECT_EQ(schedule.own_slice, schedule.slice_count == 1 ? 0 : rank);
+      }
+  const auto words = [](ScheduleKind kind, Collective collective) {
+    const RankSchedule schedule = make_rank_schedule({kind, collective, 4, Rank{0}}, Rank{1}).value();
+    return schedule.merging + ", " + schedule.moving;
+  };
+  EXPECT_EQ(words(ScheduleKind::ring, Collective::all_reduce), "reduce-scatter, all-gather");
+  EXPECT_EQ(words(ScheduleKind::butterfly, Collective::all_reduce), "all-reduce, all-reduce");
+  EXPECT_EQ(words(ScheduleKind::binomial_tree, Collective::all_reduce), "reduce, broadcast");
+  EXPECT_EQ(words(ScheduleKind::circulant, Collective::all_gather), "all-gather, all-gather");
+  EXPECT_EQ(make_rank_schedule({ScheduleKind::ring, Collective::all_reduce, 4, Rank{0}}, Rank{4}).error().message,
+            "rank 4 is not one of 4 ranks");
+}
+
 // Goal: numbers are part of the interface: each is a schedule's for ever. Method: those that have been given out.
 TEST(Schedules, KeepTheirNumbers) {
   EXPECT_EQ(static_cast<int>(ScheduleKind::binomial_tree), 1);

@@ -28,13 +28,7 @@ Result<IndexGather> IndexGather::make(const AlgorithmContext& context, std::uint
 }
 
 Result<Stage> IndexGather::stage(const AlgorithmContext& context, std::string label) const {
-  Stage stage;
-  stage.label = std::move(label);
-  stage.concatenating = true;
-  stage.bytes_max = bytes_max_;
-  stage.buffer = buffer_.data();
-  GOSSAMER_TRY(schedule_stage(context, topology::Collective::all_gather, bytes_max_ * context.rank_count, stage));
-  return stage;
+  return gathering_stage(context, std::move(label), bytes_max_, bytes_max_ * context.rank_count, buffer_.data());
 }
 
 void IndexGather::fill(Rank rank, std::uint64_t flag, std::span<const std::uint32_t> indices,
@@ -84,6 +78,21 @@ Result<IndexGather::Part> IndexGather::read(Rank rank, std::uint64_t part_bytes)
                  text("rank ", rank.value, " sent ", *count, " indices with ", header.value_count, " values"), rank};
   return Part{std::span<const std::uint32_t>(indices_).first(*count),
               std::span<const float>(values_).first(header.value_count)};
+}
+
+Status IndexGather::unite(std::span<const std::uint64_t> part_bytes, const Layout& layout,
+                          std::vector<std::uint32_t>& named, FunctionRef<void(const Part&)> visit) {
+  GOSSAMER_TRY(check_flags(part_bytes, layout));
+  named.clear();
+  for (std::uint32_t r = 0; r < part_bytes.size(); ++r) {
+    const auto part = read(Rank{r}, part_bytes[r]);
+    GOSSAMER_TRY(part);
+    visit(*part);
+    named.insert(named.end(), part->indices.begin(), part->indices.end());
+  }
+  std::sort(named.begin(), named.end());
+  named.erase(std::unique(named.begin(), named.end()), named.end());
+  return {};
 }
 
 }  // namespace gossamer::runtime

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/algorithms/algorithm.h"
 #include "runtime/algorithms/parts/agreement.h"
+#include "runtime/algorithms/parts/context.h"
+#include "runtime/algorithms/parts/stages.h"
+#include "runtime/engine/buffer.h"
 
 namespace gossamer::runtime {
 
@@ -34,6 +36,10 @@ class IndexGather {
     std::span<const float> values;
   };
   [[nodiscard]] Result<Part> read(Rank rank, std::uint64_t part_bytes);
+  // All of it: flags, then every rank's part in the order of ranks, given to `visit`. `named` gets the union of their
+  // indices, ascending; it does not allocate where it has room for all of them.
+  [[nodiscard]] Status unite(std::span<const std::uint64_t> part_bytes, const Layout& layout,
+                             std::vector<std::uint32_t>& named, FunctionRef<void(const Part&)> visit);
 
  private:
   [[nodiscard]] std::byte* part(Rank rank) const { return buffer_.data() + rank.value * part_stride(bytes_max_); }

@@ -150,24 +150,13 @@ Result<ShardedDecode> ShardedDecode::make(const AlgorithmContext& context) {
 }
 
 Result<Stage> ShardedDecode::histogram_stage(const AlgorithmContext& context) const {
-  Stage stage;
-  stage.label = "histogram";
-  stage.bytes_max = histogram_shape.bytes();
-  stage.buffer = histogram_.data();
-  GOSSAMER_TRY(schedule_stage(context, topology::Collective::all_reduce, stage.bytes_max, stage));
-  return stage;
+  return merging_stage(context, "histogram", histogram_shape, histogram_.data());
 }
 
 Result<Stage> ShardedDecode::candidates_stage(const AlgorithmContext& context) const {
-  Stage stage;
-  stage.label = "candidates";
-  stage.concatenating = true;
-  stage.bytes_max = part_bytes_max_;
-  stage.buffer = parts_.data();
-  // Scheduled for what is usual, |H| indices over all ranks and a thin border: the room is for the worst.
+  // Usual are |H| indices over all ranks and a thin border: the room is for the worst.
   const std::uint64_t usual = rank_count_ * sizeof(ShareHeader) + sketch::index_list_bytes_max(wanted_, dimension_);
-  GOSSAMER_TRY(schedule_stage(context, topology::Collective::all_gather, usual, stage));
-  return stage;
+  return gathering_stage(context, "candidates", part_bytes_max_, usual, parts_.data());
 }
 
 sketch::CoordinateRange ShardedDecode::slice_of(std::uint32_t rank) const {

@@ -23,8 +23,10 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/algorithms/algorithm.h"
 #include "runtime/algorithms/parts/agreement.h"
+#include "runtime/algorithms/parts/context.h"
+#include "runtime/algorithms/parts/stages.h"
+#include "runtime/engine/buffer.h"
 
 namespace gossamer::runtime {
 

@@ -1,7 +1,6 @@
 #include "runtime/algorithms/parts/value_exchange.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace gossamer::runtime {
 
@@ -27,12 +26,7 @@ Result<ValueExchange> ValueExchange::make(const AlgorithmContext& context, std::
 }
 
 Result<Stage> ValueExchange::stage(const AlgorithmContext& context, std::string label) const {
-  Stage stage;
-  stage.label = std::move(label);
-  stage.bytes_max = sketch::PayloadShape{count_max_ + exact_, value_words, type_}.bytes();
-  stage.buffer = buffer_.data();
-  GOSSAMER_TRY(schedule_stage(context, topology::Collective::all_reduce, stage.bytes_max, stage));
-  return stage;
+  return merging_stage(context, std::move(label), {count_max_ + exact_, value_words, type_}, buffer_.data());
 }
 
 StageSize ValueExchange::fill(const Feedback& feedback, std::span<const std::uint32_t> indices,
@@ -76,18 +70,6 @@ Result<std::span<float>> ValueExchange::take_means(const Layout& layout, std::sp
     return overflow("the sum over ranks", layout.to_outer(inner), layout);
   }
   return means;
-}
-
-Update make_update(const Layout& layout, std::vector<std::uint32_t>& applied, std::vector<std::uint32_t>& outer,
-                   std::span<const float> means) {
-  const std::size_t count = applied.size();
-  applied.resize(count + layout.exact());
-  std::iota(applied.begin() + static_cast<std::ptrdiff_t>(count), applied.end(),
-            static_cast<std::uint32_t>(layout.sparse()));
-  GOSSAMER_CHECK(applied.size() == means.size(), "one value for each coordinate that is applied");
-  outer.resize(applied.size());
-  layout.to_outer(applied, outer);
-  return {false, outer, means};
 }
 
 }  // namespace gossamer::runtime

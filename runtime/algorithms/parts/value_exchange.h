@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/algorithms/algorithm.h"
 #include "runtime/algorithms/parts/agreement.h"
+#include "runtime/algorithms/parts/context.h"
 #include "runtime/algorithms/parts/feedback.h"
+#include "runtime/algorithms/parts/stages.h"
 
 namespace gossamer::runtime {
 
@@ -53,10 +54,5 @@ class ValueExchange {
   sketch::PayloadShape shape_;
   std::uint64_t hash_ = 0;
 };
-
-// The update of what was applied: `applied` holds the coordinates of the sparse range, ascending, and is lengthened
-// by the exact range; `outer` gets them in the caller's order. Neither allocates when reserved for both.
-[[nodiscard]] Update make_update(const Layout& layout, std::vector<std::uint32_t>& applied,
-                                 std::vector<std::uint32_t>& outer, std::span<const float> means);
 
 }  // namespace gossamer::runtime

@@ -1,4 +1,8 @@
-#include "runtime/algorithms/parts/apply_update.h"
+#include "runtime/algorithms/parts/update.h"
+
+#include <numeric>
+
+#include "base/base.h"
 
 namespace gossamer::runtime {
 
@@ -13,6 +17,18 @@ void add_scattered(std::span<const std::uint32_t> indices, std::span<const float
 }
 
 }  // namespace
+
+Update make_update(const Layout& layout, std::vector<std::uint32_t>& applied, std::vector<std::uint32_t>& outer,
+                   std::span<const float> means) {
+  const std::size_t count = applied.size();
+  applied.resize(count + layout.exact());
+  std::iota(applied.begin() + static_cast<std::ptrdiff_t>(count), applied.end(),
+            static_cast<std::uint32_t>(layout.sparse()));
+  GOSSAMER_CHECK(applied.size() == means.size(), "one value for each coordinate that is applied");
+  outer.resize(applied.size());
+  layout.to_outer(applied, outer);
+  return {false, outer, means};
+}
 
 void apply_update(const Layout& layout, std::span<const std::uint32_t> indices, std::span<const float> values,
                   float* const* weights, float scale) {

@@ -1,0 +1,29 @@
+#include "runtime/engine/schedule_stage.h"
+
+namespace gossamer::runtime {
+
+Status schedule_stage(const ScheduleWish& wish, std::uint64_t payload_bytes, std::string_view plan, Stage& stage) {
+  topology::ScheduleRequest request{.collective = wish.collective, .rank_count = wish.rank_count, .root = wish.root};
+  std::string reason = "as configured";
+  if (wish.kind && topology::supports(*wish.kind, wish.collective)) {
+    request.kind = *wish.kind;
+  } else {
+    auto choice = topology::choose_schedule(wish.collective, wish.rank_count, payload_bytes, wish.cost);
+    GOSSAMER_TRY(choice);
+    request.kind = choice->kind;
+    reason = choice->reason;
+  }
+  const auto cost = topology::predict_cost(request, payload_bytes, wish.cost);
+  GOSSAMER_TRY(cost);
+  stage.predicted_ns = cost->nanoseconds;
+  auto schedule = topology::make_rank_schedule(request, wish.rank);
+  GOSSAMER_TRY(schedule);
+  stage.schedule = std::move(*schedule);
+  if (wish.rank.value == 0 && log_enabled(LogLevel::info))
+    log(LogLevel::info,
+        text(plan, " ", stage.label, " ", topology::collective_name(wish.collective), " over ", wish.rank_count,
+             " ranks, ", format_bytes(payload_bytes), ": ", stage.schedule.name, " (", reason, ")"));
+  return {};
+}
+
+}  // namespace gossamer::runtime
