@@ -218,7 +218,8 @@ TEST(Init, RefusesImpossibleSettings) {
   };
   for (const Case& c : {Case{0, 0, nullptr, "rank_count is \"0\""},
                         Case{4, 4, nullptr, "rank is \"4\" (from api), expected a rank from 0 to 3"},
-                        Case{-7, 1, nullptr, "rank is -7"}, Case{0, 1, "carrier pigeon", "carrier pigeon"}}) {
+                        Case{-7, 1, nullptr, "rank is \"-7\" (from api), expected a rank from 0 to 0"},
+                        Case{0, 1, "carrier pigeon", "carrier pigeon"}}) {
     gossamer_config config = GOSSAMER_CONFIG_INIT;
     config.rank = c.rank;
     config.rank_count = c.rank_count;
