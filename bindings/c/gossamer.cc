@@ -44,13 +44,12 @@ SAME_CELLS(f16, F16)
 SAME_CELLS(i8, I8)
 SAME_CELLS(i16, I16)
 #undef SAME_CELLS
-#define SAME_OPTION(Kind, name, number) \
-  static_assert(static_cast<int>(gossamer::runtime::Kind::name) == GOSSAMER_##number);
-SAME_OPTION(SelectionKind, top, SELECT_TOP)
-SAME_OPTION(SelectionKind, heavymix, SELECT_HEAVYMIX)
-SAME_OPTION(DecodeKind, whole, DECODE_WHOLE)
-SAME_OPTION(DecodeKind, sharded, DECODE_SHARDED)
+#define SAME_NUMBER(name, NAME, number) static_assert(GOSSAMER_##NAME == (number));
+#define SAME_OPTION(field, Kind, names, ...) \
+  names(SAME_NUMBER) static_assert(std::is_same_v<decltype(gossamer_compressor_config::field), int32_t>);
+GOSSAMER_OPTION_TABLE(SAME_OPTION)
 #undef SAME_OPTION
+#undef SAME_NUMBER
 #define SAME_PROGRESS(name, NAME, number, words) static_assert(GOSSAMER_PROGRESS_##NAME == (number));
 GOSSAMER_PROGRESS_TABLE(SAME_PROGRESS)
 #undef SAME_PROGRESS
@@ -233,6 +232,17 @@ gossamer_status read_tensors(const char* function, const gossamer_compressor_con
   return GOSSAMER_DONE;
 }
 
+gossamer_status read_option(const char* function, const gossamer::runtime::OptionRow& option, int32_t number,
+                            gossamer::runtime::NamedOptions& options) {
+  if (gossamer::runtime::find_choice(option.choices, number) == nullptr)
+    return fail_argument(function, text(option.field, " is ", number, ", expected a gossamer_", option.field, ": ",
+                                        gossamer::runtime::alternatives(option.choices, [](const auto& choice) {
+                                          return text(choice.name, " (", choice.number, ")");
+                                        })));
+  option.set(options, number);
+  return GOSSAMER_DONE;
+}
+
 gossamer_status read_compressor_config(const gossamer_compressor_config* given,
                                        gossamer::runtime::CompressorConfig& config) {
   constexpr const char* function = "gossamer_compressor_create";
@@ -249,15 +259,17 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   if (gossamer::runtime::find_algorithm(algorithm) == nullptr)
     return fail_argument(function,
                          text("algorithm is ", c.algorithm, ", expected a gossamer_algorithm, or 0 for gs-SGD"));
-  if (c.selection < GOSSAMER_SELECT_TOP || c.selection > GOSSAMER_SELECT_HEAVYMIX)
-    return fail_argument(function, text("selection is ", c.selection, ", expected a gossamer_selection"));
+#define READ_OPTION(field, ...)                                                                      \
+  if (const auto status = read_option(function, gossamer::runtime::option_##field, c.field, config); \
+      status != GOSSAMER_DONE)                                                                       \
+    return status;
+  GOSSAMER_OPTION_TABLE(READ_OPTION)
+#undef READ_OPTION
   if (c.schedule != GOSSAMER_SCHEDULE_AUTO && !gossamer::topology::is_schedule(c.schedule))
     return fail_argument(function, text("schedule is ", c.schedule, ", expected a gossamer_schedule"));
   for (const int32_t cells : {c.cells, c.values})
     if (!is_wire_cells(cells))
       return fail_argument(function, text("cells is ", c.cells, " and values ", c.values, ", expected gossamer_cells"));
-  if (c.decode < GOSSAMER_DECODE_WHOLE || c.decode > GOSSAMER_DECODE_SHARDED)
-    return fail_argument(function, text("decode is ", c.decode, ", expected a gossamer_decode"));
   if (c.memory < 0 || !is_memory_kind(c.memory))
     return fail_argument(function, text("memory is ", c.memory, ", expected a gossamer_memory_kind, or 0 for host"));
   if (c.keep_k > 1) return fail_argument(function, text("keep_k is ", c.keep_k, ", expected 0 or 1"));
@@ -270,11 +282,9 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   config.oversampling = c.oversampling;
   config.momentum = c.momentum;
   config.clip = c.clip;
-  config.selection = static_cast<gossamer::runtime::SelectionKind>(c.selection);
   config.keep_k = c.keep_k == 1;
   config.cells = static_cast<gossamer::sketch::CellType>(c.cells);
   config.values = static_cast<gossamer::sketch::CellType>(c.values);
-  config.decode = static_cast<gossamer::runtime::DecodeKind>(c.decode);
   if (c.memory != 0) config.memory = static_cast<gossamer::MemoryKind>(c.memory);
   config.seed = c.seed;
   if (c.schedule != GOSSAMER_SCHEDULE_AUTO) config.schedule = static_cast<gossamer::topology::ScheduleKind>(c.schedule);
