@@ -44,16 +44,15 @@ SAME_CELLS(f16, F16)
 SAME_CELLS(i8, I8)
 SAME_CELLS(i16, I16)
 #undef SAME_CELLS
-#define SAME_OPTION(Kind, name, number) \
-  static_assert(static_cast<int>(gossamer::runtime::Kind::name) == GOSSAMER_##number);
-SAME_OPTION(SelectionKind, top, SELECT_TOP)
-SAME_OPTION(SelectionKind, heavymix, SELECT_HEAVYMIX)
-SAME_OPTION(DecodeKind, whole, DECODE_WHOLE)
-SAME_OPTION(DecodeKind, sharded, DECODE_SHARDED)
-SAME_OPTION(ProgressMode, automatic, PROGRESS_AUTO)
-SAME_OPTION(ProgressMode, inline_only, PROGRESS_INLINE)
-SAME_OPTION(ProgressMode, thread, PROGRESS_THREAD)
+#define SAME_NUMBER(name, NAME, number) static_assert(GOSSAMER_##NAME == (number));
+#define SAME_OPTION(field, Kind, names, ...) \
+  names(SAME_NUMBER) static_assert(std::is_same_v<decltype(gossamer_compressor_config::field), int32_t>);
+GOSSAMER_OPTION_TABLE(SAME_OPTION)
 #undef SAME_OPTION
+#undef SAME_NUMBER
+#define SAME_PROGRESS(name, NAME, number, words) static_assert(GOSSAMER_PROGRESS_##NAME == (number));
+GOSSAMER_PROGRESS_TABLE(SAME_PROGRESS)
+#undef SAME_PROGRESS
 static_assert(static_cast<int>(gossamer::MemoryKind::host) == GOSSAMER_MEMORY_HOST &&
               static_cast<int>(gossamer::MemoryKind::cuda) == GOSSAMER_MEMORY_CUDA);
 #define COUNT_ONE(...) +1
@@ -164,10 +163,6 @@ gossamer_status write_struct(const char* function, const Struct& value, Struct* 
   return GOSSAMER_DONE;
 }
 
-std::optional<std::string> optional_text(const char* value) {
-  return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
-}
-
 // 0 means the default; negative limits are none.
 gossamer_status read_limit(const char* function, int64_t given, uint64_t fallback, uint64_t& limit) {
   if (given < 0)
@@ -176,36 +171,32 @@ gossamer_status read_limit(const char* function, int64_t given, uint64_t fallbac
   return GOSSAMER_DONE;
 }
 
+// What was given becomes the text of settings, which is read and checked where they are resolved.
 gossamer_status read_config(const gossamer_config* given, gossamer::runtime::SettingsRequest& request) {
-  constexpr const char* function = "gossamer_init";
   gossamer_config config = GOSSAMER_CONFIG_INIT;
   if (given != nullptr)
-    if (const auto status = read_struct(function, given, config); status != GOSSAMER_DONE) return status;
-  if (config.rank < -1 || config.rank_count < -1)
-    return fail_argument(function, text("rank is ", config.rank, " and rank_count ", config.rank_count,
-                                        ", expected 0 or more, or -1 for the environment's"));
-  if (config.init_timeout_ns < 0)
-    return fail_argument(function, text("init_timeout_ns is ", config.init_timeout_ns, ", expected 0 or more"));
-  if (config.progress < GOSSAMER_PROGRESS_AUTO || config.progress > GOSSAMER_PROGRESS_THREAD)
-    return fail_argument(function, text("progress is ", config.progress, ", expected a gossamer_progress"));
-  if (config.threads < 0 || config.pin_threads < 0 || config.pin_threads > 1)
-    return fail_argument(function, text("threads is ", config.threads, " and pin_threads ", config.pin_threads,
-                                        ", expected 0 or more, and 0 or 1"));
-  if (config.lease_ns < -1)
-    return fail_argument(function, text("lease_ns is ", config.lease_ns, ", expected -1 for no lease, or 0 or more"));
-  if (config.lease_ns != 0) request.lease_ns = config.lease_ns < 0 ? 0 : static_cast<uint64_t>(config.lease_ns);
-  request.secret = optional_text(config.secret);
-  if (config.threads > 0) request.threads = config.threads;
-  if (config.pin_threads == 1) request.pin_threads = true;
-  if (config.rank >= 0) request.rank = config.rank;
-  if (config.rank_count >= 0) request.rank_count = config.rank_count;
-  request.rendezvous = optional_text(config.rendezvous);
-  request.bind_host = optional_text(config.bind_host);
-  request.transport = optional_text(config.transport);
-  request.job = optional_text(config.job);
-  if (config.init_timeout_ns > 0) request.init_timeout_ns = static_cast<uint64_t>(config.init_timeout_ns);
-  if (config.progress != GOSSAMER_PROGRESS_AUTO)
-    request.progress = static_cast<gossamer::runtime::ProgressMode>(config.progress);
+    if (const auto status = read_struct("gossamer_init", given, config); status != GOSSAMER_DONE) return status;
+  const auto give = [&](const char* setting, bool is_given, std::string value) {
+    if (is_given) request.push_back({setting, std::move(value)});
+  };
+  const auto give_text = [&](const char* setting, const char* value) {
+    if (value != nullptr) request.push_back({setting, value});
+  };
+  using gossamer::runtime::seconds_text;
+  const auto* const progress = gossamer::runtime::find_choice(gossamer::runtime::progress_choices, config.progress);
+  give("rank", config.rank != -1, text(config.rank));
+  give("rank_count", config.rank_count != -1, text(config.rank_count));
+  give_text("rendezvous", config.rendezvous);
+  give_text("bind_host", config.bind_host);
+  give_text("transport", config.transport);
+  give_text("job", config.job);
+  give("init_timeout", config.init_timeout_ns != 0, seconds_text(config.init_timeout_ns));
+  give("progress", config.progress != GOSSAMER_PROGRESS_AUTO,
+       progress != nullptr ? std::string(progress->name) : text(config.progress));
+  give("threads", config.threads != 0, text(config.threads));
+  give("pin_threads", config.pin_threads != 0, config.pin_threads == 1 ? "yes" : text(config.pin_threads));
+  give_text("secret", config.secret);
+  give("lease", config.lease_ns != 0, config.lease_ns == -1 ? "0" : seconds_text(config.lease_ns));
   return GOSSAMER_DONE;
 }
 
@@ -241,6 +232,17 @@ gossamer_status read_tensors(const char* function, const gossamer_compressor_con
   return GOSSAMER_DONE;
 }
 
+gossamer_status read_option(const char* function, const gossamer::runtime::OptionRow& option, int32_t number,
+                            gossamer::runtime::NamedOptions& options) {
+  if (gossamer::runtime::find_choice(option.choices, number) == nullptr)
+    return fail_argument(function, text(option.field, " is ", number, ", expected a gossamer_", option.field, ": ",
+                                        gossamer::runtime::alternatives(option.choices, [](const auto& choice) {
+                                          return text(choice.name, " (", choice.number, ")");
+                                        })));
+  option.set(options, number);
+  return GOSSAMER_DONE;
+}
+
 gossamer_status read_compressor_config(const gossamer_compressor_config* given,
                                        gossamer::runtime::CompressorConfig& config) {
   constexpr const char* function = "gossamer_compressor_create";
@@ -257,15 +259,17 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   if (gossamer::runtime::find_algorithm(algorithm) == nullptr)
     return fail_argument(function,
                          text("algorithm is ", c.algorithm, ", expected a gossamer_algorithm, or 0 for gs-SGD"));
-  if (c.selection < GOSSAMER_SELECT_TOP || c.selection > GOSSAMER_SELECT_HEAVYMIX)
-    return fail_argument(function, text("selection is ", c.selection, ", expected a gossamer_selection"));
+#define READ_OPTION(field, ...)                                                                      \
+  if (const auto status = read_option(function, gossamer::runtime::option_##field, c.field, config); \
+      status != GOSSAMER_DONE)                                                                       \
+    return status;
+  GOSSAMER_OPTION_TABLE(READ_OPTION)
+#undef READ_OPTION
   if (c.schedule != GOSSAMER_SCHEDULE_AUTO && !gossamer::topology::is_schedule(c.schedule))
     return fail_argument(function, text("schedule is ", c.schedule, ", expected a gossamer_schedule"));
   for (const int32_t cells : {c.cells, c.values})
     if (!is_wire_cells(cells))
       return fail_argument(function, text("cells is ", c.cells, " and values ", c.values, ", expected gossamer_cells"));
-  if (c.decode < GOSSAMER_DECODE_WHOLE || c.decode > GOSSAMER_DECODE_SHARDED)
-    return fail_argument(function, text("decode is ", c.decode, ", expected a gossamer_decode"));
   if (c.memory < 0 || !is_memory_kind(c.memory))
     return fail_argument(function, text("memory is ", c.memory, ", expected a gossamer_memory_kind, or 0 for host"));
   if (c.keep_k > 1) return fail_argument(function, text("keep_k is ", c.keep_k, ", expected 0 or 1"));
@@ -278,11 +282,9 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   config.oversampling = c.oversampling;
   config.momentum = c.momentum;
   config.clip = c.clip;
-  config.selection = static_cast<gossamer::runtime::SelectionKind>(c.selection);
   config.keep_k = c.keep_k == 1;
   config.cells = static_cast<gossamer::sketch::CellType>(c.cells);
   config.values = static_cast<gossamer::sketch::CellType>(c.values);
-  config.decode = static_cast<gossamer::runtime::DecodeKind>(c.decode);
   if (c.memory != 0) config.memory = static_cast<gossamer::MemoryKind>(c.memory);
   config.seed = c.seed;
   if (c.schedule != GOSSAMER_SCHEDULE_AUTO) config.schedule = static_cast<gossamer::topology::ScheduleKind>(c.schedule);

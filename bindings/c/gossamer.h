@@ -123,8 +123,8 @@ typedef struct gossamer_config {
   const char* job; /* names this job: ranks of another one are turned away, and shared-memory files have its name.
                       NULL: GOSSAMER_JOB, else the scheduler's (SLURM_JOB_ID, PMIX_NAMESPACE, ...), else
                       "default", by which jobs cannot be told apart */
-  int64_t init_timeout_ns; /* for gossamer_init as a whole, and each compressor's agreement. 0: GOSSAMER_INIT_TIMEOUT_S,
-                              else 30 s */
+  int64_t init_timeout_ns; /* for gossamer_init as a whole, and each compressor's agreement; at most a day.
+                              0: GOSSAMER_INIT_TIMEOUT_S, else 30 s */
   int32_t progress;        /* a gossamer_progress; GOSSAMER_PROGRESS_AUTO: GOSSAMER_PROGRESS (auto, inline, thread) */
   int32_t threads;         /* that sketch and select, the caller's included. 0: GOSSAMER_THREADS, else 1. Results do not
                               depend on it */
@@ -134,7 +134,7 @@ typedef struct gossamer_config {
                               "none" for no secret on a network that you trust; the same secret on every rank. NULL:
                               GOSSAMER_SECRET, else no secret, on loopback only. See docs/security.md */
   int64_t lease_ns;        /* a rank that is silent for so long (stopped, or cut off) is given up with PEER_LOST on all
-                              others; the same on every rank, from 100 ms. 0: GOSSAMER_LEASE_S, else 5 s. -1: never */
+                              others; the same on every rank, 100 ms to a day. 0: GOSSAMER_LEASE_S, else 5 s. -1: never */
 } gossamer_config;
 #define GOSSAMER_CONFIG_INIT \
   { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO, 0, 0, 0, NULL, 0 }

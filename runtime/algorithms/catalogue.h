@@ -60,6 +60,9 @@ struct AlgorithmRow {
   std::span<const sketch::CellType> values;  // that exact values may travel as
   // Words that a step moves, in units of 2 (P - 1) / P; an upper estimate where ranks may name the same coordinates.
   double (*step_words)(const StepSize& size);
+
+  // Chooses nothing: what the others are compared with.
+  [[nodiscard]] constexpr bool moves_everything() const { return density == 1.0; }
 };
 
 #define GOSSAMER_ALGORITHM_ROW(name, ...) extern const AlgorithmRow row_of_##name;

@@ -26,37 +26,37 @@ std::string digits(Float value) {
   return {buffer.data(), end};
 }
 
-// The momentum as it is applied, in f32: a number just below 1 must not become 1.
-bool is_momentum(double value) { return value >= 0.0 && static_cast<float>(value) < 1.0f; }
+// A number's range, in words and as a test.
+struct NumberRow {
+  std::string_view field;
+  double (*value_in)(const CompressorConfig& config);
+  bool (*is_allowed)(double value);  // false for NaN
+  std::string_view expected;
+};
 
-// A norm that f32 can hold: to a smaller one every gradient would be cut to nothing.
-bool is_clip(double value) { return value >= std::numeric_limits<float>::min() && std::isfinite(value); }
+constexpr NumberRow rows_of_numbers[] = {
+    {"density", [](const CompressorConfig& c) { return c.density; },
+     [](double value) { return value >= 0.0 && value <= 1.0; }, "a fraction in (0, 1], or 0 for the default"},
+    {"rows", [](const CompressorConfig& c) { return static_cast<double>(c.rows); },
+     [](double value) { return value == 0.0 || (value <= 15.0 && std::fmod(value, 2.0) == 1.0); },
+     "an odd number from 1 to 15, or 0 for the default"},
+    {"oversampling", [](const CompressorConfig& c) { return c.oversampling; },
+     [](double value) { return value == 0.0 || (value >= 1.0 && std::isfinite(value)); },
+     "at least 1, or 0 for the default"},
+    // As it is applied, in f32: a number just below 1 must not become 1.
+    {"momentum", [](const CompressorConfig& c) { return c.momentum; },
+     [](double value) { return value == -1.0 || (value >= 0.0 && static_cast<float>(value) < 1.0f); },
+     "a number in [0, 1), below 1 as f32 too, or -1 for the default"},
+    // A norm that f32 can hold: to a smaller one every gradient would be cut to nothing.
+    {"clip", [](const CompressorConfig& c) { return c.clip; },
+     [](double value) {
+       return value == -1.0 || value == 0.0 || (value >= std::numeric_limits<float>::min() && std::isfinite(value));
+     },
+     "a norm of at least 1.18e-38, 0 for no clipping, or -1 for the default"},
+};
 
-Status check_numbers(const CompressorConfig& config) {
-  if (std::isnan(config.density) || config.density < 0.0 || config.density > 1.0)
-    return wrong(text("density is ", digits(config.density), ", expected a fraction in (0, 1], or 0 for the default"));
-  if (config.rows > 15 || (config.rows != 0 && config.rows % 2 == 0))
-    return wrong(text("rows is ", config.rows, ", expected an odd number from 1 to 15, or 0 for the default"));
-  if (std::isnan(config.oversampling) || (config.oversampling != 0.0 && config.oversampling < 1.0) ||
-      std::isinf(config.oversampling))
-    return wrong(text("oversampling is ", digits(config.oversampling), ", expected at least 1, or 0 for the default"));
-  if (config.momentum != -1.0 && !is_momentum(config.momentum))
-    return wrong(text("momentum is ", digits(config.momentum),
-                      ", expected a number in [0, 1), below 1 as f32 too, or -1 for the default"));
-  if (config.clip != -1.0 && config.clip != 0.0 && !is_clip(config.clip))
-    return wrong(text("clip is ", digits(config.clip),
-                      ", expected a norm of at least 1.18e-38, 0 for no clipping, or -1 for the default"));
-  return {};
-}
-
-// "f32", "f32 or i16", "f32, bf16 or f16".
 std::string names_of(std::span<const sketch::CellType> types) {
-  std::string names;
-  for (std::size_t i = 0; i < types.size(); ++i) {
-    if (i > 0) names += i + 1 == types.size() ? " or " : ", ";
-    names += sketch::cell_type_name(types[i]);
-  }
-  return names;
+  return alternatives(types, [](sketch::CellType type) { return sketch::cell_type_name(type); });
 }
 
 Status check_cells(const CompressorConfig& config) {
@@ -80,8 +80,6 @@ Status check_decode(const CompressorConfig& config) {
   if (config.decode == DecodeKind::whole) return {};
   if (!row_of(config.algorithm).is_sketched)
     return wrong(text("decode is sharded, but ", algorithm_name(config.algorithm), " has no sketch: expected whole"));
-  if (config.selection != SelectionKind::top)
-    return wrong("decode is sharded with selection heavymix, expected selection top, or decode whole");
   return {};
 }
 
@@ -96,10 +94,23 @@ Status check_memory(const CompressorConfig& config) {
 
 }  // namespace
 
+Status check_options(const CompressorConfig& config, const Wording& wording) {
+  const auto say = [&](std::string_view field, std::string_view value, std::string_view expected) {
+    return wrong(text(wording.before_field, field, wording.before_value, value, wording.before_expected, expected));
+  };
+  for (const NumberRow& row : rows_of_numbers)
+    if (const double value = row.value_in(config); !row.is_allowed(value))
+      return say(row.field, digits(value), row.expected);
+  if (config.decode == DecodeKind::sharded && config.selection != SelectionKind::top)
+    return say("decode", text("sharded with ", wording.before_field, "selection ", option_selection.name_in(config)),
+               text(wording.before_field, "selection top, or ", wording.before_field, "decode whole"));
+  return {};
+}
+
 Result<CompressorShape> resolve(const CompressorConfig& config) {
   const AlgorithmRow* const row = find_algorithm(static_cast<std::int64_t>(config.algorithm));
   if (row == nullptr) return wrong(text("there is no algorithm of number ", static_cast<int>(config.algorithm)));
-  GOSSAMER_TRY(check_numbers(config));
+  GOSSAMER_TRY(check_options(config));
   GOSSAMER_TRY(check_cells(config));
   GOSSAMER_TRY(check_decode(config));
   GOSSAMER_TRY(check_memory(config));
@@ -107,20 +118,13 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
   GOSSAMER_TRY(layout);
 
   CompressorShape shape;
+  static_cast<CompressorOptions&>(shape) = config;
   shape.algorithm = config.algorithm;
   shape.name = config.name.empty() ? std::string(algorithm_name(config.algorithm)) : config.name;
   shape.layout = std::move(*layout);
   shape.momentum = static_cast<float>(config.momentum == -1.0 ? row->momentum : config.momentum);
   shape.clip = config.clip == -1.0 ? row->clip : config.clip;
-  shape.selection = config.selection;
-  shape.keep_k = config.keep_k;
-  shape.cells = config.cells;
-  shape.values = config.values;
-  shape.seed = config.seed;
-  shape.schedule = config.schedule;
-  shape.decode = config.decode;
-  shape.memory = config.memory;
-  if (row->density == 1.0) return shape;
+  if (row->moves_everything()) return shape;
 
   const std::uint64_t d = shape.layout.sparse();
   if (d == 0)
@@ -142,17 +146,19 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
 }
 
 std::vector<Field> shared_fields(const CompressorShape& shape) {
-  return {{"algorithm", std::string(algorithm_name(shape.algorithm))},
-          {"name", shape.name},
-          {"cells", std::string(sketch::cell_type_name(shape.cells))},
-          {"values", std::string(sketch::cell_type_name(shape.values))},
-          {"clip", digits(shape.clip)},
-          {"momentum", digits(shape.momentum)},
-          {"seed", text(shape.seed)},
-          {"selection", shape.selection == SelectionKind::top ? "top" : "heavymix"},
-          {"decode", shape.decode == DecodeKind::sharded ? "sharded" : "whole"},
-          {"keep_k", text(shape.keep_k)},
-          {"schedule", shape.schedule ? std::string(topology::schedule_kind_name(*shape.schedule)) : "auto"}};
+  std::vector<Field> fields = {
+      {"algorithm", std::string(algorithm_name(shape.algorithm))},
+      {"name", shape.name},
+      {"cells", std::string(sketch::cell_type_name(shape.cells))},
+      {"values", std::string(sketch::cell_type_name(shape.values))},
+      {"clip", digits(shape.clip)},
+      {"momentum", digits(shape.momentum)},
+      {"seed", text(shape.seed)},
+      {"keep_k", text(shape.keep_k)},
+      {"schedule", shape.schedule ? std::string(topology::schedule_kind_name(*shape.schedule)) : "auto"}};
+  for (const OptionRow& option : all_options)
+    fields.push_back({std::string(option.field), std::string(option.name_in(shape))});
+  return fields;
 }
 
 }  // namespace gossamer::runtime

@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "runtime/algorithms/catalogue.h"
+#include "runtime/algorithms/options.h"
 #include "runtime/algorithms/parts/layout.h"
 #include "runtime/control/control.h"
 #include "sketch/sketch.h"
@@ -16,11 +17,17 @@
 
 namespace gossamer::runtime {
 
-enum class SelectionKind : std::uint8_t { top = 0, heavymix = 1 };
-// Who decodes the merged sketch: every rank all of it, or each rank d/P of its coordinates.
-enum class DecodeKind : std::uint8_t { whole = 0, sharded = 1 };
+// What a shape takes over as it is.
+struct CompressorOptions : NamedOptions {
+  bool keep_k = false;
+  sketch::CellType cells = sketch::CellType::f32;   // of the sketch
+  sketch::CellType values = sketch::CellType::f32;  // of exact values: one of the algorithm's
+  std::uint64_t seed = 1;
+  std::optional<topology::ScheduleKind> schedule;  // none: chosen by the cost model
+  MemoryKind memory = MemoryKind::host;            // of gradients, update and weights; ranks may differ
+};
 
-struct CompressorConfig {
+struct CompressorConfig : CompressorOptions {
   std::string name;  // empty: the algorithm's name
   AlgorithmKind algorithm = AlgorithmKind::gs_sgd;
   std::vector<Tensor> tensors;
@@ -30,14 +37,6 @@ struct CompressorConfig {
   double oversampling = 0.0;  // 0: default_oversampling
   double momentum = -1.0;
   double clip = -1.0;  // 0: none
-  SelectionKind selection = SelectionKind::top;
-  bool keep_k = false;
-  sketch::CellType cells = sketch::CellType::f32;   // of the sketch
-  sketch::CellType values = sketch::CellType::f32;  // of exact values: one of the algorithm's
-  std::uint64_t seed = 1;
-  std::optional<topology::ScheduleKind> schedule;  // none: chosen by the cost model
-  DecodeKind decode = DecodeKind::whole;           // sharded: of a sketch, with selection top
-  MemoryKind memory = MemoryKind::host;            // of gradients, update and weights; ranks may differ
 };
 
 // Defaults that do not depend on the algorithm; catalogue.h has the others.
@@ -45,7 +44,7 @@ inline constexpr std::uint32_t default_rows = 3;
 inline constexpr double default_oversampling = 2.0;
 
 // A valid configuration with nothing left open.
-struct CompressorShape {
+struct CompressorShape : CompressorOptions {
   std::string name;
   AlgorithmKind algorithm = AlgorithmKind::gs_sgd;
   Layout layout;
@@ -55,15 +54,16 @@ struct CompressorShape {
   std::uint32_t columns = 0;
   float momentum = 0.0f;
   double clip = 0.0;
-  SelectionKind selection = SelectionKind::top;
-  bool keep_k = false;
-  sketch::CellType cells = sketch::CellType::f32;
-  sketch::CellType values = sketch::CellType::f32;
-  std::uint64_t seed = 0;
-  std::optional<topology::ScheduleKind> schedule;
-  DecodeKind decode = DecodeKind::whole;
-  MemoryKind memory = MemoryKind::host;
 };
+
+// How messages speak of fields: as C does, or as flags of a command.
+struct Wording {
+  std::string_view before_field = "";
+  std::string_view before_value = " is ";
+  std::string_view before_expected = ", expected ";
+};
+// What is wrong whatever the algorithm and the tensors are.
+[[nodiscard]] Status check_options(const CompressorConfig& config, const Wording& wording = {});
 
 // invalid_argument says which field is wrong, its value, and the range.
 [[nodiscard]] Result<CompressorShape> resolve(const CompressorConfig& config);

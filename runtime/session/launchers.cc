@@ -53,6 +53,15 @@ bool is_task_of_srun() {
   return !variable("SLURM_STEP_ID").empty() && (!size || size == tasks);
 }
 
+std::string beside_master(std::string_view host, std::string_view port) {
+  std::uint16_t value = 0;
+  const auto [at, error] = std::from_chars(port.data(), port.data() + port.size(), value);
+  const bool bare_v6 = host.find(':') != std::string_view::npos && !host.starts_with('[');
+  const std::string where = bare_v6 ? text("[", host, "]:") : text(host, ":");
+  if (error != std::errc{} || at != port.data() + port.size() || value == 0) return text(where, port);
+  return text(where, value == 65535 ? value - 1 : value + 1);
+}
+
 }  // namespace
 
 std::optional<LaunchedProcess> launched_process() {
@@ -86,20 +95,33 @@ Status check_started_once(std::string_view command) {
                     "); GOSSAMER_RANK_COUNT=1 says that jobs apart are meant")};
 }
 
-std::optional<SchedulerJob> scheduler_job() {
+std::optional<LaunchersWord> launchers_variable(const char* name) {
+  const std::string_view value = variable(name);
+  if (value.empty()) return std::nullopt;
+  return LaunchersWord{std::string(value), name};
+}
+
+std::optional<LaunchersWord> torchrun_rendezvous() {
+  const char* const host = std::getenv("MASTER_ADDR");
+  const char* const port = std::getenv("MASTER_PORT");
+  if (host == nullptr || port == nullptr) return std::nullopt;
+  return LaunchersWord{beside_master(host, port), "MASTER_ADDR, MASTER_PORT + 1"};
+}
+
+std::optional<LaunchersWord> scheduler_job() {
   // `torchrun --rdzv-id` is often a constant, and "none" where it is not given; the port tells jobs of a host apart.
   if (const auto run = variable("TORCHELASTIC_RUN_ID"); !run.empty()) {
-    return SchedulerJob{text("torch-", run, "-", variable("MASTER_PORT")), "TORCHELASTIC_RUN_ID, MASTER_PORT"};
+    return LaunchersWord{text("torch-", run, "-", variable("MASTER_PORT")), "TORCHELASTIC_RUN_ID, MASTER_PORT"};
   }
   for (const char* name : {"PMIX_NAMESPACE", "PMI_JOBID", "PALS_APID", "FLUX_JOB_ID"}) {
-    if (const auto id = variable(name); !id.empty()) return SchedulerJob{std::string(id), name};
+    if (const auto id = variable(name); !id.empty()) return LaunchersWord{std::string(id), name};
   }
   if (const auto id = variable("SLURM_JOB_ID"); !id.empty()) {
-    if (!is_task_of_srun()) return SchedulerJob{std::string(id), "SLURM_JOB_ID"};
-    return SchedulerJob{text(id, ".", variable("SLURM_STEP_ID")), "SLURM_JOB_ID, SLURM_STEP_ID"};
+    if (!is_task_of_srun()) return LaunchersWord{std::string(id), "SLURM_JOB_ID"};
+    return LaunchersWord{text(id, ".", variable("SLURM_STEP_ID")), "SLURM_JOB_ID, SLURM_STEP_ID"};
   }
   for (const char* name : {"PBS_JOBID", "LSB_JOBID"}) {
-    if (const auto id = variable(name); !id.empty()) return SchedulerJob{std::string(id), name};
+    if (const auto id = variable(name); !id.empty()) return LaunchersWord{std::string(id), name};
   }
   return std::nullopt;
 }

@@ -24,11 +24,21 @@ struct LaunchedProcess {
 // are meant. `command` is for the message: "gossamer run".
 [[nodiscard]] Status check_started_once(std::string_view command);
 
-// A name that all ranks of this job have and no other job has, as its launcher or scheduler gave it out.
-struct SchedulerJob {
-  std::string name;
+// What a launcher or scheduler says of a setting, and in which variables.
+struct LaunchersWord {
+  std::string value;
   std::string variables;  // "SLURM_JOB_ID, SLURM_STEP_ID"
 };
-[[nodiscard]] std::optional<SchedulerJob> scheduler_job();
+
+// What stands in this variable; nothing where it is empty.
+[[nodiscard]] std::optional<LaunchersWord> launchers_variable(const char* name);
+
+// Where torchrun's ranks meet: the port above MASTER_PORT, or below where there is none. At MASTER_PORT itself
+// torchrun's agent listens, or rank 0's store of torch.distributed. What is no port stays, to be refused where it is
+// read.
+[[nodiscard]] std::optional<LaunchersWord> torchrun_rendezvous();
+
+// A name that all ranks of this job have and no other job has.
+[[nodiscard]] std::optional<LaunchersWord> scheduler_job();
 
 }  // namespace gossamer::runtime

@@ -1,39 +1,37 @@
-// Where a session's settings come from: the call, then the environment, then a file, then defaults.
+// Where a session's settings come from: the call, then the environment, then a file, then launchers, then defaults.
+// A setting is a field of Settings and a row of settings_table.cc.
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/base.h"
+#include "runtime/choice.h"
 
 namespace gossamer::runtime {
 
-enum class ProgressMode : std::uint8_t { automatic = 0, inline_only = 1, thread = 2 };
+// X(name, NAME, number, words): GOSSAMER_PROGRESS_<NAME> of gossamer.h, and as people write it.
+#define GOSSAMER_PROGRESS_TABLE(X)    \
+  X(automatic, AUTO, 0, "auto")       \
+  X(inline_only, INLINE, 1, "inline") \
+  X(thread, THREAD, 2, "thread")
 
-// What the caller gave; nullopt where it left the choice to others.
-struct SettingsRequest {
-  std::optional<std::int64_t> rank;
-  std::optional<std::int64_t> rank_count;
-  std::optional<std::string> rendezvous;
-  std::optional<std::string> bind_host;
-  std::optional<std::string> transport;
-  std::optional<std::string> job;
-  std::optional<std::uint64_t> init_timeout_ns;
-  std::optional<ProgressMode> progress;
-  std::optional<std::int64_t> threads;
-  std::optional<bool> pin_threads;
-  std::optional<std::string> secret;
-  std::optional<std::uint64_t> lease_ns;
-};
+#define GOSSAMER_PROGRESS_ENUM(name, NAME, number, words) name = number,
+enum class ProgressMode : std::uint8_t { GOSSAMER_PROGRESS_TABLE(GOSSAMER_PROGRESS_ENUM) };
+#undef GOSSAMER_PROGRESS_ENUM
+#define GOSSAMER_PROGRESS_CHOICE(name, NAME, number, words) {words, number},
+inline constexpr Choice progress_choices[] = {GOSSAMER_PROGRESS_TABLE(GOSSAMER_PROGRESS_CHOICE)};
+#undef GOSSAMER_PROGRESS_CHOICE
 
 struct Settings {
   Rank rank;
   std::uint32_t rank_count = 1;
   std::string rendezvous;
   std::string rendezvous_advice;   // what to do where its port is taken; empty: nothing special
-  int rendezvous_descriptor = -1;  // GOSSAMER_RENDEZVOUS_FD, set by the launcher for rank 0
+  int rendezvous_descriptor = -1;  // of rank 0, from the launcher
   std::string bind_host;
   std::string transport;           // "ucx" or "libfabric"
   std::string libfabric_provider;  // empty: the best that is found
@@ -46,12 +44,22 @@ struct Settings {
   std::string cost;            // "auto", or a cost model: topology::parse_cost_model
 };
 
+// What the caller gave, by the setting's name, as text like that of a variable; the rest is looked for elsewhere.
+struct GivenSetting {
+  std::string name;  // "rank_count"
+  std::string value;
+};
+using SettingsRequest = std::vector<GivenSetting>;
+
+// For settings in seconds: 1500000000 becomes "1.500000000", which is read as the same number of nanoseconds.
+[[nodiscard]] std::string seconds_text(std::int64_t nanoseconds);
+
 // One setting for people: its value, and who said so.
 struct SettingLine {
   std::string name;      // "rank_count"
   std::string variable;  // "GOSSAMER_RANK_COUNT"
   std::string value;
-  std::string origin;  // "default", "environment", "file PATH", "api"
+  std::string origin;  // "default", "environment", "file PATH", "environment (RANK)" of a launcher, "api"
   std::string meaning;
 };
 

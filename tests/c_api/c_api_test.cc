@@ -3,9 +3,13 @@
 #include <gossamer.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <vector>
+
+#include "runtime/algorithms/options.h"
 
 namespace {
 
@@ -168,7 +172,7 @@ TEST_F(OneRank, MistakesAreExplained) {
   options.columns = 0;
   options.decode = 2;
   EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
-  EXPECT_THAT(gossamer_last_error(), HasSubstr("decode is 2, expected a gossamer_decode"));
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("decode is 2, expected a gossamer_decode: whole (0) or sharded (1)"));
   options.decode = GOSSAMER_DECODE_SHARDED;
   options.algorithm = GOSSAMER_DENSE;
   EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
@@ -209,6 +213,35 @@ TEST_F(OneRank, MistakesAreExplained) {
   EXPECT_EQ(gossamer_check_equal(session, nullptr, g.data(), 4, 0), GOSSAMER_INVALID_ARGUMENT);
 }
 
+// Goal: every option with names takes its numbers and no other, and the refusal lists them. Method: each field of the
+// list; its numbers, and those beside them.
+TEST_F(OneRank, OptionsTakeTheirNumbersAlone) {
+  const auto try_field = [&](const gossamer::runtime::OptionRow& option, int32_t gossamer_compressor_config::*field) {
+    gossamer_compressor* compressor = nullptr;
+    int32_t most = 0;
+    for (const auto& choice : option.choices) {
+      options.*field = choice.number;
+      most = std::max(most, choice.number);
+      EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+      gossamer_compressor_destroy(compressor);
+    }
+    for (const int32_t wrong : {-1, most + 1, INT32_MAX}) {
+      options.*field = wrong;
+      EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+      const std::string begin = std::string(option.field) + " is " + std::to_string(wrong) + ", expected a gossamer_" +
+                                std::string(option.field);
+      EXPECT_THAT(gossamer_last_error(), HasSubstr(begin));
+      for (const auto& choice : option.choices)
+        EXPECT_THAT(gossamer_last_error(),
+                    HasSubstr(std::string(choice.name) + " (" + std::to_string(choice.number) + ")"));
+    }
+    options.*field = 0;
+  };
+#define TRY_FIELD(field, ...) try_field(gossamer::runtime::option_##field, &gossamer_compressor_config::field);
+  GOSSAMER_OPTION_TABLE(TRY_FIELD)
+#undef TRY_FIELD
+}
+
 // Goal: sessions refuse impossible ranks and transports. Method: rank out of range, zero ranks, unknown transport.
 TEST(Init, RefusesImpossibleSettings) {
   struct Case {
@@ -218,7 +251,8 @@ TEST(Init, RefusesImpossibleSettings) {
   };
   for (const Case& c : {Case{0, 0, nullptr, "rank_count is \"0\""},
                         Case{4, 4, nullptr, "rank is \"4\" (from api), expected a rank from 0 to 3"},
-                        Case{-7, 1, nullptr, "rank is -7"}, Case{0, 1, "carrier pigeon", "carrier pigeon"}}) {
+                        Case{-7, 1, nullptr, "rank is \"-7\" (from api), expected a rank from 0 to 0"},
+                        Case{0, 1, "carrier pigeon", "carrier pigeon"}}) {
     gossamer_config config = GOSSAMER_CONFIG_INIT;
     config.rank = c.rank;
     config.rank_count = c.rank_count;

@@ -46,14 +46,13 @@ TEST(JoinDeadline, OneInitTimeoutHoldsForAllStages) {
     const std::vector<Field> ready = {{"transport error", "none"}, {"threads error", "none"}};
     static_cast<void>(one->agree("transport", ready, timeout_ns));
   });
-  SettingsRequest request;
-  request.rank = 0;
-  request.rank_count = 2;
-  request.rendezvous = rendezvous;
-  request.job = "deadline";
-  request.transport = "ucx";
-  request.lease_ns = 0;
-  request.init_timeout_ns = timeout_ns;
+  const SettingsRequest request = {{"rank", "0"},
+                                   {"rank_count", "2"},
+                                   {"rendezvous", rendezvous},
+                                   {"job", "deadline"},
+                                   {"transport", "ucx"},
+                                   {"lease", "0"},
+                                   {"init_timeout", seconds_text(timeout_ns)}};
   const auto joined = Session::join(request);
   const auto took = steady_clock::now() - begin;
   ASSERT_FALSE(joined.ok());

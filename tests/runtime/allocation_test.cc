@@ -76,14 +76,14 @@ TEST_P(StartedPlans, AllocateNothingBetweenRanks) {
       });
       std::vector<std::string> troubles(p);
       const auto run_rank = [&](std::uint32_t rank) -> Status {
-        SettingsRequest request;
-        request.rank = rank;
-        request.rank_count = p;
-        request.rendezvous = rendezvous;
-        request.job = text("allocation-", ::getpid());
-        request.progress = GetParam().progress;
-        request.transport = "ucx";
-        request.lease_ns = 0;
+        const SettingsRequest request = {
+            {"rank", text(rank)},
+            {"rank_count", text(p)},
+            {"rendezvous", rendezvous},
+            {"job", text("allocation-", ::getpid())},
+            {"progress", std::string(find_choice(progress_choices, static_cast<int>(GetParam().progress))->name)},
+            {"transport", "ucx"},
+            {"lease", "0"}};
         auto session = Session::join(request);
         GOSSAMER_TRY(session);
         const CompressorConfig config = testing::small_config({kind, p, std::nullopt});

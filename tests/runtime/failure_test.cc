@@ -227,7 +227,6 @@ TEST(Mismatch, NamesFieldAndBothValues) {
       {"clip", [](CompressorConfig& c) { c.clip = 2.0; }},
       {"momentum", [](CompressorConfig& c) { c.momentum = 0.5; }},
       {"seed", [](CompressorConfig& c) { c.seed = 2; }},
-      {"selection", [](CompressorConfig& c) { c.selection = SelectionKind::heavymix; }},
       {"keep_k", [](CompressorConfig& c) { c.keep_k = true; }},
       {"schedule", [](CompressorConfig& c) { c.schedule = ScheduleKind::ring; }},
       {"tensors", [](CompressorConfig& c) { c.tensors[0].name = "other"; }},
@@ -252,6 +251,25 @@ TEST(Mismatch, NamesFieldAndBothValues) {
       EXPECT_THAT(second.error().message, HasSubstr("rank 0 has"));
     }
   }
+}
+
+// Goal: so are peers that differ in any option with names. Method: each option, its default against each other name.
+TEST(Mismatch, NamesEveryOptionAndBothNames) {
+  for (const OptionRow& option : all_options)
+    for (const Choice& choice : option.choices.subspan(1)) {
+      SimClusterOptions options;
+      options.rank_count = 2;
+      auto cluster = SimCluster::make(options);
+      ASSERT_TRUE(cluster.ok());
+      CompressorConfig config = testing::small_config({AlgorithmKind::gs_sgd, 2, std::nullopt});
+      ASSERT_TRUE((*cluster)->session(Rank{0}).make_compressor(config).ok());
+      option.set(config, choice.number);
+      const auto second = (*cluster)->session(Rank{1}).make_compressor(config);
+      ASSERT_FALSE(second.ok()) << option.field;
+      EXPECT_EQ(second.error().code, Code::mismatch);
+      EXPECT_THAT(second.error().message,
+                  HasSubstr(text(option.field, ": rank 0 has ", option.choices[0].name, ", rank 1 has ", choice.name)));
+    }
 }
 
 }  // namespace

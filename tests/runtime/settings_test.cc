@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "runtime/runtime.h"
 
@@ -57,9 +58,7 @@ TEST(Settings, CallThenEnvironmentThenFileThenDefault) {
   EXPECT_EQ(origin_of("job"), "from-file from file " + path);
   environment.set("GOSSAMER_JOB", "from-env");
   EXPECT_EQ(origin_of("job"), "from-env from environment");
-  SettingsRequest request;
-  request.job = "from-call";
-  const auto settings = resolve_settings(request);
+  const auto settings = resolve_settings({{"job", "from-call"}});
   ASSERT_TRUE(settings.ok()) << settings.error().message;
   EXPECT_EQ(settings->job, "from-call");
   EXPECT_EQ(settings->rank_count, 3u);
@@ -137,10 +136,7 @@ TEST(Settings, OneOfSeveralProcessesOfALauncherIsNoticed) {
     Environment environment;
     environment.set(launcher.rank, "1");
     environment.set(launcher.size, "2");
-    SettingsRequest request;
-    request.rank_count = 2;
-    request.rank = 1;
-    EXPECT_TRUE(resolve_settings(request).ok());
+    EXPECT_TRUE(resolve_settings({{"rank", "1"}, {"rank_count", "2"}}).ok());
     environment.set(launcher.rank, "0");
     environment.set(launcher.size, "1");
     EXPECT_TRUE(resolve_settings({}).ok());
@@ -238,6 +234,81 @@ TEST(Settings, RefuseWrongValuesWithTheirOrigin) {
   }
 }
 
+// Goal: each row of the list takes what it has as its default, and every way to say a setting reaches it alike. Method:
+// each row's default, then nonsense, in its variable, in a file and in a call: the same origin, and the same refusal
+// but for the origin.
+TEST(Settings, EveryOneIsReadAlikeFromEverySource) {
+  const auto lines = describe_settings();
+  ASSERT_TRUE(lines.ok());
+  std::size_t refused = 0;
+  for (const SettingLine& line : *lines) {
+    SCOPED_TRACE(line.name);
+    EXPECT_FALSE(line.meaning.empty());
+    EXPECT_TRUE(line.variable.starts_with("GOSSAMER_"));
+    EXPECT_EQ(std::count_if(
+                  lines->begin(), lines->end(),
+                  [&](const SettingLine& each) { return each.name == line.name || each.variable == line.variable; }),
+              1);
+    const std::string nonsense = "no such thing";
+    const auto message = [](const auto& settings) { return settings.ok() ? std::string() : settings.error().message; };
+    const auto without_origin = [](std::string words, const std::string& origin) {
+      const auto at = words.find("(from " + origin + ")");
+      return at == std::string::npos ? words : words.erase(at, origin.size() + 7);
+    };
+    const std::string called = message(resolve_settings({{line.name, nonsense}}));
+    const std::string path = write_file(line.variable + " = " + nonsense + "\n");
+    {
+      Environment environment;
+      environment.set("GOSSAMER_CONFIG", path);
+      EXPECT_EQ(origin_of(line.name).ends_with(" from file " + path), true);
+      EXPECT_EQ(without_origin(message(resolve_settings({})), "file " + path), without_origin(called, "api"));
+    }
+    std::remove(path.c_str());
+    Environment environment;
+    environment.set(line.variable, nonsense);
+    EXPECT_TRUE(origin_of(line.name).ends_with(" from environment"));
+    EXPECT_THAT(unknown_variables(), ::testing::IsEmpty());
+    EXPECT_EQ(without_origin(message(resolve_settings({})), "environment"), without_origin(called, "api"));
+    EXPECT_TRUE(resolve_settings({{line.name, line.value == "(not set)" ? "" : line.value}}).ok());
+    refused += called.empty() ? 0u : 1u;
+  }
+  EXPECT_GE(refused, 10u) << "the rest are names and addresses, looked at where they are used";
+  EXPECT_THAT(resolve_settings({{"ranks", "2"}}).error().message, HasSubstr("no setting \"ranks\""));
+}
+
+// Goal: the list that people read is that of the library. Method: the output of `gossamer info` in the docs, row by
+// row.
+TEST(Settings, TheDocsShowEveryOne) {
+  std::ifstream docs(GOSSAMER_TRANSPORTS_PAGE);
+  ASSERT_TRUE(docs.is_open()) << GOSSAMER_TRANSPORTS_PAGE;
+  std::string line;
+  while (std::getline(docs, line) && !line.starts_with("setting  ")) continue;
+  const auto lines = describe_settings();
+  ASSERT_TRUE(lines.ok());
+  for (const SettingLine& setting : *lines) {
+    ASSERT_TRUE(std::getline(docs, line));
+    EXPECT_THAT(line, AllOf(::testing::StartsWith(setting.name + " "), HasSubstr(" " + setting.variable + " "),
+                            ::testing::EndsWith("  " + setting.meaning)));
+  }
+  EXPECT_TRUE(std::getline(docs, line) && line == "```") << line;
+}
+
+// Goal: nanoseconds of a call are read as they are. Method: the text of some, and what becomes of it; out of range both
+// ways.
+TEST(Settings, NanosecondsOfACallStayAsTheyAre) {
+  EXPECT_EQ(seconds_text(1'500'000'000), "1.500000000");
+  EXPECT_EQ(seconds_text(-1), "-0.000000001");
+  EXPECT_EQ(seconds_text(std::numeric_limits<std::int64_t>::min()), "-9223372036.854775808");
+  for (const std::int64_t nanoseconds : {INT64_C(1), INT64_C(999'999'999), INT64_C(1'234'567'891),
+                                         INT64_C(86'399'999'999'999), INT64_C(86'400'000'000'000)})
+    EXPECT_EQ(resolve_settings({{"init_timeout", seconds_text(nanoseconds)}})->init_timeout_ns,
+              static_cast<std::uint64_t>(nanoseconds));
+  EXPECT_EQ(resolve_settings({{"lease", seconds_text(99'999'999)}}).error().message,
+            "lease is \"0.099999999\" (from api), expected a number of seconds from 0.1 to 86400, or 0 for none");
+  EXPECT_FALSE(resolve_settings({{"init_timeout", seconds_text(-1)}}).ok());
+  EXPECT_FALSE(resolve_settings({{"init_timeout", seconds_text(86'400'000'000'001)}}).ok());
+}
+
 // Goal: a secret in the place of its source is shown by nobody. Method: environment, then call; errors and the list.
 TEST(Settings, SecretInTheWrongPlaceIsNotShown) {
   Environment environment;
@@ -249,9 +320,8 @@ TEST(Settings, SecretInTheWrongPlaceIsNotShown) {
   const auto lines = describe_settings();
   ASSERT_TRUE(lines.ok());
   for (const SettingLine& line : *lines) EXPECT_THAT(line.value, ::testing::Not(HasSubstr("hunter2")));
-  SettingsRequest request;
-  request.secret = "hunter2 from a call";
-  EXPECT_THAT(resolve_settings(request).error().message, ::testing::Not(HasSubstr("hunter2")));
+  EXPECT_THAT(resolve_settings({{"secret", "hunter2 from a call"}}).error().message,
+              ::testing::Not(HasSubstr("hunter2")));
 }
 
 // Goal: where the secret is, and the lease, come from call, environment and default like the rest. Method: each.
@@ -263,9 +333,7 @@ TEST(Settings, SecretAndLeaseHaveTheirOrigins) {
   environment.set("GOSSAMER_SECRET", "file:/some/where");
   EXPECT_EQ(resolve_settings({})->lease_ns, 0u);
   EXPECT_EQ(resolve_settings({})->secret, "file:/some/where");
-  SettingsRequest request;
-  request.lease_ns = 700'000'000;
-  request.secret = "none";
+  const SettingsRequest request = {{"lease", seconds_text(700'000'000)}, {"secret", "none"}};
   EXPECT_EQ(resolve_settings(request)->lease_ns, 700'000'000u);
   EXPECT_EQ(resolve_settings(request)->secret, "none");
 }

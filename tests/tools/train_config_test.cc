@@ -7,13 +7,13 @@
 #include <map>
 
 #include "bindings/c/gossamer.h"
-#include "topology/topology.h"
+#include "tools/train/choices.h"
 
 namespace gossamer::tools {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // Goal: peers train with exactly what the parent was told. Method: a configuration with no default left, to arguments
@@ -36,9 +36,10 @@ TEST(TrainConfig, PeerArgumentsGiveTheSameConfigurationBack) {
   config.oversampling = 2.5;
   config.momentum = 0.0;
   config.clip = 0.25;
-  config.selection = "heavymix";
+#define LAST_CHOICE(field, ...) config.field = choice_names(#field).back();
+  GOSSAMER_OPTION_TABLE(LAST_CHOICE)
+#undef LAST_CHOICE
   config.keep_k = true;
-  config.decode = "sharded";
   config.cells = "i8";
   config.values = "i16";
   config.threads = 3;
@@ -67,23 +68,54 @@ TEST(TrainConfig, PeerArgumentsGiveTheSameConfigurationBack) {
   EXPECT_EQ(config_json(back), config_json(config));
 }
 
-// Goal: names stand for the C interface's numbers. Method: all of the three lists.
+// Goal: names stand for the C interface's numbers. Method: by hand, each flag that takes names and every name.
 TEST(TrainConfig, NamesAreTheInterfacesNumbers) {
-  EXPECT_EQ(algorithm_number("gs-sgd"), GOSSAMER_GS_SGD);
-  EXPECT_EQ(algorithm_number("shared-top-k"), GOSSAMER_SHARED_TOP_K);
-  EXPECT_EQ(algorithm_number("top-k"), GOSSAMER_TOP_K);
-  EXPECT_EQ(algorithm_number("dense"), GOSSAMER_DENSE);
-  const std::map<std::string, std::int32_t> schedules = {
-      {"auto", GOSSAMER_SCHEDULE_AUTO},           {"binomial-tree", GOSSAMER_SCHEDULE_BINOMIAL_TREE},
-      {"butterfly", GOSSAMER_SCHEDULE_BUTTERFLY}, {"circulant", GOSSAMER_SCHEDULE_CIRCULANT},
-      {"ring", GOSSAMER_SCHEDULE_RING},           {"star", GOSSAMER_SCHEDULE_STAR}};
-  for (const auto& [name, number] : schedules) EXPECT_EQ(schedule_number(name), number) << name;
-  EXPECT_THAT(schedule_names(), SizeIs(topology::all_schedules().size() + 1));
-  EXPECT_EQ(cells_number("f32"), GOSSAMER_CELLS_F32);
-  EXPECT_EQ(cells_number("bf16"), GOSSAMER_CELLS_BF16);
-  EXPECT_EQ(cells_number("f16"), GOSSAMER_CELLS_F16);
-  EXPECT_EQ(cells_number("i8"), GOSSAMER_CELLS_I8);
-  EXPECT_EQ(cells_number("i16"), GOSSAMER_CELLS_I16);
+  const std::map<std::string, std::map<std::string, std::int32_t>> numbers = {
+      {"algorithm",
+       {{"gs-sgd", GOSSAMER_GS_SGD},
+        {"shared-top-k", GOSSAMER_SHARED_TOP_K},
+        {"top-k", GOSSAMER_TOP_K},
+        {"dense", GOSSAMER_DENSE}}},
+      {"schedule",
+       {{"auto", GOSSAMER_SCHEDULE_AUTO},
+        {"binomial-tree", GOSSAMER_SCHEDULE_BINOMIAL_TREE},
+        {"butterfly", GOSSAMER_SCHEDULE_BUTTERFLY},
+        {"circulant", GOSSAMER_SCHEDULE_CIRCULANT},
+        {"ring", GOSSAMER_SCHEDULE_RING},
+        {"star", GOSSAMER_SCHEDULE_STAR}}},
+      {"cells",
+       {{"f32", GOSSAMER_CELLS_F32},
+        {"bf16", GOSSAMER_CELLS_BF16},
+        {"f16", GOSSAMER_CELLS_F16},
+        {"i8", GOSSAMER_CELLS_I8},
+        {"i16", GOSSAMER_CELLS_I16}}},
+      {"selection", {{"top", GOSSAMER_SELECT_TOP}, {"heavymix", GOSSAMER_SELECT_HEAVYMIX}}},
+      {"decode", {{"whole", GOSSAMER_DECODE_WHOLE}, {"sharded", GOSSAMER_DECODE_SHARDED}}}};
+  for (const auto& [flag, names] : numbers) {
+    EXPECT_THAT(choice_names(flag), SizeIs(names.size())) << flag;
+    for (const auto& [name, number] : names) EXPECT_EQ(choice_number(flag, name), number) << flag << " " << name;
+  }
+  for (const std::string& name : choice_names("values"))
+    EXPECT_EQ(choice_number("values", name), choice_number("cells", name)) << name;
+}
+
+// Goal: the command line knows every option of the compressor, its names and its meaning, and no other name. Method:
+// the help, and each name and a wrong one on the command line.
+TEST(TrainConfig, EveryOptionOfTheCompressorIsAFlag) {
+  for (const runtime::OptionRow& option : runtime::all_options) {
+    TrainConfig config;
+    CLI::App app;
+    add_training_options(app, config);
+    std::string flag = "--" + std::string(option.field);
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    EXPECT_THAT(app.help(), AllOf(HasSubstr(flag), HasSubstr(std::string(option.meaning))));
+    for (const runtime::Choice& choice : option.choices) {
+      EXPECT_THAT(app.help(), HasSubstr(std::string(choice.name)));
+      app.parse(std::vector<std::string>{flag + "=" + std::string(choice.name)});
+      EXPECT_EQ(config_json(config).at(option.field), choice.name);
+    }
+    EXPECT_THROW(app.parse(std::vector<std::string>{flag + "=no-such-name"}), CLI::ValidationError);
+  }
 }
 
 // Goal: a wrong choice is told with its flag and what is allowed. Method: one wrong field at a time.
@@ -124,32 +156,6 @@ TEST(TrainConfig, FashionMnistModelHasItsKnownDimension) {
   config.exact_biases = false;
   EXPECT_EQ(model_dimension(config).exact, 0u);
   EXPECT_EQ(model_dimension(config).sparse, 535'818u);
-}
-
-// Goal: each region where gs-SGD was seen to fail is warned of, and nothing else. Method: one choice at a time.
-TEST(DivergenceWarnings, NameWhatWasMeasuredInEachBadRegion) {
-  const auto warnings = [](auto change, const std::string& algorithm = "gs-sgd") {
-    TrainConfig config;
-    change(config);
-    return divergence_warnings(config, algorithm);
-  };
-  EXPECT_THAT(warnings([](TrainConfig&) {}), IsEmpty());
-  const auto expect_one = [&](auto change, const char* words) {
-    const std::vector<std::string> found = warnings(change);
-    ASSERT_THAT(found, SizeIs(1));
-    EXPECT_THAT(found.front(), HasSubstr(words));
-    EXPECT_THAT(found.front(), HasSubstr("Measured"));
-    EXPECT_THAT(warnings(change, "shared-top-k"), IsEmpty());
-  };
-  expect_one([](TrainConfig& c) { c.density = 0.001; }, "--density 0.1 % is below 0.5 %");
-  expect_one([](TrainConfig& c) { c.oversampling = 1; }, "--oversampling 1 is below 2");
-  expect_one([](TrainConfig& c) { c.rows = 1; }, "--rows 1");
-  expect_one([](TrainConfig& c) { c.columns = 1000; }, "below half of the 10433 chosen");
-  expect_one([](TrainConfig& c) { c.selection = "heavymix"; }, "--selection heavymix");
-  expect_one([](TrainConfig& c) { c.keep_k = true; }, "--keep-k");
-  expect_one([](TrainConfig& c) { c.momentum = 0.9; }, "--momentum 0.9");
-  expect_one([](TrainConfig& c) { c.clip = 0; }, "--clip 0");
-  expect_one([](TrainConfig& c) { c.rate = 2; }, "--rate 2");
 }
 
 }  // namespace

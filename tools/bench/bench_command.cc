@@ -6,8 +6,8 @@
 #include "tools/command/commands.h"
 #include "tools/command/exit_codes.h"
 #include "tools/command/results.h"
+#include "tools/train/choices.h"
 #include "tools/train/train_command.h"
-#include "tools/train/train_config.h"
 
 namespace gossamer::tools {
 namespace {
@@ -51,7 +51,7 @@ Action add_bench_command(CLI::App& app) {
   };
   list("--kernels", config->kernels, "encode, decode, merge, compress; bincount: a PyTorch script's sketch beside ours")
       ->check(CLI::IsMember(sketch_kernels));
-  list("--cells", config->cells, "f32, bf16, f16, i8, i16")->check(CLI::IsMember(cells_names()));
+  list("--cells", config->cells, choice_words("cells").c_str())->check(CLI::IsMember(choice_names("cells")));
   list("--rows", config->rows, "of the sketch");
   list("--columns", config->columns, "of the sketch");
   list("--dimensions", config->dimensions, "lengths of the vector");

@@ -26,7 +26,7 @@ double optional_number(const nlohmann::json& row, const char* key) {
 double model_words(const TrainConfig& config, const std::string& algorithm, double density) {
   const ModelDimension dimension = model_dimension(config);
   const double k = density * static_cast<double>(dimension.sparse);
-  return runtime::find_algorithm(algorithm)->step_words({
+  return algorithm_row(algorithm).step_words({
       .sparse = static_cast<double>(dimension.sparse),
       .exact = static_cast<double>(dimension.exact),
       .k = k,
@@ -108,8 +108,8 @@ Plot frontier_plot(const nlohmann::json& document) {
       series.x.push_back(sum.x / sum.count);
       series.y.push_back(sum.y / sum.count);
     }
-    // Dense is one point; its line is what the others are measured by.
-    if (name == "dense" && series.x.size() == 1) {
+    // The baseline is one point; its line is what the others are measured by.
+    if (is_baseline(name) && series.x.size() == 1) {
       series.x.push_back(last);
       series.y.push_back(series.y.front());
     }

@@ -6,6 +6,7 @@
 #include "tools/command/results.h"
 #include "tools/study/frontier.h"
 #include "tools/study/study_sketch.h"
+#include "tools/train/choices.h"
 #include "tools/train/train_command.h"
 #include "tools/train/train_peer.h"
 #include "tools/train/train_report.h"
@@ -37,7 +38,7 @@ double run_bytes(const nlohmann::json& run) { return run.at("summary").at("bytes
 void measure(Study& study, const TrainConfig& train, const std::string& algorithm, double factor) {
   complain("study frontier",
            text(algorithm,
-                algorithm == "dense"
+                is_baseline(algorithm)
                     ? ""
                     : text(", ", factor, " times fewer bytes, density ", format_number(100 * train.density, 3), " %"),
                 ", seed ", train.seed),
@@ -63,7 +64,7 @@ void measure(Study& study, const TrainConfig& train, const std::string& algorith
   row["failure"] = outcome.failure;
   if (outcome.run.is_object()) {
     const double bytes = run_bytes(outcome.run);
-    if (algorithm == "dense" && study.dense_bytes == 0) study.dense_bytes = bytes;
+    if (is_baseline(algorithm) && study.dense_bytes == 0) study.dense_bytes = bytes;
     if (bytes > 0) row["times_fewer_bytes"] = study.dense_bytes / bytes;
   }
   study.rows.push_back(std::move(row));
@@ -73,7 +74,7 @@ void measure(Study& study, const TrainConfig& train, const std::string& algorith
 // corrected by what a short run really moved.
 Result<double> choose_density(Study& study, TrainConfig train, const std::string& algorithm, double factor) {
   Result<double> density = density_for_factor(train, algorithm, factor);
-  if (!density.ok() || algorithm == "gs-sgd") return density;
+  if (!density.ok() || algorithm_row(algorithm).is_sketched) return density;
   train.density = *density;
   train.steps = probe_steps;
   const PeersOutcome probe = train_in_peers(train, algorithm, "study frontier");
@@ -99,7 +100,7 @@ Status check_study(const StudyConfig& config) {
     if (!(factor > 1 && factor < 1e6))
       return Error{Code::invalid_argument, text("--factors ", factor, ": expected above 1")};
     for (const std::string& algorithm : config.algorithms) {
-      if (algorithm == "dense") continue;
+      if (is_baseline(algorithm)) continue;
       const Result<double> density = density_for_factor(config.train, algorithm, factor);
       if (!density.ok()) return Error(density.error());
     }
@@ -113,10 +114,10 @@ void run_all(Study& study) {
     TrainConfig train = config.train;
     train.seed += i;
     train.density = 1;
-    measure(study, train, "dense", 1);
+    measure(study, train, std::string(algorithm_name(runtime::AlgorithmKind::dense)), 1);
     for (const std::string& algorithm : config.algorithms) {
       for (const double factor : config.factors) {
-        if (algorithm == "dense" || study.exit_code != 0 || study.dense_bytes == 0) continue;
+        if (is_baseline(algorithm) || study.exit_code != 0 || study.dense_bytes == 0) continue;
         const Result<double> density = choose_density(study, train, algorithm, factor);
         if (!density.ok() || study.exit_code != 0) continue;  // check_study has asked before
         TrainConfig point = train;
@@ -183,7 +184,7 @@ Action add_frontier_study(CLI::App& app) {
   app.add_option("--ranks,-n", config->train.ranks, "peers to start on this host")->capture_default_str();
   app.add_option("--algorithms", config->algorithms, "to compare, with commas between; dense always runs")
       ->delimiter(',')
-      ->check(CLI::IsMember(algorithm_names()))
+      ->check(CLI::IsMember(choice_names("algorithm")))
       ->capture_default_str();
   app.add_option("--factors", config->factors, "wanted times fewer bytes than dense, with commas between")
       ->delimiter(',')

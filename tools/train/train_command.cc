@@ -16,9 +16,11 @@
 #include "tools/command/log_level.h"
 #include "tools/command/results.h"
 #include "tools/launch/launcher.h"
+#include "tools/train/choices.h"
 #include "tools/train/run_record.h"
 #include "tools/train/train_peer.h"
 #include "tools/train/train_report.h"
+#include "tools/train/warnings.h"
 #include "transport/transport.h"
 
 namespace gossamer::tools {
@@ -198,7 +200,7 @@ Action add_train_command(CLI::App& app) {
   auto config = std::make_shared<TrainConfig>();
   auto result = std::make_shared<int>(no_result);
   app.add_option("--ranks,-n", config->ranks, "peers to start on this host")->capture_default_str();
-  app.add_option("--algorithm", config->algorithms, "gs-sgd, shared-top-k, top-k, dense; several with commas between")
+  app.add_option("--algorithm", config->algorithms, choice_words("algorithm") + "; several with commas between")
       ->delimiter(',')
       ->capture_default_str();
   add_training_options(app, *config);

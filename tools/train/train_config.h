@@ -1,4 +1,4 @@
-// Everything that a training run can be told, its flags, and what is known to go wrong.
+// Everything that a training run can be told, and its flags.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/base.h"
+#include "runtime/runtime.h"
 
 namespace gossamer::tools {
 
@@ -29,19 +30,20 @@ struct TrainConfig {
   std::uint32_t epochs = 5;
   std::uint64_t steps = 0;  // stop after so many; 0: all epochs
   std::uint64_t batch = 128;
-  double rate = 0;  // 0: default_rate of the algorithm
+  double rate = 0;  // 0: see rate_of
   double density = 0;
   std::uint32_t rows = 0;
   std::uint32_t columns = 0;
   double oversampling = 0;
   double momentum = -1;  // -1: see momentum_of
   double clip = 1;
-  std::string selection = "top";
+#define GOSSAMER_TRAIN_OPTION(field, ...) std::string field{runtime::choices_of_##field[0].name};
+  GOSSAMER_OPTION_TABLE(GOSSAMER_TRAIN_OPTION)
+#undef GOSSAMER_TRAIN_OPTION
   bool keep_k = false;
   std::string cells = "f32";   // of gs-SGD's sketch
   std::string values = "f32";  // of exact values; i16 for gs-SGD, bf16 and f16 for dense
-  std::string decode = "whole";
-  std::uint32_t threads = 0;  // of each rank; 0: the library's choice
+  std::uint32_t threads = 0;   // of each rank; 0: the library's choice
   bool exact_biases = true;
   std::string schedule = "auto";
   std::uint64_t seed = 1;
@@ -52,22 +54,17 @@ struct TrainConfig {
 };
 
 inline const std::vector<std::string> dataset_names = {"fashion-mnist", "synthetic"};
-inline const std::vector<std::string> selection_names = {"top", "heavymix"};
-inline const std::vector<std::string> decode_names = {"whole", "sharded"};
 
-// Of the catalogues: all algorithms; "auto", then all schedules; types of cells, and of values of any algorithm.
-[[nodiscard]] const std::vector<std::string>& algorithm_names();
-[[nodiscard]] const std::vector<std::string>& schedule_names();
-[[nodiscard]] const std::vector<std::string>& cells_names();
-[[nodiscard]] const std::vector<std::string>& values_names();
+// Of a name in the list of algorithms.
+[[nodiscard]] const runtime::AlgorithmRow& algorithm_row(const std::string& name);
+// Whether this is the name of an algorithm that moves everything, what the others are compared with.
+[[nodiscard]] bool is_baseline(std::string_view name);
 
-// The C ABI's numbers of these names; the name must be one of the list.
-[[nodiscard]] std::int32_t algorithm_number(const std::string& name);
-[[nodiscard]] std::int32_t schedule_number(const std::string& name);
-[[nodiscard]] std::int32_t cells_number(const std::string& name);
 // What of --cells and --values concerns this algorithm; "f32" where they do not.
 [[nodiscard]] std::string cells_of(const TrainConfig& config, const std::string& algorithm);
 [[nodiscard]] std::string values_of(const TrainConfig& config, const std::string& algorithm);
+// Whether an option concerns this algorithm; one that does not stays at its default.
+[[nodiscard]] bool reaches(runtime::OptionReach reach, const std::string& algorithm);
 // For the library, whose default of dense is a plain mean: -1 becomes the 0.9 that trains.
 [[nodiscard]] double momentum_of(const TrainConfig& config, const std::string& algorithm);
 
@@ -92,14 +89,8 @@ struct ModelDimension {
 };
 [[nodiscard]] ModelDimension model_dimension(const TrainConfig& config);
 
-// Density that the library uses where none is given.
-[[nodiscard]] double default_density(const std::string& algorithm);
-
-// Learning rate that goes with the library's default momentum: the sum of both over all steps is the same for
-// every algorithm, rate / (1 - momentum) = 1.
-[[nodiscard]] double default_rate(const std::string& algorithm);
-
-// Sentences about choices with which gs-SGD was measured to diverge or to lose accuracy; empty where none.
-[[nodiscard]] std::vector<std::string> divergence_warnings(const TrainConfig& config, const std::string& algorithm);
+// The rate where none is given goes with the momentum where none is given: the sum of both over all steps is the same
+// for every algorithm, rate / (1 - momentum) = 1.
+[[nodiscard]] double rate_of(const TrainConfig& config, const std::string& algorithm);
 
 }  // namespace gossamer::tools

@@ -8,6 +8,7 @@
 #include "tools/command/progress.h"
 #include "tools/command/results.h"
 #include "tools/train/batches.h"
+#include "tools/train/choices.h"
 #include "tools/train/gradient_files.h"
 #include "tools/train/mlp.h"
 #include "tools/train/train_report.h"
@@ -117,7 +118,7 @@ Status Trainer::prepare() {
     weight_pointers_.push_back(weights_.data() + each.offset);
   }
   gossamer_compressor_config settings = GOSSAMER_COMPRESSOR_CONFIG_INIT;
-  settings.algorithm = algorithm_number(algorithm_);
+  settings.algorithm = choice_number("algorithm", algorithm_);
   settings.tensors = tensors.data();
   settings.tensor_count = tensors.size();
   settings.density = config_.density;
@@ -126,14 +127,15 @@ Status Trainer::prepare() {
   settings.oversampling = config_.oversampling;
   settings.momentum = momentum_of(config_, algorithm_);
   settings.clip = config_.clip;
-  settings.selection = config_.selection == "heavymix" ? GOSSAMER_SELECT_HEAVYMIX : GOSSAMER_SELECT_TOP;
+#define SET_OPTION(field, Kind, names, reach, ...) \
+  if (reaches(runtime::OptionReach::reach, algorithm_)) settings.field = choice_number(#field, config_.field);
+  GOSSAMER_OPTION_TABLE(SET_OPTION)
+#undef SET_OPTION
   settings.keep_k = config_.keep_k ? 1 : 0;
-  settings.cells = cells_number(cells_of(config_, algorithm_));
-  settings.values = cells_number(values_of(config_, algorithm_));
-  const bool shards = algorithm_ == "gs-sgd" && config_.decode == "sharded";
-  settings.decode = shards ? GOSSAMER_DECODE_SHARDED : GOSSAMER_DECODE_WHOLE;
+  settings.cells = choice_number("cells", cells_of(config_, algorithm_));
+  settings.values = choice_number("values", values_of(config_, algorithm_));
   settings.seed = config_.seed;
-  settings.schedule = schedule_number(config_.schedule);
+  settings.schedule = choice_number("schedule", config_.schedule);
   gossamer_compressor* made = nullptr;
   GOSSAMER_TRY(from_c(gossamer_compressor_create(session_, &settings, &made), "making the compressor"));
   compressor_.reset(made);
@@ -199,7 +201,7 @@ Status Trainer::train_epoch(std::uint32_t epoch, std::uint64_t step_limit) {
   samples_seen_ = 0;
   for (std::uint64_t i = 0; i < batches; ++i) {
     const Share batch = batch_at(samples, config_.batch, i);
-    rate_ = cosine_rate(config_.rate > 0 ? config_.rate : default_rate(algorithm_), step_, steps_planned_);
+    rate_ = cosine_rate(rate_of(config_, algorithm_), step_, steps_planned_);
     GOSSAMER_TRY(train_step(order, batch, rate_));
     ++step_;
     samples_seen_ += batch.count;

@@ -83,7 +83,7 @@ nlohmann::json training_document(const TrainConfig& config, const nlohmann::json
   double dense = 0;
   bool measured = false;
   for (const nlohmann::json& run : runs) {
-    if (run.at("algorithm") != "dense") continue;
+    if (!is_baseline(run.at("algorithm").get<std::string>())) continue;
     dense = number(run.at("summary"), "bytes_per_step");
     measured = true;
   }
