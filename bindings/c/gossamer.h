@@ -248,8 +248,8 @@ typedef struct gossamer_compressor_config {
   uint32_t keep_k;     /* 1: of the exact values apply only the k largest (the published variant) */
   uint64_t seed;       /* of the hash functions; the same on all ranks */
   int32_t schedule;    /* a gossamer_schedule */
-  int32_t cells;       /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
-                          so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
+  int32_t cells;       /* a gossamer_cells: of the sketch (GS_SGD). Integers travel wider where so many ranks would leave
+                          fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
   int32_t values;      /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
                           residual; BF16 or F16 for DENSE, whose rounding is lost. F16, as cells too, holds up to 65,504:
                           beyond it the operation ends with NOT_FINITE. DENSE divides by P before it rounds to F16 */
