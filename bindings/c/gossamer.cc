@@ -483,7 +483,7 @@ gossamer_status gossamer_recover(gossamer_compressor* compressor, gossamer_updat
     if (!found.ok()) return fail(found.error());
     gossamer_update value = GOSSAMER_UPDATE_INIT;
     value.count = found->values.size();
-    value.indices = found->everything ? nullptr : found->indices.data();
+    value.indices = found->indices.empty() ? nullptr : found->indices.data();
     value.values = found->values.data();
     value.compressor = compressor;
     return write_struct(function, value, update);
@@ -500,8 +500,7 @@ gossamer_status gossamer_update_apply(const gossamer_update* update, float* cons
     for (std::size_t i = 0; i < layout.tensor_count(); ++i)
       if (weights[i] == nullptr)
         return fail_argument(function, text("the weights of tensor \"", layout.tensor(i).name, "\" are NULL"));
-    const gossamer::runtime::Update taken{update->indices == nullptr,
-                                          {update->indices, update->indices != nullptr ? update->count : 0},
+    const gossamer::runtime::Update taken{{update->indices, update->indices != nullptr ? update->count : 0},
                                           {update->values, update->count}};
     return outcome(update->compressor->compressor->apply_to(weights, taken, scale));
   });

@@ -87,7 +87,7 @@ Update make_update(const Layout& layout, std::vector<std::uint32_t>& applied, st
   GOSSAMER_CHECK(applied.size() == means.size(), "one value for each coordinate that is applied");
   outer.resize(applied.size());
   layout.to_outer(applied, outer);
-  return {false, outer, means};
+  return {outer, means};
 }
 
 }  // namespace gossamer::runtime
