@@ -104,8 +104,6 @@ void merge_cells(CellType type, std::byte* into, const std::byte* from, std::siz
       return add_wrapping<std::uint16_t>(into, from, count);
     case CellType::i32:
       return add_wrapping<std::uint32_t>(into, from, count);
-    case CellType::bitmap:
-      return combine_cells<std::uint8_t>(into, from, count, [](std::uint8_t a, std::uint8_t b) { return a | b; });
   }
 }
 
@@ -117,9 +115,14 @@ void narrow(CellType type, const float* values, std::byte* cells, std::size_t co
     case CellType::bf16:
       for (std::size_t i = 0; i < count; ++i) store_at<std::uint16_t>(cells, i, to_bf16(values[i]));
       return;
-    default:
-      narrow_f16(values, cells, count);
+    case CellType::f16:
+      return narrow_f16(values, cells, count);
+    case CellType::i8:
+    case CellType::i16:
+    case CellType::i32:
+      break;
   }
+  GOSSAMER_CHECK(false, "narrow: cells that are not floating-point");
 }
 
 void widen(CellType type, const std::byte* cells, float* values, std::size_t count) {
@@ -138,7 +141,7 @@ void widen(CellType type, const std::byte* cells, float* values, std::size_t cou
     case CellType::i16:
       for (std::size_t i = 0; i < count; ++i) values[i] = load_at<std::int16_t>(cells, i);
       return;
-    default:
+    case CellType::i32:
       for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>(load_at<std::int32_t>(cells, i));
   }
 }
@@ -192,9 +195,14 @@ void quantise(const float* values, float scale, std::int32_t level_max, CellType
       return quantise_as<std::int8_t>(values, scale, level_max, cells, count);
     case CellType::i16:
       return quantise_as<std::int16_t>(values, scale, level_max, cells, count);
-    default:
+    case CellType::i32:
       return quantise_as<std::int32_t>(values, scale, level_max, cells, count);
+    case CellType::f32:
+    case CellType::bf16:
+    case CellType::f16:
+      break;
   }
+  GOSSAMER_CHECK(false, "quantise: cells that are not integers");
 }
 
 // rounding_bits of fixed_point.h for `lanes` cells at a time.
@@ -240,9 +248,14 @@ void round_rows(const RowShape& shape, const FixedPoint& fixed, std::uint64_t st
       return round_rows_as<std::int8_t>(shape, fixed, key, rows, cells);
     case CellType::i16:
       return round_rows_as<std::int16_t>(shape, fixed, key, rows, cells);
-    default:
+    case CellType::i32:
       return round_rows_as<std::int32_t>(shape, fixed, key, rows, cells);
+    case CellType::f32:
+    case CellType::bf16:
+    case CellType::f16:
+      break;
   }
+  GOSSAMER_CHECK(false, "round_rows: cells that are not integers");
 }
 
 }  // namespace gossamer::sketch::kernels::HWY_NAMESPACE

@@ -92,8 +92,7 @@ class SegmentShiftSketch final : public CountSketch {
   void encode_cells(std::uint64_t seed, std::span<const float> vector, const CellFormat& format,
                     std::span<std::byte> cells, Produce produce) override {
     GOSSAMER_CHECK(vector.size() == shape_.dimension, "encode: the vector's length is not the sketch's dimension");
-    GOSSAMER_CHECK(format.type != CellType::bitmap && cells.size() == shape_.cells() * cell_bytes(format.type),
-                   "encode: not rows * columns cells");
+    GOSSAMER_CHECK(cells.size() == shape_.cells() * cell_bytes(format.type), "encode: not rows * columns cells");
     kernels::RowShape rows = rows_;
     rows.seed = seed;
     if (is_integer(format.type)) {
@@ -116,8 +115,7 @@ class SegmentShiftSketch final : public CountSketch {
   }
 
   bool load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells) override {
-    GOSSAMER_CHECK(type != CellType::bitmap && cells.size() == shape_.cells() * cell_bytes(type),
-                   "load: not rows * columns cells");
+    GOSSAMER_CHECK(cells.size() == shape_.cells() * cell_bytes(type), "load: not rows * columns cells");
     const std::size_t length = segment_length(shape_.columns);
     const std::size_t row_bytes = std::size_t{shape_.columns} * cell_bytes(type);
     bool is_finite = true;

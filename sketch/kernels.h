@@ -46,7 +46,7 @@ void fold_rows(const RowShape& shape, const float* rows, float* cells);
 // The same in place, mod 2^32.
 void fold_rows_fixed(const RowShape& shape, std::int32_t* rows);
 
-// Rounds folded rows to cells of i8, i16 or i32 as fixed_point.h says.
+// Rounds folded rows to integer cells as fixed_point.h says.
 void round_rows(const RowShape& shape, const FixedPoint& fixed, std::uint64_t stream, const std::int32_t* rows,
                 CellType type, std::byte* cells);
 
@@ -68,11 +68,13 @@ double sum_squares(const float* values, std::size_t count);
 std::size_t first_non_finite(const float* values, std::size_t count);
 
 float largest_magnitude(const float* values, std::size_t count);
+// To integer cells.
 void quantise(const float* values, float scale, std::int32_t level_max, CellType type, std::byte* cells,
               std::size_t count);
 
-// into[i] += from[i] (bitmap: |=) over `count` cells at addresses of any alignment.
+// into[i] += from[i] over `count` cells at addresses of any alignment.
 void merge_cells(CellType type, std::byte* into, const std::byte* from, std::size_t count);
+// To floating-point cells.
 void narrow(CellType type, const float* values, std::byte* cells, std::size_t count);
 void widen(CellType type, const std::byte* cells, float* values, std::size_t count);
 

@@ -1,6 +1,5 @@
 // Payloads: the merge of the fixed-shape one, the codec of the index list, and the hash.
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "sketch/kernels.h"
@@ -8,45 +7,6 @@
 #include "xxhash.h"
 
 namespace gossamer::sketch {
-
-std::string_view cell_type_name(CellType type) {
-  switch (type) {
-    case CellType::f32:
-      return "f32";
-    case CellType::bf16:
-      return "bf16";
-    case CellType::f16:
-      return "f16";
-    case CellType::i8:
-      return "i8";
-    case CellType::i16:
-      return "i16";
-    case CellType::i32:
-      return "i32";
-    case CellType::bitmap:
-      return "bitmap";
-  }
-  return "unknown";
-}
-
-std::span<const CellType> wire_cell_types() {
-  static constexpr std::array types = {CellType::f32, CellType::bf16, CellType::f16, CellType::i8, CellType::i16};
-  return types;
-}
-
-std::optional<CellType> find_cell_type(std::string_view name) {
-  for (const CellType type : wire_cell_types())
-    if (cell_type_name(type) == name) return type;
-  return std::nullopt;
-}
-
-CellType widen_for(CellType type, std::uint32_t contributions) {
-  constexpr std::int32_t levels_min = 15;
-  for (const CellType wider : {CellType::i8, CellType::i16}) {
-    if (cell_bytes(wider) >= cell_bytes(type) && level_max_of(wider, contributions) >= levels_min) return wider;
-  }
-  return CellType::i32;
-}
 
 void merge(const PayloadShape& shape, std::uint64_t offset, std::byte* into, const std::byte* from,
            std::uint64_t bytes) {

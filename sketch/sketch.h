@@ -11,13 +11,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/base.h"
+#include "sketch/catalogue.h"
 #include "sketch/fixed_point.h"
 
 namespace gossamer::sketch {
@@ -35,52 +34,16 @@ struct SketchShape {
 
 // ---- cells -----------------------------------------------------------------------------------
 
-// What a payload is made of. Sums of i8, i16 and i32 have the same bits in any order; they wrap, and whoever
-// chooses a FixedPoint leaves headroom for all contributions. bf16 and f16 are added in f32 and rounded to nearest
-// after each merge, so their bits depend on the order, as those of f32 do. bitmap merges by OR, a byte a cell.
-enum class CellType : std::uint8_t { f32 = 0, bf16 = 1, f16 = 2, i8 = 3, i16 = 4, i32 = 5, bitmap = 6 };
+// Sums of integer cells have the same bits in any order; they wrap, and whoever chooses a FixedPoint leaves headroom
+// for all contributions. bf16 and f16 are added in f32 and rounded to nearest after each merge, so their bits depend on
+// the order, as those of f32 do.
 
-[[nodiscard]] std::string_view cell_type_name(CellType type);  // "f32", ...
-// What may be asked for, in the order of their numbers, which are the interface's; the other two are made inside alone.
-[[nodiscard]] std::span<const CellType> wire_cell_types();
-// One of these, or nothing.
-[[nodiscard]] std::optional<CellType> find_cell_type(std::string_view name);
-[[nodiscard]] constexpr std::uint32_t cell_bytes(CellType type) {
-  switch (type) {
-    case CellType::f32:
-    case CellType::i32:
-      return 4;
-    case CellType::bf16:
-    case CellType::f16:
-    case CellType::i16:
-      return 2;
-    case CellType::i8:
-    case CellType::bitmap:
-      return 1;
-  }
-  return 0;
-}
-[[nodiscard]] constexpr bool is_integer(CellType type) {
-  return type == CellType::i8 || type == CellType::i16 || type == CellType::i32;
-}
-
-// Largest magnitude of one contribution when `contributions` of them share cells of this integer type; 0: no room.
-[[nodiscard]] constexpr std::int32_t level_max_of(CellType type, std::uint32_t contributions) {
-  const std::int32_t most = type == CellType::i8 ? 127 : type == CellType::i16 ? 32'767 : 1 << 30;
-  return static_cast<std::int32_t>(static_cast<std::uint32_t>(most) / contributions);
-}
-
-// The narrowest integer type, not below `type`, that leaves each of `contributions` at least 15 levels a side: 8
-// bits to 8 contributions, 16 to 2,184, 32 beyond. Fewer levels than that lose more coordinates than the bytes
-// are worth (docs/sketch.md).
-[[nodiscard]] CellType widen_for(CellType type, std::uint32_t contributions);
-
-// f32 to bf16 or f16 and back, to nearest, ties to even; beyond the range of f16 it is infinity.
+// f32 to floating-point cells, to nearest, ties to even; beyond the range of f16 it is infinity.
 void narrow(CellType type, std::span<const float> values, std::span<std::byte> cells);
-// Cells of any type but bitmap as f32 (i32 beyond 2^24 to nearest).
+// Cells of any type as f32 (i32 beyond 2^24 to nearest).
 void widen(CellType type, std::span<const std::byte> cells, std::span<float> values);
 
-// How a vector's sketch becomes cells. f32, bf16 and f16 use the type alone.
+// How a vector's sketch becomes cells. Floating-point ones use the type alone.
 struct CellFormat {
   CellType type = CellType::f32;
   FixedPoint fixed;
@@ -216,7 +179,7 @@ std::int32_t keep_largest(std::span<std::uint32_t> offsets, std::span<std::int32
 // out[i] = values[indices[i]].
 void gather(std::span<const float> values, std::span<const std::uint32_t> indices, std::span<float> out);
 
-// Levels for `values`: nearest(value * scale), ties to even, cut to [-level_max, level_max], as i8, i16 or i32.
+// Levels for `values`: nearest(value * scale), ties to even, cut to [-level_max, level_max], as integer cells.
 // scale * |value| must be below 2^31.
 void quantise(std::span<const float> values, float scale, std::int32_t level_max, CellType type,
               std::span<std::byte> cells);

@@ -49,14 +49,13 @@ float largest_magnitude(std::span<const float> values) {
 }
 
 void narrow(CellType type, std::span<const float> values, std::span<std::byte> cells) {
-  GOSSAMER_CHECK(type <= CellType::f16 && cells.size() == values.size() * cell_bytes(type),
+  GOSSAMER_CHECK(!is_integer(type) && cells.size() == values.size() * cell_bytes(type),
                  "narrow: not one floating-point cell for each value");
   kernels::narrow(type, values.data(), cells.data(), values.size());
 }
 
 void widen(CellType type, std::span<const std::byte> cells, std::span<float> values) {
-  GOSSAMER_CHECK(type != CellType::bitmap && cells.size() == values.size() * cell_bytes(type),
-                 "widen: not one cell for each value");
+  GOSSAMER_CHECK(cells.size() == values.size() * cell_bytes(type), "widen: not one cell for each value");
   kernels::widen(type, cells.data(), values.data(), values.size());
 }
 

@@ -90,10 +90,9 @@ struct Capabilities {
   std::vector<std::string> ways;         // what moves the bytes, as the library names it: "posix", "tcp", "rc_verbs"
   std::string device;                    // what the library was told to use: "eth0", "10.0.0.1"; empty: its own choice
   std::vector<MemoryKind> memory_kinds;  // kinds it can move directly
-  std::size_t tag_bits = 64;
-  bool can_sleep = false;  // `event_descriptor` is usable
-  bool can_put = false;    // keys, puts and notices
-  bool can_map = false;    // map_remote works between processes of one host, for memory of allocate_memory
+  bool can_sleep = false;                // `event_descriptor` is usable
+  bool can_put = false;                  // keys, puts and notices
+  bool can_map = false;  // map_remote works between processes of one host, for memory of allocate_memory
 };
 
 // "ucx (posix, tcp) on eth0", for sentences.

@@ -36,13 +36,9 @@ GOSSAMER_SCHEDULE_TABLE(SAME_SCHEDULE)
   static_assert(GOSSAMER_##NAME == (number) && static_cast<int>(gossamer::runtime::AlgorithmKind::name) == (number));
 GOSSAMER_ALGORITHM_TABLE(SAME_ALGORITHM)
 #undef SAME_ALGORITHM
-#define SAME_CELLS(name, NAME) \
-  static_assert(static_cast<int>(gossamer::sketch::CellType::name) == GOSSAMER_CELLS_##NAME);
-SAME_CELLS(f32, F32)
-SAME_CELLS(bf16, BF16)
-SAME_CELLS(f16, F16)
-SAME_CELLS(i8, I8)
-SAME_CELLS(i16, I16)
+#define SAME_CELLS(name, NAME, number, ...) \
+  static_assert(GOSSAMER_CELLS_##NAME == (number) && static_cast<int>(gossamer::sketch::CellType::name) == (number));
+GOSSAMER_WIRE_CELL_TABLE(SAME_CELLS)
 #undef SAME_CELLS
 #define SAME_NUMBER(name, NAME, number) static_assert(GOSSAMER_##NAME == (number));
 #define SAME_OPTION(field, Kind, names, ...) \
@@ -200,12 +196,6 @@ gossamer_status read_config(const gossamer_config* given, gossamer::runtime::Set
   return GOSSAMER_DONE;
 }
 
-bool is_wire_cells(int32_t number) {
-  const auto types = gossamer::sketch::wire_cell_types();
-  return std::any_of(types.begin(), types.end(),
-                     [&](gossamer::sketch::CellType type) { return static_cast<int32_t>(type) == number; });
-}
-
 // One of the header, or one that the process has a device for.
 bool is_memory_kind(int32_t memory) {
   return memory <= GOSSAMER_MEMORY_CUDA ||
@@ -268,7 +258,7 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   if (c.schedule != GOSSAMER_SCHEDULE_AUTO && !gossamer::topology::is_schedule(c.schedule))
     return fail_argument(function, text("schedule is ", c.schedule, ", expected a gossamer_schedule"));
   for (const int32_t cells : {c.cells, c.values})
-    if (!is_wire_cells(cells))
+    if (!gossamer::sketch::find_cell_type(cells))
       return fail_argument(function, text("cells is ", c.cells, " and values ", c.values, ", expected gossamer_cells"));
   if (c.memory < 0 || !is_memory_kind(c.memory))
     return fail_argument(function, text("memory is ", c.memory, ", expected a gossamer_memory_kind, or 0 for host"));
@@ -495,7 +485,7 @@ gossamer_status gossamer_recover(gossamer_compressor* compressor, gossamer_updat
     if (!found.ok()) return fail(found.error());
     gossamer_update value = GOSSAMER_UPDATE_INIT;
     value.count = found->values.size();
-    value.indices = found->everything ? nullptr : found->indices.data();
+    value.indices = found->indices.empty() ? nullptr : found->indices.data();
     value.values = found->values.data();
     value.compressor = compressor;
     return write_struct(function, value, update);
@@ -512,8 +502,7 @@ gossamer_status gossamer_update_apply(const gossamer_update* update, float* cons
     for (std::size_t i = 0; i < layout.tensor_count(); ++i)
       if (weights[i] == nullptr)
         return fail_argument(function, text("the weights of tensor \"", layout.tensor(i).name, "\" are NULL"));
-    const gossamer::runtime::Update taken{update->indices == nullptr,
-                                          {update->indices, update->indices != nullptr ? update->count : 0},
+    const gossamer::runtime::Update taken{{update->indices, update->indices != nullptr ? update->count : 0},
                                           {update->values, update->count}};
     return outcome(update->compressor->compressor->apply_to(weights, taken, scale));
   });

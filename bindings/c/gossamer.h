@@ -248,8 +248,8 @@ typedef struct gossamer_compressor_config {
   uint32_t keep_k;     /* 1: of the exact values apply only the k largest (the published variant) */
   uint64_t seed;       /* of the hash functions; the same on all ranks */
   int32_t schedule;    /* a gossamer_schedule */
-  int32_t cells;       /* a gossamer_cells: of the sketch (GS_SGD): F32, BF16, F16, I8 or I16. Integers travel wider where
-                          so many ranks would leave fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
+  int32_t cells;       /* a gossamer_cells: of the sketch (GS_SGD). Integers travel wider where so many ranks would leave
+                          fewer than 15 levels each: I8 to 8 ranks, I16 to 2,184 */
   int32_t values;      /* a gossamer_cells: of the exact values: F32; I16 too for GS_SGD, whose rounding stays in the
                           residual; BF16 or F16 for DENSE, whose rounding is lost. F16, as cells too, holds up to 65,504:
                           beyond it the operation ends with NOT_FINITE. DENSE divides by P before it rounds to F16 */
@@ -335,7 +335,7 @@ typedef struct gossamer_stats {
   size_t struct_size;   /* sizeof(gossamer_stats); the initializer sets it */
   uint64_t operations;  /* that ended DONE */
   uint64_t bytes_sent;  /* payload bytes this rank sent in the last operation, everything included */
-  uint64_t bytes_read;  /* payload bytes this rank read from a peer's memory in the last operation */
+  uint64_t bytes_read;  /* payload bytes read from peers' memory in place: 0, no transport does yet */
   uint64_t compress_ns; /* the last gossamer_compress */
   uint64_t exchange_ns; /* the last operation, start to end: the sum of the next three */
   uint64_t waiting_ns;  /* of it: nothing to do but wait for peers */

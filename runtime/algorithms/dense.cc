@@ -71,7 +71,7 @@ class Dense final : public Algorithm {
       bound_.measure(u);
     else
       bound_.step(momentum, norm_max);
-    update_ = {true, {}, u};
+    update_ = {{}, u};
     return StageSize{};
   }
 

@@ -106,7 +106,7 @@ class DeviceDense final : public Algorithm {
       bound_.measure({&magnitude, 1});
     else
       bound_.step(momentum, norm_max);
-    update_ = {true, {}, floats(static_cast<const std::byte*>(u_.data()), dimension)};
+    update_ = {{}, floats(static_cast<const std::byte*>(u_.data()), dimension)};
     return StageSize{};
   }
 

@@ -41,13 +41,7 @@ class SimControl final : public Control {
 
   Result<std::vector<Blob>> all_gather(std::string_view subject, const Blob&, std::uint64_t) override {
     GOSSAMER_TRY(check_alive(subject));
-    const auto found = hub_.gathers_.find(std::string(subject));
-    if (found == hub_.gathers_.end()) {
-      return Error{Code::unavailable, text(subject,
-                                           ": the simulation cannot gather in one thread; give the blobs to "
-                                           "SimControlHub::set_gather first")};
-    }
-    return found->second;
+    return Error{Code::unavailable, text(subject, ": the simulation cannot gather in one thread")};
   }
 
   [[nodiscard]] std::optional<Loss> loss() const override {
@@ -121,11 +115,6 @@ void SimControlHub::resume(Rank rank) {
   }
   std::erase_if(
       losers_, [&](const Loser& loser) { return loser.stopped && loser.loss.rank == rank && loser.known_ns > now_ns; });
-}
-
-void SimControlHub::set_gather(std::string subject, std::vector<Blob> blobs) {
-  GOSSAMER_CHECK(blobs.size() == ranks_.size(), "a gather has one blob for each rank");
-  gathers_[std::move(subject)] = std::move(blobs);
 }
 
 }  // namespace gossamer::runtime

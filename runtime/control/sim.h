@@ -5,7 +5,7 @@
 //     ones see a mismatch or another rank's trouble, and a rank that never comes is not missed;
 //   - agree_and_gather() gives a rank its own blob, and for all others that of the first that came;
 //   - settle() waits for nobody;
-//   - all_gather() gives what the hub was told to give, whatever the ranks bring;
+//   - all_gather() is refused;
 //   - there is no event descriptor (-1): the driver asks loss() at each tick.
 // Losses, though, come exactly when they are scheduled, and leases run on the virtual clock, so a failure replays.
 #pragma once
@@ -40,9 +40,6 @@ class SimControlHub {
   // It goes on: as if nothing had been where the lease still ran, else it learns that it was given up.
   void resume(Rank rank);
 
-  // What every all_gather of `subject` gives each rank: one blob for each rank.
-  void set_gather(std::string subject, std::vector<Blob> blobs);
-
  private:
   friend class SimControl;
   struct Loser {
@@ -68,7 +65,6 @@ class SimControlHub {
   std::vector<RankState> ranks_;
   std::vector<Loser> losers_;
   std::map<std::uint64_t, Given> given_;  // the first that came to each collective
-  std::map<std::string, std::vector<Blob>> gathers_;
 };
 
 }  // namespace gossamer::runtime

@@ -89,8 +89,7 @@ __global__ void pad_rows(LoadedRows rows, const Cell* __restrict__ cells, float 
 }  // namespace
 
 cudaError_t merge_cells(CellType type, void* into, const void* from, std::uint64_t count, cudaStream_t stream) {
-  if (type == CellType::bitmap) return merge_as<Flags>(into, from, count, stream);
-  return with_number(type, [&](auto tag) {
+  return with_any(type, [&](auto tag) {
     using Cell = typename decltype(tag)::Cell;
     return merge_as<Cell>(into, from, count, stream);
   });
@@ -108,7 +107,7 @@ cudaError_t narrow(CellType type, const float* values, void* cells, std::uint64_
 }
 
 cudaError_t widen(CellType type, const void* cells, float* values, std::uint64_t count, cudaStream_t stream) {
-  return with_number(type, [&](auto tag) {
+  return with_any(type, [&](auto tag) {
     using Cell = typename decltype(tag)::Cell;
     return launch(grid_for(count, stream), widen_cells<Cell>, static_cast<const Cell*>(cells), values, count);
   });
@@ -125,7 +124,7 @@ cudaError_t round_cells(const std::int32_t* sums, const RoundingKey& key, std::u
 
 cudaError_t load_rows(const LoadedRows& rows, CellType type, const void* cells, float level, cudaStream_t stream) {
   const dim3 blocks(std::min(divide_up(rows.width, 256u), 4096u), rows.rows);
-  return with_number(type, [&](auto tag) {
+  return with_any(type, [&](auto tag) {
     using Cell = typename decltype(tag)::Cell;
     return launch({blocks, 256, 0, stream}, pad_rows<Cell>, rows, static_cast<const Cell*>(cells), level);
   });

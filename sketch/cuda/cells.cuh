@@ -17,9 +17,6 @@ struct Bf16 {
 struct F16 {
   std::uint16_t bits;
 };
-struct Flags {  // of a bitmap
-  std::uint8_t bits;
-};
 
 template <typename Cell>
 __device__ inline float value_of(Cell cell) {
@@ -51,25 +48,46 @@ __device__ inline Cell merged(Cell a, Cell b) {
 __device__ inline float merged(float a, float b) { return a + b; }
 __device__ inline Bf16 merged(Bf16 a, Bf16 b) { return cell_of<Bf16>(value_of(a) + value_of(b)); }
 __device__ inline F16 merged(F16 a, F16 b) { return cell_of<F16>(value_of(a) + value_of(b)); }
-__device__ inline Flags merged(Flags a, Flags b) { return {static_cast<std::uint8_t>(a.bits | b.bits)}; }
 
-// Calls body(CellTag<Cell>()) for the cells of a type: floating-point ones, integers, all that are numbers.
+// Calls body(CellTag<Cell>()) for the cells of a type: floating-point ones, integers, all.
 template <typename T>
 struct CellTag {
   using Cell = T;
 };
 template <typename Body>
 [[nodiscard]] cudaError_t with_float(CellType type, const Body& body) {
-  if (type == CellType::f32) return body(CellTag<float>());
-  return type == CellType::bf16 ? body(CellTag<Bf16>()) : body(CellTag<F16>());
+  switch (type) {
+    case CellType::f32:
+      return body(CellTag<float>());
+    case CellType::bf16:
+      return body(CellTag<Bf16>());
+    case CellType::f16:
+      return body(CellTag<F16>());
+    case CellType::i8:
+    case CellType::i16:
+    case CellType::i32:
+      break;
+  }
+  return cudaErrorInvalidValue;
 }
 template <typename Body>
 [[nodiscard]] cudaError_t with_integer(CellType type, const Body& body) {
-  if (type == CellType::i8) return body(CellTag<std::int8_t>());
-  return type == CellType::i16 ? body(CellTag<std::int16_t>()) : body(CellTag<std::int32_t>());
+  switch (type) {
+    case CellType::i8:
+      return body(CellTag<std::int8_t>());
+    case CellType::i16:
+      return body(CellTag<std::int16_t>());
+    case CellType::i32:
+      return body(CellTag<std::int32_t>());
+    case CellType::f32:
+    case CellType::bf16:
+    case CellType::f16:
+      break;
+  }
+  return cudaErrorInvalidValue;
 }
 template <typename Body>
-[[nodiscard]] cudaError_t with_number(CellType type, const Body& body) {
+[[nodiscard]] cudaError_t with_any(CellType type, const Body& body) {
   return is_integer(type) ? with_integer(type, body) : with_float(type, body);
 }
 

@@ -120,8 +120,7 @@ class DeviceSketch final : public CudaSketch {
 
   [[nodiscard]] Status encode_cells(std::uint64_t seed, std::span<const float> vector, CellType type,
                                     std::span<std::byte> cells, CudaStream stream) override {
-    GOSSAMER_TRY(
-        check(type <= CellType::f16, "encode: cells that are not floating-point; encode_fixed makes integers"));
+    GOSSAMER_TRY(check(!is_integer(type), "encode: cells that are not floating-point; encode_fixed makes integers"));
     GOSSAMER_TRY(check_cells("encode", type, cells, encode_.shape.cells()));
     GOSSAMER_TRY(start_encode(seed, vector, 0.0f));
     return status_of(cuda::encode(encode_, vector.data(), type, cells.data(), handle_of(stream)), "encode");
@@ -149,14 +148,13 @@ class DeviceSketch final : public CudaSketch {
 
   [[nodiscard]] Status narrow(CellType type, std::span<const float> values, std::span<std::byte> cells,
                               CudaStream stream) override {
-    GOSSAMER_TRY(check(type <= CellType::f16, "narrow: cells that are not floating-point"));
+    GOSSAMER_TRY(check(!is_integer(type), "narrow: cells that are not floating-point"));
     GOSSAMER_TRY(check_cells("narrow", type, cells, values.size()));
     if (values.empty()) return {};
     return status_of(cuda::narrow(type, values.data(), cells.data(), values.size(), handle_of(stream)), "narrow");
   }
   [[nodiscard]] Status widen(CellType type, std::span<const std::byte> cells, std::span<float> values,
                              CudaStream stream) override {
-    GOSSAMER_TRY(check(type != CellType::bitmap, "widen: a bitmap's cells are not numbers"));
     GOSSAMER_TRY(check_cells("widen", type, cells, values.size()));
     if (values.empty()) return {};
     return status_of(cuda::widen(type, cells.data(), values.data(), values.size(), handle_of(stream)), "widen");
@@ -164,7 +162,6 @@ class DeviceSketch final : public CudaSketch {
 
   [[nodiscard]] Status load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells, float level,
                                   CudaStream stream) override {
-    GOSSAMER_TRY(check(type != CellType::bitmap, "load: a bitmap's cells are not numbers"));
     GOSSAMER_TRY(check_cells("load", type, cells, encode_.shape.cells()));
     GOSSAMER_TRY(status_of(cuda::load_rows(rows_, type, cells.data(), level, handle_of(stream)), "load"));
     rows_.seed = seed;

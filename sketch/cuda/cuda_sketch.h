@@ -94,7 +94,7 @@ class CudaSketch {
   [[nodiscard]] virtual Status widen(CellType type, std::span<const std::byte> cells, std::span<float> values,
                                      CudaStream stream) = 0;
 
-  // Reads a (merged) sketch for `estimate` and `select_top`, of any type but bitmap. Cells are widened and multiplied
+  // Reads a (merged) sketch for `estimate` and `select_top`, of any type. Cells are widened and multiplied
   // by `level`: the value of one level of integer cells; 1 leaves what they are, which selects the same coordinates.
   [[nodiscard]] virtual Status load_cells(std::uint64_t seed, CellType type, std::span<const std::byte> cells,
                                           float level, CudaStream stream) = 0;
@@ -109,7 +109,7 @@ class CudaSketch {
   // Where a sample misjudges the threshold (few distinct values, heavy ones in clusters) it takes five slower passes.
   [[nodiscard]] virtual Status select_top(std::span<std::uint32_t> indices, CudaStream stream) = 0;
 
-  // Merges cells of any type, any number: f32 adds, bf16 and f16 add in f32 and round, integers wrap, a bitmap's OR.
+  // Merges cells of any type, any number: f32 adds, bf16 and f16 add in f32 and round, integers wrap.
   [[nodiscard]] virtual Status merge_cells(CellType type, std::span<std::byte> into, std::span<const std::byte> from,
                                            CudaStream stream) = 0;
   // As sketch::merge: a part of a payload, cells and words; `into` and `from` are aligned to 8.

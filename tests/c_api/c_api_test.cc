@@ -187,6 +187,17 @@ TEST_F(OneRank, MistakesAreExplained) {
   options.algorithm = 9;
   EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
   options.algorithm = 0;
+  // Numbers that are none: among them that of i32, which is made inside alone, and f32's and i8's with more bits.
+  for (const std::int32_t number : {-1, 5, 6, 7, 127, 128, 255, 256, 259}) {
+    options.cells = number;
+    EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+    EXPECT_THAT(gossamer_last_error(), HasSubstr("cells is " + std::to_string(number)));
+    options.cells = GOSSAMER_CELLS_F32;
+    options.values = number;
+    EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
+    EXPECT_THAT(gossamer_last_error(), HasSubstr("values " + std::to_string(number)));
+    options.values = GOSSAMER_CELLS_F32;
+  }
   tensors[0].count = 0;
   EXPECT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_INVALID_ARGUMENT);
   EXPECT_THAT(gossamer_last_error(), HasSubstr("\"w\" has no elements"));

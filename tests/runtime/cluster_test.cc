@@ -22,10 +22,12 @@ std::vector<ClusterFamily> all_families() {
     for (const auto& schedule : schedules) families.push_back({{algorithm, 0, schedule}, {1, 2, 3, 4, 6, 8, 13}});
   // Cells and values of other types, on the schedules that slice payloads and that do not.
   using sketch::CellType;
-  for (const auto& [cells, values] :
-       {std::pair(CellType::i8, CellType::f32), std::pair(CellType::i8, CellType::i16),
-        std::pair(CellType::i16, CellType::f32), std::pair(CellType::f32, CellType::i16),
-        std::pair(CellType::bf16, CellType::f32), std::pair(CellType::f16, CellType::i16)})
+  std::vector types = {std::pair(CellType::i8, CellType::i16), std::pair(CellType::f16, CellType::i16)};
+  for (const CellType cells : sketch::wire_cell_types())
+    if (cells != CellType::f32) types.emplace_back(cells, CellType::f32);
+  for (const CellType values : row_of(AlgorithmKind::gs_sgd).values)
+    if (values != CellType::f32) types.emplace_back(CellType::f32, values);
+  for (const auto& [cells, values] : types)
     for (const ScheduleKind schedule : {ScheduleKind::butterfly, ScheduleKind::circulant})
       families.push_back({{AlgorithmKind::gs_sgd, 0, schedule, cells, values}, {1, 2, 3, 8, 13}});
   return families;
@@ -92,7 +94,7 @@ TEST_P(EveryAlgorithm, AppliedPlusResidualIsAllThatCameIn) {
 std::vector<sketch::PayloadShape> merged_payloads(const ClusterCase& c, const CompressorShape& shape) {
   using sketch::CellType;
   using sketch::PayloadShape;
-  const CellType values = sketch::is_integer(c.values) ? sketch::widen_for(c.values, c.rank_count) : c.values;
+  const CellType values = sketch::widen_for(c.values, c.rank_count);
   const std::uint64_t exact = shape.layout.exact();
   if (c.algorithm == AlgorithmKind::dense) return {{shape.layout.dimension(), 2, c.values}};
   if (c.algorithm != AlgorithmKind::gs_sgd) return {};
@@ -254,8 +256,8 @@ TEST(CellsOfACompressor, WrongTypesAreRefused) {
     const auto shape = resolve(config);
     return shape.ok() ? std::string() : shape.error().message;
   };
-  EXPECT_EQ(message_of(AlgorithmKind::gs_sgd, CellType::bitmap, CellType::f32),
-            "cells is bitmap, expected f32, bf16, f16, i8 or i16");
+  EXPECT_EQ(message_of(AlgorithmKind::gs_sgd, CellType::i32, CellType::f32),
+            "cells is i32, expected f32, bf16, f16, i8 or i16");
   EXPECT_EQ(message_of(AlgorithmKind::dense, CellType::i8, CellType::f32),
             "cells is i8, but dense has no sketch: expected f32");
   EXPECT_EQ(message_of(AlgorithmKind::gs_sgd, CellType::i8, CellType::bf16),

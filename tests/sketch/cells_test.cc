@@ -16,7 +16,8 @@
 namespace gossamer::sketch {
 namespace {
 
-constexpr CellType integer_types[] = {CellType::i8, CellType::i16, CellType::i32};
+const std::vector<CellType> integer_types = cell_types(CellKind::integer);
+const std::vector<CellType> floating_types = cell_types(CellKind::floating);
 
 std::vector<std::byte> encode_as(CountSketch& sketch, std::uint64_t seed, std::span<const float> vector,
                                  const CellFormat& format) {
@@ -250,7 +251,7 @@ TEST(FixedCells, ZerosStayZeros) {
 // fits the type, and there are at least 15 levels a side.
 TEST(FixedCells, HeadroomHoldsForEveryRankCount) {
   for (std::uint32_t ranks = 1; ranks <= 1024; ++ranks) {
-    for (const CellType type : {CellType::i8, CellType::i16}) {
+    for (const CellType type : integer_types) {
       const CellType wide = widen_for(type, ranks);
       const std::int64_t levels = level_max_of(wide, ranks);
       EXPECT_GE(levels, 15);
@@ -337,8 +338,7 @@ TEST(MergeCells, IntegersDoNotDependOnTheOrder) {
 TEST(MergeCells, EveryTypeMergesAsItSays) {
   with_each_target([] {
     Random random(2);
-    for (const CellType type :
-         {CellType::f32, CellType::bf16, CellType::f16, CellType::i8, CellType::i16, CellType::i32, CellType::bitmap}) {
+    for (const CellType type : all_cell_types()) {
       for (std::size_t count = 0; count < 140; ++count) {
         const std::size_t bytes = count * cell_bytes(type);
         std::vector<std::byte> into(bytes + 3);
@@ -350,24 +350,21 @@ TEST(MergeCells, EveryTypeMergesAsItSays) {
           b[i] = static_cast<float>(random.below(41)) - 20;
         }
         const auto put = [&](std::span<const float> values, std::byte* cells) {
-          if (type == CellType::bitmap) {
-            for (std::size_t i = 0; i < count; ++i) cells[i] = static_cast<std::byte>(static_cast<int>(values[i]));
-          } else if (is_integer(type)) {
+          if (is_integer(type))
             quantise(values, 1.0F, 127, type, {cells, bytes});
-          } else {
+          else
             narrow(type, values, {cells, bytes});
-          }
         };
         std::vector<std::byte> aligned(bytes + 8);
-        put(a, aligned.data());
-        std::memcpy(into.data() + 3, aligned.data(), bytes);
-        put(b, aligned.data());
-        std::memcpy(from.data() + 1, aligned.data(), bytes);
+        const auto put_and_keep = [&](std::vector<float>& values, std::byte* cells) {
+          put(values, aligned.data());
+          std::memcpy(cells, aligned.data(), bytes);
+          widen(type, {cells, bytes}, values);  // what is left of them
+        };
+        put_and_keep(a, into.data() + 3);
+        put_and_keep(b, from.data() + 1);
         kernels::merge_cells(type, into.data() + 3, from.data() + 1, count);
-        for (std::size_t i = 0; i < count; ++i) {
-          a[i] = type == CellType::bitmap ? static_cast<float>(static_cast<int>(a[i]) | static_cast<int>(b[i]))
-                                          : a[i] + b[i];
-        }
+        for (std::size_t i = 0; i < count; ++i) a[i] += b[i];
         put(a, aligned.data());
         ASSERT_EQ(std::memcmp(into.data() + 3, aligned.data(), bytes), 0) << cell_type_name(type) << " " << count;
       }
@@ -375,11 +372,63 @@ TEST(MergeCells, EveryTypeMergesAsItSays) {
   });
 }
 
-// Goal: each type has a name of its own. Method: all of them.
-TEST(CellTypes, HaveNames) {
-  EXPECT_EQ(cell_type_name(CellType::f32), "f32");
-  EXPECT_EQ(cell_type_name(CellType::i8), "i8");
-  EXPECT_EQ(cell_type_name(CellType::bitmap), "bitmap");
+// ---- the catalogue ---------------------------------------------------------------------------
+
+// Goal: a type is found by its name and its number where callers may ask for it, and nothing else is: not what is made
+// inside, not what looks like one cut to 8 bits. Method: all types, and every number around them.
+TEST(CellTypes, AreFoundWhereCallersMayAskForThem) {
+  std::vector<CellType> found;
+  for (std::int64_t number = -300; number < 1000; ++number)
+    if (const auto type = find_cell_type(number)) found.push_back(*type);
+  EXPECT_THAT(found, ::testing::ElementsAreArray(wire_cell_types()));
+  EXPECT_EQ(find_cell_type(std::int64_t{1} << 32), std::nullopt);
+  for (const CellType type : all_cell_types()) {
+    const auto wire = wire_cell_types();
+    const bool is_wire = std::find(wire.begin(), wire.end(), type) != wire.end();
+    EXPECT_EQ(find_cell_type(cell_type_name(type)), is_wire ? std::optional(type) : std::nullopt);
+    EXPECT_EQ(find_cell_type(static_cast<std::int64_t>(type)), is_wire ? std::optional(type) : std::nullopt);
+  }
+  EXPECT_EQ(cell_type_name(CellType::i32), "i32");
+  EXPECT_EQ(find_cell_type("F32"), std::nullopt);
+}
+
+// Goal: what the catalogue calls a floating-point type's largest magnitude is that. Method: it comes back from a cell
+// as it was, and twice as much does not.
+TEST(CellTypes, FloatingOnesHoldTheirLargestMagnitude) {
+  for (const CellType type : floating_types) {
+    SCOPED_TRACE(cell_type_name(type));
+    const auto most = static_cast<float>(row_of(type).most);
+    std::vector<std::byte> cells(2 * std::size_t{cell_bytes(type)});
+    narrow(type, std::vector<float>{-most, most * 2.0F}, cells);
+    const std::vector<float> back = values_of(type, cells);
+    EXPECT_EQ(back[0], -most);
+    EXPECT_FALSE(std::isfinite(back[1]));
+  }
+}
+
+// Goal: integer types hold what the catalogue says, with both signs, and give way to wider ones only. Method: the
+// extremes there and back; each type's way up.
+TEST(CellTypes, IntegersHoldTheirLevelsAndWiden) {
+  for (CellType type : integer_types) {
+    SCOPED_TRACE(cell_type_name(type));
+    const std::int32_t most = level_max_of(type, 1);
+    EXPECT_EQ(most, row_of(type).most);
+    const std::vector<float> values = {static_cast<float>(most), static_cast<float>(-most)};
+    std::vector<std::byte> cells(2 * std::size_t{cell_bytes(type)});
+    quantise(values, 1.0F, most, type, cells);
+    EXPECT_EQ(values_of(type, cells), values);
+    while (row_of(type).wider != type) {
+      ASSERT_GT(cell_bytes(row_of(type).wider), cell_bytes(type));
+      type = row_of(type).wider;
+    }
+    EXPECT_EQ(type, CellType::i32);
+  }
+  for (const CellType type : floating_types) {
+    EXPECT_EQ(widen_for(type, 1'000'000), type);
+    EXPECT_EQ(level_max_of(type, 1), 0);
+  }
+  EXPECT_EQ(widen_for(CellType::i16, 2184), CellType::i16);
+  EXPECT_EQ(widen_for(CellType::i8, 2185), CellType::i32);
 }
 
 }  // namespace

@@ -45,6 +45,13 @@ void with_each_target(const Body& body) {
   hwy::GetChosenTarget().DeInit();
 }
 
+inline std::vector<CellType> cell_types(CellKind kind) {
+  std::vector<CellType> types;
+  for (const CellType type : all_cell_types())
+    if (row_of(type).kind == kind) types.push_back(type);
+  return types;
+}
+
 inline std::unique_ptr<CountSketch> make_fast(const SketchShape& shape) {
   return std::move(make_count_sketch(shape)).value();
 }

@@ -45,6 +45,25 @@ TEST(Frontier, DensityGivesTheWantedFactorBack) {
   EXPECT_NEAR(*density_for_factor(config, "gs-sgd", 10), (53'581.8 - 778) / 5 / 535'040, 1e-12);
 }
 
+// Goal: cells count with the bytes that they travel with. Method: a sketch of given columns without anything beside it,
+// on both sides of the rank counts from which on integers travel wider.
+TEST(Frontier, IntegersCountAsWideAsTheyTravel) {
+  const auto words = [](const char* cells, std::uint32_t ranks) {
+    TrainConfig config;
+    config.exact_biases = false;
+    config.columns = 1000;
+    config.cells = cells;
+    config.ranks = ranks;
+    return model_words(config, "gs-sgd", 0);
+  };
+  EXPECT_EQ(words("f32", 8), 3000);
+  EXPECT_EQ(words("f16", 4000), 1500);
+  EXPECT_EQ(words("i8", 8), 750);
+  EXPECT_EQ(words("i8", 9), 1500);
+  EXPECT_EQ(words("i16", 2184), 1500);
+  EXPECT_EQ(words("i16", 2185), 3000);
+}
+
 // Goal: a factor out of reach is refused with the reason. Method: less than the biases alone, and dense.
 TEST(Frontier, RefusesAFactorThatTheBiasesAloneExceed) {
   const Result<double> density = density_for_factor({}, "gs-sgd", 1000);

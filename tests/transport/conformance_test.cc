@@ -330,7 +330,6 @@ TEST_P(Conformance, CapabilitiesNameTheTransport) {
   EXPECT_EQ(capabilities.name, GetParam().capability_name());
   EXPECT_FALSE(capabilities.version.empty());
   EXPECT_FALSE(capabilities.ways.empty());
-  EXPECT_EQ(capabilities.tag_bits, 64u);
   EXPECT_NE(std::find(capabilities.memory_kinds.begin(), capabilities.memory_kinds.end(), MemoryKind::host),
             capabilities.memory_kinds.end());
   EXPECT_EQ(capabilities.can_sleep, cluster.at(0).event_descriptor() >= 0);

@@ -14,7 +14,7 @@
 #include "cluster.h"
 #include "make_transport.h"
 #include "skips.h"
-#include "transport/ucx/ucx_transport.h"
+#include "ucx_lanes.h"
 
 namespace gossamer::transport {
 namespace {
@@ -87,7 +87,7 @@ TEST_P(Rdma, NothingButTheAdapterIsUsed) {
     return;
   }
   EXPECT_EQ(std::set<std::string>(ways.begin(), ways.end()), (std::set<std::string>{"rc_verbs", "ud_verbs"}));
-  const auto description = dynamic_cast<ucx::UcxTransport&>(cluster.at(0)).describe_peer(Rank{1});
+  const auto description = ucx::lanes_of(cluster.at(0), Rank{1});
   EXPECT_NE(description.find("rc_verbs/"), std::string::npos) << description;
 }
 

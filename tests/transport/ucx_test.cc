@@ -10,7 +10,7 @@
 
 #include "cluster.h"
 #include "survivor.h"
-#include "transport/ucx/ucx_transport.h"
+#include "ucx_lanes.h"
 
 namespace gossamer::transport {
 namespace {
@@ -83,8 +83,7 @@ TEST(UcxTransport, OneHostTalksOverSharedMemory) {
   ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{1}, block.slice(), 1).ok());
   ASSERT_TRUE(cluster.at(1).start_receive(Rank{0}, Tag{1}, in.slice(), 2).ok());
   ASSERT_EQ(cluster.await(1, 2).code, Code::done);
-  auto& transport = dynamic_cast<ucx::UcxTransport&>(cluster.at(0));
-  const std::string description = transport.describe_peer(Rank{1});
+  const std::string description = ucx::lanes_of(cluster.at(0), Rank{1});
   EXPECT_TRUE(description.find("posix/") != std::string::npos || description.find("sysv/") != std::string::npos)
       << description;
 }

@@ -13,8 +13,7 @@ namespace {
 
 // Words of one cell: integers travel wider where so many ranks would leave them too few levels.
 double words_of(const std::string& cells, std::uint32_t ranks) {
-  const sketch::CellType type = sketch::find_cell_type(cells).value();
-  return sketch::cell_bytes(sketch::is_integer(type) ? sketch::widen_for(type, ranks) : type) / 4.0;
+  return sketch::cell_bytes(sketch::widen_for(sketch::find_cell_type(cells).value(), ranks)) / 4.0;
 }
 
 double optional_number(const nlohmann::json& row, const char* key) {

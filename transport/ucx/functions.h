@@ -23,7 +23,6 @@
   X(ucp_ep_close_nbx)               \
   X(ucp_ep_create)                  \
   X(ucp_ep_flush_nbx)               \
-  X(ucp_ep_print_info)              \
   X(ucp_get_version_string)         \
   X(ucp_init_version)               \
   X(ucp_mem_map)                    \

@@ -1,8 +1,6 @@
 #include "transport/ucx/ucx_transport.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 
 #include "transport/slice.h"
 #include "transport/ucx/library.h"
@@ -341,19 +339,6 @@ void UcxTransport::release_memory(const Region& region) {
   if (registration.block != nullptr && abandoned_) registration.block->leave_behind();
   exports_.forget(region);
   registration = {};
-}
-
-std::string UcxTransport::describe_peer(Rank peer) {
-  if (peer.value >= endpoints_.size() || endpoints_.at(peer.value).endpoint == nullptr) return {};
-  char* buffer = nullptr;
-  std::size_t bytes = 0;
-  FILE* const stream = ::open_memstream(&buffer, &bytes);
-  if (stream == nullptr) return {};
-  ucp_ep_print_info(endpoints_.at(peer.value).endpoint, stream);
-  std::fclose(stream);
-  std::string description(buffer, bytes);
-  std::free(buffer);
-  return description;
 }
 
 Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOptions& options) {

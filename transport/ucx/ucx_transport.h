@@ -64,10 +64,9 @@ class UcxTransport final : public Transport {
   // Takes puts of peers. Once, before the first view.
   Status listen() { return worker_->listen(Worker::put_id, &UcxTransport::on_put, this); }
 
-  // UCX's own description of the connection to `peer`: lanes and protocols; empty before the first start.
-  [[nodiscard]] std::string describe_peer(Rank peer);
-
  private:
+  friend struct UcxConnections;  // tests/transport/ucx_lanes.cc looks at what UCX chose
+
   struct Registration {
     std::byte* base = nullptr;
     std::size_t bytes = 0;

@@ -44,13 +44,10 @@ std::uint64_t norm_word(const GradientScan& scan) {
 }
 
 bool DenseBound::may_overflow(const DenseWire& wire, float momentum, float norm_max) const {
-  // A half for what is rounded on the way: far more than P roundings can add.
-  constexpr double f32_max = std::numeric_limits<float>::max() / 2.0;
-  constexpr double f16_max = 65'504.0 / 2.0;
+  constexpr double u_max = DenseWire{}.sum_max();  // of f32
   const double norm = norm_max;
   const double sum = wire.divides_first() ? norm : norm * wire.rank_count;
-  const bool fits = sum < (wire.type == sketch::CellType::f16 ? f16_max : f32_max) &&
-                    static_cast<double>(momentum) * magnitude_ + norm < f32_max;
+  const bool fits = sum < wire.sum_max() && static_cast<double>(momentum) * magnitude_ + norm < u_max;
   return !fits;  // also where the norm is no number
 }
 

@@ -16,13 +16,16 @@ inline constexpr std::uint32_t dense_words = 2;
 
 // How the mean over ranks is made of what travels.
 //
-//   f32, bf16   each rank sends g, and the sum is divided by P
-//   f16         each rank sends g / P: a sum of P gradients that fit into f16 fits, too
+//   range of f32 (bf16)    each rank sends g, and the sum is divided by P
+//   a smaller one (f16)    each rank sends g / P: a sum of P gradients that fit fits, too
 struct DenseWire {
   sketch::CellType type = sketch::CellType::f32;
   std::uint32_t rank_count = 1;
 
-  [[nodiscard]] bool divides_first() const { return type == sketch::CellType::f16; }
+  // The largest magnitude that a sum may be expected to have: a half for what is rounded on the way, far more than P
+  // roundings can add.
+  [[nodiscard]] constexpr double sum_max() const { return sketch::row_of(type).most / 2; }
+  [[nodiscard]] bool divides_first() const { return sum_max() < 0x1p126; }
   [[nodiscard]] float share() const { return 1.0f / static_cast<float>(rank_count); }
 };
 

@@ -27,7 +27,7 @@ Update make_update(const Layout& layout, std::vector<std::uint32_t>& applied, st
   GOSSAMER_CHECK(applied.size() == means.size(), "one value for each coordinate that is applied");
   outer.resize(applied.size());
   layout.to_outer(applied, outer);
-  return {false, outer, means};
+  return {outer, means};
 }
 
 void apply_update(const Layout& layout, std::span<const std::uint32_t> indices, std::span<const float> values,

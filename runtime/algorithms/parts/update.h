@@ -12,8 +12,7 @@ namespace gossamer::runtime {
 // The same on every rank, bit for bit. Spans are the algorithm's, valid until the next operation; values lie in memory
 // of the shape's kind, indices on the host.
 struct Update {
-  bool everything = false;                 // values are all coordinates in the caller's order, no indices
-  std::span<const std::uint32_t> indices;  // in the caller's order of tensors
+  std::span<const std::uint32_t> indices;  // in the caller's order of tensors; none: values are all of them, in it
   std::span<const float> values;           // mean over ranks
 };
 
