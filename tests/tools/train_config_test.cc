@@ -7,6 +7,7 @@
 #include <map>
 
 #include "bindings/c/gossamer.h"
+#include "runtime/runtime.h"
 #include "topology/topology.h"
 
 namespace gossamer::tools {
@@ -14,6 +15,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::IsSubsetOf;
 using ::testing::SizeIs;
 
 // Goal: peers train with exactly what the parent was told. Method: a configuration with no default left, to arguments
@@ -67,23 +69,28 @@ TEST(TrainConfig, PeerArgumentsGiveTheSameConfigurationBack) {
   EXPECT_EQ(config_json(back), config_json(config));
 }
 
-// Goal: names stand for the C interface's numbers. Method: all of the three lists.
+// Goal: names stand for the C interface's numbers. Method: every row of the catalogues beside the header's enumerator of
+// its name, and every type of cells that a flag may have.
 TEST(TrainConfig, NamesAreTheInterfacesNumbers) {
-  EXPECT_EQ(algorithm_number("gs-sgd"), GOSSAMER_GS_SGD);
-  EXPECT_EQ(algorithm_number("shared-top-k"), GOSSAMER_SHARED_TOP_K);
-  EXPECT_EQ(algorithm_number("top-k"), GOSSAMER_TOP_K);
-  EXPECT_EQ(algorithm_number("dense"), GOSSAMER_DENSE);
-  const std::map<std::string, std::int32_t> schedules = {
-      {"auto", GOSSAMER_SCHEDULE_AUTO},           {"binomial-tree", GOSSAMER_SCHEDULE_BINOMIAL_TREE},
-      {"butterfly", GOSSAMER_SCHEDULE_BUTTERFLY}, {"circulant", GOSSAMER_SCHEDULE_CIRCULANT},
-      {"ring", GOSSAMER_SCHEDULE_RING},           {"star", GOSSAMER_SCHEDULE_STAR}};
-  for (const auto& [name, number] : schedules) EXPECT_EQ(schedule_number(name), number) << name;
-  EXPECT_THAT(schedule_names(), SizeIs(topology::all_schedules().size() + 1));
-  EXPECT_EQ(cells_number("f32"), GOSSAMER_CELLS_F32);
-  EXPECT_EQ(cells_number("bf16"), GOSSAMER_CELLS_BF16);
-  EXPECT_EQ(cells_number("f16"), GOSSAMER_CELLS_F16);
-  EXPECT_EQ(cells_number("i8"), GOSSAMER_CELLS_I8);
-  EXPECT_EQ(cells_number("i16"), GOSSAMER_CELLS_I16);
+#define GOSSAMER_TEST_ALGORITHM(name, NAME, ...) {std::string(runtime::row_of_##name.name), GOSSAMER_##NAME},
+  const std::map<std::string, std::int32_t> algorithms = {GOSSAMER_ALGORITHM_TABLE(GOSSAMER_TEST_ALGORITHM)};
+#undef GOSSAMER_TEST_ALGORITHM
+  EXPECT_THAT(algorithm_names(), SizeIs(algorithms.size()));
+  for (const std::string& name : algorithm_names()) EXPECT_EQ(algorithm_number(name), algorithms.at(name)) << name;
+#define GOSSAMER_TEST_SCHEDULE(name, NAME, number, words, ...) {words, GOSSAMER_SCHEDULE_##NAME},
+  std::map<std::string, std::int32_t> schedules = {GOSSAMER_SCHEDULE_TABLE(GOSSAMER_TEST_SCHEDULE)};
+#undef GOSSAMER_TEST_SCHEDULE
+  schedules["auto"] = GOSSAMER_SCHEDULE_AUTO;
+  EXPECT_THAT(schedule_names(), SizeIs(schedules.size()));
+  for (const std::string& name : schedule_names()) EXPECT_EQ(schedule_number(name), schedules.at(name)) << name;
+  const std::map<std::string, std::int32_t> cells = {{"f32", GOSSAMER_CELLS_F32},
+                                                     {"bf16", GOSSAMER_CELLS_BF16},
+                                                     {"f16", GOSSAMER_CELLS_F16},
+                                                     {"i8", GOSSAMER_CELLS_I8},
+                                                     {"i16", GOSSAMER_CELLS_I16}};
+  EXPECT_THAT(cells_names(), SizeIs(cells.size()));
+  for (const std::string& name : cells_names()) EXPECT_EQ(cells_number(name), cells.at(name)) << name;
+  EXPECT_THAT(values_names(), IsSubsetOf(cells_names()));
 }
 
 // Goal: a wrong choice is told with its flag and what is allowed. Method: one wrong field at a time.
