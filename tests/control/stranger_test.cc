@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "control_testing.h"
+#include "tests/support/sweep.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -24,17 +25,20 @@ void expect_session_despite(const std::function<void(const std::string& rendezvo
 }
 
 // Goal: bytes that are no message are dropped. Method: seeded random bytes of many lengths, each connection
-// must be closed by rank 0 or hold still (a length that is plausible and a body that does not come).
+// must be closed by rank 0 or hold still (a length that is plausible and a body that does not come). A sweep over seeds.
 TEST(Stranger, RandomBytesDoNoHarm) {
-  expect_session_despite([](const std::string& rendezvous) {
-    Random random(20240607);
-    std::vector<RawClient> clients;
-    for (int i = 0; i < 60; ++i) {
-      std::string bytes(random.below(2000), '\0');
-      for (char& byte : bytes) byte = static_cast<char>(random.next());
-      clients.emplace_back(rendezvous).send_bytes(bytes);
-    }
-  });
+  for (const std::uint64_t seed : gossamer::testing::sweep({1, 500}, 1)) {
+    SCOPED_TRACE(gossamer::testing::replay_of(seed));
+    expect_session_despite([&](const std::string& rendezvous) {
+      Random random(seed);
+      std::vector<RawClient> clients;
+      for (int i = 0; i < 60; ++i) {
+        std::string bytes(random.below(2000), '\0');
+        for (char& byte : bytes) byte = static_cast<char>(random.next());
+        clients.emplace_back(rendezvous).send_bytes(bytes);
+      }
+    });
+  }
 }
 
 // Goal: a huge length is refused before memory is taken for it. Method: 4 GiB announced, then 65 KiB.

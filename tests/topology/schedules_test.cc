@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "every_request.h"
+#include "tests/support/sweep.h"
 
 namespace gossamer::topology {
 namespace {
@@ -37,9 +38,12 @@ TEST(Schedules, AreProvedForEverySizeTo64) {
 
 // Goal: the rules hold beyond the sizes that are proved one by one. Method: the proof for sizes around
 // powers of two, primes and round numbers; up to 4,096 ranks where the buffer is whole, to 1,025 where it
-// has a slice for each rank (P^2 slice states), and to 257 where each rank has P rounds as well.
+// has a slice for each rank (P^2 slice states), and to 257 where each rank has P rounds as well. A sweep over all sizes.
 TEST(Schedules, AreProvedForSampledSizesTo4096) {
-  for (const std::uint32_t ranks : {65u, 100u, 127u, 128u, 129u, 257u, 500u, 1023u, 1025u, 2048u, 4095u, 4096u}) {
+  for (const std::uint64_t size : gossamer::testing::sweep(
+           {65, 4096}, {65, 100, 127, 128, 129, 257, 500, 1023, 1025, 2048, 4095, 4096})) {
+    SCOPED_TRACE(gossamer::testing::replay_of(size));
+    const auto ranks = static_cast<std::uint32_t>(size);
     for (ScheduleRequest request : every_request(ranks)) {
       const bool whole = *slice_count(request) == 1;
       if (!whole && ranks > (request.kind == ScheduleKind::ring ? 257u : 1025u)) continue;
