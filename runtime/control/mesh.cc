@@ -95,7 +95,7 @@ class Mesh final : public Control, private LinkOwner {
   std::thread thread_;
 
   // The service thread's.
-  std::optional<Host> host_;
+  std::optional<Gathering> gathering_;
   std::optional<Joiner> joiner_;
   Links links_;
   Settling settling_;
@@ -152,8 +152,8 @@ Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
 
   const auto done = [this](Result<Links> links) { begin(std::move(links)); };
   if (rank_.value == 0) {
-    host_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
-    asio::post(io_, [this] { host_->start(); });
+    gathering_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
+    asio::post(io_, [this] { gathering_->start(); });
   } else {
     joiner_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
     asio::post(io_, [this] { joiner_->start(); });

@@ -34,8 +34,8 @@ std::string process_name() {
   return text(host.data(), ":", ::getpid());
 }
 
-Host::Host(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
-           Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
+Gathering::Gathering(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
+                     Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
     : options_(options),
       shared_(shared.begin(), shared.end()),
       address_(endpoint_text(local_endpoint_of(places.listener))),
@@ -54,19 +54,19 @@ Host::Host(asio::io_context& io, const MeshOptions& options, std::span<const Fie
   self.hello.set_process(process_);
 }
 
-void Host::start() {
+void Gathering::start() {
   watch_deadline();
   door_.open();
 }
 
-bool Host::admit(const std::shared_ptr<Link>& link, const wire::Message& first) {
+bool Gathering::admit(const std::shared_ptr<Link>& link, const wire::Message& first) {
   if (!first.has_hello() || first.hello().magic() != control_magic || phase_ == Phase::over) return false;
   link->rank = first.hello().rank();
   note(link, first.hello());
   return true;
 }
 
-Result<bool> Host::may_prove(const wire::Message& first) {
+Result<bool> Gathering::may_prove(const wire::Message& first) {
   const wire::Hello& hello = first.hello();
   if (!first.has_hello() || hello.magic() != control_magic || phase_ == Phase::over) return false;
   if (auto other = check_job(hello)) {
@@ -86,16 +86,16 @@ Result<bool> Host::may_prove(const wire::Message& first) {
   return Error{Code::mismatch, words, Rank{hello.rank()}};
 }
 
-void Host::note_forger(const Link& link, const wire::Message& first) {
+void Gathering::note_forger(const Link& link, const wire::Message& first) {
   remark(text("a peer at ", link.peer_text(), " that calls itself rank ", first.hello().rank(), " (",
               shown(first.hello().process()), ") has another session secret"));
 }
 
-void Host::remark(std::string words) {
+void Gathering::remark(std::string words) {
   if (turned_away_++ == 0) first_turned_away_ = std::move(words);
 }
 
-void Host::turn_away(Link& link, const Error& error) {
+void Gathering::turn_away(Link& link, const Error& error) {
   remark(error.message);
   wire::Message message;
   set_error(*message.mutable_refusal(), error);
@@ -103,7 +103,7 @@ void Host::turn_away(Link& link, const Error& error) {
   link.close();
 }
 
-void Host::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
+void Gathering::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
   if (const auto other = check_job(hello)) return turn_away(*link, *other);
   const std::optional<Objection> objection = object_to(hello);
   if (phase_ == Phase::refused) {
@@ -139,7 +139,7 @@ void Host::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
   if (ranks_without(&Member::came).empty()) welcome_all();
 }
 
-std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
+std::optional<Gathering::Objection> Gathering::object_to(const wire::Hello& hello) const {
   const Rank rank{hello.rank()};
   const auto differs = [&](std::string_view name, const auto& mine, const auto& theirs) {
     return Objection{
@@ -174,7 +174,7 @@ std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
 }
 
 // A difference here is no mistake of this session's, so it never ends it.
-std::optional<Error> Host::check_job(const wire::Hello& hello) const {
+std::optional<Error> Gathering::check_job(const wire::Hello& hello) const {
   const std::vector<Field> theirs = fields_of(hello);
   const auto job =
       std::find_if(theirs.begin(), theirs.end(), [](const Field& field) { return field.name == job_field; });
@@ -187,7 +187,7 @@ std::optional<Error> Host::check_job(const wire::Hello& hello) const {
                Rank{hello.rank()}};
 }
 
-std::optional<Error> Host::check_place(const wire::Hello& hello) const {
+std::optional<Error> Gathering::check_place(const wire::Hello& hello) const {
   const Rank rank{hello.rank()};
   if (rank.value >= options_.rank_count) {
     return Error{Code::mismatch, text("a peer (", shown(hello.process()), ") claims rank ", rank.value, " of ",
@@ -203,7 +203,7 @@ std::optional<Error> Host::check_place(const wire::Hello& hello) const {
 }
 
 // Who listens everywhere and came over loopback is on this host, so it can be reached where this host can be.
-void Host::welcome_all() {
+void Gathering::welcome_all() {
   phase_ = Phase::meshing;
   for (const Member& receiver : members_) {
     if (!receiver.link) continue;
@@ -221,7 +221,7 @@ void Host::welcome_all() {
   }
 }
 
-void Host::on_message(Link& link, const wire::Message& message) {
+void Gathering::on_message(Link& link, const wire::Message& message) {
   if (phase_ == Phase::refused) return link.read();  // until it ends
   if (!message.has_ready() || phase_ != Phase::meshing) {
     const std::shared_ptr<Link> keep = link.shared_from_this();
@@ -237,7 +237,7 @@ void Host::on_message(Link& link, const wire::Message& message) {
   link.read();
 }
 
-void Host::on_end(Link& link, const std::string& reason, LinkEnd) {
+void Gathering::on_end(Link& link, const std::string& reason, LinkEnd) {
   if (phase_ == Phase::refused) {
     std::erase_if(telling_, [&](const std::shared_ptr<Link>& told) { return told.get() == &link; });
     return finish_refusal_if_told();
@@ -253,7 +253,7 @@ void Host::on_end(Link& link, const std::string& reason, LinkEnd) {
          Linger::yes);
 }
 
-void Host::start_all() {
+void Gathering::start_all() {
   wire::Message message;
   message.mutable_start();
   Links links(members_.size());
@@ -264,14 +264,14 @@ void Host::start_all() {
   finish(std::move(links));
 }
 
-void Host::watch_deadline() {
+void Gathering::watch_deadline() {
   timer_.expires_at(deadline_);
   timer_.async_wait([this](const error_code& error) {
     if (!error && phase_ != Phase::over && std::chrono::steady_clock::now() >= deadline_) deadline_passed();
   });
 }
 
-void Host::deadline_passed() {
+void Gathering::deadline_passed() {
   if (phase_ == Phase::refused) return finish(*refusal_);
   const bool gathering = phase_ == Phase::gathering;
   const std::vector<Rank> missing = ranks_without(gathering ? &Member::came : &Member::ready);
@@ -288,7 +288,7 @@ void Host::deadline_passed() {
          Linger::no);
 }
 
-void Host::refuse(Error error, Linger linger) {
+void Gathering::refuse(Error error, Linger linger) {
   phase_ = Phase::refused;
   refusal_ = std::move(error);
   linger_ = linger == Linger::yes;
@@ -305,7 +305,7 @@ void Host::refuse(Error error, Linger linger) {
   finish_refusal_if_told();
 }
 
-void Host::tell_refusal(const std::shared_ptr<Link>& link) {
+void Gathering::tell_refusal(const std::shared_ptr<Link>& link) {
   wire::Message message;
   set_error(*message.mutable_refusal(), *refusal_);
   link->send(message);
@@ -313,12 +313,12 @@ void Host::tell_refusal(const std::shared_ptr<Link>& link) {
   telling_.push_back(link);
 }
 
-void Host::finish_refusal_if_told() {
+void Gathering::finish_refusal_if_told() {
   if (!telling_.empty()) return;
   if (!linger_ || ranks_without(&Member::told).empty()) finish(*refusal_);
 }
 
-void Host::finish(Result<Links> result) {
+void Gathering::finish(Result<Links> result) {
   phase_ = Phase::over;
   timer_.cancel();
   door_.close();
@@ -333,7 +333,7 @@ void Host::finish(Result<Links> result) {
   if (done) done(std::move(result));
 }
 
-std::vector<Rank> Host::ranks_without(bool Member::*flag) const {
+std::vector<Rank> Gathering::ranks_without(bool Member::*flag) const {
   std::vector<Rank> ranks;
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
     if (!(members_[rank].*flag)) ranks.push_back(Rank{rank});

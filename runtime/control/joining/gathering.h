@@ -36,10 +36,10 @@ using JoinDone = std::function<void(Result<Links>)>;
 // The first thing that is wrong goes as Refusal to all that came, and for a moment to those that still
 // come. One that does not know the secret, belongs to another job, or claims another's rank is turned away alone: the
 // session can do without it. Runs in the service thread; destroyed only when its io_context has stopped.
-class Host final : public LinkOwner, public DoorKeeper {
+class Gathering final : public LinkOwner, public DoorKeeper {
  public:
-  Host(boost::asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
-       Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done);
+  Gathering(boost::asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
+            Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done);
 
   void start();
   void on_message(Link& link, const wire::Message& message) override;
