@@ -137,9 +137,9 @@ TEST(Hostile, CrowdKeepsNoRankOut) {
 // Lets everybody try to prove, and nobody in.
 class Keeper final : public DoorKeeper {
  public:
-  bool admit(const std::shared_ptr<Link>&, const wire::Message&) override { return false; }
+  bool admit(const std::shared_ptr<Connection>&, const wire::Message&) override { return false; }
   Result<bool> may_prove(const wire::Message&) override { return true; }
-  void note_forger(const Link&, const wire::Message&) override {}
+  void note_forger(const Connection&, const wire::Message&) override {}
 };
 
 // Goal: what strangers make a door hold is bounded, and let go. Method: a door alone; 300 clients whose Hello has the

@@ -222,8 +222,8 @@ TEST(SecretJoin, StrangerAtARanksListenerIsDropped) {
     EXPECT_TRUE(silent.closed_by_peer());
   }
   EXPECT_FALSE(connect(Secret::of("a stranger's guess at the secret")).second);
-  const auto link = connect(test_secret());
-  EXPECT_TRUE(link.second);
+  const auto connection = connect(test_secret());
+  EXPECT_TRUE(connection.second);
   wire::Message ready;
   ready.mutable_ready();
   two.send(ready);

@@ -25,7 +25,8 @@ void expect_session_despite(const std::function<void(const std::string& rendezvo
 }
 
 // Goal: bytes that are no message are dropped. Method: seeded random bytes of many lengths, each connection
-// must be closed by rank 0 or hold still (a length that is plausible and a body that does not come). A sweep over seeds.
+// must be closed by rank 0 or hold still (a length that is plausible and a body that does not come). A sweep over
+// seeds.
 TEST(Stranger, RandomBytesDoNoHarm) {
   for (const std::uint64_t seed : gossamer::testing::sweep({1, 500}, 1)) {
     SCOPED_TRACE(gossamer::testing::replay_of(seed));
@@ -129,8 +130,8 @@ TEST(Stranger, WrongKeyAtAListenerIsDropped) {
     EXPECT_TRUE(stranger.closed_by_peer());
   }
   mesh_hello.mutable_mesh_hello()->set_key(member.key());
-  RawClient link(listener);
-  link.send(mesh_hello);
+  RawClient connection(listener);
+  connection.send(mesh_hello);
   wire::Message ready;
   ready.mutable_ready();
   two.send(ready);

@@ -59,10 +59,10 @@ void Gathering::start() {
   door_.open();
 }
 
-bool Gathering::admit(const std::shared_ptr<Link>& link, const wire::Message& first) {
+bool Gathering::admit(const std::shared_ptr<Connection>& connection, const wire::Message& first) {
   if (!first.has_hello() || first.hello().magic() != control_magic || phase_ == Phase::over) return false;
-  link->rank = first.hello().rank();
-  note(link, first.hello());
+  connection->rank = first.hello().rank();
+  note(connection, first.hello());
   return true;
 }
 
@@ -86,8 +86,8 @@ Result<bool> Gathering::may_prove(const wire::Message& first) {
   return Error{Code::mismatch, words, Rank{hello.rank()}};
 }
 
-void Gathering::note_forger(const Link& link, const wire::Message& first) {
-  remark(text("a peer at ", link.peer_text(), " that calls itself rank ", first.hello().rank(), " (",
+void Gathering::note_forger(const Connection& connection, const wire::Message& first) {
+  remark(text("a peer at ", connection.peer_text(), " that calls itself rank ", first.hello().rank(), " (",
               shown(first.hello().process()), ") has another session secret"));
 }
 
@@ -95,39 +95,40 @@ void Gathering::remark(std::string words) {
   if (turned_away_++ == 0) first_turned_away_ = std::move(words);
 }
 
-void Gathering::turn_away(Link& link, const Error& error) {
+void Gathering::turn_away(Connection& connection, const Error& error) {
   remark(error.message);
   wire::Message message;
   set_error(*message.mutable_refusal(), error);
-  link.send(message);
-  link.close();
+  connection.send(message);
+  connection.close();
 }
 
-void Gathering::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
-  if (const auto other = check_job(hello)) return turn_away(*link, *other);
+void Gathering::note(const std::shared_ptr<Connection>& connection, const wire::Hello& hello) {
+  if (const auto other = check_job(hello)) return turn_away(*connection, *other);
   const std::optional<Objection> objection = object_to(hello);
   if (phase_ == Phase::refused) {
     if (hello.rank() < members_.size()) members_[hello.rank()].told = true;
-    link->set_owner(this);
-    tell_refusal(link);
-    link->read();
+    connection->set_owner(this);
+    tell_refusal(connection);
+    connection->read();
     return finish_refusal_if_told();
   }
-  if (objection && (!objection->ends_all || phase_ != Phase::gathering)) return turn_away(*link, objection->error);
-  link->set_owner(this);
-  link->read();
+  if (objection && (!objection->ends_all || phase_ != Phase::gathering))
+    return turn_away(*connection, objection->error);
+  connection->set_owner(this);
+  connection->read();
   if (objection) {
     if (hello.rank() < members_.size()) members_[hello.rank()].told = true;
-    telling_.push_back(link);
+    telling_.push_back(connection);
     return refuse(objection->error, Linger::yes);
   }
   Member& member = members_[hello.rank()];
-  member.link = link;
+  member.connection = connection;
   member.hello = hello;
   member.came = true;
   wire::Message noted;
   noted.mutable_noted();
-  link->send(noted);
+  connection->send(noted);
 
   // The first rank that can wait no longer ends the wait of all.
   const Time theirs = time_after(hello.remaining_ns());
@@ -206,8 +207,8 @@ std::optional<Error> Gathering::check_place(const wire::Hello& hello) const {
 void Gathering::welcome_all() {
   phase_ = Phase::meshing;
   for (const Member& receiver : members_) {
-    if (!receiver.link) continue;
-    const asio::ip::address here = receiver.link->local_address();
+    if (!receiver.connection) continue;
+    const asio::ip::address here = receiver.connection->local_address();
     wire::Message message;
     for (const Member& member : members_) {
       wire::Welcome::Member* entry = message.mutable_welcome()->add_members();
@@ -217,51 +218,51 @@ void Gathering::welcome_all() {
       entry->set_listen_port(member.hello.listen_port());
       entry->set_key(member.hello.key());
     }
-    receiver.link->send(message);
+    receiver.connection->send(message);
   }
 }
 
-void Gathering::on_message(Link& link, const wire::Message& message) {
-  if (phase_ == Phase::refused) return link.read();  // until it ends
+void Gathering::on_message(Connection& connection, const wire::Message& message) {
+  if (phase_ == Phase::refused) return connection.read();  // until it ends
   if (!message.has_ready() || phase_ != Phase::meshing) {
-    const std::shared_ptr<Link> keep = link.shared_from_this();
-    link.close();
-    return on_end(link, "it sent a message that has no place in joining", LinkEnd::malformed);
+    const std::shared_ptr<Connection> keep = connection.shared_from_this();
+    connection.close();
+    return on_end(connection, "it sent a message that has no place in joining", ConnectionEnd::malformed);
   }
   if (!message.ready().trouble().empty()) {
-    refuse({Code::unavailable, shown(message.ready().trouble()), Rank{link.rank}}, Linger::yes);
-    return link.read();
+    refuse({Code::unavailable, shown(message.ready().trouble()), Rank{connection.rank}}, Linger::yes);
+    return connection.read();
   }
-  members_[link.rank].ready = true;
+  members_[connection.rank].ready = true;
   if (ranks_without(&Member::ready).empty()) return start_all();
-  link.read();
+  connection.read();
 }
 
-void Gathering::on_end(Link& link, const std::string& reason, LinkEnd) {
+void Gathering::on_end(Connection& connection, const std::string& reason, ConnectionEnd) {
   if (phase_ == Phase::refused) {
-    std::erase_if(telling_, [&](const std::shared_ptr<Link>& told) { return told.get() == &link; });
+    std::erase_if(telling_, [&](const std::shared_ptr<Connection>& told) { return told.get() == &connection; });
     return finish_refusal_if_told();
   }
   if (phase_ == Phase::over) return;
-  const Member& member = members_[link.rank];
+  const Member& member = members_[connection.rank];
   refuse({Code::peer_lost,
-          text("rank ", link.rank, " (", shown(member.hello.process()),
+          text("rank ", connection.rank, " (", shown(member.hello.process()),
                ") was lost while the session was "
                "being joined: ",
                reason),
-          Rank{link.rank}},
+          Rank{connection.rank}},
          Linger::yes);
 }
 
 void Gathering::start_all() {
   wire::Message message;
   message.mutable_start();
-  Links links(members_.size());
+  Connections connections(members_.size());
   for (std::size_t rank = 1; rank < members_.size(); ++rank) {
-    links[rank] = members_[rank].link;
-    links[rank]->send(message);
+    connections[rank] = members_[rank].connection;
+    connections[rank]->send(message);
   }
-  finish(std::move(links));
+  finish(std::move(connections));
 }
 
 void Gathering::watch_deadline() {
@@ -295,22 +296,22 @@ void Gathering::refuse(Error error, Linger linger) {
   const Time now = std::chrono::steady_clock::now();
   deadline_ = linger_ ? std::min(std::max(deadline_, now), now + linger_max) : now + telling_max;
   watch_deadline();
-  const std::vector<std::shared_ptr<Link>> extra = std::exchange(telling_, {});
+  const std::vector<std::shared_ptr<Connection>> extra = std::exchange(telling_, {});
   for (Member& member : members_) {
-    if (!member.link) continue;
+    if (!member.connection) continue;
     member.told = true;
-    if (member.link->open()) tell_refusal(member.link);
+    if (member.connection->open()) tell_refusal(member.connection);
   }
-  for (const auto& link : extra) tell_refusal(link);
+  for (const auto& connection : extra) tell_refusal(connection);
   finish_refusal_if_told();
 }
 
-void Gathering::tell_refusal(const std::shared_ptr<Link>& link) {
+void Gathering::tell_refusal(const std::shared_ptr<Connection>& connection) {
   wire::Message message;
   set_error(*message.mutable_refusal(), *refusal_);
-  link->send(message);
-  link->finish();
-  telling_.push_back(link);
+  connection->send(message);
+  connection->finish();
+  telling_.push_back(connection);
 }
 
 void Gathering::finish_refusal_if_told() {
@@ -318,15 +319,15 @@ void Gathering::finish_refusal_if_told() {
   if (!linger_ || ranks_without(&Member::told).empty()) finish(*refusal_);
 }
 
-void Gathering::finish(Result<Links> result) {
+void Gathering::finish(Result<Connections> result) {
   phase_ = Phase::over;
   timer_.cancel();
   door_.close();
-  for (const auto& link : telling_) link->close();
+  for (const auto& connection : telling_) connection->close();
   telling_.clear();
   if (!result.ok()) {
     for (const Member& member : members_) {
-      if (member.link) member.link->close();
+      if (member.connection) member.connection->close();
     }
   }
   const JoinDone done = std::exchange(done_, nullptr);
