@@ -31,9 +31,9 @@ template <typename Object>
 using Owned = std::unique_ptr<Object, Close>;
 
 // Asks for what the transport asks for, so that what is left between the two is the transport's own work.
-class BareLibfabricLink final : public Link {
+class BareLibfabricChannel final : public Channel {
  public:
-  Status set_up(const std::string& provider, const Exchange& exchange, const LinkMemory& memory) {
+  Status set_up(const std::string& provider, const Exchange& exchange, const ChannelMemory& memory) {
     GOSSAMER_TRY(choose(provider));
     GOSSAMER_TRY(open());
     memory_ = memory;
@@ -208,7 +208,7 @@ class BareLibfabricLink final : public Link {
   Owned<fid_domain> domain_;
   Owned<fid_av> peers_;
   Owned<fid_cq> queue_;
-  LinkMemory memory_;
+  ChannelMemory memory_;
   Owned<fid_mr> out_registered_;
   Owned<fid_mr> in_registered_;
   std::array<fi_context2, 64> contexts_{};
@@ -223,13 +223,13 @@ class BareLibfabricLink final : public Link {
 
 bool built_with_libfabric() { return true; }
 
-Result<std::unique_ptr<Link>> make_bare_libfabric_link(const std::string& provider, const Exchange& exchange,
-                                                       const LinkMemory& memory) {
+Result<std::unique_ptr<Channel>> make_bare_libfabric_channel(const std::string& provider, const Exchange& exchange,
+                                                             const ChannelMemory& memory) {
   GOSSAMER_TRY(transport::libfabric::load_functions());
   const KeptSignals kept;
-  auto link = std::make_unique<BareLibfabricLink>();
-  GOSSAMER_TRY(link->set_up(provider, exchange, memory));
-  return std::unique_ptr<Link>(std::move(link));
+  auto channel = std::make_unique<BareLibfabricChannel>();
+  GOSSAMER_TRY(channel->set_up(provider, exchange, memory));
+  return std::unique_ptr<Channel>(std::move(channel));
 }
 
 }  // namespace gossamer::tools

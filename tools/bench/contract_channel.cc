@@ -1,4 +1,4 @@
-#include "tools/bench/contract_link.h"
+#include "tools/bench/contract_channel.h"
 
 #include <algorithm>
 #include <array>
@@ -15,21 +15,21 @@ using transport::Region;
 using transport::Slice;
 using transport::Transport;
 
-// In front of what a mapped link writes: its flag, in a cache line of its own.
+// In front of what a mapped channel writes: its flag, in a cache line of its own.
 constexpr std::size_t flag_bytes = 64;
 constexpr std::uint64_t view_deadline_ns = 2'000'000'000;
 
 // A transport in a view of two, and a block of memory for each direction.
-class TransportLink : public Link {
+class TransportChannel : public Channel {
  public:
-  ~TransportLink() override {
+  ~TransportChannel() override {
     if (transport_ == nullptr) return;
     static_cast<void>(transport_->close_view(view_deadline_ns));
     transport_->release_memory(out_);
     transport_->release_memory(in_);
   }
 
-  Status set_up(const TransportMaker& make, const Exchange& exchange, const LinkMemory& memory) {
+  Status set_up(const TransportMaker& make, const Exchange& exchange, const ChannelMemory& memory) {
     auto made = make();
     if (!made.ok()) return std::move(made).error();
     transport_ = std::move(*made);
@@ -93,7 +93,7 @@ class TransportLink : public Link {
   Region in_;
 };
 
-class MessageLink final : public TransportLink {
+class MessageChannel final : public TransportChannel {
  public:
   Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
     for (std::size_t i = 0; i < count; ++i) {
@@ -127,7 +127,7 @@ class MessageLink final : public TransportLink {
   }
 };
 
-class PutLink final : public TransportLink {
+class PutChannel final : public TransportChannel {
  public:
   Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
     for (std::size_t i = 0; i < count; ++i) {
@@ -165,7 +165,7 @@ class PutLink final : public TransportLink {
   transport::RemoteRegion remote_;
 };
 
-class MappedLink final : public TransportLink {
+class MappedChannel final : public TransportChannel {
  public:
   Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
     for (std::size_t i = 0; i < count; ++i) {
@@ -211,28 +211,28 @@ class MappedLink final : public TransportLink {
 };
 
 template <typename Kind>
-Result<std::unique_ptr<Link>> make_link(const TransportMaker& make, const Exchange& exchange,
-                                        const LinkMemory& memory) {
-  auto link = std::make_unique<Kind>();
-  GOSSAMER_TRY(link->set_up(make, exchange, memory));
-  return std::unique_ptr<Link>(std::move(link));
+Result<std::unique_ptr<Channel>> make_channel(const TransportMaker& make, const Exchange& exchange,
+                                              const ChannelMemory& memory) {
+  auto channel = std::make_unique<Kind>();
+  GOSSAMER_TRY(channel->set_up(make, exchange, memory));
+  return std::unique_ptr<Channel>(std::move(channel));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Link>> make_message_link(const TransportMaker& make, const Exchange& exchange,
-                                                const LinkMemory& memory) {
-  return make_link<MessageLink>(make, exchange, memory);
+Result<std::unique_ptr<Channel>> make_message_channel(const TransportMaker& make, const Exchange& exchange,
+                                                      const ChannelMemory& memory) {
+  return make_channel<MessageChannel>(make, exchange, memory);
 }
 
-Result<std::unique_ptr<Link>> make_put_link(const TransportMaker& make, const Exchange& exchange,
-                                            const LinkMemory& memory) {
-  return make_link<PutLink>(make, exchange, memory);
+Result<std::unique_ptr<Channel>> make_put_channel(const TransportMaker& make, const Exchange& exchange,
+                                                  const ChannelMemory& memory) {
+  return make_channel<PutChannel>(make, exchange, memory);
 }
 
-Result<std::unique_ptr<Link>> make_mapped_link(const TransportMaker& make, const Exchange& exchange,
-                                               const LinkMemory& memory) {
-  return make_link<MappedLink>(make, exchange, memory);
+Result<std::unique_ptr<Channel>> make_mapped_channel(const TransportMaker& make, const Exchange& exchange,
+                                                     const ChannelMemory& memory) {
+  return make_channel<MappedChannel>(make, exchange, memory);
 }
 
 }  // namespace gossamer::tools
