@@ -169,13 +169,13 @@ class BareLibfabricChannel final : public Channel {
 
   template <typename Call>
   Status start(const char* what, const Call& call) {
-    Patience patience;
+    TimeLimit limit;
     for (;;) {
       const ssize_t result = call();
       if (result == 0) return {};
       if (result != -FI_EAGAIN) return libfabric_error(what, result);
       GOSSAMER_TRY(progress());
-      if (!patience.lasts()) return silent_peer_error();
+      if (limit.is_over()) return silent_peer_error();
     }
   }
 
@@ -193,10 +193,10 @@ class BareLibfabricChannel final : public Channel {
   }
 
   Status wait(std::size_t count) {
-    Patience patience;
+    TimeLimit limit;
     while (completed_ < count) {
       GOSSAMER_TRY(progress());
-      if (!patience.lasts()) return silent_peer_error();
+      if (limit.is_over()) return silent_peer_error();
     }
     completed_ -= count;
     return {};

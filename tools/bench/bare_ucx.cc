@@ -103,11 +103,11 @@ class BareUcxChannel final : public Channel {
   Status wait(void* request) {
     if (request == nullptr) return {};
     if (!UCS_PTR_IS_PTR(request)) return ucx_error("start a message", UCS_PTR_STATUS(request));
-    Patience patience;
+    TimeLimit limit;
     ucs_status_t status = UCS_INPROGRESS;
     while ((status = ucp_request_check_status(request)) == UCS_INPROGRESS) {
       ucp_worker_progress(worker_);
-      if (!patience.lasts()) return silent_peer_error();
+      if (limit.is_over()) return silent_peer_error();
     }
     ucp_request_free(request);
     return status == UCS_OK ? Status() : ucx_error("move a message", status);

@@ -38,15 +38,15 @@ struct ChannelMemory {
 
 using ChannelMaker = std::function<Result<std::unique_ptr<Channel>>(const Exchange&, const ChannelMemory&)>;
 
-// For loops that wait: false once they have waited too long. Looks at the clock every few thousand calls.
-class Patience {
+// For loops that wait: over once they have waited too long. Looks at the clock every few thousand calls.
+class TimeLimit {
  public:
-  [[nodiscard]] bool lasts() {
+  [[nodiscard]] bool is_over() {
     if ((++calls_ & 0xffff) != 0) [[likely]]
-      return true;
+      return false;
     const std::uint64_t now_ns = clock_.now_ns();
     if (end_ns_ == 0) end_ns_ = now_ns + channel_deadline_ns;
-    return now_ns < end_ns_;
+    return now_ns >= end_ns_;
   }
 
  private:

@@ -62,7 +62,7 @@ class TransportChannel : public Channel {
   // Polls until that many completions more have come.
   Status poll_for(std::size_t count) {
     std::array<Completion, 32> batch;
-    Patience patience;
+    TimeLimit limit;
     while (count > 0) {
       const std::size_t polled = transport_->poll(batch);
       for (std::size_t i = 0; i < polled; ++i) {
@@ -72,7 +72,7 @@ class TransportChannel : public Channel {
       }
       GOSSAMER_CHECK(polled <= count, "no completion of another turn");
       count -= polled;
-      if (!patience.lasts()) return silent_peer_error();
+      if (limit.is_over()) return silent_peer_error();
     }
     return {};
   }
@@ -197,9 +197,9 @@ class MappedChannel final : public TransportChannel {
   Status read(std::size_t bytes) {
     ++read_;
     auto* const flag = reinterpret_cast<std::uint64_t*>(const_cast<std::byte*>(theirs_));
-    Patience patience;
+    TimeLimit limit;
     while (std::atomic_ref(*flag).load(std::memory_order_acquire) != read_) {
-      if (!patience.lasts()) return silent_peer_error();
+      if (limit.is_over()) return silent_peer_error();
     }
     std::memcpy(in_.base, theirs_ + flag_bytes, bytes);
     return {};
