@@ -26,12 +26,12 @@ namespace gossamer::transport::fault {
 
 inline constexpr std::uint64_t never_ns = std::numeric_limits<std::uint64_t>::max();
 
-class FaultEndpoint final : public FaultTransport {
+class FaultDecorator final : public FaultTransport {
  public:
-  FaultEndpoint(std::unique_ptr<Transport> inner, const FaultOptions& options, const Clock& clock);
-  ~FaultEndpoint() override;
-  FaultEndpoint(const FaultEndpoint&) = delete;
-  FaultEndpoint& operator=(const FaultEndpoint&) = delete;
+  FaultDecorator(std::unique_ptr<Transport> inner, const FaultOptions& options, const Clock& clock);
+  ~FaultDecorator() override;
+  FaultDecorator(const FaultDecorator&) = delete;
+  FaultDecorator& operator=(const FaultDecorator&) = delete;
 
   const Capabilities& capabilities() const override { return capabilities_; }
   const Address& address() const override { return inner_->address(); }

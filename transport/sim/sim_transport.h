@@ -17,12 +17,12 @@
 
 namespace gossamer::transport::sim {
 
-class SimEndpoint final : public Transport {
+class SimTransport final : public Transport {
  public:
-  explicit SimEndpoint(std::shared_ptr<SimCore> core);
-  ~SimEndpoint() override;
-  SimEndpoint(const SimEndpoint&) = delete;
-  SimEndpoint& operator=(const SimEndpoint&) = delete;
+  explicit SimTransport(std::shared_ptr<SimCore> core);
+  ~SimTransport() override;
+  SimTransport(const SimTransport&) = delete;
+  SimTransport& operator=(const SimTransport&) = delete;
 
   const Capabilities& capabilities() const override { return capabilities_; }
   const Address& address() const override { return address_; }
@@ -75,7 +75,7 @@ class SimEndpoint final : public Transport {
     std::deque<std::uint64_t> waiting;  // starts; empty while `came` is above 0
   };
   struct Peer {
-    std::uint32_t endpoint = 0;
+    std::uint32_t transport = 0;
     bool lost = false;
   };
   using Key = std::pair<std::uint32_t, std::uint64_t>;  // source rank, tag
