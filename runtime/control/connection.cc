@@ -25,8 +25,8 @@ Connection::Connection(asio::ip::tcp::socket socket, std::atomic<std::uint64_t>&
   error_code ignored;
   socket_.non_blocking(true, ignored);
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-  const Endpoint peer = socket_.remote_endpoint(ignored);
-  peer_ = ignored ? "a peer that is gone" : endpoint_text(peer);
+  const SocketAddress peer = socket_.remote_endpoint(ignored);
+  peer_ = ignored ? "a peer that is gone" : socket_address_text(peer);
   peer_address_ = peer.address();
 }
 

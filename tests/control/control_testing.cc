@@ -138,12 +138,12 @@ void Child::signal(int number) const { ::kill(pid_, number); }
 
 RawClient::RawClient(const std::string& rendezvous, std::chrono::milliseconds limit) {
   const auto where = parse_host_port(rendezvous);
-  const auto endpoints = resolve(*where, time_after(second_ns));
+  const auto addresses = resolve(*where, time_after(second_ns));
   const auto until = std::chrono::steady_clock::now() + limit;
   while (std::chrono::steady_clock::now() < until) {
     socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const Endpoint& endpoint = endpoints->front();
-    if (::connect(socket_, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0) return;
+    const SocketAddress& socket_address = addresses->front();
+    if (::connect(socket_, socket_address.data(), static_cast<socklen_t>(socket_address.size())) == 0) return;
     ::close(std::exchange(socket_, -1));
     ::poll(nullptr, 0, 1);  // between tries
   }
@@ -284,8 +284,8 @@ void Relay::serve() {
       if (::poll(&wait, 1, 2) != 1) continue;
       client = Descriptor(::accept4(listener_.value(), nullptr, nullptr, SOCK_CLOEXEC));
       server = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      const Endpoint& endpoint = where->front();
-      if (::connect(server.value(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0) {
+      const SocketAddress& socket_address = where->front();
+      if (::connect(server.value(), socket_address.data(), static_cast<socklen_t>(socket_address.size())) != 0) {
         client = Descriptor();  // the client comes again
         continue;
       }

@@ -84,7 +84,7 @@ TEST(Join, InheritedSocketIsTheRendezvousOfEachSession) {
   ASSERT_EQ(::fcntl(listener->value(), F_SETFD, 0), 0);
   const std::size_t before = open_descriptors();
   for (int round = 0; round < 3; ++round) {
-    auto all = seats(3, endpoint_text(local_endpoint_of(*listener)));
+    auto all = seats(3, socket_address_text(local_address_of(*listener)));
     all[0].options.rendezvous_descriptor = listener->value();
     for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
   }
@@ -107,7 +107,7 @@ TEST(Join, DescriptorThatIsNotTheRendezvousIsLeftAlone) {
   }
   EXPECT_EQ(::fcntl(ends[0], F_GETFD), FD_CLOEXEC);
   EXPECT_EQ(::fcntl(own->value(), F_GETFD), 0);
-  const RawClient visitor(endpoint_text(local_endpoint_of(*own)));
+  const RawClient visitor(socket_address_text(local_address_of(*own)));
   EXPECT_GE(accept_one(*own).value(), 0);
   ::close(ends[0]);
   ::close(ends[1]);
@@ -119,8 +119,8 @@ TEST(Join, SocketInThePlaceOfTheInheritedOneIsLeftAlone) {
   auto inherited = open_listener(resolve({"127.0.0.1", 0}, time_after(second_ns))->front());
   ASSERT_TRUE(inherited.ok());
   const int number = inherited->value();
-  const Endpoint where = local_endpoint_of(*inherited);
-  auto all = seats(2, endpoint_text(where));
+  const SocketAddress where = local_address_of(*inherited);
+  auto all = seats(2, socket_address_text(where));
   all[0].options.rendezvous_descriptor = number;
   for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
   *inherited = Descriptor();
@@ -137,7 +137,7 @@ TEST(Join, SocketInThePlaceOfTheInheritedOneIsLeftAlone) {
 TEST(Join, InheritedSocketHasOneJoiningAtATime) {
   auto inherited = open_listener(resolve({"127.0.0.1", 0}, time_after(second_ns))->front());
   ASSERT_TRUE(inherited.ok());
-  auto all = seats(2, endpoint_text(local_endpoint_of(*inherited)));
+  auto all = seats(2, socket_address_text(local_address_of(*inherited)));
   all[0].options.rendezvous_descriptor = inherited->value();
   Joined first = Error{Code::internal, ""};
   std::jthread zero([&] { first = make_control_mesh(all[0].options, {}); });
@@ -316,7 +316,7 @@ TEST(Join, OnlyLoopbackIsListenedOnWithoutASecret) {
   all[2].bind_host = "0.0.0.0";
   auto open = open_listener(resolve({"0.0.0.0", 0}, time_after(second_ns))->front());
   ASSERT_TRUE(open.ok());
-  all[3].rendezvous = text("127.0.0.1:", local_endpoint_of(*open).port());
+  all[3].rendezvous = text("127.0.0.1:", local_address_of(*open).port());
   all[3].rendezvous_descriptor = open->value();
   for (const MeshOptions& options : all) {
     const auto refused = make_control_mesh(options, {});

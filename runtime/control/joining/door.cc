@@ -34,8 +34,8 @@ Door::Door(asio::io_context& io, Place place, std::atomic<std::uint64_t>& bytes_
       bytes_sent_(bytes_sent),
       secret_(secret),
       keeper_(keeper) {
-  const Endpoint endpoint = local_endpoint_of(place.listener);
-  acceptor_.assign(endpoint.protocol(), place.listener.release());
+  const SocketAddress socket_address = local_address_of(place.listener);
+  acceptor_.assign(socket_address.protocol(), place.listener.release());
 }
 
 DoorLoad Door::load() const {

@@ -38,7 +38,7 @@ Gathering::Gathering(asio::io_context& io, const MeshOptions& options, std::span
                      Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
     : options_(options),
       shared_(shared.begin(), shared.end()),
-      address_(endpoint_text(local_endpoint_of(places.listener))),
+      address_(socket_address_text(local_address_of(places.listener))),
       process_(process_name()),
       remark_(std::move(places.remark)),
       bytes_sent_(bytes_sent),

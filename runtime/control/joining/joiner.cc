@@ -41,8 +41,8 @@ Joiner::Joiner(asio::io_context& io, const MeshOptions& options, std::span<const
       hello_(hello_with(shared)),
       rendezvous_(std::move(places.rendezvous)),
       remark_(std::move(places.remark)),
-      endpoints_(std::move(places.endpoints)),
-      listening_(local_endpoint_of(places.listener)),
+      addresses_(std::move(places.addresses)),
+      listening_(local_address_of(places.listener)),
       deadline_(deadline),
       bytes_sent_(bytes_sent),
       done_(std::move(done)),
@@ -51,7 +51,8 @@ Joiner::Joiner(asio::io_context& io, const MeshOptions& options, std::span<const
       reaching_(options.rank_count),
       lower_names_(options.rank_count),
       door_(io,
-            {std::move(places.listener), text("listener ", endpoint_text(listening_), " of rank ", options.rank.value)},
+            {std::move(places.listener),
+             text("listener ", socket_address_text(listening_), " of rank ", options.rank.value)},
             bytes_sent, options.secret, *this) {
   hello_.set_rank(options.rank.value);
   hello_.set_rank_count(options.rank_count);
@@ -71,7 +72,7 @@ void Joiner::start() {
 }
 
 void Joiner::connect_to_rendezvous() {
-  rendezvous_connector_ = std::make_shared<Connector>(io_, endpoints_, Connector::Until{deadline_, deadline_},
+  rendezvous_connector_ = std::make_shared<Connector>(io_, addresses_, Connector::Until{deadline_, deadline_},
                                                       [this](Result<asio::ip::tcp::socket> socket) {
                                                         if (socket.ok()) return say_hello(*std::move(socket));
                                                         deadline_passed();
@@ -175,17 +176,17 @@ void Joiner::connect_to_lower(const wire::Welcome& welcome) {
     const wire::Welcome::Member& member = welcome.members(static_cast<int>(rank));
     error_code error;
     const auto address = asio::ip::make_address(member.listen_address(), error);
-    const Endpoint endpoint(address, static_cast<std::uint16_t>(member.listen_port()));
+    const SocketAddress socket_address(address, static_cast<std::uint16_t>(member.listen_port()));
     const Time now = std::chrono::steady_clock::now();
     const Connector::Until until{std::min(deadline_, now + mesh_connect_max), now + mesh_refused_max};
-    lower_names_[rank] = endpoint_text(endpoint);
+    lower_names_[rank] = socket_address_text(socket_address);
     auto connected = [this, rank, key = member.key()](Result<asio::ip::tcp::socket> socket) {
       if (!socket.ok()) return say_unreachable(rank, socket.error().message);
       const auto connection = std::make_shared<Connection>(*std::move(socket), bytes_sent_);
       connection->rank = rank;
       say_mesh_hello(connection, key);
     };
-    connectors_.push_back(std::make_shared<Connector>(io_, std::vector{endpoint}, until, std::move(connected)));
+    connectors_.push_back(std::make_shared<Connector>(io_, std::vector{socket_address}, until, std::move(connected)));
     connectors_.back()->start();
   }
   say_ready_if_complete();

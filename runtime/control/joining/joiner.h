@@ -55,8 +55,8 @@ class Joiner final : public ConnectionOwner, public DoorKeeper {
   wire::Hello hello_;
   const std::string rendezvous_;
   const std::string remark_;
-  const std::vector<Endpoint> endpoints_;
-  const Endpoint listening_;
+  const std::vector<SocketAddress> addresses_;
+  const SocketAddress listening_;
   const Time deadline_;
   std::atomic<std::uint64_t>& bytes_sent_;
   JoinDone done_;
