@@ -131,9 +131,9 @@ Status LibfabricTransport::open_view(const View& view) {
   return {};
 }
 
-Peer* LibfabricTransport::ready(Rank rank, const Slice& slice) {
+PeerState* LibfabricTransport::ready(Rank rank, const Slice& slice) {
   if (rank.value >= endpoints_.size() || !slice_fits(slice) || !regions_.has(slice)) return nullptr;
-  Peer& peer = endpoints_.at(rank.value);
+  PeerState& peer = endpoints_.at(rank.value);
   return peer.lost ? nullptr : &peer;
 }
 
@@ -145,7 +145,7 @@ Error LibfabricTransport::start_error(Rank rank, const Slice& slice) {
   return peer_lost_error(rank);
 }
 
-Operation& LibfabricTransport::begin(StartKind kind, Peer& peer, const Slice& slice, std::uint64_t context) {
+Operation& LibfabricTransport::begin(StartKind kind, PeerState& peer, const Slice& slice, std::uint64_t context) {
   Record& record = requests_.acquire(kind, peer.rank, context, peer.pending);
   Operation& operation = operations_.of(record);
   operation.data = slice.data();
@@ -158,14 +158,14 @@ Operation& LibfabricTransport::begin(StartKind kind, Peer& peer, const Slice& sl
   return operation;
 }
 
-Posted LibfabricTransport::post_to(Operation& operation, Peer& peer) {
+Posted LibfabricTransport::post_to(Operation& operation, PeerState& peer) {
   if (peer.address == FI_ADDR_UNSPEC && operation.record->kind != StartKind::receive) {
     if (!endpoints_.connect(peer, *endpoint_).ok()) return {-FI_EHOSTUNREACH, false};
   }
   return post(*endpoint_, operation, peer.address, post_options_);
 }
 
-Result<Token> LibfabricTransport::launch(Operation& operation, Peer& peer) {
+Result<Token> LibfabricTransport::launch(Operation& operation, PeerState& peer) {
   const Token token = Requests::token(*operation.record);
   const bool behind = !queue_of(operation, peer).records.empty();
   const Posted posted = behind ? Posted{-FI_EAGAIN, false} : post_to(operation, peer);
@@ -185,7 +185,7 @@ Result<Token> LibfabricTransport::launch(Operation& operation, Peer& peer) {
 }
 
 Result<Token> LibfabricTransport::start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
-  Peer* const to = ready(peer, slice);
+  PeerState* const to = ready(peer, slice);
   if (to == nullptr) return start_error(peer, slice);
   Operation& operation = begin(StartKind::send, *to, slice, context);
   operation.tag = tag.value;
@@ -193,7 +193,7 @@ Result<Token> LibfabricTransport::start_send(Rank peer, Tag tag, const Slice& sl
 }
 
 Result<Token> LibfabricTransport::start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
-  Peer* const from = ready(peer, slice);
+  PeerState* const from = ready(peer, slice);
   if (from == nullptr) return start_error(peer, slice);
   Operation& operation = begin(StartKind::receive, *from, slice, context);
   operation.tag = tag.value;
@@ -205,7 +205,7 @@ Status LibfabricTransport::close_view(std::uint64_t deadline_ns) {
   const std::uint64_t end_ns = clock_.now_ns() + std::min(deadline_ns / 4, flush_ns_max);
   // What the provider has not taken must not reach a peer that has closed already.
   end_delayed(receives_, Code::cancelled);
-  for (Peer* const peer : delayed_) end_delayed(peer->delayed, Code::cancelled);
+  for (PeerState* const peer : delayed_) end_delayed(peer->delayed, Code::cancelled);
   const auto sends_wait = [&] {
     for (std::size_t i = 0; i < endpoints_.size(); ++i) {
       for (const Record* each = endpoints_.at(i).pending.first(); each != nullptr; each = each->next) {

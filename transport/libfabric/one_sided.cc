@@ -37,7 +37,7 @@ Result<Token> LibfabricTransport::start_put(const RemoteRegion& to, std::size_t 
   if (remote == nullptr) return unknown_remote_error(to);
   if (!put_fits(offset, from.bytes, remote->bytes)) return put_range_error(offset, from.bytes, remote->bytes);
   if (notice.value >= notice_count) return notice_error(notice);
-  Peer* const peer = ready(remote->peer, from);
+  PeerState* const peer = ready(remote->peer, from);
   if (peer == nullptr) return start_error(remote->peer, from);
   Operation& operation = begin(StartKind::put, *peer, from, context);
   operation.tag = encode_notice(epoch_, rank_, notice);

@@ -26,7 +26,7 @@ Status SimTransport::open_view(const View& view) {
     return Error{Code::invalid_argument, text("epoch ", view.epoch.value, " is not newer than the former view's, ",
                                               epoch_.value, "; count epochs upwards")};
   }
-  std::vector<Peer> peers;
+  std::vector<PeerState> peers;
   for (std::size_t i = 0; i < view.addresses.size(); ++i) {
     const auto number = core_->find_transport(view.addresses[i]);
     if (!number) {

@@ -74,7 +74,7 @@ class SimTransport final : public Transport {
     std::uint64_t came = 0;             // puts that no wait has ended for
     std::deque<std::uint64_t> waiting;  // starts; empty while `came` is above 0
   };
-  struct Peer {
+  struct PeerState {
     std::uint32_t transport = 0;
     bool lost = false;
   };
@@ -95,8 +95,8 @@ class SimTransport final : public Transport {
   Address address_;
   std::uint64_t last_region_ = 0;
   std::uint64_t last_start_ = 0;
-  std::vector<Peer> peers_;  // empty: no view
-  Epoch epoch_;              // of the view, or of the one closed last
+  std::vector<PeerState> peers_;  // empty: no view
+  Epoch epoch_;                   // of the view, or of the one closed last
   bool had_view_ = false;
   Rank rank_;
   std::map<std::uint64_t, Start> pending_;           // in the order of starting, so that runs repeat

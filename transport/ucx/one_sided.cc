@@ -100,7 +100,7 @@ Result<Token> UcxTransport::start_put(const RemoteRegion& to, std::size_t offset
       (remote->memory != nullptr && from.region.kind != MemoryKind::host)) {
     return put_error(to, offset, from, notice);
   }
-  Peer* const peer = ready(remote->peer, from, StartKind::put);
+  PeerState* const peer = ready(remote->peer, from, StartKind::put);
   if (peer == nullptr) return start_error(remote->peer, from);
   if (remote->peer == self_ && exports_.find(remote->serial) == nullptr) return unknown_remote_error(to);
   Record& record = requests_.acquire(StartKind::put, remote->peer, context, peer->pending);
@@ -119,7 +119,7 @@ Result<Token> UcxTransport::start_put(const RemoteRegion& to, std::size_t offset
       ucp_am_send_nbx(peer->endpoint, Worker::put_id, &header, sizeof header, from.data(), from.bytes, &put));
 }
 
-void UcxTransport::store(Peer& peer, const Remote& remote, std::size_t offset, const Slice& from, Notice notice) {
+void UcxTransport::store(PeerState& peer, const Remote& remote, std::size_t offset, const Slice& from, Notice notice) {
   // The own region may hold the source as well.
   if (from.bytes > 0) std::memmove(remote.memory + offset, from.data(), from.bytes);
   if (peer.rank == self_) return notices_.tell(self_, notice);
@@ -172,7 +172,7 @@ void UcxTransport::land_arrivals() {
 void UcxTransport::land(const Arrival& arrival) {
   const Region* const region = target_of(arrival.put, arrival.bytes);
   const Rank source{arrival.put.source};
-  Peer* const peer = region == nullptr ? nullptr : ready(source, {}, StartKind::receive);
+  PeerState* const peer = region == nullptr ? nullptr : ready(source, {}, StartKind::receive);
   if (peer == nullptr || peer->endpoint == nullptr) return ucp_am_data_release(worker_->ucp(), arrival.data);
   Record& record = requests_.acquire(StartKind::landing, source, arrival.put.notice, peer->pending);
   record.owner = this;
