@@ -113,7 +113,7 @@ struct Stream {
   LineRelay relay;
 };
 
-struct Peer {
+struct PeerProcess {
   PeerEnd end;
   UniqueDescriptor process;  // pidfd; open while the peer lives
   Stream streams[2];
@@ -158,7 +158,7 @@ class Job {
   void loop();
   void wait_for_something();
   void read_stream(Stream& stream);
-  void take_end(Peer& peer);
+  void take_end(PeerProcess& peer);
   void take_signal(int signal);
   void stop_all();
   void take_time();
@@ -174,7 +174,7 @@ class Job {
   SteadyClock clock_;
   SignalGuard signals_;
   OutputQueue queue_;
-  std::vector<std::unique_ptr<Peer>> peers_;
+  std::vector<std::unique_ptr<PeerProcess>> peers_;
   LaunchReport report_;
   Phase phase_ = Phase::running;
   std::uint64_t deadline_ns_ = never;
@@ -232,8 +232,8 @@ std::vector<std::string> Job::environment(std::uint32_t rank, const Inherited& i
 }
 
 Status Job::start_peer(std::uint32_t rank, const std::string& path, Inherited& inherited) {
-  auto peer = std::make_unique<Peer>(
-      Peer{{rank}, {}, {{{}, options_.output, LineRelay("")}, {{}, options_.errors, LineRelay("")}}, 0});
+  auto peer = std::make_unique<PeerProcess>(
+      PeerProcess{{rank}, {}, {{{}, options_.output, LineRelay("")}, {{}, options_.errors, LineRelay("")}}, 0});
   SpawnRequest request{path, options_.command, environment(rank, inherited), -1, -1, -1, {}, nullptr};
   UniqueDescriptor own_ends[2];
   for (int i = 0; i < 2; ++i) {
@@ -309,7 +309,7 @@ void Job::read_stream(Stream& stream) {
   }
 }
 
-void Job::take_end(Peer& peer) {
+void Job::take_end(PeerProcess& peer) {
   const auto pid = static_cast<pid_t>(peer.end.pid);
   // Still a zombie, so the group's number is still its own: what it left running goes now.
   ::kill(-pid, SIGKILL);
@@ -413,7 +413,7 @@ void Job::write_some() {
 
 void Job::wait_for_something() {
   std::vector<pollfd> polled = {{signals_.descriptor(), POLLIN, 0}};
-  std::vector<Peer*> ends;
+  std::vector<PeerProcess*> ends;
   std::vector<Stream*> streams;
   for (const auto& peer : peers_) {
     if (!peer->process.open()) continue;
