@@ -33,7 +33,7 @@ Status schedule_stage(const AlgorithmContext& context, topology::Collective coll
   const auto cost = topology::predict_cost(request, payload_bytes, context.cost);
   GOSSAMER_TRY(cost);
   stage.predicted_ns = cost->nanoseconds;
-  if (context.rank.value == 0 && log_enabled(LogLevel::info))
+  if (context.rank.value == 0 && is_log_enabled(LogLevel::info))
     log(LogLevel::info, text(context.shape.name, " ", stage.label, " ", topology::collective_name(collective), " over ",
                              context.rank_count, " ranks, ", format_bytes(payload_bytes), ": ",
                              topology::schedule_kind_name(request.kind), " (", reason, ")"));

@@ -63,10 +63,10 @@ std::string Connection::encode(const wire::Message& message) {
 }
 
 void Connection::read() {
-  if (!open() || reading_) return;
+  if (!is_open() || reading_) return;
   reading_ = true;
   asio::async_read(socket_, asio::buffer(header_), [self = shared_from_this()](const error_code& error, std::size_t) {
-    if (!self->open()) return;
+    if (!self->is_open()) return;
     if (error) return self->end(end_text(error), ConnectionEnd::closed);
     std::size_t length = 0;
     for (unsigned i = 0; i < 4; ++i) {
@@ -85,7 +85,7 @@ void Connection::read_body(std::size_t length) {
   body_.resize(length + (seals_ ? frame_code_bytes : 0));
   asio::async_read(socket_, asio::buffer(body_),
                    [self = shared_from_this(), length](const error_code& error, std::size_t) {
-                     if (!self->open()) return;
+                     if (!self->is_open()) return;
                      if (error) return self->end(end_text(error), ConnectionEnd::closed);
                      self->take_body(length);
                    });
@@ -125,7 +125,7 @@ void Connection::end(const std::string& reason, ConnectionEnd how) {
 }
 
 void Connection::send(const wire::Message& message) {
-  if (!open() || finishing_) return;
+  if (!is_open() || finishing_) return;
   std::string frame = encode(message);
   bytes_sent_.fetch_add(frame.size(), std::memory_order_relaxed);
   if (queue_.empty()) {
@@ -154,7 +154,7 @@ void Connection::pump() {
 
 void Connection::finish() {
   finishing_ = true;
-  if (!drained() || !open()) return;
+  if (!is_drained() || !is_open()) return;
   error_code ignored;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
 }

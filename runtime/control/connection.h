@@ -52,7 +52,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // From here on every frame, both ways, carries a code (secret/seal.h). Between two reads. A first frame
   // with a wrong code is answered by one that the peer cannot check either, so that both ends know why.
   void authenticate(const Key& secret, Side own);
-  [[nodiscard]] bool authenticated() const { return seals_.has_value(); }
+  [[nodiscard]] bool is_authenticated() const { return seals_.has_value(); }
 
   // Reads one message and gives it to the owner. Does nothing while a read is under way.
   void read();
@@ -60,14 +60,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Writes at once what the socket takes, so that bytes are with the kernel before this process can
   // act on what they say; queues the rest. A failed write is silent: reading finds the end.
   void send(const wire::Message& message);
-  [[nodiscard]] bool drained() const { return queue_.empty(); }
+  [[nodiscard]] bool is_drained() const { return queue_.empty(); }
 
   // No more sends; the peer sees the end of the stream after the last byte. Reading goes on.
   void finish();
 
   // Ends the connection without a call to the owner.
   void close();
-  [[nodiscard]] bool open() const { return socket_.is_open(); }
+  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
 
   // When the last whole frame came, or the connection was made.
   [[nodiscard]] Time heard_at() const { return heard_at_; }

@@ -279,7 +279,7 @@ void Mesh::learn(Loss loss) {
   for (const auto& connection : connections_) {
     if (!connection) continue;
     connection->send(message);
-    drained = drained && (connection->drained() || connection->rank == death_known_->rank.value);
+    drained = drained && (connection->is_drained() || connection->rank == death_known_->rank.value);
   }
   part_with(death_known_->rank);
   settling_.look(death_known_.has_value());
@@ -447,7 +447,7 @@ void Mesh::send_answers(const std::vector<Answer>& answers) {
       wire::Message message;
       *message.mutable_verdict() = answer.verdict;
       connection->send(message);
-      drained = drained && connection->drained();
+      drained = drained && connection->is_drained();
     }
   }
   if (own == nullptr) return;

@@ -89,7 +89,7 @@ class RawClient {
   // The listener's next visitor, within ten seconds.
   [[nodiscard]] static RawClient accept(const Descriptor& listener);
 
-  [[nodiscard]] bool connected() const { return socket_ >= 0; }
+  [[nodiscard]] bool is_connected() const { return socket_ >= 0; }
   // As the last Challenge said.
   [[nodiscard]] const std::string& session() const { return session_; }
   void send_bytes(const std::string& bytes) const;

@@ -127,7 +127,7 @@ TEST(Hostile, CrowdKeepsNoRankOut) {
     attack.crowd = std::jthread([rendezvous](const std::stop_token& stop) {
       while (!stop.stop_requested()) {
         RawClient client(rendezvous, std::chrono::milliseconds(1));
-        if (client.connected()) client.send(hello_with_nonce());
+        if (client.is_connected()) client.send(hello_with_nonce());
       }
     });
     return attack;

@@ -177,9 +177,9 @@ TEST(SecretSource, WhatIsNoSourceIsRefusedAndNotRepeated) {
     EXPECT_THAT(refused.error().message, HasSubstr("expected file:PATH, fd:NUMBER or none"));
   }
   EXPECT_THAT(Secret::read("file:/no/such/file").error().message, HasSubstr("/no/such/file"));
-  EXPECT_FALSE(Secret::read("")->set());
-  EXPECT_FALSE(Secret::read("")->declined());
-  EXPECT_TRUE(Secret::read("none")->declined());
+  EXPECT_FALSE(Secret::read("")->is_set());
+  EXPECT_FALSE(Secret::read("")->is_declined());
+  EXPECT_TRUE(Secret::read("none")->is_declined());
 }
 
 }  // namespace

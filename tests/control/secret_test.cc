@@ -98,7 +98,7 @@ TEST(SecretJoin, FalseRankZeroIsFoundOut) {
     Joined one = Error{Code::internal, ""};
     std::jthread rank([&] { one = make_control_mesh(options, {}); });
     RawClient false_zero = RawClient::accept(*listener);
-    ASSERT_TRUE(false_zero.connected());
+    ASSERT_TRUE(false_zero.is_connected());
     EXPECT_TRUE(false_zero.receive().has_value());
     wire::Message challenge, noted;
     challenge.mutable_challenge()->set_nonce(random_bytes(nonce_bytes));

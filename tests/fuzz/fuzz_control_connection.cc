@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     connection->read();
     io.run();
     io.restart();
-    GOSSAMER_CHECK(!connection->open(), "a connection that stays open after its end");
+    GOSSAMER_CHECK(!connection->is_open(), "a connection that stays open after its end");
   }
   const Heard expected = expected_from(stream, limit);
   GOSSAMER_CHECK(recorder.heard.messages == expected.messages, "other messages than the stream holds");

@@ -221,7 +221,7 @@ class BareLibfabricChannel final : public Channel {
 
 }  // namespace
 
-bool built_with_libfabric() { return true; }
+bool has_libfabric() { return true; }
 
 Result<std::unique_ptr<Channel>> make_bare_libfabric_channel(const std::string& provider, const Exchange& exchange,
                                                              const ChannelMemory& memory) {

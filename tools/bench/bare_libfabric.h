@@ -6,7 +6,7 @@
 namespace gossamer::tools {
 
 // Starts no library, as a process about to fork must not.
-[[nodiscard]] bool built_with_libfabric();
+[[nodiscard]] bool has_libfabric();
 
 // `unavailable` in a build without libfabric.
 [[nodiscard]] Result<std::unique_ptr<Channel>> make_bare_libfabric_channel(const std::string& provider,

@@ -106,8 +106,8 @@ const std::vector<Way>& all_ways() {
          make_bare_ucx_channel},
         {"ucx tcp", "tcp", {messages(make_ucx), puts(make_ucx)}, "ucx", make_bare_ucx_channel},
     };
-    if (built_with_libfabric()) made.push_back(libfabric_way("libfabric shm", "shm"));
-    if (built_with_libfabric()) made.push_back(libfabric_way("libfabric tcp", "tcp;ofi_rxm"));
+    if (has_libfabric()) made.push_back(libfabric_way("libfabric shm", "shm"));
+    if (has_libfabric()) made.push_back(libfabric_way("libfabric tcp", "tcp;ofi_rxm"));
     return made;
   }();
   return ways;

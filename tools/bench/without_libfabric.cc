@@ -2,7 +2,7 @@
 
 namespace gossamer::tools {
 
-bool built_with_libfabric() { return false; }
+bool has_libfabric() { return false; }
 
 Result<std::unique_ptr<Channel>> make_bare_libfabric_channel(const std::string& /*provider*/,
                                                              const Exchange& /*exchange*/,

@@ -115,7 +115,7 @@ std::size_t LibfabricTransport::read_queue() {
 void LibfabricTransport::read_error() {
   fi_cq_err_entry entry{};
   if (fi_cq_readerr(endpoint_->completions(), &entry, 0) != 1) return;
-  if (entry.err != FI_ECANCELED && log_enabled(LogLevel::info)) {
+  if (entry.err != FI_ECANCELED && is_log_enabled(LogLevel::info)) {
     log(LogLevel::info, text("libfabric: a transfer failed: ", fi_strerror(entry.err)));
   }
   if (entry.op_context == nullptr) return;

@@ -135,7 +135,7 @@ void Endpoints::on_error(void* peer, ucp_ep_h /*endpoint*/, ucs_status_t status)
   broken.owner->has_broken_ = true;
   // With nothing under way it is no news: a peer that has left in good order closes its end.
   const LogLevel level = broken.pending.empty() ? LogLevel::debug : LogLevel::info;
-  if (log_enabled(level))
+  if (is_log_enabled(level))
     log(level, text("the connection to rank ", broken.rank.value, " broke: ", ucs_status_string(status)));
 }
 

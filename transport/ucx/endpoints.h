@@ -69,10 +69,10 @@ class Endpoints {
   // Closes what broke and frees what has finished.
   void care();
   // No flush, no close and no greeting is under way.
-  [[nodiscard]] bool idle() const { return unfinished_.empty() && closing_ == 0 && greetings_ == 0; }
+  [[nodiscard]] bool is_idle() const { return unfinished_.empty() && closing_ == 0 && greetings_ == 0; }
 
   // No endpoint waits for its peer's first answer.
-  [[nodiscard]] bool established() const { return greetings_ == 0; }
+  [[nodiscard]] bool is_established() const { return greetings_ == 0; }
 
   // Forgets the peers. All endpoints must be closed.
   void clear();

@@ -72,7 +72,7 @@ Result<RemoteRegion> Imports::add(Rank peer, const RegionKeyFields& fields, std:
     const Status mapped = map(remote, fields, rank_count);
     if (!mapped.ok() && mapped.error().code == Code::malformed) return mapped.error();
     // On another host, or behind another /dev/shm: by messages.
-    if (!mapped.ok() && log_enabled(LogLevel::debug)) log(LogLevel::debug, mapped.error().message);
+    if (!mapped.ok() && is_log_enabled(LogLevel::debug)) log(LogLevel::debug, mapped.error().message);
   }
   return keep(std::move(remote));
 }

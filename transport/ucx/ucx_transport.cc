@@ -270,15 +270,15 @@ Status UcxTransport::close_view(std::uint64_t deadline_ns) {
   for_each_peer([&](PeerState& peer) { cancel_receives(peer); });
   for_each_peer([&](PeerState& peer) { endpoints_.start_flush(peer); });
   const std::uint64_t flush_ns = std::min(deadline_ns / 4, flush_ns_max);
-  static_cast<void>(progress_until([&] { return endpoints_.idle(); }, start_ns + flush_ns));
+  static_cast<void>(progress_until([&] { return endpoints_.is_idle(); }, start_ns + flush_ns));
   // A connection closed while it is made can abort the peer (endpoints.h): up to half of the time.
-  static_cast<void>(progress_until([&] { return endpoints_.established(); }, start_ns + deadline_ns / 2));
+  static_cast<void>(progress_until([&] { return endpoints_.is_established(); }, start_ns + deadline_ns / 2));
   for_each_peer([&](PeerState& peer) { endpoints_.start_close(peer, 0); });
   // Where starts were orphaned, UCX has had its time.
   const std::uint64_t end_ns =
       start_ns + (requests_.orphan_count() > 0 ? std::min(deadline_ns, orphan_after_ns) : deadline_ns);
   const bool closed = progress_until(
-      [&] { return endpoints_.idle() && requests_.pending_count() == 0 && requests_.orphan_count() == 0; }, end_ns);
+      [&] { return endpoints_.is_idle() && requests_.pending_count() == 0 && requests_.orphan_count() == 0; }, end_ns);
   if (!closed) {
     abandoned_ = true;
     worker_->abandon();

@@ -83,7 +83,7 @@ void Door::accept_all() {
     const auto connection = std::make_shared<Connection>(std::move(socket), bytes_sent_);
     connection->set_owner(this);
     connection->set_frame_bytes_max(hello_bytes_max);
-    if (secret_.set()) connection->keep_transcript();
+    if (secret_.is_set()) connection->keep_transcript();
     waiting_.push_back({connection, std::chrono::steady_clock::now() + entry_max, {}});
     if (waiting_.size() == 1) watch_oldest();
     connection->read();
@@ -155,12 +155,12 @@ Door::Waiting Door::take(const Connection& connection) {
 }
 
 void Door::on_message(Connection& connection, const wire::Message& message) {
-  if (secret_.set() && !connection.authenticated()) return challenge(*find(connection), message);
+  if (secret_.is_set() && !connection.is_authenticated()) return challenge(*find(connection), message);
   Waiting taken = take(connection);
   taken.connection->set_owner(nullptr);
   taken.connection->set_frame_bytes_max(frame_bytes_max);
-  const bool admitted = secret_.set() ? message.has_proof() && keeper_.admit(taken.connection, parsed(taken.first))
-                                      : keeper_.admit(taken.connection, message);
+  const bool admitted = secret_.is_set() ? message.has_proof() && keeper_.admit(taken.connection, parsed(taken.first))
+                                         : keeper_.admit(taken.connection, message);
   if (admitted) return;
   note_drop(*taken.connection, "its first message is not one of a rank of this session");
   taken.connection->close();

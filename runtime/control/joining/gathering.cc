@@ -150,7 +150,7 @@ std::optional<Gathering::Objection> Gathering::object_to(const wire::Hello& hell
         true};
   };
   if (hello.protocol() != control_protocol) return differs("control protocol", control_protocol, hello.protocol());
-  if (!options_.secret.set() && !hello.nonce().empty()) return differs("session secret", "none", "one");
+  if (!options_.secret.is_set() && !hello.nonce().empty()) return differs("session secret", "none", "one");
   if (hello.rank_count() != options_.rank_count) {
     Objection objection = differs("rank count", options_.rank_count, hello.rank_count());
     if (options_.job != unnamed_job) return objection;
@@ -300,7 +300,7 @@ void Gathering::refuse(Error error, Linger linger) {
   for (Member& member : members_) {
     if (!member.connection) continue;
     member.told = true;
-    if (member.connection->open()) tell_refusal(member.connection);
+    if (member.connection->is_open()) tell_refusal(member.connection);
   }
   for (const auto& connection : extra) tell_refusal(connection);
   finish_refusal_if_told();

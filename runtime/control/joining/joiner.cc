@@ -90,7 +90,7 @@ void Joiner::say_hello(asio::ip::tcp::socket socket) {
   hello_.set_listen_address((listening.is_unspecified() ? connection->local_address() : listening).to_string());
   const auto remaining = std::chrono::nanoseconds(deadline_ - std::chrono::steady_clock::now()).count();
   hello_.set_remaining_ns(remaining > 0 ? static_cast<std::uint64_t>(remaining) : 0);
-  if (options_.secret.set()) {
+  if (options_.secret.is_set()) {
     connection->keep_transcript();
     hello_.set_nonce(random_bytes(nonce_bytes));  // of this connection alone
   }
@@ -110,7 +110,7 @@ void Joiner::prove(Connection& connection) {
 
 void Joiner::on_message(Connection& connection, const wire::Message& message) {
   if (connection.rank != 0) return on_lower_message(connection, message);
-  const bool needs_proof = options_.secret.set() && !connection.authenticated();
+  const bool needs_proof = options_.secret.is_set() && !connection.is_authenticated();
   if (needs_proof && message.has_noted()) {
     return finish(Error{Code::mismatch,
                         text("session secret: rank 0 at the rendezvous ", rendezvous_, " has none, rank ",
@@ -132,7 +132,7 @@ void Joiner::on_message(Connection& connection, const wire::Message& message) {
       connect_to_lower(message.welcome());
       return connection.read();
     case wire::Message::kStart:
-      if (!complete()) break;
+      if (!is_complete()) break;
       return finish(std::move(connections_));
     case wire::Message::kRefusal:
       return finish(error_of(message.refusal()));
@@ -200,7 +200,7 @@ void Joiner::say_mesh_hello(const std::shared_ptr<Connection>& connection, std::
   hello.set_rank(options_.rank.value);
   hello.set_key(key);
   hello.set_to_rank(connection->rank);
-  if (!options_.secret.set()) {
+  if (!options_.secret.is_set()) {
     connection->send(message);
     connections_[connection->rank] = connection;
     return say_ready_if_complete();
@@ -215,8 +215,8 @@ void Joiner::say_mesh_hello(const std::shared_ptr<Connection>& connection, std::
 }
 
 void Joiner::on_lower_message(Connection& connection, const wire::Message& message) {
-  if (message.has_challenge() && !connection.authenticated()) return prove(connection);
-  if (message.has_noted() && connection.authenticated()) {
+  if (message.has_challenge() && !connection.is_authenticated()) return prove(connection);
+  if (message.has_noted() && connection.is_authenticated()) {
     connection.set_owner(nullptr);
     connections_[connection.rank] = std::exchange(reaching_[connection.rank], nullptr);
     return say_ready_if_complete();
@@ -242,7 +242,7 @@ Result<bool> Joiner::may_prove(const wire::Message& first) {
 
 bool Joiner::admit(const std::shared_ptr<Connection>& connection, const wire::Message& first) {
   if (!fits(first)) return false;
-  if (options_.secret.set()) {
+  if (options_.secret.is_set()) {
     wire::Message noted;
     noted.mutable_noted();
     connection->send(noted);
@@ -253,7 +253,7 @@ bool Joiner::admit(const std::shared_ptr<Connection>& connection, const wire::Me
   return true;
 }
 
-bool Joiner::complete() const {
+bool Joiner::is_complete() const {
   for (std::uint32_t rank = 0; rank < options_.rank_count; ++rank) {
     if (rank != options_.rank.value && !connections_[rank]) return false;
   }
@@ -261,7 +261,7 @@ bool Joiner::complete() const {
 }
 
 void Joiner::say_ready_if_complete() {
-  if (complete()) say_ready("");
+  if (is_complete()) say_ready("");
 }
 
 void Joiner::say_ready(const std::string& trouble) {

@@ -46,7 +46,7 @@ class Joiner final : public ConnectionOwner, public DoorKeeper {
   [[nodiscard]] bool fits(const wire::Message& first) const;
   void say_ready(const std::string& trouble);
   void say_ready_if_complete();
-  [[nodiscard]] bool complete() const;
+  [[nodiscard]] bool is_complete() const;
   void deadline_passed();
   void finish(Result<Connections> result);
 

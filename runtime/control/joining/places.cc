@@ -78,7 +78,7 @@ Result<Places> find_places(const MeshOptions& options, Time deadline) {
     }
   }
   const bool beyond = !are_loopback(places.addresses);
-  if ((beyond || !are_loopback(*bind)) && !options.secret.set() && !options.secret.declined()) {
+  if ((beyond || !are_loopback(*bind)) && !options.secret.is_set() && !options.secret.is_declined()) {
     return Error{Code::invalid_argument,
                  text(beyond ? "the rendezvous " : "bind_host ",
                       beyond ? socket_address_text(places.addresses.front()) : options.bind_host,
