@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport {
 namespace fault {

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport {
 namespace libfabric {

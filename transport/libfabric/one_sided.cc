@@ -1,7 +1,7 @@
 // Keys, puts and notices of LibfabricTransport.
 #include "transport/libfabric/libfabric_transport.h"
 #include "transport/region_key.h"
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport::libfabric {
 

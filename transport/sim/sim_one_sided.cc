@@ -3,7 +3,7 @@
 
 #include "transport/region_key.h"
 #include "transport/sim/sim_transport.h"
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport::sim {
 

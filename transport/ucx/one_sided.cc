@@ -16,7 +16,7 @@
 // poll, which whoever waits for a notice does.
 #include <cstring>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 #include "transport/ucx/library.h"
 #include "transport/ucx/ucx_transport.h"
 

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 #include "transport/ucx/library.h"
 
 namespace gossamer::transport {
