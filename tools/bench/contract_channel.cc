@@ -77,6 +77,30 @@ class TransportChannel : public Channel {
     return {};
   }
 
+  // `count` messages there and back: `receive` begins to wait for one, `send` gives one away.
+  template <typename Send, typename Receive>
+  Status there_and_back(std::size_t count, bool leads, const Send& send, const Receive& receive) {
+    for (std::size_t i = 0; i < count; ++i) {
+      GOSSAMER_TRY(receive());
+      if (!leads) GOSSAMER_TRY(poll_for(1));
+      GOSSAMER_TRY(send());
+      GOSSAMER_TRY(poll_for(leads ? 2 : 1));
+    }
+    return {};
+  }
+
+  // `count` messages, a window of them under way at a time; `start` begins the i-th of a window.
+  template <typename Start>
+  Status in_windows(std::size_t bytes, std::size_t count, const Start& start) {
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t window = std::min(stream_window(bytes), count - done);
+      for (std::size_t i = 0; i < window; ++i) GOSSAMER_TRY(start(i));
+      GOSSAMER_TRY(poll_for(window));
+      done += window;
+    }
+    return {};
+  }
+
   // The peer's region of a key that is exchanged for the own one's.
   Result<transport::RemoteRegion> exchange_keys(const Region& region, const Exchange& exchange) {
     auto key = transport_->export_region(region);
@@ -96,26 +120,22 @@ class TransportChannel : public Channel {
 class MessageChannel final : public TransportChannel {
  public:
   Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
-    for (std::size_t i = 0; i < count; ++i) {
-      GOSSAMER_TRY(transport_->start_receive(peer_, Tag{1}, Slice{in_, 0, bytes}, 1));
-      if (!leads) GOSSAMER_TRY(poll_for(1));
-      GOSSAMER_TRY(transport_->start_send(peer_, Tag{1}, Slice{out_, 0, bytes}, 2));
-      GOSSAMER_TRY(poll_for(leads ? 2 : 1));
-    }
-    return {};
+    return there_and_back(
+        count, leads,
+        [&] {
+          return transport_->start_send(peer_, Tag{1}, Slice{out_, 0, bytes}, 2);
+        },
+        [&] {
+          return transport_->start_receive(peer_, Tag{1}, Slice{in_, 0, bytes}, 1);
+        });
   }
 
   Status stream(std::size_t bytes, std::size_t count, bool leads) override {
-    for (std::size_t done = 0; done < count;) {
-      const std::size_t window = std::min(stream_window(bytes), count - done);
-      for (std::size_t i = 0; i < window; ++i) {
-        const Tag tag{100 + i};
-        GOSSAMER_TRY(leads ? transport_->start_send(peer_, tag, Slice{out_, 0, bytes}, 1)
-                           : transport_->start_receive(peer_, tag, Slice{in_, 0, bytes}, 1));
-      }
-      GOSSAMER_TRY(poll_for(window));
-      done += window;
-    }
+    GOSSAMER_TRY(in_windows(bytes, count, [&](std::size_t i) {
+      const Tag tag{100 + i};
+      return leads ? transport_->start_send(peer_, tag, Slice{out_, 0, bytes}, 1)
+                   : transport_->start_receive(peer_, tag, Slice{in_, 0, bytes}, 1);
+    }));
     GOSSAMER_TRY(leads ? transport_->start_receive(peer_, Tag{2}, Slice{in_, 0, 1}, 2)
                        : transport_->start_send(peer_, Tag{2}, Slice{out_, 0, 1}, 2));
     return poll_for(1);
@@ -130,25 +150,19 @@ class MessageChannel final : public TransportChannel {
 class PutChannel final : public TransportChannel {
  public:
   Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
-    for (std::size_t i = 0; i < count; ++i) {
-      GOSSAMER_TRY(transport_->start_await_notice(peer_, Notice{0}, 1));
-      if (!leads) GOSSAMER_TRY(poll_for(1));
-      GOSSAMER_TRY(transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{0}, 2));
-      GOSSAMER_TRY(poll_for(leads ? 2 : 1));
-    }
-    return {};
+    return there_and_back(
+        count, leads,
+        [&] {
+          return transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{0}, 2);
+        },
+        [&] { return transport_->start_await_notice(peer_, Notice{0}, 1); });
   }
 
   Status stream(std::size_t bytes, std::size_t count, bool leads) override {
-    for (std::size_t done = 0; done < count;) {
-      const std::size_t window = std::min(stream_window(bytes), count - done);
-      for (std::size_t i = 0; i < window; ++i) {
-        GOSSAMER_TRY(leads ? transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{1}, 1)
-                           : transport_->start_await_notice(peer_, Notice{1}, 1));
-      }
-      GOSSAMER_TRY(poll_for(window));
-      done += window;
-    }
+    GOSSAMER_TRY(in_windows(bytes, count, [&](std::size_t) {
+      return leads ? transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{1}, 1)
+                   : transport_->start_await_notice(peer_, Notice{1}, 1);
+    }));
     GOSSAMER_TRY(leads ? transport_->start_await_notice(peer_, Notice{2}, 2)
                        : transport_->start_put(remote_, 0, Slice{out_, 0, 1}, Notice{2}, 2));
     return poll_for(1);
