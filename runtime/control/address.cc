@@ -109,9 +109,8 @@ Result<std::vector<SocketAddress>> resolve(const HostPort& where, Time deadline)
     return std::vector<SocketAddress>{SocketAddress(*numeric, where.port)};
 
   const auto state = std::make_shared<LookUp>();
-  auto thread = make_thread("the look-up of a host name", [state, where] { look_up(*state, where); });
-  GOSSAMER_TRY(thread);
-  thread->detach();
+  GOSSAMER_ASSIGN(auto thread, make_thread("the look-up of a host name", [state, where] { look_up(*state, where); }));
+  thread.detach();
   std::unique_lock lock(state->mutex);
   if (!state->ended.wait_until(lock, deadline, [&] { return state->done; })) {
     return Error{Code::unavailable, text("no answer in time to the look-up of the host name \"", where.host,

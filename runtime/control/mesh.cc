@@ -136,9 +136,7 @@ Mesh::~Mesh() {
 
 Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
   const Time deadline = time_after(options.deadline_ns);
-  auto found = find_places(options, deadline);
-  GOSSAMER_TRY(found);
-  Places places = *std::move(found);
+  GOSSAMER_ASSIGN(Places places, find_places(options, deadline));
   const std::unique_ptr<ListenerTurn> turn = std::move(places.turn);  // until the joining has ended
   event_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (event_.value() < 0) {
@@ -159,9 +157,7 @@ Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
     asio::post(io_, [this] { joiner_->start(); });
   }
 
-  auto thread = make_thread("the control plane", [this] { serve(); });
-  GOSSAMER_TRY(thread);
-  thread_ = std::move(*thread);
+  GOSSAMER_ASSIGN(thread_, make_thread("the control plane", [this] { serve(); }));
 
   std::unique_lock lock(mutex_);
   // The service thread keeps the deadline; this one only guards against a defect there.
@@ -382,9 +378,8 @@ Result<std::vector<Blob>> Mesh::agree_and_gather(std::string_view subject, std::
   }
   part.set_blob(mine.blob.data(), mine.blob.size());
   if (mine.trouble) set_error(*part.mutable_trouble(), {mine.trouble->code, shown(mine.trouble->message)});
-  const auto verdict = collect(std::move(part));
-  GOSSAMER_TRY(verdict);
-  std::vector<Blob> blobs = blobs_of(*verdict);
+  GOSSAMER_ASSIGN(const auto verdict, collect(std::move(part)));
+  std::vector<Blob> blobs = blobs_of(verdict);
   blobs.resize(rank_count_);  // none was sent where all are empty
   return blobs;
 }
@@ -395,9 +390,8 @@ Result<std::vector<Blob>> Mesh::all_gather(std::string_view subject, const Blob&
   part.set_subject(std::string(subject));
   part.set_deadline_ns(deadline_ns);
   part.set_blob(mine.data(), mine.size());
-  const auto verdict = collect(std::move(part));
-  GOSSAMER_TRY(verdict);
-  return blobs_of(*verdict);
+  GOSSAMER_ASSIGN(const auto verdict, collect(std::move(part)));
+  return blobs_of(verdict);
 }
 
 Result<wire::Verdict> Mesh::collect(wire::Collect part) {
@@ -411,9 +405,8 @@ Result<wire::Verdict> Mesh::collect(wire::Collect part) {
     part.set_oversize_bytes(bytes);
   }
   if (const Loss* death = death_.load(std::memory_order_acquire)) return loss_error(subject, *death);
-  const auto sequence = call_.begin(subject);
-  GOSSAMER_TRY(sequence);
-  part.set_sequence(*sequence);
+  GOSSAMER_ASSIGN(const auto sequence, call_.begin(subject));
+  part.set_sequence(sequence);
   asio::post(io_, [this, part = std::move(part)]() mutable { contribute(std::move(part)); });
   return call_.wait(time_after(deadline_ns) + verdict_grace, deadline_ns);
 }

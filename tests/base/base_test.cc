@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <locale>
+#include <memory>
 #include <sstream>
 
 namespace gossamer {

@@ -45,9 +45,8 @@ class BareLibfabricChannel final : public Channel {
       return libfabric_error("tell its address", result);
     }
     mine.resize(bytes);
-    const auto theirs = exchange(mine);
-    if (!theirs.ok()) return theirs.error();
-    if (const int result = fi_av_insert(peers_.get(), theirs->data(), 1, &peer_, 0, nullptr); result != 1) {
+    GOSSAMER_ASSIGN(const auto theirs, exchange(mine));
+    if (const int result = fi_av_insert(peers_.get(), theirs.data(), 1, &peer_, 0, nullptr); result != 1) {
       return Error{Code::unavailable, "libfabric did not take the peer's address"};
     }
     return {};

@@ -147,13 +147,11 @@ Result<std::vector<std::unique_ptr<Channel>>> make_channels(const Way& way, cons
   const ScopedTransports transports(way.ucx_transports);
   std::vector<std::unique_ptr<Channel>> channels;
   for (const Call& call : way.ours) {
-    auto channel = call.make(exchange, memory);
-    if (!channel.ok()) return std::move(channel).error();
-    channels.push_back(std::move(*channel));
+    GOSSAMER_ASSIGN(auto channel, call.make(exchange, memory));
+    channels.push_back(std::move(channel));
   }
-  auto bare = way.bare(exchange, memory);
-  if (!bare.ok()) return std::move(bare).error();
-  channels.push_back(std::move(*bare));
+  GOSSAMER_ASSIGN(auto bare, way.bare(exchange, memory));
+  channels.push_back(std::move(bare));
   return channels;
 }
 
@@ -175,13 +173,12 @@ Status follow(PairSocket& socket, const TransportBenchConfig& config, std::size_
   Blocks blocks(bytes_max);
   for (const Way& way : all_ways()) {
     if (std::find(config.ways.begin(), config.ways.end(), way.name) == config.ways.end()) continue;
-    auto channels = make_channels(way, socket.exchange(), blocks.memory());
-    if (!channels.ok()) return std::move(channels).error();
+    GOSSAMER_ASSIGN(auto channels, make_channels(way, socket.exchange(), blocks.memory()));
     for (;;) {
       Turn turn;
       if (!socket.read(&turn, sizeof turn)) return {};  // the first process has given up, and says why
       if (turn.count == 0) break;                       // the way is done
-      GOSSAMER_TRY(take_part(*(*channels)[turn.channel], turn, false));
+      GOSSAMER_TRY(take_part(*channels[turn.channel], turn, false));
     }
   }
   return {};
@@ -201,9 +198,7 @@ class Leader {
       : socket_(socket), config_(config), blocks_(bytes_max) {}
 
   Status measure(const Way& way) {
-    auto channels = make_channels(way, socket_.exchange(), blocks_.memory());
-    if (!channels.ok()) return std::move(channels).error();
-    channels_ = std::move(*channels);
+    GOSSAMER_ASSIGN(channels_, make_channels(way, socket_.exchange(), blocks_.memory()));
     for (const std::uint64_t bytes : config_.bytes) {
       for (std::size_t call = 0; call < way.ours.size(); ++call) GOSSAMER_TRY(measure_pair(way, call, bytes));
     }
@@ -232,9 +227,8 @@ class Leader {
     turn.count = 4;
     const auto warm = seconds(turn);
     if (!warm.ok()) return warm.error();
-    const auto took = seconds(turn);
-    if (!took.ok()) return took.error();
-    return static_cast<std::uint64_t>(std::clamp(4 * 3e-3 / *took, 2.0, 20'000.0));
+    GOSSAMER_ASSIGN(const auto took, seconds(turn));
+    return static_cast<std::uint64_t>(std::clamp(4 * 3e-3 / took, 2.0, 20'000.0));
   }
 
   // Seconds a message of both channels in every round, alternating.
@@ -243,17 +237,14 @@ class Leader {
     std::array<std::vector<double>, 2> times;
     std::array<std::uint64_t, 2> counts{};
     for (std::size_t i = 0; i < 2; ++i) {
-      const auto count = count_for({which[i], bytes, 0, streams ? 1u : 0u});
-      if (!count.ok()) return count.error();
-      counts[i] = *count;
+      GOSSAMER_ASSIGN(counts[i], count_for({which[i], bytes, 0, streams ? 1u : 0u}));
     }
     for (std::uint32_t round = 0; round < config_.rounds; ++round) {
       if (PatientEnd::is_asked()) return Error{Code::cancelled, "interrupted"};
       for (std::size_t k = 0; k < 2; ++k) {
         const std::size_t i = round % 2 == 0 ? k : 1 - k;
-        const auto took = seconds({which[i], bytes, counts[i], streams ? 1u : 0u});
-        if (!took.ok()) return took.error();
-        times[i].push_back(*took / static_cast<double>(counts[i]));
+        GOSSAMER_ASSIGN(const auto took, seconds({which[i], bytes, counts[i], streams ? 1u : 0u}));
+        times[i].push_back(took / static_cast<double>(counts[i]));
       }
     }
     return times;
@@ -263,13 +254,12 @@ class Leader {
     progress_.update(way.name, rows_.size(), config_.ways.size() * config_.bytes.size() * 3,
                      text(way.ours[call].name, ", ", format_bytes(bytes)));
     const std::array<std::size_t, 2> which = {call, channels_.size() - 1};
-    const auto there_and_back = alternate(which, bytes, false);
-    if (!there_and_back.ok()) return there_and_back.error();
+    GOSSAMER_ASSIGN(const auto there_and_back, alternate(which, bytes, false));
     std::array<std::vector<double>, 2> one_way_us;
     std::vector<double> overhead_ns;
     std::vector<double> ratio;
     for (std::size_t round = 0; round < config_.rounds; ++round) {
-      for (std::size_t i = 0; i < 2; ++i) one_way_us[i].push_back((*there_and_back)[i][round] / 2 * 1e6);
+      for (std::size_t i = 0; i < 2; ++i) one_way_us[i].push_back(there_and_back[i][round] / 2 * 1e6);
       overhead_ns.push_back((one_way_us[0].back() - one_way_us[1].back()) * 1e3);
       ratio.push_back(one_way_us[1].back() / one_way_us[0].back());
     }
@@ -288,14 +278,13 @@ class Leader {
                           {"overhead_p75_ns", overhead.p75},
                           {"ratio", quartiles(ratio).p50}};
     if (bytes >= 4'096 && way.ours[call].name != "mapped") {
-      const auto streams = alternate(which, bytes, true);
-      if (!streams.ok()) return streams.error();
+      GOSSAMER_ASSIGN(const auto streams, alternate(which, bytes, true));
       std::vector<double> speed_ratio;
       for (std::size_t round = 0; round < config_.rounds; ++round) {
-        speed_ratio.push_back((*streams)[1][round] / (*streams)[0][round]);
+        speed_ratio.push_back(streams[1][round] / streams[0][round]);
       }
-      row["gb_per_s"] = static_cast<double>(bytes) / quartiles((*streams)[0]).p50 / 1e9;
-      row["peer_gb_per_s"] = static_cast<double>(bytes) / quartiles((*streams)[1]).p50 / 1e9;
+      row["gb_per_s"] = static_cast<double>(bytes) / quartiles(streams[0]).p50 / 1e9;
+      row["peer_gb_per_s"] = static_cast<double>(bytes) / quartiles(streams[1]).p50 / 1e9;
       row["gb_per_s_ratio"] = quartiles(speed_ratio).p50;
     }
     rows_.push_back(std::move(row));
@@ -339,16 +328,15 @@ Result<nlohmann::json> bench_transport(const TransportBenchConfig& chosen) {
   const std::size_t bytes_max = *std::max_element(config.bytes.begin(), config.bytes.end());
   const PatientEnd end;
   const SweptMemory swept;
-  auto pair = ProcessPair::start([&](PairSocket& socket) { return follow(socket, config, bytes_max); });
-  if (!pair.ok()) return std::move(pair).error();
-  Leader leader((*pair)->socket(), config, bytes_max);
+  GOSSAMER_ASSIGN(auto pair, ProcessPair::start([&](PairSocket& socket) { return follow(socket, config, bytes_max); }));
+  Leader leader(pair->socket(), config, bytes_max);
   for (const Way& way : all_ways()) {
     if (std::find(config.ways.begin(), config.ways.end(), way.name) == config.ways.end()) continue;
     if (const Status measured = leader.measure(way); !measured.ok()) {
       return Error{measured.error().code, text(way.name, ": ", measured.error().message)};
     }
   }
-  GOSSAMER_TRY((*pair)->finish());
+  GOSSAMER_TRY(pair->finish());
   return leader.rows();
 }
 

@@ -30,23 +30,18 @@ class TransportChannel : public Channel {
   }
 
   Status set_up(const TransportMaker& make, const Exchange& exchange, const ChannelMemory& memory) {
-    auto made = make();
-    if (!made.ok()) return std::move(made).error();
-    transport_ = std::move(*made);
+    GOSSAMER_ASSIGN(transport_, make());
     const Address& mine = transport_->address();
-    auto theirs = exchange(mine);
-    if (!theirs.ok()) return std::move(theirs).error();
+    GOSSAMER_ASSIGN(auto theirs, exchange(mine));
     // Each end must name the same order: the smaller address is rank 0.
-    const bool first = mine < *theirs;
+    const bool first = mine < theirs;
     self_ = Rank{first ? 0u : 1u};
     peer_ = Rank{first ? 1u : 0u};
-    transport::View view{Epoch{1}, self_, {mine, *theirs}};
+    transport::View view{Epoch{1}, self_, {mine, theirs}};
     if (!first) std::swap(view.addresses[0], view.addresses[1]);
     GOSSAMER_TRY(transport_->open_view(view));
     for (const auto& [region, shared] : {std::pair(&out_, memory.out), std::pair(&in_, memory.in)}) {
-      auto made_region = make_region(shared);
-      if (!made_region.ok()) return std::move(made_region).error();
-      *region = *made_region;
+      GOSSAMER_ASSIGN(*region, make_region(shared));
     }
     return prepare(exchange);
   }
@@ -103,11 +98,9 @@ class TransportChannel : public Channel {
 
   // The peer's region of a key that is exchanged for the own one's.
   Result<transport::RemoteRegion> exchange_keys(const Region& region, const Exchange& exchange) {
-    auto key = transport_->export_region(region);
-    if (!key.ok()) return std::move(key).error();
-    auto theirs = exchange(*key);
-    if (!theirs.ok()) return std::move(theirs).error();
-    return transport_->import_region(peer_, *theirs);
+    GOSSAMER_ASSIGN(auto key, transport_->export_region(region));
+    GOSSAMER_ASSIGN(auto theirs, exchange(key));
+    return transport_->import_region(peer_, theirs);
   }
 
   std::unique_ptr<Transport> transport_;
@@ -170,9 +163,7 @@ class PutChannel final : public TransportChannel {
 
  private:
   Status prepare(const Exchange& exchange) override {
-    auto remote = exchange_keys(in_, exchange);
-    if (!remote.ok()) return std::move(remote).error();
-    remote_ = *remote;
+    GOSSAMER_ASSIGN(remote_, exchange_keys(in_, exchange));
     return {};
   }
 
@@ -195,11 +186,8 @@ class MappedChannel final : public TransportChannel {
  private:
   Status prepare(const Exchange& exchange) override {
     std::memset(out_.base, 0, out_.bytes);
-    auto remote = exchange_keys(out_, exchange);
-    if (!remote.ok()) return std::move(remote).error();
-    auto mapped = transport_->map_remote(*remote);
-    if (!mapped.ok()) return std::move(mapped).error();
-    theirs_ = *mapped;
+    GOSSAMER_ASSIGN(auto remote, exchange_keys(out_, exchange));
+    GOSSAMER_ASSIGN(theirs_, transport_->map_remote(remote));
     return {};
   }
 

@@ -8,10 +8,9 @@ Status Endpoints::open(const View& view, const Provider& provider) {
   std::vector<PeerState> peers(view.addresses.size());
   for (std::size_t i = 0; i < peers.size(); ++i) {
     peers[i].rank = Rank{static_cast<std::uint32_t>(i)};
-    auto address = decode_address(peers[i].rank, view.addresses[i], provider);
-    if (!address.ok()) return std::move(address).error();
+    GOSSAMER_ASSIGN(auto address, decode_address(peers[i].rank, view.addresses[i], provider));
     peers[i].address_bytes = view.addresses[i];
-    peers[i].name = address_in_view(provider, *address, view.epoch);
+    peers[i].name = address_in_view(provider, address, view.epoch);
   }
   peers_ = std::move(peers);
   return {};

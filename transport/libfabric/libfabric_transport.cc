@@ -30,13 +30,11 @@ LibfabricTransport::~LibfabricTransport() {
 
 Result<std::unique_ptr<LibfabricTransport>> LibfabricTransport::make(const LibfabricOptions& options) {
   const KeptSignals kept;
-  auto provider = choose_provider(options.provider, options.local_host);
-  if (!provider.ok()) return std::move(provider).error();
+  GOSSAMER_ASSIGN(auto provider, choose_provider(options.provider, options.local_host));
   std::unique_ptr<PortGuard> port;
-  if (provider->is_tcp()) port = std::make_unique<PortGuard>(*provider->info);
-  auto domain = Domain::open(std::move(*provider));
-  if (!domain.ok()) return std::move(domain).error();
-  std::unique_ptr<LibfabricTransport> transport(new LibfabricTransport(std::move(*domain), options));
+  if (provider.is_tcp()) port = std::make_unique<PortGuard>(*provider.info);
+  GOSSAMER_ASSIGN(auto domain, Domain::open(std::move(provider)));
+  std::unique_ptr<LibfabricTransport> transport(new LibfabricTransport(std::move(domain), options));
   transport->port_ = std::move(port);
   GOSSAMER_TRY(transport->set_up());
   return transport;
@@ -47,9 +45,7 @@ Status LibfabricTransport::set_up() {
   post_options_.puts_in_two = domain_->provider().is_tcp();
   if (domain_->provider().is_shared_memory()) {
     GOSSAMER_TRY(check_file_size(shared_file_bytes));
-    auto folder = SharedFolder::open(options_.job);
-    if (!folder.ok()) return std::move(folder).error();
-    folder_ = std::move(*folder);
+    GOSSAMER_ASSIGN(folder_, SharedFolder::open(options_.job));
     own_ = make_shared_memory_address(folder_->name());
   } else {
     GOSSAMER_TRY(open_endpoint(Epoch{}));  // tells the address; it serves the first view
@@ -73,17 +69,14 @@ void LibfabricTransport::read_capabilities() {
 Status LibfabricTransport::open_endpoint(Epoch epoch) {
   const bool shared = domain_->provider().is_shared_memory();
   endpoint_name_ = address_in_view(domain_->provider(), own_, epoch);
-  auto opened = Endpoint::open(domain_, endpoint_name_);
-  if (!opened.ok()) return std::move(opened).error();
-  endpoint_ = std::move(*opened);
+  GOSSAMER_ASSIGN(endpoint_, Endpoint::open(domain_, endpoint_name_));
   if (shared) {
     SharedEndpoints::opened();
   } else {
-    auto name = endpoint_->address();
-    if (!name.ok()) return std::move(name).error();
+    GOSSAMER_ASSIGN(auto name, endpoint_->address());
     if (own_.empty())
-      own_ = std::move(*name);
-    else if (*name != own_) {
+      own_ = std::move(name);
+    else if (name != own_) {
       close_endpoint();
       return Error{Code::unavailable, text("libfabric's provider \"", domain_->provider().name,
                                            "\" gives a new endpoint another address, so a transport serves one view; "
@@ -246,9 +239,8 @@ Result<Region> LibfabricTransport::register_memory(void* base, std::size_t bytes
 }  // namespace libfabric
 
 Result<std::unique_ptr<Transport>> make_libfabric_transport(const LibfabricOptions& options) {
-  auto transport = libfabric::LibfabricTransport::make(options);
-  if (!transport.ok()) return std::move(transport).error();
-  return std::unique_ptr<Transport>(std::move(*transport));
+  GOSSAMER_ASSIGN(auto transport, libfabric::LibfabricTransport::make(options));
+  return std::unique_ptr<Transport>(std::move(transport));
 }
 
 std::vector<std::string> libfabric_providers() {

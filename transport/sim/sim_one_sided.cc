@@ -23,17 +23,16 @@ Result<RegionKey> SimTransport::export_region(const Region& region) {
 Result<RemoteRegion> SimTransport::import_region(Rank peer, const RegionKey& key) {
   GOSSAMER_TRY(check_start(peer, {}));
   const std::uint32_t number = peers_[peer.value].transport;
-  const auto fields = check_region_key(key, epoch_, peer, SimCore::make_address(number));
-  if (!fields.ok()) return fields.error();
-  Remote remote{peer, fields->serial, fields->bytes, nullptr};
+  GOSSAMER_ASSIGN(const auto fields, check_region_key(key, epoch_, peer, SimCore::make_address(number)));
+  Remote remote{peer, fields.serial, fields.bytes, nullptr};
   if (const SimTransport* const owner = core_->transport(number)) {
-    const auto exported = owner->exports_.find(fields->serial);
+    const auto exported = owner->exports_.find(fields.serial);
     const bool here = exported != owner->exports_.end();
     // As with real shared memory: only what its owner allocated, and the own memory.
     if (here && (exported->second.can_map || owner == this)) remote.memory = exported->second.region.base;
   }
   remotes_.emplace(++last_remote_, remote);
-  return RemoteRegion{last_remote_, peer, fields->bytes};
+  return RemoteRegion{last_remote_, peer, fields.bytes};
 }
 
 Result<const std::byte*> SimTransport::map_remote(const RemoteRegion& remote) {

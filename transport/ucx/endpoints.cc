@@ -25,12 +25,11 @@ Status Endpoints::open(const View& view) {
 }
 
 Status Endpoints::connect(PeerState& peer) {
-  const auto address = worker_address(peer.rank, peer.address);
-  if (!address.ok()) return address.error();
+  GOSSAMER_ASSIGN(const auto address, worker_address(peer.rank, peer.address));
   ucp_ep_params_t parameters{};
   parameters.field_mask =
       UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE | UCP_EP_PARAM_FIELD_ERR_HANDLER;
-  parameters.address = *address;
+  parameters.address = address;
   parameters.err_mode = UCP_ERR_HANDLING_MODE_PEER;  // or a dead peer's rendezvous never ends
   parameters.err_handler.cb = &Endpoints::on_error;
   parameters.err_handler.arg = &peer;

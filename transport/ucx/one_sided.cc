@@ -23,12 +23,10 @@
 namespace gossamer::transport::ucx {
 Result<Region> UcxTransport::allocate_memory(std::size_t bytes) {
   const SharedFolder* const folder = worker_->shared_folder();
-  auto block = SharedBlock::make(folder == nullptr ? "" : folder->path(), bytes);
-  if (!block.ok()) return std::move(block).error();
-  std::byte* const base = (*block)->data();
-  auto memory = map_for_devices(base, bytes, MemoryKind::host);
-  if (!memory.ok()) return std::move(memory).error();
-  return keep({base, bytes, MemoryKind::host, *memory, std::move(*block), true});
+  GOSSAMER_ASSIGN(auto block, SharedBlock::make(folder == nullptr ? "" : folder->path(), bytes));
+  std::byte* const base = block->data();
+  GOSSAMER_ASSIGN(auto memory, map_for_devices(base, bytes, MemoryKind::host));
+  return keep({base, bytes, MemoryKind::host, memory, std::move(block), true});
 }
 
 Result<RegionKey> UcxTransport::export_region(const Region& region) {
@@ -59,14 +57,13 @@ Result<RegionKey> UcxTransport::export_region(const Region& region) {
 Result<RemoteRegion> UcxTransport::import_region(Rank peer, const RegionKey& key) {
   if (endpoints_.size() == 0 || closing_) return no_view_error();
   if (peer.value >= endpoints_.size()) return peer_range_error(peer, endpoints_.size());
-  const auto fields = check_region_key(key, epoch_, peer, endpoints_.at(peer.value).address);
-  if (!fields.ok()) return fields.error();
-  if (peer != self_) return imports_.add(peer, *fields, endpoints_.size());
-  const Region* const own = exports_.find(fields->serial);
-  if (own == nullptr || own->bytes != fields->bytes) {
+  GOSSAMER_ASSIGN(const auto fields, check_region_key(key, epoch_, peer, endpoints_.at(peer.value).address));
+  if (peer != self_) return imports_.add(peer, fields, endpoints_.size());
+  const Region* const own = exports_.find(fields.serial);
+  if (own == nullptr || own->bytes != fields.bytes) {
     return Error{Code::malformed, "the key is of memory that this rank has released", peer};
   }
-  return imports_.add_own(peer, *fields, own->base);
+  return imports_.add_own(peer, fields, own->base);
 }
 
 Result<const std::byte*> UcxTransport::map_remote(const RemoteRegion& remote) {

@@ -61,9 +61,7 @@ Result<std::unique_ptr<SharedBlock>> SharedBlock::make(const std::string& folder
   block->owner_ = ::getpid();
   UniqueDescriptor file;
   if (!folder.empty()) {
-    auto made = make_file(folder, block->mapped_bytes_, block->name_);
-    if (!made.ok()) return std::move(made).error();
-    file = std::move(*made);
+    GOSSAMER_ASSIGN(file, make_file(folder, block->mapped_bytes_, block->name_));
     block->folder_ = folder;
   }
   block->data_ = map(file.value(), nullptr, block->mapped_bytes_);

@@ -304,9 +304,8 @@ Result<Region> UcxTransport::register_memory(void* base, std::size_t bytes, Memo
   if (base == nullptr && bytes > 0) {
     return Error{Code::invalid_argument, text("cannot register ", bytes, " B at a null pointer")};
   }
-  auto memory = map_for_devices(base, bytes, kind);
-  if (!memory.ok()) return std::move(memory).error();
-  return keep({static_cast<std::byte*>(base), bytes, kind, *memory, nullptr, true});
+  GOSSAMER_ASSIGN(auto memory, map_for_devices(base, bytes, kind));
+  return keep({static_cast<std::byte*>(base), bytes, kind, memory, nullptr, true});
 }
 
 Result<ucp_mem_h> UcxTransport::map_for_devices(void* base, std::size_t bytes, MemoryKind kind) const {
@@ -357,9 +356,8 @@ std::string UcxTransport::describe_peer(Rank peer) {
 }
 
 Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOptions& options) {
-  auto worker = Worker::make(options);
-  if (!worker.ok()) return std::move(worker).error();
-  auto transport = std::make_unique<UcxTransport>(std::move(*worker));
+  GOSSAMER_ASSIGN(auto worker, Worker::make(options));
+  auto transport = std::make_unique<UcxTransport>(std::move(worker));
   GOSSAMER_TRY(transport->listen());
   return transport;
 }
@@ -367,9 +365,8 @@ Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOption
 }  // namespace ucx
 
 Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options) {
-  auto transport = ucx::make_ucx_transport_with({options.job, "", options.local_host});
-  if (!transport.ok()) return std::move(transport).error();
-  return std::unique_ptr<Transport>(std::move(*transport));
+  GOSSAMER_ASSIGN(auto transport, ucx::make_ucx_transport_with({options.job, "", options.local_host}));
+  return std::unique_ptr<Transport>(std::move(transport));
 }
 
 }  // namespace gossamer::transport

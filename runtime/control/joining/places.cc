@@ -61,24 +61,19 @@ Status check_options(const MeshOptions& options) {
 
 Result<Places> find_places(const MeshOptions& options, Time deadline) {
   Places places{options.rendezvous, {}, {}, {}, {}};
-  const auto where = parse_host_port(options.rendezvous);
-  GOSSAMER_TRY(where);
-  auto resolved = resolve(*where, deadline);
-  GOSSAMER_TRY(resolved);
-  places.addresses = *std::move(resolved);
-  const auto bind = resolve({options.bind_host, 0}, deadline);
-  GOSSAMER_TRY(bind);
+  GOSSAMER_ASSIGN(const auto where, parse_host_port(options.rendezvous));
+  GOSSAMER_ASSIGN(places.addresses, resolve(where, deadline));
+  GOSSAMER_ASSIGN(const auto bind, resolve({options.bind_host, 0}, deadline));
   if (options.rank.value == 0 && options.rendezvous_descriptor >= 0) {
-    auto lent = borrow_listener(options.rendezvous_descriptor, places.addresses);
-    GOSSAMER_TRY(lent);
-    if (*lent) {
-      places.listener = std::move((*lent)->listener);
-      places.turn = std::move((*lent)->turn);
+    GOSSAMER_ASSIGN(auto lent, borrow_listener(options.rendezvous_descriptor, places.addresses));
+    if (lent) {
+      places.listener = std::move(lent->listener);
+      places.turn = std::move(lent->turn);
       places.addresses = {local_address_of(places.listener)};  // may be wider than the rendezvous
     }
   }
   const bool beyond = !are_loopback(places.addresses);
-  if ((beyond || !are_loopback(*bind)) && !options.secret.is_set() && !options.secret.is_declined()) {
+  if ((beyond || !are_loopback(bind)) && !options.secret.is_set() && !options.secret.is_declined()) {
     return Error{Code::invalid_argument,
                  text(beyond ? "the rendezvous " : "bind_host ",
                       beyond ? socket_address_text(places.addresses.front()) : options.bind_host,
@@ -86,7 +81,7 @@ Result<Places> find_places(const MeshOptions& options, Time deadline) {
                       "could join. Give every rank the same secret (GOSSAMER_SECRET=file:PATH; `head -c 32 "
                       "/dev/urandom | base64` makes one), or, on a network that you trust, say GOSSAMER_SECRET=none")};
   }
-  if (beyond && are_loopback(*bind)) {
+  if (beyond && are_loopback(bind)) {
     return Error{Code::invalid_argument,
                  text("the rendezvous ", socket_address_text(places.addresses.front()),
                       " is not a loopback address, but bind_host is ", options.bind_host,
@@ -94,11 +89,10 @@ Result<Places> find_places(const MeshOptions& options, Time deadline) {
                       "address, or to 0.0.0.0")};
   }
   if (places.listener.value() >= 0) return places;
-  if (!beyond && is_name_of_a_host(where->host)) consider_own_name(options, *where, bind->front(), places);
-  auto opened = options.rank.value == 0 ? open_listener(places.addresses.front(), options.rendezvous_advice)
-                                        : open_listener(bind->front());
-  GOSSAMER_TRY(opened);
-  places.listener = *std::move(opened);
+  if (!beyond && is_name_of_a_host(where.host)) consider_own_name(options, where, bind.front(), places);
+  GOSSAMER_ASSIGN(places.listener, options.rank.value == 0
+                                       ? open_listener(places.addresses.front(), options.rendezvous_advice)
+                                       : open_listener(bind.front()));
   return places;
 }
 
