@@ -1,7 +1,9 @@
 // The first step of leaving, from both sides: whoever has ended stays until no other rank needs it.
 //
-//   rank that has ended ── Leaving ──► every other; each, as soon as it has nothing in flight ── Drained ──► and it
-//   goes
+//   a rank that has ended                        each other rank
+//           ├──────────────── Leaving ───────────────►│
+//           │◄─────────────── Drained ────────────────┤  as soon as it has nothing in flight
+//     it goes when all have said so
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,4 @@
-// The fault decorator: see transport.h for what each fault does.
+// The fault decorator: transport/simulation.h says what each fault does.
 //
 // Every start has a slot, whose number is the context that the inner transport knows it by:
 //
