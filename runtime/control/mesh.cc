@@ -110,7 +110,7 @@ class Mesh final : public Control, private ConnectionOwner {
   std::optional<Loss> death_known_;
   bool given_up_ = false;  // by a peer: it is this rank that is lost, for the others
   std::optional<Loss> leaving_known_;
-  std::optional<Loss> host_left_;
+  std::optional<Loss> rank_0_left_;
   bool leaving_ = false;
 
   // Written once by the service thread, then read by all.
@@ -148,12 +148,18 @@ Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
   all_shared.push_back({job_field, options.job});
   all_shared.push_back({"lease", options.lease_ns == 0 ? "off" : format_duration(options.lease_ns)});
 
-  const auto done = [this](Result<Connections> connections) { begin(std::move(connections)); };
+  JoinTask task{.io = io_,
+                .options = options,
+                .shared = all_shared,
+                .places = std::move(places),
+                .deadline = deadline,
+                .bytes_sent = bytes_sent_,
+                .done = [this](Result<Connections> connections) { begin(std::move(connections)); }};
   if (rank_.value == 0) {
-    gathering_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
+    gathering_.emplace(std::move(task));
     asio::post(io_, [this] { gathering_->start(); });
   } else {
-    joiner_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
+    joiner_.emplace(std::move(task));
     asio::post(io_, [this] { joiner_->start(); });
   }
 
@@ -259,7 +265,7 @@ void Mesh::learn(Loss loss) {
     left_ranks_[loss.rank.value] = true;
     if (rank_.value == 0) send_answers(collector_.lose(loss));
     if (loss.rank.value == 0) {
-      host_left_ = loss;
+      rank_0_left_ = loss;
       call_.fail(loss);
     }
     if (leaving_known_) return;
@@ -355,33 +361,17 @@ Status Mesh::agree(std::string_view subject, std::span<const Field> fields, std:
   return {};
 }
 
-std::vector<Blob> blobs_of(const wire::Verdict& verdict) {
-  std::vector<Blob> blobs;
-  blobs.reserve(static_cast<std::size_t>(verdict.blobs_size()));
-  for (const std::string& blob : verdict.blobs()) {
-    const auto bytes = std::as_bytes(std::span(blob));
-    blobs.emplace_back(bytes.begin(), bytes.end());
-  }
-  return blobs;
-}
-
 Result<std::vector<Blob>> Mesh::agree_and_gather(std::string_view subject, std::span<const Field> fields,
                                                  const Contribution& mine, std::uint64_t deadline_ns) {
   wire::Collect part;
   part.set_kind(wire::Collect::AGREE);
   part.set_subject(std::string(subject));
   part.set_deadline_ns(deadline_ns);
-  for (const Field& field : fields) {
-    wire::Field* entry = part.add_fields();
-    entry->set_name(field.name);
-    entry->set_value(field.value);
-  }
+  add_fields(*part.mutable_fields(), fields);
   part.set_blob(mine.blob.data(), mine.blob.size());
   if (mine.trouble) set_error(*part.mutable_trouble(), {mine.trouble->code, shown(mine.trouble->message)});
   GOSSAMER_ASSIGN(const auto verdict, collect(std::move(part)));
-  std::vector<Blob> blobs = blobs_of(verdict);
-  blobs.resize(rank_count_);  // none was sent where all are empty
-  return blobs;
+  return blobs_of(verdict, rank_count_);
 }
 
 Result<std::vector<Blob>> Mesh::all_gather(std::string_view subject, const Blob& mine, std::uint64_t deadline_ns) {
@@ -391,7 +381,7 @@ Result<std::vector<Blob>> Mesh::all_gather(std::string_view subject, const Blob&
   part.set_deadline_ns(deadline_ns);
   part.set_blob(mine.data(), mine.size());
   GOSSAMER_ASSIGN(const auto verdict, collect(std::move(part)));
-  return blobs_of(verdict);
+  return blobs_of(verdict, rank_count_);
 }
 
 Result<wire::Verdict> Mesh::collect(wire::Collect part) {
@@ -413,7 +403,7 @@ Result<wire::Verdict> Mesh::collect(wire::Collect part) {
 
 void Mesh::contribute(wire::Collect part) {
   if (rank_.value == 0) return take_part(rank_, std::move(part));
-  if (host_left_) return call_.fail(*host_left_);
+  if (rank_0_left_) return call_.fail(*rank_0_left_);
   // A death that is not published yet ends the wait when it is.
   if (death_.load(std::memory_order_relaxed) != nullptr) return call_.fail(*death_known_);
   if (!connections_[0]) return;

@@ -20,12 +20,6 @@ constexpr std::chrono::milliseconds telling_max{300};
 // A numeric address, with room for a zone. All ranks' go into one Welcome, which must stay small enough to send.
 constexpr std::size_t listen_address_bytes_max = 64;
 
-std::vector<Field> fields_of(const wire::Hello& hello) {
-  std::vector<Field> fields;
-  for (const wire::Field& field : hello.shared()) fields.push_back({field.name(), field.value()});
-  return fields;
-}
-
 }  // namespace
 
 std::string process_name() {
@@ -34,20 +28,19 @@ std::string process_name() {
   return text(host.data(), ":", ::getpid());
 }
 
-Gathering::Gathering(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
-                     Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
-    : options_(options),
-      shared_(shared.begin(), shared.end()),
-      address_(socket_address_text(local_address_of(places.listener))),
+Gathering::Gathering(JoinTask task)
+    : options_(task.options),
+      shared_(task.shared.begin(), task.shared.end()),
+      address_(socket_address_text(local_address_of(task.places.listener))),
       process_(process_name()),
-      remark_(std::move(places.remark)),
-      bytes_sent_(bytes_sent),
-      done_(std::move(done)),
-      timer_(io),
-      deadline_(deadline),
-      deadline_ns_(options.deadline_ns),
-      members_(options.rank_count),
-      door_(io, {std::move(places.listener), "rendezvous " + address_}, bytes_sent, options.secret, *this) {
+      remark_(std::move(task.places.remark)),
+      bytes_sent_(task.bytes_sent),
+      done_(std::move(task.done)),
+      timer_(task.io),
+      deadline_(task.deadline),
+      deadline_ns_(options_.deadline_ns),
+      members_(options_.rank_count),
+      door_(task.io, {std::move(task.places.listener), "rendezvous " + address_}, bytes_sent_, options_.secret, *this) {
   door_.set_session(random_bytes(session_id_bytes));
   Member& self = members_[0];
   self.came = self.ready = self.told = true;
@@ -167,7 +160,7 @@ std::optional<Gathering::Objection> Gathering::object_to(const wire::Hello& hell
                       rank},
                      true};
   }
-  const std::vector<Field> theirs = fields_of(hello);
+  const std::vector<Field> theirs = fields_of(hello.shared());
   if (const auto difference = first_difference({Rank{0}, shared_}, {rank, theirs})) {
     return Objection{{Code::mismatch, *difference, rank}, true};
   }
@@ -176,7 +169,7 @@ std::optional<Gathering::Objection> Gathering::object_to(const wire::Hello& hell
 
 // A difference here is no mistake of this session's, so it never ends it.
 std::optional<Error> Gathering::check_job(const wire::Hello& hello) const {
-  const std::vector<Field> theirs = fields_of(hello);
+  const std::vector<Field> theirs = fields_of(hello.shared());
   const auto job =
       std::find_if(theirs.begin(), theirs.end(), [](const Field& field) { return field.name == job_field; });
   if (job == theirs.end() || job->value == options_.job) return std::nullopt;

@@ -1,11 +1,13 @@
 // Rank 0's part of joining: waits for all ranks, refuses all when something is wrong.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,17 @@ namespace gossamer::runtime {
 // One connection for each rank, in rank order; the own one is empty.
 using Connections = std::vector<std::shared_ptr<Connection>>;
 using JoinDone = std::function<void(Result<Connections>)>;
+
+// What either side of joining is given.
+struct JoinTask {
+  boost::asio::io_context& io;
+  const MeshOptions& options;
+  std::span<const Field> shared;
+  Places places;
+  Time deadline;
+  std::atomic<std::uint64_t>& bytes_sent;  // outlives `io`
+  JoinDone done;                           // called once, from `io`
+};
 
 //   rank 1            rank 0            rank 2
 //     |---- Hello ---->|                  |
@@ -38,8 +51,7 @@ using JoinDone = std::function<void(Result<Connections>)>;
 // session can do without it. Runs in the service thread; destroyed only when its io_context has stopped.
 class Gathering final : public ConnectionOwner, public DoorKeeper {
  public:
-  Gathering(boost::asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
-            Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done);
+  explicit Gathering(JoinTask task);
 
   void start();
   void on_message(Connection& connection, const wire::Message& message) override;

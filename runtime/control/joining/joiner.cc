@@ -22,11 +22,7 @@ wire::Hello hello_with(std::span<const Field> shared) {
   hello.set_magic(control_magic);
   hello.set_protocol(control_protocol);
   hello.set_process(process_name());
-  for (const Field& field : shared) {
-    wire::Field* entry = hello.add_shared();
-    entry->set_name(field.name);
-    entry->set_value(field.value);
-  }
+  add_fields(*hello.mutable_shared(), shared);
   return hello;
 }
 
@@ -34,29 +30,28 @@ wire::Hello hello_with(std::span<const Field> shared) {
 
 std::size_t hello_bytes(std::span<const Field> shared) { return hello_with(shared).ByteSizeLong() + 512; }
 
-Joiner::Joiner(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
-               Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
-    : io_(io),
-      options_(options),
-      hello_(hello_with(shared)),
-      rendezvous_(std::move(places.rendezvous)),
-      remark_(std::move(places.remark)),
-      addresses_(std::move(places.addresses)),
-      listening_(local_address_of(places.listener)),
-      deadline_(deadline),
-      bytes_sent_(bytes_sent),
-      done_(std::move(done)),
-      timer_(io),
-      connections_(options.rank_count),
-      reaching_(options.rank_count),
-      lower_names_(options.rank_count),
-      door_(io,
-            {std::move(places.listener),
-             text("listener ", socket_address_text(listening_), " of rank ", options.rank.value)},
-            bytes_sent, options.secret, *this) {
-  hello_.set_rank(options.rank.value);
-  hello_.set_rank_count(options.rank_count);
-  hello_.set_deadline_ns(options.deadline_ns);
+Joiner::Joiner(JoinTask task)
+    : io_(task.io),
+      options_(task.options),
+      hello_(hello_with(task.shared)),
+      rendezvous_(std::move(task.places.rendezvous)),
+      remark_(std::move(task.places.remark)),
+      addresses_(std::move(task.places.addresses)),
+      listening_(local_address_of(task.places.listener)),
+      deadline_(task.deadline),
+      bytes_sent_(task.bytes_sent),
+      done_(std::move(task.done)),
+      timer_(io_),
+      connections_(options_.rank_count),
+      reaching_(options_.rank_count),
+      lower_names_(options_.rank_count),
+      door_(io_,
+            {std::move(task.places.listener),
+             text("listener ", socket_address_text(listening_), " of rank ", options_.rank.value)},
+            bytes_sent_, options_.secret, *this) {
+  hello_.set_rank(options_.rank.value);
+  hello_.set_rank_count(options_.rank_count);
+  hello_.set_deadline_ns(options_.deadline_ns);
   hello_.set_listen_port(listening_.port());
   std::random_device random;
   hello_.set_key((std::uint64_t{random()} << 32) | random());

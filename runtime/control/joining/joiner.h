@@ -25,8 +25,7 @@ inline constexpr std::chrono::milliseconds verdict_grace{500};
 // Runs in the service thread; destroyed only when its io_context has stopped.
 class Joiner final : public ConnectionOwner, public DoorKeeper {
  public:
-  Joiner(boost::asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
-         Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done);
+  explicit Joiner(JoinTask task);
 
   void start();
   void on_message(Connection& connection, const wire::Message& message) override;
