@@ -29,6 +29,8 @@ class UniqueDescriptor {
     if (value_ >= 0) ::close(value_);
     value_ = -1;
   }
+  // The number, which the caller now owns.
+  [[nodiscard]] int release() { return std::exchange(value_, -1); }
 
  private:
   int value_ = -1;

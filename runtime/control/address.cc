@@ -72,10 +72,6 @@ Time time_after(std::uint64_t duration_ns) {
   return std::chrono::steady_clock::now() + std::chrono::nanoseconds(std::min(duration_ns, year_ns));
 }
 
-Descriptor::~Descriptor() {
-  if (value_ >= 0) ::close(value_);
-}
-
 Result<HostPort> parse_host_port(std::string_view words) {
   const auto wrong = [&](std::string_view why) {
     return Error{Code::invalid_argument,
@@ -135,8 +131,8 @@ std::string socket_address_text(const SocketAddress& socket_address) {
                          : text(address.to_string(), ":", socket_address.port());
 }
 
-Result<Descriptor> open_listener(const SocketAddress& socket_address, std::string_view if_taken) {
-  Descriptor socket(::socket(socket_address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+Result<UniqueDescriptor> open_listener(const SocketAddress& socket_address, std::string_view if_taken) {
+  UniqueDescriptor socket(::socket(socket_address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (socket.value() < 0) return cannot_listen(socket_address, if_taken);
   // Lets a session start where one has just ended (TIME_WAIT); two listeners still exclude each other.
   const int on = 1;
@@ -148,7 +144,7 @@ Result<Descriptor> open_listener(const SocketAddress& socket_address, std::strin
   return socket;
 }
 
-SocketAddress local_address_of(const Descriptor& socket) {
+SocketAddress local_address_of(const UniqueDescriptor& socket) {
   SocketAddress socket_address;
   auto size = static_cast<socklen_t>(socket_address.capacity());
   if (::getsockname(socket.value(), socket_address.data(), &size) == 0) socket_address.resize(size);

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/base.h"
@@ -19,25 +18,6 @@ using SocketAddress = boost::asio::ip::tcp::endpoint;
 
 // The moment `duration_ns` from now; years are cut to one.
 [[nodiscard]] Time time_after(std::uint64_t duration_ns);
-
-// Owns a file descriptor.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(value_, other.value_);
-    return *this;
-  }
-  ~Descriptor();
-
-  [[nodiscard]] int value() const { return value_; }
-  [[nodiscard]] int release() { return std::exchange(value_, -1); }
-
- private:
-  int value_ = -1;
-};
 
 struct HostPort {
   std::string host;
@@ -61,9 +41,10 @@ struct HostPort {
 
 // A listening socket, not inherited by children. The error says which address, why and what to do; `if_taken` is said
 // where the port is in use.
-[[nodiscard]] Result<Descriptor> open_listener(const SocketAddress& socket_address, std::string_view if_taken = {});
+[[nodiscard]] Result<UniqueDescriptor> open_listener(const SocketAddress& socket_address,
+                                                     std::string_view if_taken = {});
 
-[[nodiscard]] SocketAddress local_address_of(const Descriptor& socket);
+[[nodiscard]] SocketAddress local_address_of(const UniqueDescriptor& socket);
 
 // The system's reason in the middle of a sentence: "connection refused".
 [[nodiscard]] std::string reason_text(const boost::system::error_code& error);

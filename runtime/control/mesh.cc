@@ -88,7 +88,7 @@ class Mesh final : public Control, private ConnectionOwner {
   const std::uint32_t rank_count_;
   const std::uint64_t lease_ns_;
   std::atomic<std::uint64_t> bytes_sent_{0};
-  Descriptor event_;
+  UniqueDescriptor event_;
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
@@ -138,7 +138,7 @@ Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
   const Time deadline = time_after(options.deadline_ns);
   GOSSAMER_ASSIGN(Places places, find_places(options, deadline));
   const std::unique_ptr<ListenerTurn> turn = std::move(places.turn);  // until the joining has ended
-  event_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  event_ = UniqueDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (event_.value() < 0) {
     return Error{Code::out_of_resources, "cannot open an event descriptor; raise the limit of open files (ulimit -n)"};
   }

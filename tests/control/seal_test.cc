@@ -154,7 +154,7 @@ TEST(SecretSource, LengthIsChecked) {
 
 // Goal: a descriptor is read from its beginning, twice, and not inherited by later children. Method: sealed memory.
 TEST(SecretSource, DescriptorIsReadAgainAndKeptFromChildren) {
-  const Descriptor memory(::memfd_create("secret", 0));
+  const UniqueDescriptor memory(::memfd_create("secret", 0));
   ASSERT_EQ(::write(memory.value(), good, std::string_view(good).size()),
             static_cast<ssize_t>(std::string_view(good).size()));
   for (int i = 0; i < 2; ++i) {

@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static boost::asio::io_context io{1};
   int ends[2];
   GOSSAMER_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "a pair of sockets");
-  const runtime::Descriptor ours(ends[0]);
+  const gossamer::UniqueDescriptor ours(ends[0]);
   GOSSAMER_CHECK(stream.empty() || ::send(ends[0], stream.data(), stream.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
                                        static_cast<ssize_t>(stream.size()),
                  "the stream fits into the socket");

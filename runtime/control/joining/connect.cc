@@ -34,7 +34,7 @@ void Connector::attempt() {
     return finish(Error{Code::unavailable, reason_.empty() ? "no time was left to try" : reason_});
   const SocketAddress& socket_address = addresses_[attempts_++ % addresses_.size()];
   // Asio would open a socket that children inherit.
-  Descriptor raw(::socket(socket_address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueDescriptor raw(::socket(socket_address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (raw.value() < 0) return retry_later(reason_text({errno, boost::system::system_category()}));
   socket_ = asio::ip::tcp::socket(io_, socket_address.protocol(), raw.release());
 

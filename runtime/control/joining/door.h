@@ -56,7 +56,7 @@ class Door final : public ConnectionOwner {
   static constexpr std::size_t bytes_max = waiting_max * 2 * (hello_bytes_max + 1024);
 
   struct Place {
-    Descriptor listener;
+    UniqueDescriptor listener;
     std::string name;
   };
   // `keeper` outlives the door.

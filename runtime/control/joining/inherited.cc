@@ -77,7 +77,7 @@ Result<std::optional<LentListener>> borrow_listener(int descriptor, const std::v
     return Error{Code::busy,
                  text("another session of this process is being joined at the rendezvous ", socket_address_text(*place),
                       "; join one after the other, or each at a rendezvous of its own")};
-  Descriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+  UniqueDescriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
   if (copy.value() < 0)
     return Error{Code::out_of_resources,
                  "cannot duplicate the rendezvous descriptor; raise the limit of open files (ulimit -n)"};

@@ -24,7 +24,7 @@ class ListenerTurn {
 };
 
 struct LentListener {
-  Descriptor listener;  // the borrower's: another number for the same socket
+  UniqueDescriptor listener;  // the borrower's: another number for the same socket
   std::unique_ptr<ListenerTurn> turn;
 };
 
