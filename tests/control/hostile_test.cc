@@ -31,10 +31,10 @@ void expect_session_during(const std::function<Attack(const std::string& rendezv
       seat.options.deadline_ns = 10 * second_ns;
     }
     Joined zero = Error{Code::internal, ""};
-    std::jthread host([&] { zero = make_control_mesh(all[0].options, {}); });
+    std::jthread rank_0([&] { zero = make_control_mesh(all[0].options, {}); });
     const Attack under_way = attack(all[0].options.rendezvous);
     const auto others = join_all({all[1], all[2]});
-    host.join();
+    rank_0.join();
     EXPECT_TRUE(zero.ok()) << zero.error().message;
     for (const Joined& joined : others) EXPECT_TRUE(joined.ok()) << joined.error().message;
     EXPECT_TRUE(zero.ok() && !(*zero)->loss().has_value());

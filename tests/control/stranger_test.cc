@@ -15,10 +15,10 @@ namespace {
 void expect_session_despite(const std::function<void(const std::string& rendezvous)>& disturb) {
   const std::string rendezvous = own_rendezvous();
   Joined zero = Error{Code::internal, ""};
-  std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
   disturb(rendezvous);
   const auto one = make_control_mesh(mesh_options(1, 2, rendezvous), {});
-  host.join();
+  rank_0.join();
   ASSERT_TRUE(zero.ok()) << zero.error().message;
   ASSERT_TRUE(one.ok()) << one.error().message;
   EXPECT_FALSE((*zero)->loss().has_value());
@@ -110,7 +110,7 @@ TEST(Stranger, FloodOfConnectionsIsBounded) {
 TEST(Stranger, WrongKeyAtAListenerIsDropped) {
   const std::string rendezvous = own_rendezvous();
   Joined zero = Error{Code::internal, ""}, one = Error{Code::internal, ""};
-  std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 3, rendezvous), {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(mesh_options(0, 3, rendezvous), {}); });
   std::jthread other([&] { one = make_control_mesh(mesh_options(1, 3, rendezvous), {}); });
   RawClient two(rendezvous);
   two.send(hello_message(2, 3));
@@ -135,7 +135,7 @@ TEST(Stranger, WrongKeyAtAListenerIsDropped) {
   wire::Message ready;
   ready.mutable_ready();
   two.send(ready);
-  host.join();
+  rank_0.join();
   other.join();
   EXPECT_TRUE(zero.ok() && one.ok());
 }
@@ -145,13 +145,13 @@ TEST(Stranger, WrongKeyAtAListenerIsDropped) {
 TEST(Stranger, MemberThatSendsNonsenseIsLost) {
   const std::string rendezvous = own_rendezvous();
   Joined zero = Error{Code::internal, ""};
-  std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
   RawClient client(rendezvous);
   client.send(hello_message(1, 2));
   wire::Message ready;
   ready.mutable_ready();
   client.send(ready);
-  host.join();
+  rank_0.join();
   ASSERT_TRUE(zero.ok());
   client.send_bytes(std::string("\x03\x00\x00\x00\xff\xff\xff", 7));
   const auto loss = wait_for_loss(**zero, std::chrono::seconds(5));
