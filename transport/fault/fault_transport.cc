@@ -142,7 +142,7 @@ Result<Token> FaultDecorator::start_put(const RemoteRegion& to, std::size_t offs
 }
 
 Result<Token> FaultDecorator::start_await_notice(Rank peer, Notice notice, std::uint64_t context) {
-  const std::uint32_t index = acquire(StartKind::await, peer, context);
+  const std::uint32_t index = acquire(StartKind::wait, peer, context);
   slots_[index].slice = {};
   slots_[index].notice = notice;
   return start(index);
@@ -157,7 +157,8 @@ Result<Token> FaultDecorator::start_inner(const Slot& slot, std::uint64_t contex
       return inner_->start_put(slot.remote, slot.offset, slice, slot.notice, context);
     case StartKind::receive:
       return inner_->start_receive(slot.peer, slot.tag, slice, context);
-    case StartKind::await:
+    case StartKind::wait:
+    case StartKind::landing:  // no start of a caller's
       break;
   }
   return inner_->start_await_notice(slot.peer, slot.notice, context);
@@ -192,7 +193,7 @@ Status FaultDecorator::check_start(const Slot& slot) const {
 }
 
 Result<Token> FaultDecorator::start_with_faults(std::uint32_t index) {
-  const bool one_sided = slots_[index].kind == StartKind::put || slots_[index].kind == StartKind::await;
+  const bool one_sided = slots_[index].kind == StartKind::put || slots_[index].kind == StartKind::wait;
   if (one_sided && !capabilities_.can_put) return pass(index);  // for the inner transport's words
   if (const Status status = check_start(slots_[index]); !status.ok()) {
     release(index);

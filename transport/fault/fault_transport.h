@@ -20,6 +20,7 @@
 #include "base/base.h"
 #include "transport/fault/bounce_pool.h"
 #include "transport/fault/fate.h"
+#include "transport/requests.h"
 #include "transport/simulation.h"
 
 namespace gossamer::transport::fault {
@@ -66,7 +67,6 @@ class FaultDecorator final : public FaultTransport {
   void kill() override;
 
  private:
-  enum class StartKind : std::uint8_t { send, put, receive, await };
   struct Slot {
     enum class State : std::uint8_t { free, held, passed };
     State state = State::free;
@@ -101,7 +101,9 @@ class FaultDecorator final : public FaultTransport {
     std::uint64_t cut_until_ns = never_ns;
   };
 
-  [[nodiscard]] static bool is_message(const Slot& slot) { return slot.kind <= StartKind::put; }
+  [[nodiscard]] static bool is_message(const Slot& slot) {
+    return slot.kind == StartKind::send || slot.kind == StartKind::put;
+  }
   [[nodiscard]] std::uint32_t acquire(StartKind kind, Rank peer, std::uint64_t context);
   void release(std::uint32_t index);
   [[nodiscard]] Token token(std::uint32_t index) const {
