@@ -95,7 +95,8 @@ void kill_one_of_four(unsigned victim, const char* algorithm, const char* schedu
 }
 
 // Goal: killing any one of four at a random moment, twenty times: each survivor ends with the right error in
-// under 2 s, without a leftover in shared memory. Method: seeded moments, victims, algorithms. A sweep over 1,000 kills.
+// under 2 s, without a leftover in shared memory. Method: seeded moments, victims, algorithms. A sweep over 1,000
+// kills.
 TEST(Kill, TwentyTimesEachSurvivorNamesTheVictimInTime) {
   for (const std::uint64_t seed : sweep({1, 1'000}, 20)) {
     SCOPED_TRACE(replay_of(seed));

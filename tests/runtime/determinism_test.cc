@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 
 #include "tests/runtime/cluster_fixture.h"
 
@@ -43,7 +42,7 @@ TEST(Determinism, UpdatesDoNotDependOnTheNetwork) {
 
 // Goal: 64 ranks run gs-SGD steps with work that grows as their messages do. Method: five steps of a model of 100,000
 // elements; looks at the cluster, in each of which every rank moves on once, are counted; all ranks agree.
-TEST(Scale, SixtyFourRanksAreLookedAtOnceAMessage) {
+TEST(Scale, SixtyFourRanksAreLookedAtAFewTimesAMessage) {
   CompressorConfig config;
   config.tensors = {{"w", 100'000, false}, {"b", 100, true}};
   config.clip = 0.0;
@@ -61,7 +60,7 @@ TEST(Scale, SixtyFourRanksAreLookedAtOnceAMessage) {
     ASSERT_NO_FATAL_FAILURE(test.reduce_all());
     std::uint64_t looks = 0;
     test.cluster->run_until([&] { return ++looks, false; }, 10'000'000'000);
-    std::printf("LOOKS %llu messages %llu\n", (unsigned long long)looks, (unsigned long long)messages);
+    EXPECT_LE(looks, 6 * messages);  // a message departs, arrives and is merged, and ranks compute
     for (const auto& outcome : test.run()) ASSERT_EQ(outcome.code, Code::done) << outcome.error.message;
   }
   for (std::uint32_t r = 1; r < 64; r += 9) ASSERT_EQ(test.dense_update(r), test.dense_update(0));

@@ -62,8 +62,7 @@ struct SweepChoice {
   const std::string_view all(words);
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(all.begin(), all.end(), number);
-  GOSSAMER_CHECK(error == std::errc{} && end == all.end(),
-                 text(variable, " is \"", all, "\", expected a number"));
+  GOSSAMER_CHECK(error == std::errc{} && end == all.end(), text(variable, " is \"", all, "\", expected a number"));
   return number;
 }
 
@@ -91,8 +90,8 @@ struct SweepChoice {
   const SweepChoice& choice = sweep_choice();
   std::vector<std::uint64_t> values = values_of(all, std::move(usual), choice);
   if (choice.sample && !choice.value)
-    std::printf("%zu of %llu values; GOSSAMER_TEST_SAMPLE=%zu GOSSAMER_TEST_SEED=%llu draws them again\n", values.size(),
-                static_cast<unsigned long long>(all.count()), values.size(),
+    std::printf("%zu of %llu values; GOSSAMER_TEST_SAMPLE=%zu GOSSAMER_TEST_SEED=%llu draws them again\n",
+                values.size(), static_cast<unsigned long long>(all.count()), values.size(),
                 static_cast<unsigned long long>(choice.seed));
   return values;
 }

@@ -69,10 +69,10 @@ TEST(TrainConfig, PeerArgumentsGiveTheSameConfigurationBack) {
   EXPECT_EQ(config_json(back), config_json(config));
 }
 
-// Goal: names stand for the C interface's numbers. Method: every row of the catalogues beside the header's enumerator of
-// its name, and every type of cells that a flag may have.
+// Goal: names stand for the C interface's numbers. Method: every row of the catalogues beside the header's enumerator
+// of its name, and every type of cells that a flag may have.
 TEST(TrainConfig, NamesAreTheInterfacesNumbers) {
-#define GOSSAMER_TEST_ALGORITHM(name, NAME, ...) {std::string(runtime::row_of_##name.name), GOSSAMER_##NAME},
+#define GOSSAMER_TEST_ALGORITHM(row, NAME, ...) {std::string(runtime::row_of_##row.name), GOSSAMER_##NAME},
   const std::map<std::string, std::int32_t> algorithms = {GOSSAMER_ALGORITHM_TABLE(GOSSAMER_TEST_ALGORITHM)};
 #undef GOSSAMER_TEST_ALGORITHM
   EXPECT_THAT(algorithm_names(), SizeIs(algorithms.size()));
