@@ -74,12 +74,12 @@ void set_log_sink(LogLevel least, LogSink sink) {
   state.sink = std::move(sink);
 }
 
-bool log_enabled(LogLevel level) {
+bool is_log_enabled(LogLevel level) {
   return static_cast<int>(level) >= log_state().least.load(std::memory_order_relaxed);
 }
 
 void log(LogLevel level, std::string_view message) {
-  if (!log_enabled(level)) return;
+  if (!is_log_enabled(level)) return;
   LogState& state = log_state();
   const std::lock_guard lock(state.mutex);
   if (state.sink) state.sink(level, message);

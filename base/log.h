@@ -15,7 +15,7 @@ using LogSink = std::function<void(LogLevel, std::string_view)>;
 // may be called from any thread, one call at a time, and must not log.
 void set_log_sink(LogLevel least, LogSink sink);
 
-[[nodiscard]] bool log_enabled(LogLevel level);
+[[nodiscard]] bool is_log_enabled(LogLevel level);
 void log(LogLevel level, std::string_view message);
 
 }  // namespace gossamer

@@ -96,4 +96,16 @@ class [[nodiscard]] Status : public Result<Done> {
     if (auto&& gossamer_try_ = (expression); !gossamer_try_.ok()) return ::gossamer::Error(gossamer_try_.error()); \
   } while (false)
 
+// Moves the value of an expression (a Result) into `target`, or returns its error from the enclosing function. `target`
+// is an lvalue or a declaration ("const auto columns"), without a comma. Several statements: not under an `if` or a
+// `for` without braces, where it does not compile.
+#define GOSSAMER_ASSIGN(target, ...) \
+  GOSSAMER_ASSIGN_NAMED(GOSSAMER_JOINED(gossamer_result_, __LINE__), target, __VA_ARGS__)
+#define GOSSAMER_ASSIGN_NAMED(name, target, ...)                     \
+  auto name = (__VA_ARGS__);                                         \
+  if (!name.ok()) return ::gossamer::Error(std::move(name).error()); \
+  target = *std::move(name)
+#define GOSSAMER_JOINED(a, b) GOSSAMER_JOINED_NOW(a, b)
+#define GOSSAMER_JOINED_NOW(a, b) a##b
+
 }  // namespace gossamer

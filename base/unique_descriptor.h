@@ -24,11 +24,13 @@ class UniqueDescriptor {
   ~UniqueDescriptor() { close(); }
 
   [[nodiscard]] int value() const { return value_; }
-  [[nodiscard]] bool open() const { return value_ >= 0; }
+  [[nodiscard]] bool is_open() const { return value_ >= 0; }
   void close() {
     if (value_ >= 0) ::close(value_);
     value_ = -1;
   }
+  // The number, which the caller now owns.
+  [[nodiscard]] int release() { return std::exchange(value_, -1); }
 
  private:
   int value_ = -1;

@@ -90,3 +90,9 @@ function(gossamer_test name)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "${arg_PREFIX}"
                        PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
 endfunction()
+
+# Tests of which a preset runs a few values and `tools/test exhaustive` all of them: see tests/support/sweep.h.
+function(gossamer_exhaustive_test name target filter)
+  add_test(NAME exhaustive_${name} COMMAND ${target} --gtest_filter=${filter})
+  set_tests_properties(exhaustive_${name} PROPERTIES TIMEOUT 3600 LABELS exhaustive)
+endfunction()

@@ -48,7 +48,7 @@ bool is_loopback(const Ip& ip) {
 bool is_active(const std::filesystem::path& port) {
   const UniqueDescriptor file(::open((port / "state").c_str(), O_RDONLY | O_CLOEXEC));
   std::array<char, 32> state{};
-  const ssize_t bytes = file.open() ? ::read(file.value(), state.data(), state.size()) : 0;
+  const ssize_t bytes = file.is_open() ? ::read(file.value(), state.data(), state.size()) : 0;
   return bytes > 0 &&
          std::string_view(state.data(), static_cast<std::size_t>(bytes)).find("ACTIVE") < std::string_view::npos;
 }

@@ -32,7 +32,7 @@ constexpr std::uint64_t exiting_flag = 0x4;  // PF_EXITING of linux/sched.h: set
 std::string_view read_whole(const char* path, std::span<char> buffer) {
   const UniqueDescriptor file(::open(path, O_RDONLY | O_CLOEXEC));
   std::size_t bytes = 0;
-  while (file.open() && bytes < buffer.size()) {
+  while (file.is_open() && bytes < buffer.size()) {
     const ssize_t got = ::read(file.value(), buffer.data() + bytes, buffer.size() - bytes);
     if (got <= 0) break;
     bytes += static_cast<std::size_t>(got);

@@ -22,9 +22,8 @@ class SharedLibrary {
   // Sets `function` to the function of this name; of this version where the library gives its functions versions.
   template <typename Function>
   Status find(Function*& function, const char* name, const char* version = nullptr) const {
-    auto found = find(name, version);
-    GOSSAMER_TRY(found);
-    function = reinterpret_cast<Function*>(*found);
+    GOSSAMER_ASSIGN(auto found, find(name, version));
+    function = reinterpret_cast<Function*>(found);
     return {};
   }
 

@@ -46,7 +46,7 @@ void remove_sysv_segments(pid_t dead, std::vector<std::string>& removed) {
 bool is_locked(int shared, const char* name) {
   const UniqueDescriptor folder(::openat(shared, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   const UniqueDescriptor lock(::openat(folder.value(), lock_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  return folder.open() && lock.open() && ::flock(lock.value(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  return folder.is_open() && lock.is_open() && ::flock(lock.value(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 // Of a folder whose lock is free; one that somebody makes at this moment is not harmed:
@@ -57,9 +57,9 @@ bool is_locked(int shared, const char* name) {
 // Whoever locks first has it. A maker who comes second takes another name.
 bool remove_unlocked(int shared, const char* name) {
   const UniqueDescriptor folder(::openat(shared, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!folder.open()) return false;
+  if (!folder.is_open()) return false;
   const UniqueDescriptor lock(::openat(folder.value(), lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!lock.open() || ::flock(lock.value(), LOCK_EX | LOCK_NB) != 0) return false;
+  if (!lock.is_open() || ::flock(lock.value(), LOCK_EX | LOCK_NB) != 0) return false;
   return remove_flat_folder(shared, name, lock_name);
 }
 
@@ -92,7 +92,7 @@ int make_folder(const std::string& job, OpenFolder& folder) {
     }
     const std::string path = text(folder.path, "/", lock_name);
     UniqueDescriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    const int error = lock.open() ? 0 : errno;
+    const int error = lock.is_open() ? 0 : errno;
     if (error != 0 && error != ENOENT) {
       ::rmdir(folder.path.c_str());
       return error;

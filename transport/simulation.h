@@ -1,5 +1,5 @@
-// Transports for tests: a simulated network, and faults on purpose over any transport. A library of its own, which users do
-// not get.
+// Transports for tests: a simulated network, and faults on purpose over any transport. A library of its own, which
+// users do not get.
 #pragma once
 
 #include <array>
@@ -25,15 +25,15 @@ struct SimOptions {
   double bytes_per_ns = 10.0;        // of one rank's link; sends of a rank queue behind each other
 };
 
-// Delivers messages between its endpoints when the virtual clock gets there. One thread.
+// Delivers messages between its transports when the virtual clock gets there. One thread.
 class SimNetwork {
  public:
   virtual ~SimNetwork() = default;
   // A transport whose polls see what has arrived by the clock's now. Valid while the network lives.
-  [[nodiscard]] virtual std::unique_ptr<Transport> make_endpoint() = 0;
+  [[nodiscard]] virtual std::unique_ptr<Transport> make_transport() = 0;
   // When the next message or completion falls due; nullopt when nothing is under way.
   [[nodiscard]] virtual std::optional<std::uint64_t> next_event_ns() const = 0;
-  // The endpoint's process is dead from now on: what it sent and has not arrived is lost, nothing
+  // The transport's process is dead from now on: what it sent and has not arrived is lost, nothing
   // more arrives there, its own starts complete never. Sends to it succeed and receives from it hang,
   // as with the real libraries.
   virtual void kill(const Address& address) = 0;
@@ -65,13 +65,13 @@ enum class FaultKind : std::uint8_t {
   duplicate,
   // One bit of what arrives differs; the sender's memory stays as it is. Not of an empty message.
   corrupt,
-  // The endpoint makes no progress for a while: its polls give out nothing, and its messages stay.
+  // The transport makes no progress for a while: its polls give out nothing, and its messages stay.
   stall,
   // The link to one peer carries nothing, either way, from a moment on until it is restored or the view
   // closes: messages to it are dropped, messages from it that `poll` has not given out are lost, and their
   // receives wait on. A put of the peer's that is under way may still write; its notice does not come.
   cut,
-  // The endpoint is dead from a moment on, for ever: nothing more leaves it, its starts never complete.
+  // The transport is dead from a moment on, for ever: nothing more leaves it, its starts never complete.
   kill,
 };
 inline constexpr std::size_t fault_kind_count = 7;
@@ -80,7 +80,7 @@ inline constexpr std::size_t fault_kind_count = 7;
 // One fault at a stated place; it fires once.
 struct FaultEvent {
   FaultKind kind = FaultKind::drop;
-  Rank rank;                                            // whose endpoint
+  Rank rank;                                            // whose transport
   std::optional<Rank> peer = std::nullopt;              // of the message; for a cut: the other end, needed
   std::optional<std::uint64_t> message = std::nullopt;  // at this one to `peer`, or of all where no peer is named
   // Without a message: at this time since the decorator was made; a fault of messages then hits the first one

@@ -138,7 +138,7 @@ class GsSgd final : public Algorithm {
     }
     cells_ = {sketch_->shape().cells(), 0, sketch::widen_for(shape.cells, context_.rank_count)};
     scale_ = {0, 3};
-    if (context_.rank.value == 0 && log_enabled(LogLevel::info))
+    if (context_.rank.value == 0 && is_log_enabled(LogLevel::info))
       log(LogLevel::info,
           text(shape.name, " cells: ", sketch::cell_type_name(cells_.type),
                cells_.type == shape.cells ? "" : text(" instead of ", sketch::cell_type_name(shape.cells)), ", ",

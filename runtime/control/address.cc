@@ -24,7 +24,7 @@ struct LookUp {
   std::condition_variable ended;
   bool done = false;
   int status = 0;
-  std::vector<Endpoint> endpoints;
+  std::vector<SocketAddress> addresses;
 };
 
 void look_up(LookUp& look_up, const HostPort& where) {
@@ -32,27 +32,28 @@ void look_up(LookUp& look_up, const HostPort& where) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   const int status = getaddrinfo(where.host.c_str(), nullptr, &hints, &found);
-  std::vector<Endpoint> endpoints;
+  std::vector<SocketAddress> addresses;
   if (status == 0) {
     for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
       if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6) continue;
-      Endpoint endpoint;
-      std::memcpy(endpoint.data(), entry->ai_addr, entry->ai_addrlen);
-      endpoint.port(where.port);
-      if (std::find(endpoints.begin(), endpoints.end(), endpoint) == endpoints.end()) endpoints.push_back(endpoint);
+      SocketAddress socket_address;
+      std::memcpy(socket_address.data(), entry->ai_addr, entry->ai_addrlen);
+      socket_address.port(where.port);
+      if (std::find(addresses.begin(), addresses.end(), socket_address) == addresses.end())
+        addresses.push_back(socket_address);
     }
     freeaddrinfo(found);
   }
   const std::lock_guard lock(look_up.mutex);
   look_up.status = status;
-  look_up.endpoints = std::move(endpoints);
+  look_up.addresses = std::move(addresses);
   look_up.done = true;
   look_up.ended.notify_all();
 }
 
-Error cannot_listen(const Endpoint& endpoint, std::string_view if_taken) {
+Error cannot_listen(const SocketAddress& socket_address, std::string_view if_taken) {
   const int reason = errno;
-  std::string message = text("cannot listen at ", endpoint_text(endpoint), ": ", reason_text(last_error()));
+  std::string message = text("cannot listen at ", socket_address_text(socket_address), ": ", reason_text(last_error()));
   if (reason == EADDRINUSE) {
     message += ": the port is in use; is another session or a second rank 0 using it? End it or choose another port";
     if (!if_taken.empty()) message += text("; ", if_taken);
@@ -69,10 +70,6 @@ Error cannot_listen(const Endpoint& endpoint, std::string_view if_taken) {
 Time time_after(std::uint64_t duration_ns) {
   constexpr std::uint64_t year_ns = 365ull * 24 * 3600 * 1'000'000'000;
   return std::chrono::steady_clock::now() + std::chrono::nanoseconds(std::min(duration_ns, year_ns));
-}
-
-Descriptor::~Descriptor() {
-  if (value_ >= 0) ::close(value_);
 }
 
 Result<HostPort> parse_host_port(std::string_view words) {
@@ -103,55 +100,55 @@ std::optional<boost::asio::ip::address> numeric_address(const std::string& host)
   return error ? std::nullopt : std::optional(address);
 }
 
-Result<std::vector<Endpoint>> resolve(const HostPort& where, Time deadline) {
-  if (const auto numeric = numeric_address(where.host)) return std::vector<Endpoint>{Endpoint(*numeric, where.port)};
+Result<std::vector<SocketAddress>> resolve(const HostPort& where, Time deadline) {
+  if (const auto numeric = numeric_address(where.host))
+    return std::vector<SocketAddress>{SocketAddress(*numeric, where.port)};
 
   const auto state = std::make_shared<LookUp>();
-  auto thread = make_thread("the look-up of a host name", [state, where] { look_up(*state, where); });
-  GOSSAMER_TRY(thread);
-  thread->detach();
+  GOSSAMER_ASSIGN(auto thread, make_thread("the look-up of a host name", [state, where] { look_up(*state, where); }));
+  thread.detach();
   std::unique_lock lock(state->mutex);
   if (!state->ended.wait_until(lock, deadline, [&] { return state->done; })) {
     return Error{Code::unavailable, text("no answer in time to the look-up of the host name \"", where.host,
                                          "\"; check the name server, or give a numeric address")};
   }
-  if (state->status != 0 || state->endpoints.empty()) {
+  if (state->status != 0 || state->addresses.empty()) {
     return Error{Code::unavailable, text("cannot find the host \"", where.host, "\": ",
                                          state->status != 0 ? gai_strerror(state->status) : "it has no IP address",
                                          "; check the name, or give a numeric address")};
   }
-  return std::move(state->endpoints);
+  return std::move(state->addresses);
 }
 
-bool all_loopback(const std::vector<Endpoint>& endpoints) {
-  return std::all_of(endpoints.begin(), endpoints.end(),
-                     [](const Endpoint& endpoint) { return endpoint.address().is_loopback(); });
+bool are_loopback(const std::vector<SocketAddress>& addresses) {
+  return std::all_of(addresses.begin(), addresses.end(),
+                     [](const SocketAddress& socket_address) { return socket_address.address().is_loopback(); });
 }
 
-std::string endpoint_text(const Endpoint& endpoint) {
-  const auto address = endpoint.address();
-  return address.is_v6() ? text("[", address.to_string(), "]:", endpoint.port())
-                         : text(address.to_string(), ":", endpoint.port());
+std::string socket_address_text(const SocketAddress& socket_address) {
+  const auto address = socket_address.address();
+  return address.is_v6() ? text("[", address.to_string(), "]:", socket_address.port())
+                         : text(address.to_string(), ":", socket_address.port());
 }
 
-Result<Descriptor> open_listener(const Endpoint& endpoint, std::string_view if_taken) {
-  Descriptor socket(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (socket.value() < 0) return cannot_listen(endpoint, if_taken);
+Result<UniqueDescriptor> open_listener(const SocketAddress& socket_address, std::string_view if_taken) {
+  UniqueDescriptor socket(::socket(socket_address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket.value() < 0) return cannot_listen(socket_address, if_taken);
   // Lets a session start where one has just ended (TIME_WAIT); two listeners still exclude each other.
   const int on = 1;
   if (::setsockopt(socket.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      ::bind(socket.value(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
+      ::bind(socket.value(), socket_address.data(), static_cast<socklen_t>(socket_address.size())) != 0 ||
       ::listen(socket.value(), SOMAXCONN) != 0) {
-    return cannot_listen(endpoint, if_taken);
+    return cannot_listen(socket_address, if_taken);
   }
   return socket;
 }
 
-Endpoint local_endpoint_of(const Descriptor& socket) {
-  Endpoint endpoint;
-  auto size = static_cast<socklen_t>(endpoint.capacity());
-  if (::getsockname(socket.value(), endpoint.data(), &size) == 0) endpoint.resize(size);
-  return endpoint;
+SocketAddress local_address_of(const UniqueDescriptor& socket) {
+  SocketAddress socket_address;
+  auto size = static_cast<socklen_t>(socket_address.capacity());
+  if (::getsockname(socket.value(), socket_address.data(), &size) == 0) socket_address.resize(size);
+  return socket_address;
 }
 
 std::string reason_text(const boost::system::error_code& error) {

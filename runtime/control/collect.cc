@@ -7,12 +7,6 @@
 namespace gossamer::runtime {
 namespace {
 
-std::vector<Field> fields_of(const wire::Collect& part) {
-  std::vector<Field> fields;
-  for (const wire::Field& field : part.fields()) fields.push_back({field.name(), field.value()});
-  return fields;
-}
-
 std::string describe(const wire::Collect& part) {
   return text(part.kind() == wire::Collect::AGREE ? "agree" : "all_gather", " on ", shown(part.subject()));
 }
@@ -73,7 +67,7 @@ Result<std::vector<Answer>> Collector::add(Rank rank, wire::Collect part, std::u
 // All parts are there.
 wire::Verdict Collector::judge(const Collective& collective) const {
   const wire::Collect& first = *collective.parts[0];
-  const std::vector<Field> first_fields = fields_of(first);
+  const std::vector<Field> first_fields = fields_of(first.fields());
   const std::string subject = shown(first.subject());
   std::uint64_t bytes = 0;
   Rank largest{0};
@@ -112,7 +106,7 @@ wire::Verdict Collector::judge(const Collective& collective) const {
     const wire::Collect& part = *collective.parts[rank];
     if (gathered) verdict.add_blobs(part.blob());
     if (first.kind() == wire::Collect::ALL_GATHER) continue;
-    if (const auto difference = first_difference({Rank{0}, first_fields}, {Rank{rank}, fields_of(part)})) {
+    if (const auto difference = first_difference({Rank{0}, first_fields}, {Rank{rank}, fields_of(part.fields())})) {
       return failed({Code::mismatch, text(subject, ": ", *difference), Rank{rank}});
     }
   }

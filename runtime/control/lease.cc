@@ -26,8 +26,8 @@ void LeaseWatch::plan() {
   });
 }
 
-std::optional<std::uint64_t> LeaseWatch::overdue_ns(const Link& link) const {
-  const auto silence = std::chrono::steady_clock::now() - std::max(link.heard_at(), judged_from_);
+std::optional<std::uint64_t> LeaseWatch::overdue_ns(const Connection& connection) const {
+  const auto silence = std::chrono::steady_clock::now() - std::max(connection.heard_at(), judged_from_);
   if (silence < lease_) return std::nullopt;
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(silence).count());
 }

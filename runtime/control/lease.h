@@ -1,4 +1,4 @@
-// The clock of leases: when to say that this rank is alive, and which links were silent for too long.
+// The clock of leases: when to say that this rank is alive, and which connections were silent for too long.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "base/base.h"
-#include "runtime/control/link.h"
+#include "runtime/control/connection.h"
 
 namespace gossamer::runtime {
 
@@ -22,10 +22,10 @@ class LeaseWatch {
   void start();
   void stop() { timer_.cancel(); }
 
-  // From within `beat`: for how long `link` has been silent, where that is its whole lease. A process that was itself
-  // stopped, or starved, cannot tell: what others said meanwhile is still to be read, so each has a whole lease
+  // From within `beat`: for how long `connection` has been silent, where that is its whole lease. A process that was
+  // itself stopped, or starved, cannot tell: what others said meanwhile is still to be read, so each has a whole lease
   // from the late beat.
-  [[nodiscard]] std::optional<std::uint64_t> overdue_ns(const Link& link) const;
+  [[nodiscard]] std::optional<std::uint64_t> overdue_ns(const Connection& connection) const;
 
  private:
   void plan();

@@ -35,13 +35,13 @@ constexpr std::chrono::milliseconds publish_max{20};
 // How long rank 0's verdict may take to come after the news of a death.
 constexpr std::chrono::milliseconds verdict_after_death_max{150};
 
-class Mesh final : public Control, private LinkOwner {
+class Mesh final : public Control, private ConnectionOwner {
  public:
   explicit Mesh(const MeshOptions& options)
       : rank_(options.rank),
         rank_count_(options.rank_count),
         lease_ns_(options.lease_ns),
-        settling_(io_, links_, options.rank_count),
+        settling_(io_, connections_, options.rank_count),
         collector_(options.rank_count),
         left_ranks_(options.rank_count, false),
         lease_watch_(io_, options.lease_ns, [this] { beat(); }) {}
@@ -66,13 +66,13 @@ class Mesh final : public Control, private LinkOwner {
 
   // The service thread.
   void serve();
-  void begin(Result<Links> joined);
-  void on_message(Link& link, const wire::Message& message) override;
-  void on_end(Link& link, const std::string& reason, LinkEnd end) override;
+  void begin(Result<Connections> joined);
+  void on_message(Connection& connection, const wire::Message& message) override;
+  void on_end(Connection& connection, const std::string& reason, ConnectionEnd end) override;
   void beat();
   void part_with(Rank rank);
   void take_being_given_up(Rank by, const std::string& reason);
-  void bid_good_bye(Link& link, const wire::Goodbye& message);
+  void bid_good_bye(Connection& connection, const wire::Goodbye& message);
   void contribute(wire::Collect part);
   void take_part(Rank rank, wire::Collect part);
   void send_answers(const std::vector<Answer>& answers);
@@ -88,16 +88,16 @@ class Mesh final : public Control, private LinkOwner {
   const std::uint32_t rank_count_;
   const std::uint64_t lease_ns_;
   std::atomic<std::uint64_t> bytes_sent_{0};
-  Descriptor event_;
+  UniqueDescriptor event_;
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::thread thread_;
 
   // The service thread's.
-  std::optional<Host> host_;
+  std::optional<Gathering> gathering_;
   std::optional<Joiner> joiner_;
-  Links links_;
+  Connections connections_;
   Settling settling_;
   Collector collector_;
   asio::steady_timer collect_timer_{io_};
@@ -110,7 +110,7 @@ class Mesh final : public Control, private LinkOwner {
   std::optional<Loss> death_known_;
   bool given_up_ = false;  // by a peer: it is this rank that is lost, for the others
   std::optional<Loss> leaving_known_;
-  std::optional<Loss> host_left_;
+  std::optional<Loss> rank_0_left_;
   bool leaving_ = false;
 
   // Written once by the service thread, then read by all.
@@ -136,11 +136,9 @@ Mesh::~Mesh() {
 
 Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
   const Time deadline = time_after(options.deadline_ns);
-  auto found = find_places(options, deadline);
-  GOSSAMER_TRY(found);
-  Places places = *std::move(found);
+  GOSSAMER_ASSIGN(Places places, find_places(options, deadline));
   const std::unique_ptr<ListenerTurn> turn = std::move(places.turn);  // until the joining has ended
-  event_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  event_ = UniqueDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (event_.value() < 0) {
     return Error{Code::out_of_resources, "cannot open an event descriptor; raise the limit of open files (ulimit -n)"};
   }
@@ -150,18 +148,22 @@ Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
   all_shared.push_back({job_field, options.job});
   all_shared.push_back({"lease", options.lease_ns == 0 ? "off" : format_duration(options.lease_ns)});
 
-  const auto done = [this](Result<Links> links) { begin(std::move(links)); };
+  JoinTask task{.io = io_,
+                .options = options,
+                .shared = all_shared,
+                .places = std::move(places),
+                .deadline = deadline,
+                .bytes_sent = bytes_sent_,
+                .done = [this](Result<Connections> connections) { begin(std::move(connections)); }};
   if (rank_.value == 0) {
-    host_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
-    asio::post(io_, [this] { host_->start(); });
+    gathering_.emplace(std::move(task));
+    asio::post(io_, [this] { gathering_->start(); });
   } else {
-    joiner_.emplace(io_, options, all_shared, std::move(places), deadline, bytes_sent_, done);
+    joiner_.emplace(std::move(task));
     asio::post(io_, [this] { joiner_->start(); });
   }
 
-  auto thread = make_thread("the control plane", [this] { serve(); });
-  GOSSAMER_TRY(thread);
-  thread_ = std::move(*thread);
+  GOSSAMER_ASSIGN(thread_, make_thread("the control plane", [this] { serve(); }));
 
   std::unique_lock lock(mutex_);
   // The service thread keeps the deadline; this one only guards against a defect there.
@@ -176,14 +178,14 @@ void Mesh::serve() {
   io_.run();
 }
 
-void Mesh::begin(Result<Links> joined) {
+void Mesh::begin(Result<Connections> joined) {
   if (joined.ok()) {
-    links_ = *joined;
+    connections_ = *joined;
     for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
-      if (!links_[rank]) continue;
-      links_[rank]->rank = rank;
-      links_[rank]->set_owner(this);
-      links_[rank]->read();
+      if (!connections_[rank]) continue;
+      connections_[rank]->rank = rank;
+      connections_[rank]->set_owner(this);
+      connections_[rank]->read();
     }
     lease_watch_.start();
   }
@@ -194,8 +196,8 @@ void Mesh::begin(Result<Links> joined) {
 
 // --- messages -----------------------------------------------------------------------------------
 
-void Mesh::on_message(Link& link, const wire::Message& message) {
-  const Rank from{link.rank};
+void Mesh::on_message(Connection& connection, const wire::Message& message) {
+  const Rank from{connection.rank};
   switch (message.kind_case()) {
     case wire::Message::kPing:
       break;
@@ -216,7 +218,7 @@ void Mesh::on_message(Link& link, const wire::Message& message) {
       settling_.answer(from);
       break;
     case wire::Message::kGoodbye:
-      return bid_good_bye(link, message.goodbye());
+      return bid_good_bye(connection, message.goodbye());
     case wire::Message::kCollect:
       if (rank_.value == 0) take_part(from, message.collect());
       break;
@@ -224,18 +226,18 @@ void Mesh::on_message(Link& link, const wire::Message& message) {
       if (from.value == 0) call_.deliver(message.verdict());
       break;
     default: {
-      const auto keep = link.shared_from_this();
-      link.close();
-      return on_end(link, "it sent a message that has no place in a session", LinkEnd::malformed);
+      const auto keep = connection.shared_from_this();
+      connection.close();
+      return on_end(connection, "it sent a message that has no place in a session", ConnectionEnd::malformed);
     }
   }
-  link.read();
+  connection.read();
 }
 
-void Mesh::bid_good_bye(Link& link, const wire::Goodbye& message) {
-  const Rank from{link.rank};
-  link.close();
-  links_[from.value].reset();
+void Mesh::bid_good_bye(Connection& connection, const wire::Goodbye& message) {
+  const Rank from{connection.rank};
+  connection.close();
+  connections_[from.value].reset();
   if (message.has_loss() && message.loss().rank() < rank_count_ && message.loss().rank() != rank_.value) {
     learn({Rank{message.loss().rank()}, shown(message.loss().reason())});
   }
@@ -244,9 +246,9 @@ void Mesh::bid_good_bye(Link& link, const wire::Goodbye& message) {
   end_leaving_if_alone();
 }
 
-void Mesh::on_end(Link& link, const std::string& reason, LinkEnd) {
-  const Rank from{link.rank};
-  links_[from.value].reset();
+void Mesh::on_end(Connection& connection, const std::string& reason, ConnectionEnd) {
+  const Rank from{connection.rank};
+  connections_[from.value].reset();
   learn({from, reason});
   settling_.look(death_known_.has_value());
   end_leaving_if_alone();
@@ -255,7 +257,7 @@ void Mesh::on_end(Link& link, const std::string& reason, LinkEnd) {
 // --- loss ---------------------------------------------------------------------------------------
 
 // A rank that knows of a death tells all others before its caller hears it. So whoever ends because of
-// that death has named the dead one on every link before the link breaks, and is never blamed for it.
+// that death has named the dead one on every connection before the connection breaks, and is never blamed for it.
 void Mesh::learn(Loss loss) {
   if (leaving_ || death_known_) return;
   if (loss.left) {
@@ -263,7 +265,7 @@ void Mesh::learn(Loss loss) {
     left_ranks_[loss.rank.value] = true;
     if (rank_.value == 0) send_answers(collector_.lose(loss));
     if (loss.rank.value == 0) {
-      host_left_ = loss;
+      rank_0_left_ = loss;
       call_.fail(loss);
     }
     if (leaving_known_) return;
@@ -276,10 +278,10 @@ void Mesh::learn(Loss loss) {
   message.mutable_peer_lost()->mutable_loss()->set_rank(death_known_->rank.value);
   message.mutable_peer_lost()->mutable_loss()->set_reason(death_known_->reason);
   bool drained = true;
-  for (const auto& link : links_) {
-    if (!link) continue;
-    link->send(message);
-    drained = drained && (link->drained() || link->rank == death_known_->rank.value);
+  for (const auto& connection : connections_) {
+    if (!connection) continue;
+    connection->send(message);
+    drained = drained && (connection->is_drained() || connection->rank == death_known_->rank.value);
   }
   part_with(death_known_->rank);
   settling_.look(death_known_.has_value());
@@ -292,10 +294,10 @@ void Mesh::learn(Loss loss) {
 
 // What was said to it goes out when it reads; nothing more is said, and nothing it says counts.
 void Mesh::part_with(Rank rank) {
-  const std::shared_ptr<Link> link = std::exchange(links_[rank.value], nullptr);
-  if (!link) return;
-  link->set_owner(nullptr);
-  link->finish();
+  const std::shared_ptr<Connection> connection = std::exchange(connections_[rank.value], nullptr);
+  if (!connection) return;
+  connection->set_owner(nullptr);
+  connection->finish();
 }
 
 // --- leases -------------------------------------------------------------------------------------
@@ -304,12 +306,12 @@ void Mesh::part_with(Rank rank) {
 void Mesh::beat() {
   wire::Message alive;
   alive.mutable_ping();
-  for (const auto& link : links_) {
-    if (link) link->send(alive);
+  for (const auto& connection : connections_) {
+    if (connection) connection->send(alive);
   }
   for (std::uint32_t rank = 0; rank < rank_count_ && !leaving_ && !death_known_; ++rank) {
-    if (!links_[rank]) continue;
-    if (const auto silence_ns = lease_watch_.overdue_ns(*links_[rank])) {
+    if (!connections_[rank]) continue;
+    if (const auto silence_ns = lease_watch_.overdue_ns(*connections_[rank])) {
       learn({Rank{rank}, text("it has not answered for ", format_duration(*silence_ns),
                               "; its process is stopped, or its host cannot be reached")});
     }
@@ -359,34 +361,17 @@ Status Mesh::agree(std::string_view subject, std::span<const Field> fields, std:
   return {};
 }
 
-std::vector<Blob> blobs_of(const wire::Verdict& verdict) {
-  std::vector<Blob> blobs;
-  blobs.reserve(static_cast<std::size_t>(verdict.blobs_size()));
-  for (const std::string& blob : verdict.blobs()) {
-    const auto bytes = std::as_bytes(std::span(blob));
-    blobs.emplace_back(bytes.begin(), bytes.end());
-  }
-  return blobs;
-}
-
 Result<std::vector<Blob>> Mesh::agree_and_gather(std::string_view subject, std::span<const Field> fields,
                                                  const Contribution& mine, std::uint64_t deadline_ns) {
   wire::Collect part;
   part.set_kind(wire::Collect::AGREE);
   part.set_subject(std::string(subject));
   part.set_deadline_ns(deadline_ns);
-  for (const Field& field : fields) {
-    wire::Field* entry = part.add_fields();
-    entry->set_name(field.name);
-    entry->set_value(field.value);
-  }
+  add_fields(*part.mutable_fields(), fields);
   part.set_blob(mine.blob.data(), mine.blob.size());
   if (mine.trouble) set_error(*part.mutable_trouble(), {mine.trouble->code, shown(mine.trouble->message)});
-  const auto verdict = collect(std::move(part));
-  GOSSAMER_TRY(verdict);
-  std::vector<Blob> blobs = blobs_of(*verdict);
-  blobs.resize(rank_count_);  // none was sent where all are empty
-  return blobs;
+  GOSSAMER_ASSIGN(const auto verdict, collect(std::move(part)));
+  return blobs_of(verdict, rank_count_);
 }
 
 Result<std::vector<Blob>> Mesh::all_gather(std::string_view subject, const Blob& mine, std::uint64_t deadline_ns) {
@@ -395,9 +380,8 @@ Result<std::vector<Blob>> Mesh::all_gather(std::string_view subject, const Blob&
   part.set_subject(std::string(subject));
   part.set_deadline_ns(deadline_ns);
   part.set_blob(mine.data(), mine.size());
-  const auto verdict = collect(std::move(part));
-  GOSSAMER_TRY(verdict);
-  return blobs_of(*verdict);
+  GOSSAMER_ASSIGN(const auto verdict, collect(std::move(part)));
+  return blobs_of(verdict, rank_count_);
 }
 
 Result<wire::Verdict> Mesh::collect(wire::Collect part) {
@@ -411,22 +395,21 @@ Result<wire::Verdict> Mesh::collect(wire::Collect part) {
     part.set_oversize_bytes(bytes);
   }
   if (const Loss* death = death_.load(std::memory_order_acquire)) return loss_error(subject, *death);
-  const auto sequence = call_.begin(subject);
-  GOSSAMER_TRY(sequence);
-  part.set_sequence(*sequence);
+  GOSSAMER_ASSIGN(const auto sequence, call_.begin(subject));
+  part.set_sequence(sequence);
   asio::post(io_, [this, part = std::move(part)]() mutable { contribute(std::move(part)); });
   return call_.wait(time_after(deadline_ns) + verdict_grace, deadline_ns);
 }
 
 void Mesh::contribute(wire::Collect part) {
   if (rank_.value == 0) return take_part(rank_, std::move(part));
-  if (host_left_) return call_.fail(*host_left_);
+  if (rank_0_left_) return call_.fail(*rank_0_left_);
   // A death that is not published yet ends the wait when it is.
   if (death_.load(std::memory_order_relaxed) != nullptr) return call_.fail(*death_known_);
-  if (!links_[0]) return;
+  if (!connections_[0]) return;
   wire::Message message;
   *message.mutable_collect() = std::move(part);
-  links_[0]->send(message);
+  connections_[0]->send(message);
 }
 
 void Mesh::take_part(Rank rank, wire::Collect part) {
@@ -443,11 +426,11 @@ void Mesh::send_answers(const std::vector<Answer>& answers) {
   for (const Answer& answer : answers) {
     if (answer.to == rank_) {
       own = &answer.verdict;
-    } else if (const auto& link = links_[answer.to.value]) {
+    } else if (const auto& connection = connections_[answer.to.value]) {
       wire::Message message;
       *message.mutable_verdict() = answer.verdict;
-      link->send(message);
-      drained = drained && link->drained();
+      connection->send(message);
+      drained = drained && connection->is_drained();
     }
   }
   if (own == nullptr) return;
@@ -499,7 +482,7 @@ void Mesh::leave() {
   changed_.wait_for(lock, leave_max + std::chrono::milliseconds(200), [&] { return leave_ended_; });
 }
 
-// Each peer closes its end when it has read the good-bye, so a link's end says that it arrived.
+// Each peer closes its end when it has read the good-bye, so a connection's end says that it arrived.
 void Mesh::start_leaving() {
   leaving_ = true;
   wire::Message message;
@@ -508,10 +491,10 @@ void Mesh::start_leaving() {
     message.mutable_goodbye()->mutable_loss()->set_rank(death_known_->rank.value);
     message.mutable_goodbye()->mutable_loss()->set_reason(death_known_->reason);
   }
-  for (const auto& link : links_) {
-    if (!link) continue;
-    link->send(message);
-    link->finish();
+  for (const auto& connection : connections_) {
+    if (!connection) continue;
+    connection->send(message);
+    connection->finish();
   }
   leave_timer_.expires_after(leave_max);
   leave_timer_.async_wait([this](const error_code& error) {
@@ -521,14 +504,15 @@ void Mesh::start_leaving() {
 }
 
 void Mesh::end_leaving_if_alone() {
-  const bool alone = std::none_of(links_.begin(), links_.end(), [](const auto& link) { return link != nullptr; });
+  const bool alone = std::none_of(connections_.begin(), connections_.end(),
+                                  [](const auto& connection) { return connection != nullptr; });
   if (leaving_ && alone) end_leaving();
 }
 
 void Mesh::end_leaving() {
-  for (auto& link : links_) {
-    if (link) link->close();
-    link.reset();
+  for (auto& connection : connections_) {
+    if (connection) connection->close();
+    connection.reset();
   }
   leave_timer_.cancel();
   settling_.stop();

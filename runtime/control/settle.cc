@@ -1,6 +1,6 @@
 #include "runtime/control/settle.h"
 
-#include "runtime/control/link.h"
+#include "runtime/control/connection.h"
 
 namespace gossamer::runtime {
 
@@ -11,8 +11,8 @@ constexpr std::chrono::milliseconds drained_look{2};
 constexpr std::chrono::microseconds settle_look{200};
 }  // namespace
 
-Settling::Settling(boost::asio::io_context& io, const Links& links, std::uint32_t rank_count)
-    : links_(links), timer_(io), asked_(rank_count, false), drained_(rank_count, false) {}
+Settling::Settling(boost::asio::io_context& io, const Connections& connections, std::uint32_t rank_count)
+    : connections_(connections), timer_(io), asked_(rank_count, false), drained_(rank_count, false) {}
 
 void Settling::ask(Rank rank) {
   asked_[rank.value] = true;
@@ -30,7 +30,7 @@ void Settling::answer_asked() {
   wire::Message message;
   message.mutable_drained();
   for (std::size_t rank = 0; rank < asked_.size(); ++rank) {
-    if (asked_[rank] && links_[rank]) links_[rank]->send(message);
+    if (asked_[rank] && connections_[rank]) connections_[rank]->send(message);
     asked_[rank] = false;
   }
 }
@@ -44,15 +44,15 @@ void Settling::start() {
   started_ = true;
   wire::Message message;
   message.mutable_leaving();
-  for (const auto& link : links_) {
-    if (link) link->send(message);
+  for (const auto& connection : connections_) {
+    if (connection) connection->send(message);
   }
 }
 
 void Settling::look(bool is_death_known) {
   if (!started_) return;
-  for (std::size_t rank = 0; rank < links_.size() && !is_death_known; ++rank) {
-    if (links_[rank] && !drained_[rank]) return;
+  for (std::size_t rank = 0; rank < connections_.size() && !is_death_known; ++rank) {
+    if (connections_[rank] && !drained_[rank]) return;
   }
   const std::lock_guard lock(mutex_);
   ended_ = true;

@@ -1,7 +1,9 @@
 // The first step of leaving, from both sides: whoever has ended stays until no other rank needs it.
 //
-//   rank that has ended ── Leaving ──► every other; each, as soon as it has nothing in flight ── Drained ──► and it
-//   goes
+//   a rank that has ended                        each other rank
+//           ├──────────────── Leaving ───────────────►│
+//           │◄─────────────── Drained ────────────────┤  as soon as it has nothing in flight
+//     it goes when all have said so
 #pragma once
 
 #include <atomic>
@@ -22,8 +24,8 @@ namespace gossamer::runtime {
 // The service thread's, but for wait().
 class Settling {
  public:
-  // `links` are the mesh's and outlive it; a link that ended is null there.
-  Settling(boost::asio::io_context& io, const Links& links, std::uint32_t rank_count);
+  // `connections` are the mesh's and outlive it; a connection that ended is null there.
+  Settling(boost::asio::io_context& io, const Connections& connections, std::uint32_t rank_count);
 
   // How many operations this rank has in flight.
   void watch(std::shared_ptr<const std::atomic<std::uint32_t>> in_flight) { in_flight_ = std::move(in_flight); }
@@ -35,7 +37,7 @@ class Settling {
 
   // This rank settles: says Leaving to all.
   void start();
-  // A link ended, or a rank was lost; with a death nobody is waited for.
+  // A connection ended, or a rank was lost; with a death nobody is waited for.
   void look(bool is_death_known);
   void stop() { timer_.cancel(); }
 
@@ -45,7 +47,7 @@ class Settling {
  private:
   void answer_asked();
 
-  const Links& links_;
+  const Connections& connections_;
   boost::asio::steady_timer timer_;
   std::shared_ptr<const std::atomic<std::uint32_t>> in_flight_;
   std::vector<bool> asked_;    // ranks that wait for this one's word

@@ -3,8 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "base/base.h"
+#include "runtime/control/control.h"
 #include "runtime/control/control.pb.h"
 
 namespace gossamer::runtime {
@@ -35,6 +39,35 @@ template <typename Wire>
   Error error{code_name(code) == "unknown" || wire.code() >= 0 ? Code::internal : code, wire.message()};
   if (wire.rank_plus_one() > 0) error.rank = Rank{wire.rank_plus_one() - 1};
   return error;
+}
+
+// Hello and Collect carry fields the same way.
+using WireFields = google::protobuf::RepeatedPtrField<wire::Field>;
+
+inline void add_fields(WireFields& to, std::span<const Field> fields) {
+  for (const Field& field : fields) {
+    wire::Field* const entry = to.Add();
+    entry->set_name(field.name);
+    entry->set_value(field.value);
+  }
+}
+
+[[nodiscard]] inline std::vector<Field> fields_of(const WireFields& from) {
+  std::vector<Field> fields;
+  for (const wire::Field& field : from) fields.push_back({field.name(), field.value()});
+  return fields;
+}
+
+// In rank order; none was sent where all are empty.
+[[nodiscard]] inline std::vector<Blob> blobs_of(const wire::Verdict& verdict, std::uint32_t rank_count) {
+  std::vector<Blob> blobs;
+  blobs.reserve(rank_count);
+  for (const std::string& blob : verdict.blobs()) {
+    const auto bytes = std::as_bytes(std::span(blob));
+    blobs.emplace_back(bytes.begin(), bytes.end());
+  }
+  blobs.resize(rank_count);
+  return blobs;
 }
 
 }  // namespace gossamer::runtime

@@ -33,7 +33,7 @@ Result<std::unique_ptr<Driver>> Driver::make(Engine& engine, transport::Transpor
                                              const Clock& clock, Patience patience,
                                              std::optional<ComputeCost> simulated) {
   UniqueDescriptor wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  if (!wake.open()) {
+  if (!wake.is_open()) {
     return Error{Code::out_of_resources, text("cannot open an event descriptor (", std::strerror(errno),
                                               "); raise the limit of open files (ulimit -n)")};
   }

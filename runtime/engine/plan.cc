@@ -57,7 +57,7 @@ void Plan::take_stats(const PlanState& state) {
 void Plan::compare_with_prediction() {
   if (stats_.operations > compared_count) return;
   exchanges_ns_[stats_.operations - 1] = stats_.waiting_ns + stats_.wire_ns;
-  if (stats_.operations < compared_count || !log_enabled(LogLevel::info)) return;
+  if (stats_.operations < compared_count || !is_log_enabled(LogLevel::info)) return;
   const auto median = exchanges_ns_.begin() + compared_count / 2;
   std::nth_element(exchanges_ns_.begin(), median, exchanges_ns_.end());
   log(LogLevel::info, text(name_, ": its exchange was predicted to take ",

@@ -19,7 +19,7 @@ Status schedule_stage(const ScheduleWish& wish, std::uint64_t payload_bytes, std
   auto schedule = topology::make_rank_schedule(request, wish.rank);
   GOSSAMER_TRY(schedule);
   stage.schedule = std::move(*schedule);
-  if (wish.rank.value == 0 && log_enabled(LogLevel::info))
+  if (wish.rank.value == 0 && is_log_enabled(LogLevel::info))
     log(LogLevel::info,
         text(plan, " ", stage.label, " ", topology::collective_name(wish.collective), " over ", wish.rank_count,
              " ranks, ", format_bytes(payload_bytes), ": ", stage.schedule.name, " (", reason, ")"));

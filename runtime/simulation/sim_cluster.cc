@@ -31,23 +31,23 @@ SimCluster::SimCluster(const SimClusterOptions& options)
 Result<std::unique_ptr<SimCluster>> SimCluster::make(const SimClusterOptions& options) {
   if (options.rank_count == 0) return Error{Code::invalid_argument, "a cluster of zero ranks: expected at least one"};
   std::unique_ptr<SimCluster> self(new SimCluster(options));
-  std::vector<std::unique_ptr<transport::Transport>> endpoints;
+  std::vector<std::unique_ptr<transport::Transport>> transports;
   for (std::uint32_t r = 0; r < options.rank_count; ++r) {
-    endpoints.push_back(self->network_->make_endpoint());
-    self->addresses_.push_back(endpoints.back()->address());
+    transports.push_back(self->network_->make_transport());
+    self->addresses_.push_back(transports.back()->address());
     if (!options.faults) continue;
-    auto decorated = transport::make_fault_transport(std::move(endpoints.back()), *options.faults, self->clock_);
+    auto decorated = transport::make_fault_transport(std::move(transports.back()), *options.faults, self->clock_);
     self->faults_.push_back(decorated.get());
-    endpoints.back() = std::move(decorated);
+    transports.back() = std::move(decorated);
   }
   for (std::uint32_t r = 0; r < options.rank_count; ++r) {
-    GOSSAMER_TRY(endpoints[r]->open_view({Epoch{1}, Rank{r}, self->addresses_}));
+    GOSSAMER_TRY(transports[r]->open_view({Epoch{1}, Rank{r}, self->addresses_}));
     SessionParts parts;
     parts.rank = Rank{r};
     parts.rank_count = options.rank_count;
     parts.clock = std::make_unique<SharedClock>(self->clock_);
     parts.control = self->hub_.make_control(Rank{r});
-    parts.transport = std::move(endpoints[r]);
+    parts.transport = std::move(transports[r]);
     parts.simulated = options.compute;
     auto session = Session::make(std::move(parts));
     GOSSAMER_TRY(session);

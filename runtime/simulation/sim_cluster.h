@@ -23,7 +23,7 @@ namespace gossamer::runtime {
 struct SimClusterOptions {
   std::uint32_t rank_count = 4;
   transport::SimOptions network;
-  std::optional<transport::FaultOptions> faults;  // every endpoint behind a fault decorator
+  std::optional<transport::FaultOptions> faults;  // every transport behind a fault decorator
   ComputeCost compute;
   std::uint64_t detection_delay_ns = 1'000'000;  // from a death to the others' knowing of it
   std::uint64_t lease_ns = 5'000'000'000;        // from a stop to that; 0: never
@@ -42,7 +42,7 @@ class SimCluster {
   // Runs only to this moment, so that something can be done to the cluster in the middle.
   void run_to(std::uint64_t now_ns);
 
-  // The rank's fault decorator, where the options have faults. A rank whose endpoint it kills is a rank whose
+  // The rank's fault decorator, where the options have faults. A rank whose transport it kills is a rank whose
   // process died: the cluster kills it at the same moment.
   [[nodiscard]] transport::FaultTransport& faults(Rank rank) { return *faults_.at(rank.value); }
 

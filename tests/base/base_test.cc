@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <locale>
+#include <memory>
 #include <sstream>
 
 namespace gossamer {
@@ -38,6 +39,47 @@ TEST(Result, TryReturnsTheErrorUnchanged) {
   EXPECT_EQ(result.error().code, Code::peer_lost);
   EXPECT_EQ(result.error().message, "rank 3 is gone");
   EXPECT_EQ(result.error().rank, Rank{3});
+}
+
+// Goal: GOSSAMER_ASSIGN gives a Result's value to a variable that is there, to one that it declares, and to one that
+// can only be moved; an error passes unchanged and leaves the variable. Method: functions of each kind; commas and
+// braces in the expression.
+TEST(Result, AssignMovesTheValueOrReturnsTheErrorUnchanged) {
+  const auto pair_of = [](int a, int b, bool fails) -> Result<std::pair<int, int>> {
+    if (fails) return Error{Code::peer_lost, "gone", Rank{3}, 17};
+    return std::pair(a, b);
+  };
+  const auto boxed = [](int value) -> Result<std::unique_ptr<int>> { return std::make_unique<int>(value); };
+  std::unique_ptr<int> box = std::make_unique<int>(1);
+  std::pair<int, int> both{5, 6};
+  const auto all = [&](bool fails) -> Result<int> {
+    GOSSAMER_ASSIGN(box, boxed(2));
+    GOSSAMER_ASSIGN(const auto declared, boxed(40));
+    GOSSAMER_ASSIGN(both, pair_of(std::pair<int, int>{7, 8}.first, 9, fails));
+    return *box + *declared;
+  };
+  const Result<int> failed = all(true);
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error().code, Code::peer_lost);
+  EXPECT_EQ(failed.error().message, "gone");
+  EXPECT_EQ(failed.error().rank, Rank{3});
+  EXPECT_EQ(failed.error().index, 17u);
+  EXPECT_EQ(both, std::pair(5, 6));
+  const Result<int> done = all(false);
+  ASSERT_TRUE(done.ok());
+  EXPECT_EQ(*done, 42);
+  EXPECT_EQ(both, std::pair(7, 9));
+}
+
+// Goal: an expression that is a variable keeps its value. Method: the same Result twice.
+TEST(Result, AssignLeavesAVariableItsValue) {
+  const Result<std::string> words = std::string("a value that is too long to be inside of the string");
+  const auto twice = [&]() -> Result<bool> {
+    GOSSAMER_ASSIGN(const auto first, words);
+    GOSSAMER_ASSIGN(const auto second, words);
+    return first == second && first == *words;
+  };
+  EXPECT_TRUE(*twice());
 }
 
 // Goal: taking the value of a failed Result stops the process in every build. Method: death test.

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <atomic>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 #include <vector>
 
@@ -86,12 +88,23 @@ TEST(ThreadPool, ImpossibleCountsAreRefused) {
   }
 }
 
-// Goal: a pool that never ran, or has just run, can be destroyed at once. Method: many short lives.
+std::size_t threads_of_this_process() {
+  const std::filesystem::directory_iterator threads("/proc/self/task");
+  return static_cast<std::size_t>(std::distance(begin(threads), end(threads)));
+}
+
+// Goal: a pool that never ran, or has just run, can be destroyed at once, with what it ran done and no thread left.
+// Method: many short lives, parts and threads counted.
 TEST(ThreadPool, ShortLivesEndCleanly) {
+  const std::size_t before = threads_of_this_process();
+  std::atomic<int> done{0};
   for (int round = 0; round < 100; ++round) {
     const auto pool = make_pool(3);
-    if (round % 2 == 0) pool->run(2, [](std::uint32_t, std::uint32_t) {});
+    EXPECT_EQ(threads_of_this_process(), before + 2);
+    if (round % 2 == 0) pool->run(2, [&](std::uint32_t, std::uint32_t) { done.fetch_add(1); });
   }
+  EXPECT_EQ(done.load(), 50 * 2);
+  EXPECT_EQ(threads_of_this_process(), before);
 }
 
 }  // namespace

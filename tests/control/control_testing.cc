@@ -138,12 +138,12 @@ void Child::signal(int number) const { ::kill(pid_, number); }
 
 RawClient::RawClient(const std::string& rendezvous, std::chrono::milliseconds limit) {
   const auto where = parse_host_port(rendezvous);
-  const auto endpoints = resolve(*where, time_after(second_ns));
+  const auto addresses = resolve(*where, time_after(second_ns));
   const auto until = std::chrono::steady_clock::now() + limit;
   while (std::chrono::steady_clock::now() < until) {
     socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const Endpoint& endpoint = endpoints->front();
-    if (::connect(socket_, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0) return;
+    const SocketAddress& socket_address = addresses->front();
+    if (::connect(socket_, socket_address.data(), static_cast<socklen_t>(socket_address.size())) == 0) return;
     ::close(std::exchange(socket_, -1));
     ::poll(nullptr, 0, 1);  // between tries
   }
@@ -155,7 +155,7 @@ RawClient::RawClient(RawClient&& other) noexcept
       transcript_(other.transcript_),
       seals_(other.seals_) {}
 
-RawClient RawClient::accept(const Descriptor& listener) {
+RawClient RawClient::accept(const UniqueDescriptor& listener) {
   pollfd wait{listener.value(), POLLIN, 0};
   ::poll(&wait, 1, 10'000);
   return RawClient(::accept4(listener.value(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -236,7 +236,7 @@ std::optional<wire::Message> knock(RawClient& client, wire::Message hello, const
 
 namespace {
 
-Descriptor listen_at(const std::string& address) {
+UniqueDescriptor listen_at(const std::string& address) {
   return *open_listener(resolve(*parse_host_port(address), time_after(second_ns))->front());
 }
 
@@ -275,18 +275,18 @@ void Relay::inject(const std::string& bytes) {
 
 void Relay::serve() {
   const auto where = resolve(*parse_host_port(server_), time_after(second_ns));
-  Descriptor client, server;
+  UniqueDescriptor client, server;
   std::string bytes(4096, '\0');
   while (!stopping_.load()) {
     // Short, since what is injected shows on no descriptor.
     if (client.value() < 0) {
       pollfd wait{listener_.value(), POLLIN, 0};
       if (::poll(&wait, 1, 2) != 1) continue;
-      client = Descriptor(::accept4(listener_.value(), nullptr, nullptr, SOCK_CLOEXEC));
-      server = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      const Endpoint& endpoint = where->front();
-      if (::connect(server.value(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0) {
-        client = Descriptor();  // the client comes again
+      client = UniqueDescriptor(::accept4(listener_.value(), nullptr, nullptr, SOCK_CLOEXEC));
+      server = UniqueDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      const SocketAddress& socket_address = where->front();
+      if (::connect(server.value(), socket_address.data(), static_cast<socklen_t>(socket_address.size())) != 0) {
+        client = UniqueDescriptor();  // the client comes again
         continue;
       }
     }

@@ -87,9 +87,9 @@ class RawClient {
   RawClient& operator=(RawClient&&) = delete;
 
   // The listener's next visitor, within ten seconds.
-  [[nodiscard]] static RawClient accept(const Descriptor& listener);
+  [[nodiscard]] static RawClient accept(const UniqueDescriptor& listener);
 
-  [[nodiscard]] bool connected() const { return socket_ >= 0; }
+  [[nodiscard]] bool is_connected() const { return socket_ >= 0; }
   // As the last Challenge said.
   [[nodiscard]] const std::string& session() const { return session_; }
   void send_bytes(const std::string& bytes) const;
@@ -134,7 +134,7 @@ class Relay {
 
   const std::string server_;
   const std::string address_;
-  Descriptor listener_;
+  UniqueDescriptor listener_;
   mutable std::mutex mutex_;
   std::string said_;
   std::string injected_;

@@ -31,10 +31,10 @@ void expect_session_during(const std::function<Attack(const std::string& rendezv
       seat.options.deadline_ns = 10 * second_ns;
     }
     Joined zero = Error{Code::internal, ""};
-    std::jthread host([&] { zero = make_control_mesh(all[0].options, {}); });
+    std::jthread rank_0([&] { zero = make_control_mesh(all[0].options, {}); });
     const Attack under_way = attack(all[0].options.rendezvous);
     const auto others = join_all({all[1], all[2]});
-    host.join();
+    rank_0.join();
     EXPECT_TRUE(zero.ok()) << zero.error().message;
     for (const Joined& joined : others) EXPECT_TRUE(joined.ok()) << joined.error().message;
     EXPECT_TRUE(zero.ok() && !(*zero)->loss().has_value());
@@ -127,7 +127,7 @@ TEST(Hostile, CrowdKeepsNoRankOut) {
     attack.crowd = std::jthread([rendezvous](const std::stop_token& stop) {
       while (!stop.stop_requested()) {
         RawClient client(rendezvous, std::chrono::milliseconds(1));
-        if (client.connected()) client.send(hello_with_nonce());
+        if (client.is_connected()) client.send(hello_with_nonce());
       }
     });
     return attack;
@@ -137,9 +137,9 @@ TEST(Hostile, CrowdKeepsNoRankOut) {
 // Lets everybody try to prove, and nobody in.
 class Keeper final : public DoorKeeper {
  public:
-  bool admit(const std::shared_ptr<Link>&, const wire::Message&) override { return false; }
+  bool admit(const std::shared_ptr<Connection>&, const wire::Message&) override { return false; }
   Result<bool> may_prove(const wire::Message&) override { return true; }
-  void note_forger(const Link&, const wire::Message&) override {}
+  void note_forger(const Connection&, const wire::Message&) override {}
 };
 
 // Goal: what strangers make a door hold is bounded, and let go. Method: a door alone; 300 clients whose Hello has the

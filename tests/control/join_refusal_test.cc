@@ -63,13 +63,13 @@ void expect_stranger_turned_away(const Seat& seat, const Seat& stranger, const s
   Joined zero = Error{Code::internal, ""};
   Seat first = seat;
   first.options.rank = Rank{0};
-  std::jthread host([&] { zero = make_control_mesh(first.options, first.shared); });
+  std::jthread rank_0([&] { zero = make_control_mesh(first.options, first.shared); });
   const auto refused = make_control_mesh(stranger.options, stranger.shared);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, Code::mismatch);
   EXPECT_THAT(refused.error().message, HasSubstr(words));
   const auto one = make_control_mesh(seat.options, seat.shared);
-  host.join();
+  rank_0.join();
   EXPECT_TRUE(zero.ok()) << zero.error().message;
   EXPECT_TRUE(one.ok()) << one.error().message;
 }
@@ -127,7 +127,7 @@ TEST(JoinRefusal, OverlongAddressIsRefused) {
   const std::string rendezvous = own_rendezvous();
   Joined zero = Error{Code::internal, ""};
   {
-    std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
+    std::jthread rank_0([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
     RawClient client(rendezvous);
     wire::Message hello = hello_message(1, 2);
     hello.mutable_hello()->set_listen_address(std::string(60'000, '1'));
@@ -146,7 +146,7 @@ TEST(JoinRefusal, OverlongAddressIsRefused) {
 TEST(JoinRefusal, OtherProtocolVersionIsTold) {
   const std::string rendezvous = own_rendezvous();
   Joined zero = Error{Code::internal, ""};
-  std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
   std::optional<wire::Message> answer;
   {
     RawClient client(rendezvous);
@@ -155,7 +155,7 @@ TEST(JoinRefusal, OtherProtocolVersionIsTold) {
     client.send(hello);
     answer = client.receive();
   }
-  host.join();
+  rank_0.join();
   ASSERT_TRUE(answer && answer->has_refusal());
   EXPECT_THAT(answer->refusal().message(), HasSubstr(text("control protocol: rank 0 has ", control_protocol,
                                                           ", rank 1 has ", control_protocol + 1)));
@@ -216,7 +216,7 @@ TEST(JoinRefusal, EarliestDeadlineEndsTheWaitOfAll) {
 TEST(JoinRefusal, RankThatDiesWhileJoiningIsNamedAtOnce) {
   const std::string rendezvous = own_rendezvous();
   Joined zero = Error{Code::internal, ""}, two = Error{Code::internal, ""};
-  std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 4, rendezvous), {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(mesh_options(0, 4, rendezvous), {}); });
   std::jthread other([&] { two = make_control_mesh(mesh_options(2, 4, rendezvous), {}); });
   {
     RawClient client(rendezvous);
@@ -224,7 +224,7 @@ TEST(JoinRefusal, RankThatDiesWhileJoiningIsNamedAtOnce) {
     const auto answer = client.receive();
     EXPECT_TRUE(answer && answer->has_noted());
   }
-  host.join();
+  rank_0.join();
   other.join();
   for (const Joined* one : {&zero, &two}) {
     ASSERT_FALSE(one->ok());
@@ -241,7 +241,7 @@ TEST(JoinRefusal, RankThatCannotReachAnotherIsToldToAll) {
   const std::string nobody = own_rendezvous();
   Joined zero = Error{Code::internal, ""}, two = Error{Code::internal, ""};
   MeshOptions patience = mesh_options(2, 3, rendezvous);
-  std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 3, rendezvous), {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(mesh_options(0, 3, rendezvous), {}); });
   std::jthread other([&] { two = make_control_mesh(patience, {}); });
   RawClient client(rendezvous);
   wire::Message hello = hello_message(1, 3);
@@ -252,7 +252,7 @@ TEST(JoinRefusal, RankThatCannotReachAnotherIsToldToAll) {
   while (auto next = client.receive()) last = std::move(next);
   ASSERT_TRUE(last && last->has_refusal());
   EXPECT_TRUE(client.closed_by_peer());
-  host.join();
+  rank_0.join();
   other.join();
   EXPECT_EQ(zero.error().code, Code::unavailable);
   EXPECT_THAT(zero.error().message, HasSubstr("rank 2 could not connect to rank 1 at "));

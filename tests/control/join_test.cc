@@ -19,10 +19,10 @@ namespace {
 using testing::HasSubstr;
 
 // The next connection to a listener; -1 inside when none comes in ten seconds.
-Descriptor accept_one(const Descriptor& listener) {
+UniqueDescriptor accept_one(const UniqueDescriptor& listener) {
   pollfd wait{listener.value(), POLLIN, 0};
   ::poll(&wait, 1, 10'000);
-  return Descriptor(::accept4(listener.value(), nullptr, nullptr, SOCK_CLOEXEC));
+  return UniqueDescriptor(::accept4(listener.value(), nullptr, nullptr, SOCK_CLOEXEC));
 }
 
 class JoinWith : public testing::TestWithParam<std::uint32_t> {};
@@ -62,11 +62,11 @@ TEST(Join, OneRankNeedsNoNetwork) {
 // rank 0 comes when rank 1 is known to try (a listener that closes on it).
 TEST(Join, RankThatComesBeforeTheRendezvousWaitsForIt) {
   const std::string rendezvous = own_rendezvous();
-  auto early = std::make_unique<Descriptor>(
+  auto early = std::make_unique<UniqueDescriptor>(
       *open_listener(resolve(*parse_host_port(rendezvous), time_after(second_ns))->front()));
   Joined one = Error{Code::internal, ""};
   std::jthread first([&] { one = make_control_mesh(mesh_options(1, 2, rendezvous), {}); });
-  const Descriptor visitor = accept_one(*early);
+  const UniqueDescriptor visitor = accept_one(*early);
   EXPECT_GE(visitor.value(), 0);
   early.reset();
   ::shutdown(visitor.value(), SHUT_RDWR);
@@ -84,7 +84,7 @@ TEST(Join, InheritedSocketIsTheRendezvousOfEachSession) {
   ASSERT_EQ(::fcntl(listener->value(), F_SETFD, 0), 0);
   const std::size_t before = open_descriptors();
   for (int round = 0; round < 3; ++round) {
-    auto all = seats(3, endpoint_text(local_endpoint_of(*listener)));
+    auto all = seats(3, socket_address_text(local_address_of(*listener)));
     all[0].options.rendezvous_descriptor = listener->value();
     for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
   }
@@ -107,7 +107,7 @@ TEST(Join, DescriptorThatIsNotTheRendezvousIsLeftAlone) {
   }
   EXPECT_EQ(::fcntl(ends[0], F_GETFD), FD_CLOEXEC);
   EXPECT_EQ(::fcntl(own->value(), F_GETFD), 0);
-  const RawClient visitor(endpoint_text(local_endpoint_of(*own)));
+  const RawClient visitor(socket_address_text(local_address_of(*own)));
   EXPECT_GE(accept_one(*own).value(), 0);
   ::close(ends[0]);
   ::close(ends[1]);
@@ -119,14 +119,14 @@ TEST(Join, SocketInThePlaceOfTheInheritedOneIsLeftAlone) {
   auto inherited = open_listener(resolve({"127.0.0.1", 0}, time_after(second_ns))->front());
   ASSERT_TRUE(inherited.ok());
   const int number = inherited->value();
-  const Endpoint where = local_endpoint_of(*inherited);
-  auto all = seats(2, endpoint_text(where));
+  const SocketAddress where = local_address_of(*inherited);
+  auto all = seats(2, socket_address_text(where));
   all[0].options.rendezvous_descriptor = number;
   for (const Joined& joined : join_all(all)) EXPECT_TRUE(joined.ok()) << joined.error().message;
-  *inherited = Descriptor();
+  *inherited = UniqueDescriptor();
   auto own = open_listener(where);
   ASSERT_TRUE(own.ok()) << own.error().message;
-  const Descriptor there(own->value() == number ? -1 : ::dup2(own->value(), number));
+  const UniqueDescriptor there(own->value() == number ? -1 : ::dup2(own->value(), number));
   const auto refused = make_control_mesh(all[0].options, {});
   ASSERT_FALSE(refused.ok());
   EXPECT_THAT(refused.error().message, HasSubstr("the port is in use"));
@@ -137,7 +137,7 @@ TEST(Join, SocketInThePlaceOfTheInheritedOneIsLeftAlone) {
 TEST(Join, InheritedSocketHasOneJoiningAtATime) {
   auto inherited = open_listener(resolve({"127.0.0.1", 0}, time_after(second_ns))->front());
   ASSERT_TRUE(inherited.ok());
-  auto all = seats(2, endpoint_text(local_endpoint_of(*inherited)));
+  auto all = seats(2, socket_address_text(local_address_of(*inherited)));
   all[0].options.rendezvous_descriptor = inherited->value();
   Joined first = Error{Code::internal, ""};
   std::jthread zero([&] { first = make_control_mesh(all[0].options, {}); });
@@ -257,7 +257,7 @@ TEST(Join, OtherProgramAtTheRendezvousIsNamed) {
   std::jthread other([&] {
     // The first visitor is the one before, which has gone.
     for (int visits = 0; visits < 2; ++visits) {
-      const Descriptor visitor = accept_one(*listener);
+      const UniqueDescriptor visitor = accept_one(*listener);
       const std::string answer = "HTTP/1.1 400 Bad Request\r\n\r\n";
       static_cast<void>(::send(visitor.value(), answer.data(), answer.size(), MSG_NOSIGNAL));
       ::shutdown(visitor.value(), SHUT_WR);
@@ -316,7 +316,7 @@ TEST(Join, OnlyLoopbackIsListenedOnWithoutASecret) {
   all[2].bind_host = "0.0.0.0";
   auto open = open_listener(resolve({"0.0.0.0", 0}, time_after(second_ns))->front());
   ASSERT_TRUE(open.ok());
-  all[3].rendezvous = text("127.0.0.1:", local_endpoint_of(*open).port());
+  all[3].rendezvous = text("127.0.0.1:", local_address_of(*open).port());
   all[3].rendezvous_descriptor = open->value();
   for (const MeshOptions& options : all) {
     const auto refused = make_control_mesh(options, {});

@@ -154,7 +154,7 @@ TEST(SecretSource, LengthIsChecked) {
 
 // Goal: a descriptor is read from its beginning, twice, and not inherited by later children. Method: sealed memory.
 TEST(SecretSource, DescriptorIsReadAgainAndKeptFromChildren) {
-  const Descriptor memory(::memfd_create("secret", 0));
+  const UniqueDescriptor memory(::memfd_create("secret", 0));
   ASSERT_EQ(::write(memory.value(), good, std::string_view(good).size()),
             static_cast<ssize_t>(std::string_view(good).size()));
   for (int i = 0; i < 2; ++i) {
@@ -177,9 +177,9 @@ TEST(SecretSource, WhatIsNoSourceIsRefusedAndNotRepeated) {
     EXPECT_THAT(refused.error().message, HasSubstr("expected file:PATH, fd:NUMBER or none"));
   }
   EXPECT_THAT(Secret::read("file:/no/such/file").error().message, HasSubstr("/no/such/file"));
-  EXPECT_FALSE(Secret::read("")->set());
-  EXPECT_FALSE(Secret::read("")->declined());
-  EXPECT_TRUE(Secret::read("none")->declined());
+  EXPECT_FALSE(Secret::read("")->is_set());
+  EXPECT_FALSE(Secret::read("")->is_declined());
+  EXPECT_TRUE(Secret::read("none")->is_declined());
 }
 
 }  // namespace

@@ -23,10 +23,10 @@ std::vector<Seat> secret_seats(std::uint32_t rank_count, const std::string& rend
 void expect_session_despite(const std::function<void(const std::string& rendezvous)>& disturb) {
   const auto all = secret_seats(2, own_rendezvous());
   Joined zero = Error{Code::internal, ""};
-  std::jthread host([&] { zero = make_control_mesh(all[0].options, {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(all[0].options, {}); });
   disturb(all[0].options.rendezvous);
   const auto one = make_control_mesh(all[1].options, {});
-  host.join();
+  rank_0.join();
   ASSERT_TRUE(zero.ok()) << zero.error().message;
   ASSERT_TRUE(one.ok()) << one.error().message;
   EXPECT_FALSE((*zero)->loss().has_value());
@@ -98,7 +98,7 @@ TEST(SecretJoin, FalseRankZeroIsFoundOut) {
     Joined one = Error{Code::internal, ""};
     std::jthread rank([&] { one = make_control_mesh(options, {}); });
     RawClient false_zero = RawClient::accept(*listener);
-    ASSERT_TRUE(false_zero.connected());
+    ASSERT_TRUE(false_zero.is_connected());
     EXPECT_TRUE(false_zero.receive().has_value());
     wire::Message challenge, noted;
     challenge.mutable_challenge()->set_nonce(random_bytes(nonce_bytes));
@@ -121,9 +121,9 @@ TEST(SecretJoin, RecordedJoiningIsWorthNothing) {
   MeshOptions one = all[1].options;
   one.rendezvous = relay.address();
   Joined zero_joined = Error{Code::internal, ""};
-  std::jthread host([&] { zero_joined = make_control_mesh(all[0].options, {}); });
+  std::jthread rank_0([&] { zero_joined = make_control_mesh(all[0].options, {}); });
   const auto one_joined = make_control_mesh(one, {});
-  host.join();
+  rank_0.join();
   ASSERT_TRUE(zero_joined.ok() && one_joined.ok());
   const std::string recorded = relay.said();
   EXPECT_GT(recorded.size(), 100u);
@@ -144,9 +144,9 @@ TEST(SecretJoin, InjectedFramesEndTheConnection) {
     MeshOptions one = all[1].options;
     one.rendezvous = relay.address();
     Joined zero_joined = Error{Code::internal, ""};
-    std::jthread host([&] { zero_joined = make_control_mesh(all[0].options, {}); });
+    std::jthread rank_0([&] { zero_joined = make_control_mesh(all[0].options, {}); });
     const auto one_joined = make_control_mesh(one, {});
-    host.join();
+    rank_0.join();
     ASSERT_TRUE(zero_joined.ok() && one_joined.ok());
     const std::size_t before = relay.said().size();
     if (std::string_view(how) == "change") relay.corrupt_next();
@@ -189,7 +189,7 @@ TEST(SecretJoin, WrongRankWithTheRightSecretIsTurnedAwayAlone) {
 TEST(SecretJoin, StrangerAtARanksListenerIsDropped) {
   const auto all = secret_seats(3, own_rendezvous());
   Joined zero = Error{Code::internal, ""}, one = Error{Code::internal, ""};
-  std::jthread host([&] { zero = make_control_mesh(all[0].options, {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(all[0].options, {}); });
   std::jthread other([&] { one = make_control_mesh(all[1].options, {}); });
   RawClient two(all[0].options.rendezvous);
   std::optional<wire::Message> message = knock(two, hello_message(2, 3), test_secret());
@@ -222,12 +222,12 @@ TEST(SecretJoin, StrangerAtARanksListenerIsDropped) {
     EXPECT_TRUE(silent.closed_by_peer());
   }
   EXPECT_FALSE(connect(Secret::of("a stranger's guess at the secret")).second);
-  const auto link = connect(test_secret());
-  EXPECT_TRUE(link.second);
+  const auto connection = connect(test_secret());
+  EXPECT_TRUE(connection.second);
   wire::Message ready;
   ready.mutable_ready();
   two.send(ready);
-  host.join();
+  rank_0.join();
   other.join();
   EXPECT_TRUE(zero.ok()) << zero.error().message;
   EXPECT_TRUE(one.ok()) << one.error().message;

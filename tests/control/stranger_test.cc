@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "control_testing.h"
+#include "tests/support/sweep.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -14,27 +15,31 @@ namespace {
 void expect_session_despite(const std::function<void(const std::string& rendezvous)>& disturb) {
   const std::string rendezvous = own_rendezvous();
   Joined zero = Error{Code::internal, ""};
-  std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
   disturb(rendezvous);
   const auto one = make_control_mesh(mesh_options(1, 2, rendezvous), {});
-  host.join();
+  rank_0.join();
   ASSERT_TRUE(zero.ok()) << zero.error().message;
   ASSERT_TRUE(one.ok()) << one.error().message;
   EXPECT_FALSE((*zero)->loss().has_value());
 }
 
 // Goal: bytes that are no message are dropped. Method: seeded random bytes of many lengths, each connection
-// must be closed by rank 0 or hold still (a length that is plausible and a body that does not come).
+// must be closed by rank 0 or hold still (a length that is plausible and a body that does not come). A sweep over
+// seeds.
 TEST(Stranger, RandomBytesDoNoHarm) {
-  expect_session_despite([](const std::string& rendezvous) {
-    Random random(20240607);
-    std::vector<RawClient> clients;
-    for (int i = 0; i < 60; ++i) {
-      std::string bytes(random.below(2000), '\0');
-      for (char& byte : bytes) byte = static_cast<char>(random.next());
-      clients.emplace_back(rendezvous).send_bytes(bytes);
-    }
-  });
+  for (const std::uint64_t seed : gossamer::testing::sweep({1, 500}, 1)) {
+    SCOPED_TRACE(gossamer::testing::replay_of(seed));
+    expect_session_despite([&](const std::string& rendezvous) {
+      Random random(seed);
+      std::vector<RawClient> clients;
+      for (int i = 0; i < 60; ++i) {
+        std::string bytes(random.below(2000), '\0');
+        for (char& byte : bytes) byte = static_cast<char>(random.next());
+        clients.emplace_back(rendezvous).send_bytes(bytes);
+      }
+    });
+  }
 }
 
 // Goal: a huge length is refused before memory is taken for it. Method: 4 GiB announced, then 65 KiB.
@@ -105,7 +110,7 @@ TEST(Stranger, FloodOfConnectionsIsBounded) {
 TEST(Stranger, WrongKeyAtAListenerIsDropped) {
   const std::string rendezvous = own_rendezvous();
   Joined zero = Error{Code::internal, ""}, one = Error{Code::internal, ""};
-  std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 3, rendezvous), {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(mesh_options(0, 3, rendezvous), {}); });
   std::jthread other([&] { one = make_control_mesh(mesh_options(1, 3, rendezvous), {}); });
   RawClient two(rendezvous);
   two.send(hello_message(2, 3));
@@ -125,12 +130,12 @@ TEST(Stranger, WrongKeyAtAListenerIsDropped) {
     EXPECT_TRUE(stranger.closed_by_peer());
   }
   mesh_hello.mutable_mesh_hello()->set_key(member.key());
-  RawClient link(listener);
-  link.send(mesh_hello);
+  RawClient connection(listener);
+  connection.send(mesh_hello);
   wire::Message ready;
   ready.mutable_ready();
   two.send(ready);
-  host.join();
+  rank_0.join();
   other.join();
   EXPECT_TRUE(zero.ok() && one.ok());
 }
@@ -140,13 +145,13 @@ TEST(Stranger, WrongKeyAtAListenerIsDropped) {
 TEST(Stranger, MemberThatSendsNonsenseIsLost) {
   const std::string rendezvous = own_rendezvous();
   Joined zero = Error{Code::internal, ""};
-  std::jthread host([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
+  std::jthread rank_0([&] { zero = make_control_mesh(mesh_options(0, 2, rendezvous), {}); });
   RawClient client(rendezvous);
   client.send(hello_message(1, 2));
   wire::Message ready;
   ready.mutable_ready();
   client.send(ready);
-  host.join();
+  rank_0.join();
   ASSERT_TRUE(zero.ok());
   client.send_bytes(std::string("\x03\x00\x00\x00\xff\xff\xff", 7));
   const auto loss = wait_for_loss(**zero, std::chrono::seconds(5));

@@ -25,12 +25,13 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   boost::system::error_code not_numeric;
   const auto address = boost::asio::ip::make_address(where->host, not_numeric);
   if (not_numeric || where->host.find('%') != std::string::npos) return 0;  // zones belong to a machine
-  const auto endpoints = runtime::resolve(*where, runtime::time_after(0));
-  GOSSAMER_CHECK(endpoints.ok() && endpoints->size() == 1, "a numeric address needs no look-up");
-  const runtime::Endpoint endpoint = endpoints->front();
-  GOSSAMER_CHECK(endpoint.address() == address && endpoint.port() == where->port, "another endpoint than the text's");
-  const auto again = runtime::parse_host_port(runtime::endpoint_text(endpoint));
-  GOSSAMER_CHECK(again.ok() && again->port == where->port, "an endpoint whose text is no address");
-  GOSSAMER_CHECK(boost::asio::ip::make_address(again->host) == address, "an endpoint whose text is another");
+  const auto addresses = runtime::resolve(*where, runtime::time_after(0));
+  GOSSAMER_CHECK(addresses.ok() && addresses->size() == 1, "a numeric address needs no look-up");
+  const runtime::SocketAddress socket_address = addresses->front();
+  GOSSAMER_CHECK(socket_address.address() == address && socket_address.port() == where->port,
+                 "another socket address than the text's");
+  const auto again = runtime::parse_host_port(runtime::socket_address_text(socket_address));
+  GOSSAMER_CHECK(again.ok() && again->port == where->port, "a socket address whose text is no address");
+  GOSSAMER_CHECK(boost::asio::ip::make_address(again->host) == address, "a socket address whose text is another");
   return 0;
 }

@@ -1,6 +1,6 @@
-// Goal: on an authenticated link, exactly the genuine frames count, each once and in its place; the first that is not
-// genuine ends the link as forged, whatever the bytes are. Method: the input says what a stranger between two ends does
-// with genuine frames; a plain model of it says what must arrive.
+// Goal: on an authenticated connection, exactly the genuine frames count, each once and in its place; the first that is
+// not genuine ends the connection as forged, whatever the bytes are. Method: the input says what a stranger between two
+// ends does with genuine frames; a plain model of it says what must arrive.
 //
 //   input   | event | event | ...
 //   event   | kind, 1 B | ... |     kind: a genuine frame, an earlier one again, one with a bit flipped, one left out,
@@ -12,7 +12,7 @@
 
 #include "fuzz.h"
 #include "runtime/control/address.h"
-#include "runtime/control/link.h"
+#include "runtime/control/connection.h"
 #include "runtime/control/secret/secret.h"
 
 namespace {
@@ -20,21 +20,21 @@ namespace {
 using namespace gossamer;
 namespace wire = runtime::wire;
 
-class Recorder final : public runtime::LinkOwner {
+class Recorder final : public runtime::ConnectionOwner {
  public:
-  void on_message(runtime::Link& link, const wire::Message& message) override {
+  void on_message(runtime::Connection& connection, const wire::Message& message) override {
     heard.push_back(message.collect().sequence());
-    link.read();
+    connection.read();
   }
-  void on_end(runtime::Link&, const std::string& reason, runtime::LinkEnd how) override {
-    GOSSAMER_CHECK(!ended && !reason.empty(), "a link ends once, for a reason");
+  void on_end(runtime::Connection&, const std::string& reason, runtime::ConnectionEnd how) override {
+    GOSSAMER_CHECK(!ended && !reason.empty(), "a connection ends once, for a reason");
     ended = true;
     end = how;
   }
 
   std::vector<std::uint64_t> heard;
   bool ended = false;
-  runtime::LinkEnd end = runtime::LinkEnd::closed;
+  runtime::ConnectionEnd end = runtime::ConnectionEnd::closed;
 };
 
 // The frames of one sender, each with its own sequence in it.
@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static boost::asio::io_context io{1};
   int ends[2];
   GOSSAMER_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "a pair of sockets");
-  const runtime::Descriptor ours(ends[0]);
+  const gossamer::UniqueDescriptor ours(ends[0]);
   GOSSAMER_CHECK(stream.empty() || ::send(ends[0], stream.data(), stream.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
                                        static_cast<ssize_t>(stream.size()),
                  "the stream fits into the socket");
@@ -118,17 +118,17 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   {
     boost::asio::ip::tcp::socket socket(io);
     socket.assign(boost::asio::ip::tcp::v4(), ends[1]);
-    const auto link = std::make_shared<runtime::Link>(std::move(socket), bytes_sent);
-    link->set_owner(&recorder);
-    link->keep_transcript();
-    link->authenticate(secret.key(), runtime::Side::acceptor);
-    link->read();
+    const auto connection = std::make_shared<runtime::Connection>(std::move(socket), bytes_sent);
+    connection->set_owner(&recorder);
+    connection->keep_transcript();
+    connection->authenticate(secret.key(), runtime::Side::acceptor);
+    connection->read();
     io.run();
     io.restart();
   }
   GOSSAMER_CHECK(recorder.heard == expected, "other messages than the genuine ones");
-  GOSSAMER_CHECK(recorder.ended, "a link that does not end");
-  GOSSAMER_CHECK(recorder.end != runtime::LinkEnd::malformed || any_bytes, "a genuine frame is well formed");
-  GOSSAMER_CHECK(!genuine || recorder.end == runtime::LinkEnd::closed, "genuine frames that end the link");
+  GOSSAMER_CHECK(recorder.ended, "a connection that does not end");
+  GOSSAMER_CHECK(recorder.end != runtime::ConnectionEnd::malformed || any_bytes, "a genuine frame is well formed");
+  GOSSAMER_CHECK(!genuine || recorder.end == runtime::ConnectionEnd::closed, "genuine frames that end the connection");
   return 0;
 }

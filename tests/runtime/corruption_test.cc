@@ -71,6 +71,7 @@ Tally measure(const ClusterCase& c, std::uint64_t first_seed, std::uint32_t coun
   Tally tally;
   std::uint32_t hits = 0;
   for (std::uint64_t seed = first_seed; hits < count; ++seed) {
+    GOSSAMER_CHECK(seed < first_seed + 100 * count, "messages to change");
     Random random(seed);
     FaultOptions options{.seed = seed};
     options.events = {{.kind = FaultKind::corrupt,
@@ -98,13 +99,15 @@ INSTANTIATE_TEST_SUITE_P(, Corruption,
 // Method: 60 single bits for each schedule, in any message of one step of four ranks; the tally is printed.
 TEST_P(Corruption, OfOneBitIsFoundOrSilentButNeverHangs) {
   Tally all;
+  std::uint32_t messages = 0;
   for (const ScheduleKind schedule : topology::all_schedules()) {
     const Tally tally = measure({GetParam(), 4, schedule}, 1, 60);
+    messages += 60;
     for (std::size_t i = 0; i < effect_count; ++i) all.by_effect[i] += tally.by_effect[i];
     for (const auto& [code, count] : tally.codes) all.codes[code] += count;
   }
   std::printf("%-13s %u messages: found %u, no effect %u, wrong and the same on all ranks %u, ranks differ %u; codes",
-              std::string(algorithm_name(GetParam())).c_str(), 300u, all[Effect::found], all[Effect::none],
+              std::string(algorithm_name(GetParam())).c_str(), messages, all[Effect::found], all[Effect::none],
               all[Effect::same_on_all], all[Effect::ranks_differ]);
   for (const auto& [code, count] : all.codes) std::printf(" %s %u", std::string(code_name(code)).c_str(), count);
   std::printf("\n");

@@ -18,9 +18,9 @@ class TrialCluster {
  public:
   explicit TrialCluster(std::uint32_t rank_count) : network_(transport::make_sim_network({}, clock_)) {
     for (std::uint32_t r = 0; r < rank_count; ++r) {
-      auto endpoint = network_->make_endpoint();
-      addresses_.push_back(endpoint->address());
-      ranks_.push_back(transport::make_fault_transport(std::move(endpoint), {}, clock_));
+      auto transport = network_->make_transport();
+      addresses_.push_back(transport->address());
+      ranks_.push_back(transport::make_fault_transport(std::move(transport), {}, clock_));
     }
     for (std::uint32_t r = 0; r < rank_count; ++r) {
       EXPECT_TRUE(ranks_[r]->open_view({Epoch{1}, Rank{r}, addresses_}).ok());

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "runtime/control/alone.h"
 #include "runtime/control/collect.h"
 
 namespace gossamer::runtime::testing {
@@ -173,7 +174,7 @@ class OfficeTransport final : public transport::Transport {
   std::vector<transport::Completion> ended_;
 };
 
-class TableControl final : public Control {
+class TableControl final : public QuietControl {
  public:
   TableControl(std::shared_ptr<Table> table, Rank rank, std::uint32_t rank_count)
       : table_(std::move(table)), rank_(rank), rank_count_(rank_count) {}
@@ -186,10 +187,7 @@ class TableControl final : public Control {
                                              const Contribution& mine, std::uint64_t deadline_ns) override {
     wire::Collect part;
     part.set_kind(wire::Collect::AGREE);
-    for (const Field& field : fields) {
-      part.add_fields()->set_name(field.name);
-      part.mutable_fields()->rbegin()->set_value(field.value);
-    }
+    add_fields(*part.mutable_fields(), fields);
     if (mine.trouble) set_error(*part.mutable_trouble(), *mine.trouble);
     return collect(std::move(part), subject, mine.blob, deadline_ns);
   }
@@ -198,12 +196,6 @@ class TableControl final : public Control {
     part.set_kind(wire::Collect::ALL_GATHER);
     return collect(std::move(part), subject, mine, deadline_ns);
   }
-  [[nodiscard]] std::optional<Loss> loss() const override { return std::nullopt; }
-  [[nodiscard]] int event_descriptor() const override { return -1; }
-  void watch(std::shared_ptr<const std::atomic<std::uint32_t>>) override {}
-  void settle(std::uint64_t, const std::function<bool()>&) override {}
-  void leave() override {}
-  [[nodiscard]] std::uint64_t bytes_sent() const override { return 0; }
 
  private:
   Result<std::vector<Blob>> collect(wire::Collect part, std::string_view subject, const Blob& mine,
@@ -213,13 +205,7 @@ class TableControl final : public Control {
     part.set_blob(mine.data(), mine.size());
     const auto verdict = table_->collect(rank_, std::move(part));
     GOSSAMER_TRY(verdict);
-    std::vector<Blob> blobs;
-    for (const std::string& blob : verdict->blobs()) {
-      const auto bytes = std::as_bytes(std::span(blob));
-      blobs.emplace_back(bytes.begin(), bytes.end());
-    }
-    blobs.resize(rank_count_);
-    return blobs;
+    return blobs_of(*verdict, rank_count_);
   }
 
   std::shared_ptr<Table> table_;

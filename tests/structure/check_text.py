@@ -4,6 +4,7 @@
 Usage: check_text.py ROOT. Prints one line "file:line: what is wrong; what to do" for each breach, and
 exits with 1 if there is any. Reads what git tracks or would track, or every file where there is no git; not the
 corpora of the fuzz targets, which are bytes.
+What documents and comments call by its path, folder first, is a file of the tree. docs/decisions.md speaks of the past.
 In the product's sources nothing depends on the program's locale: what is written is compared between ranks, names files and
 is read again, so numbers become text and text numbers through base/text.h and std::from_chars alone.
 A source file of more than 600 lines says why in a comment: "// long file: <reason>" ("#" in Python and
@@ -39,6 +40,12 @@ LOCALE_EXCEPTIONS = {
 }
 
 
+# A file's path in words: "runtime/control/mesh.cc".
+PATH = re.compile(r"(?<![\w/.<-])((?:base|transport|topology|sketch|runtime|bindings|tools|tests|docs|cmake)/[\w./-]*"
+                  r"\.(?:h|cc|cu|cuh|c|proto|py|md|cmake))\b")
+PAST = "docs/decisions.md"
+
+
 def files_of(root):
     listed = subprocess.run(["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                             capture_output=True, check=False) if os.path.exists(os.path.join(root, ".git")) else None
@@ -68,6 +75,17 @@ def check_file(path, content):
     return breaches
 
 
+def check_paths(path, content, known):
+    if path == PAST or not path.endswith(CXX_SUFFIXES + (".md", ".proto")):
+        return []
+    breaches = []
+    for number, line in enumerate(content.split("\n"), 1):
+        words = line if path.endswith(".md") else line.partition("//")[2]
+        breaches += [f"{path}:{number}: there is no {named}; name the file that there is"
+                     for named in PATH.findall(words) if named not in known]
+    return breaches
+
+
 def check_locale(path, content, exceptions):
     if not path.startswith(PRODUCT_FOLDERS) or not path.endswith(CXX_SUFFIXES):
         return []
@@ -83,13 +101,16 @@ def check(root, exceptions=None, locale_exceptions=None):
     exceptions = EXCEPTIONS if exceptions is None else exceptions
     locale_exceptions = LOCALE_EXCEPTIONS if locale_exceptions is None else locale_exceptions
     breaches = []
-    for path in files_of(root):
+    files = files_of(root)
+    known = set(files)
+    for path in files:
         with open(os.path.join(root, path), "rb") as file:
             data = file.read()
         if path in exceptions or path.startswith(CORPORA) or b"\0" in data:
             continue  # a zero byte: not text
         content = data.decode("utf-8", errors="replace")
         breaches += check_file(path, content) + check_locale(path, content, locale_exceptions)
+        breaches += check_paths(path, content, known)
     return breaches
 
 

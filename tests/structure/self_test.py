@@ -156,6 +156,17 @@ class TextTest(TreeTest):
         self.assertEqual(self.breaches(check_text, {"base/base.cc": "// long file: a table\n" + "int a;\n" * 601}), [])
         self.assertEqual(self.breaches(check_text, {"docs/words.md": "a\n" * 601}), [])
 
+    # Goal: a path in words leads to a file. Method: documents and comments that name one that is there, one that is not, and
+    # what is no comment or speaks of the past.
+    def test_paths_that_lead_nowhere_are_found(self):
+        gone = "base/gone.h"
+        self.assertEqual(self.breaches(check_text, {"docs/words.md": f"see `base/base.h`\nand `{gone}`\n"}),
+                         [f"docs/words.md:2: there is no {gone}; name the file that there is"])
+        self.assertEqual(self.breaches(check_text, {"base/base.cc": f"int a;  // as in {gone}\n"}),
+                         [f"base/base.cc:1: there is no {gone}; name the file that there is"])
+        self.assertEqual(self.breaches(check_text, {"base/base.cc": f'#include "{gone}"\n// base/base.h, <base/c.h>\n',
+                                                    "docs/decisions.md": f"{gone}\n"}), [])
+
     # Goal: what depends on the program's locale is found in the product, and elsewhere and in comments it is not. Method:
     # each kind of call, and calls that look like them.
     def test_numbers_in_the_programs_locale_are_found(self):

@@ -15,11 +15,11 @@ using ::testing::HasSubstr;
 std::optional<MemoryProbe> probe_of(MemoryKind kind) {
   VirtualClock clock;
   const auto network = transport::make_sim_network({}, clock);
-  const auto endpoint = network->make_endpoint();
+  const auto transport = network->make_transport();
   const auto step = [&] {
     if (const auto next = network->next_event_ns()) clock.advance_to(std::max(*next, clock.now_ns()));
   };
-  for (const MemoryProbe& probe : probe_memory(*endpoint, step))
+  for (const MemoryProbe& probe : probe_memory(*transport, step))
     if (probe.kind == kind) return probe;
   return std::nullopt;
 }

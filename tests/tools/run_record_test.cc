@@ -16,7 +16,7 @@ TEST(RunRecord, KeepsWhatARankNotedBeforeItDied) {
   }
   ASSERT_EQ(write(file.value(), "{\"row\": {\"ep", 12), 12);
   const RunRecord record = read_notes(file.value(), "dense");
-  EXPECT_FALSE(record.finished());
+  EXPECT_FALSE(record.is_finished());
   EXPECT_EQ(record.epochs(), 2u);
   EXPECT_EQ(record.run().at("algorithm"), "dense");
   EXPECT_EQ(record.run().at("rows").at(1).at("epoch"), 2);
@@ -26,9 +26,9 @@ TEST(RunRecord, KeepsWhatARankNotedBeforeItDied) {
 // Goal: only a run that says so has finished. Method: its last note.
 TEST(RunRecord, HasFinishedWhenItSaysSo) {
   RunRecord record("dense");
-  EXPECT_FALSE(record.finished());
+  EXPECT_FALSE(record.is_finished());
   record.take({{"summary", {{"finished", true}}}});
-  EXPECT_TRUE(record.finished());
+  EXPECT_TRUE(record.is_finished());
 }
 
 }  // namespace

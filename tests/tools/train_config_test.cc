@@ -7,7 +7,9 @@
 #include <map>
 
 #include "bindings/c/gossamer.h"
+#include "runtime/runtime.h"
 #include "tools/train/choices.h"
+#include "topology/topology.h"
 
 namespace gossamer::tools {
 namespace {
@@ -68,21 +70,20 @@ TEST(TrainConfig, PeerArgumentsGiveTheSameConfigurationBack) {
   EXPECT_EQ(config_json(back), config_json(config));
 }
 
-// Goal: names stand for the C interface's numbers. Method: by hand, each flag that takes names and every name.
+// Goal: names stand for the C interface's numbers. Method: every row of the catalogues beside the header's enumerator
+// of its name; types of cells and options by hand.
 TEST(TrainConfig, NamesAreTheInterfacesNumbers) {
-  const std::map<std::string, std::map<std::string, std::int32_t>> numbers = {
-      {"algorithm",
-       {{"gs-sgd", GOSSAMER_GS_SGD},
-        {"shared-top-k", GOSSAMER_SHARED_TOP_K},
-        {"top-k", GOSSAMER_TOP_K},
-        {"dense", GOSSAMER_DENSE}}},
-      {"schedule",
-       {{"auto", GOSSAMER_SCHEDULE_AUTO},
-        {"binomial-tree", GOSSAMER_SCHEDULE_BINOMIAL_TREE},
-        {"butterfly", GOSSAMER_SCHEDULE_BUTTERFLY},
-        {"circulant", GOSSAMER_SCHEDULE_CIRCULANT},
-        {"ring", GOSSAMER_SCHEDULE_RING},
-        {"star", GOSSAMER_SCHEDULE_STAR}}},
+  using Numbers = std::map<std::string, std::int32_t>;
+#define GOSSAMER_TEST_ALGORITHM(row, NAME, ...) {std::string(runtime::row_of_##row.name), GOSSAMER_##NAME},
+  const Numbers algorithms = {GOSSAMER_ALGORITHM_TABLE(GOSSAMER_TEST_ALGORITHM)};
+#undef GOSSAMER_TEST_ALGORITHM
+#define GOSSAMER_TEST_SCHEDULE(name, NAME, number, words, ...) {words, GOSSAMER_SCHEDULE_##NAME},
+  Numbers schedules = {GOSSAMER_SCHEDULE_TABLE(GOSSAMER_TEST_SCHEDULE)};
+#undef GOSSAMER_TEST_SCHEDULE
+  schedules["auto"] = GOSSAMER_SCHEDULE_AUTO;
+  const std::map<std::string, Numbers> numbers = {
+      {"algorithm", algorithms},
+      {"schedule", schedules},
       {"cells",
        {{"f32", GOSSAMER_CELLS_F32},
         {"bf16", GOSSAMER_CELLS_BF16},

@@ -13,8 +13,8 @@
 namespace gossamer::transport {
 namespace {
 
-std::unique_ptr<Transport> make_plain_endpoint(const Backend& backend, SimNetwork* network) {
-  if (backend.is_sim()) return network->make_endpoint();
+std::unique_ptr<Transport> make_plain_transport(const Backend& backend, SimNetwork* network) {
+  if (backend.is_sim()) return network->make_transport();
   auto transport = make_transport({backend.transport, backend.ways}, "conformance");
   GOSSAMER_CHECK(transport.ok(), transport.error().message);
   return std::move(*transport);
@@ -102,22 +102,22 @@ bool Block::holds(std::uint64_t seed, std::size_t bytes) const {
 Cluster::Cluster(const Backend& backend, std::size_t rank_count, const SimOptions& options)
     : backend_(backend), is_sim_(backend.is_sim()) {
   if (backend.is_sim()) network_ = make_sim_network(options, clock_);
-  for (std::size_t i = 0; i < rank_count; ++i) endpoints_.push_back(make_endpoint(i));
+  for (std::size_t i = 0; i < rank_count; ++i) transports_.push_back(make_transport_of(i));
   completions_.resize(rank_count);
 }
 
-std::unique_ptr<Transport> Cluster::make_endpoint(std::size_t rank) {
-  auto endpoint = make_plain_endpoint(backend_, network_.get());
-  if (!backend_.faults) return endpoint;
+std::unique_ptr<Transport> Cluster::make_transport_of(std::size_t rank) {
+  auto transport = make_plain_transport(backend_, network_.get());
+  if (!backend_.faults) return transport;
   const Clock& clock = is_sim_ ? static_cast<const Clock&>(clock_) : steady_;
-  auto decorated = make_fault_transport(std::move(endpoint), *backend_.faults, clock);
+  auto decorated = make_fault_transport(std::move(transport), *backend_.faults, clock);
   faults_.resize(std::max(faults_.size(), rank + 1));
   faults_[rank] = decorated.get();
   return decorated;
 }
 
 Cluster::~Cluster() {
-  at_the_same_time([&](std::size_t rank) { endpoints_[rank].reset(); });
+  at_the_same_time([&](std::size_t rank) { transports_[rank].reset(); });
 }
 
 void Cluster::at_the_same_time(const std::function<void(std::size_t)>& action) {
@@ -134,7 +134,7 @@ void Cluster::at_the_same_time(const std::function<void(std::size_t)>& action) {
 
 void Cluster::open(std::uint32_t epoch) {
   View view{Epoch{epoch}, Rank{0}, {}};
-  for (const auto& endpoint : endpoints_) view.addresses.push_back(endpoint->address());
+  for (const auto& transport : transports_) view.addresses.push_back(transport->address());
   for (std::size_t i = 0; i < size(); ++i) {
     view.rank = Rank{static_cast<std::uint32_t>(i)};
     const Status opened = at(i).open_view(view);
@@ -143,8 +143,8 @@ void Cluster::open(std::uint32_t epoch) {
 }
 
 void Cluster::restart(std::size_t rank) {
-  endpoints_[rank].reset();
-  endpoints_[rank] = make_endpoint(rank);
+  transports_[rank].reset();
+  transports_[rank] = make_transport_of(rank);
 }
 
 void Cluster::close() {
@@ -158,7 +158,7 @@ void Cluster::close() {
 void Cluster::advance_clock() {
   std::optional<std::uint64_t> next = network_->next_event_ns();
   for (const FaultTransport* faults : faults_)
-    // What is due already waits for an endpoint that is stalled or dead.
+    // What is due already waits for a transport that is stalled or dead.
     if (const auto due = faults->next_event_ns(); due && *due > clock_.now_ns())
       if (!next || *next <= clock_.now_ns() || *due < *next) next = due;
   if (next) clock_.advance_to(std::max(*next, clock_.now_ns()));

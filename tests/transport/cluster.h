@@ -1,4 +1,4 @@
-// Several endpoints of one kind in one process and one thread, for tests of the contract.
+// Several transports of one kind in one process and one thread, for tests of the contract.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +43,7 @@ struct Backend {
 // below: copied with the call, eager, in parts, by rendezvous. Some 1,000.
 [[nodiscard]] std::vector<std::size_t> sizes_around_edges();
 
-// Memory registered with one endpoint, filled from a seed.
+// Memory registered with one transport, filled from a seed.
 class Block {
  public:
   // `shift` bytes into an aligned allocation, for unaligned buffers.
@@ -68,26 +68,26 @@ class Block {
 class Cluster {
  public:
   Cluster(const Backend& backend, std::size_t rank_count, const SimOptions& options = {});
-  // Destroys the endpoints at the same time, as processes that end would.
+  // Destroys the transports at the same time, as processes that end would.
   ~Cluster();
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
-  [[nodiscard]] Transport& at(std::size_t rank) { return *endpoints_[rank]; }
-  [[nodiscard]] std::size_t size() const { return endpoints_.size(); }
+  [[nodiscard]] Transport& at(std::size_t rank) { return *transports_[rank]; }
+  [[nodiscard]] std::size_t size() const { return transports_.size(); }
   [[nodiscard]] SimNetwork& network() { return *network_; }
   // For backends with faults.
   [[nodiscard]] FaultTransport& faults(std::size_t rank) { return *faults_.at(rank); }
   [[nodiscard]] VirtualClock& clock() { return clock_; }
 
   void open(std::uint32_t epoch);
-  // Another endpoint takes the rank's place, as after a restart of its process. No view is open.
+  // Another transport takes the rank's place, as after a restart of its process. No view is open.
   void restart(std::size_t rank);
-  // Closes the view on all endpoints at the same time, each in a thread of its own: one that closes
+  // Closes the view on all transports at the same time, each in a thread of its own: one that closes
   // may need its peers to poll.
   void close();
 
-  // Moves the virtual clock to the next event where the step before moved nothing, and polls all endpoints once:
+  // Moves the virtual clock to the next event where the step before moved nothing, and polls all transports once:
   // after it, what is due has been given out.
   void step();
   // Steps until the condition holds; false after 20 s of real time.
@@ -99,7 +99,7 @@ class Cluster {
   [[nodiscard]] std::size_t left_over(std::size_t rank) const { return completions_[rank].size(); }
 
  private:
-  [[nodiscard]] std::unique_ptr<Transport> make_endpoint(std::size_t rank);
+  [[nodiscard]] std::unique_ptr<Transport> make_transport_of(std::size_t rank);
   void advance_clock();
   void at_the_same_time(const std::function<void(std::size_t)>& action);
 
@@ -109,7 +109,7 @@ class Cluster {
   VirtualClock clock_;
   std::unique_ptr<SimNetwork> network_;
   SteadyClock steady_;
-  std::vector<std::unique_ptr<Transport>> endpoints_;
+  std::vector<std::unique_ptr<Transport>> transports_;
   std::vector<FaultTransport*> faults_;  // the same, where they are decorated
   std::vector<std::multimap<std::uint64_t, Completion>> completions_;
 };

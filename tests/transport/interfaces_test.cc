@@ -18,9 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Goal: every address of this host but those of the loopback tells its interface, and nothing else does. Method: what
-// the system lists; addresses of nobody, of the loopback, and words.
+// Goal: every address of this host but those of the loopback tells its interface. Method: what the system lists.
 TEST(Interfaces, AreFoundByTheirAddresses) {
+  int found = 0;
   ifaddrs* all = nullptr;
   ASSERT_EQ(::getifaddrs(&all), 0);
   for (const ifaddrs* each = all; each != nullptr; each = each->ifa_next) {
@@ -31,8 +31,14 @@ TEST(Interfaces, AreFoundByTheirAddresses) {
     const socklen_t length = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
     ASSERT_EQ(::getnameinfo(each->ifa_addr, length, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST), 0);
     EXPECT_NE(interface_of(host.data()), "") << host.data();
+    ++found;
   }
   ::freeifaddrs(all);
+  if (found == 0) GTEST_SKIP() << "this host has no address but those of the loopback";
+}
+
+// Goal: nothing else tells one. Method: addresses of nobody, of the loopback, and words.
+TEST(Interfaces, AreNotFoundByOtherWords) {
   for (const char* const none :
        {"", "127.0.0.1", "127.1.2.3", "::1", "203.0.113.77", "2001:db8::77", "localhost", "eth0"})
     EXPECT_EQ(interface_of(none), "") << none;

@@ -30,6 +30,7 @@ TEST_P(MemoryKinds, WhatCannotBeMovedIsNotRegistered) {
   gossamer::testing::DeviceArray<std::byte> block(device, 4096);
   Cluster cluster(GetParam(), 1);
   EXPECT_TRUE(moves(cluster.at(0), MemoryKind::host));
+  EXPECT_FALSE(moves(cluster.at(0), MemoryKind::fake_device));
   for (const MemoryKind kind : {MemoryKind::fake_device, MemoryKind::cuda}) {
     if (moves(cluster.at(0), kind)) continue;
     const auto region = cluster.at(0).register_memory(block.data(), block.size(), kind);

@@ -83,7 +83,7 @@ bool PeerProcess::write_view(const Address& rank_0, const Address& rank_1) {
   return write_address(to_, rank_0) && write_address(to_, rank_1);
 }
 
-bool PeerProcess::signalled() {
+bool PeerProcess::has_signalled() {
   pollfd ready{from_, POLLIN, 0};
   char byte = 0;
   return ::poll(&ready, 1, 0) == 1 && ::read(from_, &byte, 1) == 1;

@@ -29,7 +29,7 @@ class PeerProcess {
   // Sends the addresses of both ranks; the process is rank 1.
   [[nodiscard]] bool write_view(const Address& rank_0, const Address& rank_1);
   // Whether the next byte of progress has come; does not block.
-  [[nodiscard]] bool signalled();
+  [[nodiscard]] bool has_signalled();
   // SIGKILL, and waits until it is gone.
   void kill();
 

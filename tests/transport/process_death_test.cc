@@ -51,7 +51,7 @@ TEST_P(ProcessDeath, SurvivorGoesOnWithoutTheDead) {
   if (GetParam().mode != "absent") {
     ASSERT_NO_FATAL_FAILURE(exchange());
     if (GetParam().mode == "flood" || GetParam().mode == "large") {
-      ASSERT_TRUE(poll_until([&] { return peer_->signalled(); }, 20 * second_ns));
+      ASSERT_TRUE(poll_until([&] { return peer_->has_signalled(); }, 20 * second_ns));
     }
   }
   std::uint64_t context = 100;
@@ -119,7 +119,7 @@ TEST(ProcessDeathInSetup, SweepCopesWithEveryMomentOfDeath) {
     const SteadyClock clock;
     const std::uint64_t end_ns = clock.now_ns() + 20 * second_ns;
     for (int made = 0; made <= round % 5;) {
-      if (peer.signalled()) ++made;
+      if (peer.has_signalled()) ++made;
       ASSERT_LT(clock.now_ns(), end_ns);
     }
     const pid_t pid = peer.pid();

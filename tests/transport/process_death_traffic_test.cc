@@ -33,7 +33,7 @@ class DeathInTraffic : public OverBackends, protected Survivor {
   template <typename Start>
   void keep_up(const Start& start, std::uint64_t duration_ns) {
     const std::uint64_t end_ns = clock_.now_ns() + 20 * second_ns;
-    while (!peer_->signalled()) {
+    while (!peer_->has_signalled()) {
       ASSERT_LT(clock_.now_ns(), end_ns) << "no traffic";
       start();
       poll();

@@ -97,7 +97,7 @@ TEST(SimNetwork, EqualSeedsGiveEqualHashes) {
 
 // Goal: death looks as with the real libraries: sends to the dead succeed, receives hang until
 // fail_peer, what the dead had sent and was under way is lost. Method: kill in mid-flight.
-TEST(SimNetwork, AKilledEndpointIsSilent) {
+TEST(SimNetwork, AKilledTransportIsSilent) {
   Cluster cluster(sim(), 2, {.seed = 1, .latency_ns = 1'000, .jitter_ns = 0, .bytes_per_ns = 10.0});
   cluster.open(1);
   Block out(cluster.at(0), 100);

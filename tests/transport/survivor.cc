@@ -1,6 +1,5 @@
 #include "survivor.h"
 
-
 #include "cluster.h"
 #include "tests/support/shared_memory_left.h"
 
@@ -30,7 +29,7 @@ void Survivor::exchange() {
   ASSERT_TRUE(poll_until([&] { return completions_.contains(1) && completions_.contains(2); }, 20 * second_ns));
   EXPECT_EQ(completions_.at(1).code, Code::done);
   EXPECT_EQ(completions_.at(2).code, Code::done);
-  ASSERT_TRUE(poll_until([&] { return peer_->signalled(); }, 20 * second_ns));
+  ASSERT_TRUE(poll_until([&] { return peer_->has_signalled(); }, 20 * second_ns));
 }
 
 void Survivor::poll() {

@@ -31,9 +31,9 @@ template <typename Object>
 using Owned = std::unique_ptr<Object, Close>;
 
 // Asks for what the transport asks for, so that what is left between the two is the transport's own work.
-class BareLibfabricLink final : public Link {
+class BareLibfabricChannel final : public Channel {
  public:
-  Status set_up(const std::string& provider, const Exchange& exchange, const LinkMemory& memory) {
+  Status set_up(const std::string& provider, const Exchange& exchange, const ChannelMemory& memory) {
     GOSSAMER_TRY(choose(provider));
     GOSSAMER_TRY(open());
     memory_ = memory;
@@ -45,9 +45,8 @@ class BareLibfabricLink final : public Link {
       return libfabric_error("tell its address", result);
     }
     mine.resize(bytes);
-    const auto theirs = exchange(mine);
-    if (!theirs.ok()) return theirs.error();
-    if (const int result = fi_av_insert(peers_.get(), theirs->data(), 1, &peer_, 0, nullptr); result != 1) {
+    GOSSAMER_ASSIGN(const auto theirs, exchange(mine));
+    if (const int result = fi_av_insert(peers_.get(), theirs.data(), 1, &peer_, 0, nullptr); result != 1) {
       return Error{Code::unavailable, "libfabric did not take the peer's address"};
     }
     return {};
@@ -169,13 +168,13 @@ class BareLibfabricLink final : public Link {
 
   template <typename Call>
   Status start(const char* what, const Call& call) {
-    Patience patience;
+    TimeLimit limit;
     for (;;) {
       const ssize_t result = call();
       if (result == 0) return {};
       if (result != -FI_EAGAIN) return libfabric_error(what, result);
       GOSSAMER_TRY(progress());
-      if (!patience.lasts()) return silent_peer_error();
+      if (limit.is_over()) return silent_peer_error();
     }
   }
 
@@ -193,10 +192,10 @@ class BareLibfabricLink final : public Link {
   }
 
   Status wait(std::size_t count) {
-    Patience patience;
+    TimeLimit limit;
     while (completed_ < count) {
       GOSSAMER_TRY(progress());
-      if (!patience.lasts()) return silent_peer_error();
+      if (limit.is_over()) return silent_peer_error();
     }
     completed_ -= count;
     return {};
@@ -208,7 +207,7 @@ class BareLibfabricLink final : public Link {
   Owned<fid_domain> domain_;
   Owned<fid_av> peers_;
   Owned<fid_cq> queue_;
-  LinkMemory memory_;
+  ChannelMemory memory_;
   Owned<fid_mr> out_registered_;
   Owned<fid_mr> in_registered_;
   std::array<fi_context2, 64> contexts_{};
@@ -221,15 +220,15 @@ class BareLibfabricLink final : public Link {
 
 }  // namespace
 
-bool built_with_libfabric() { return true; }
+bool has_libfabric() { return true; }
 
-Result<std::unique_ptr<Link>> make_bare_libfabric_link(const std::string& provider, const Exchange& exchange,
-                                                       const LinkMemory& memory) {
+Result<std::unique_ptr<Channel>> make_bare_libfabric_channel(const std::string& provider, const Exchange& exchange,
+                                                             const ChannelMemory& memory) {
   GOSSAMER_TRY(transport::libfabric::load_functions());
   const KeptSignals kept;
-  auto link = std::make_unique<BareLibfabricLink>();
-  GOSSAMER_TRY(link->set_up(provider, exchange, memory));
-  return std::unique_ptr<Link>(std::move(link));
+  auto channel = std::make_unique<BareLibfabricChannel>();
+  GOSSAMER_TRY(channel->set_up(provider, exchange, memory));
+  return std::unique_ptr<Channel>(std::move(channel));
 }
 
 }  // namespace gossamer::tools

@@ -16,9 +16,9 @@ Error ucx_error(const char* what, ucs_status_t status) {
 
 // The features, the error mode and the lanes are those that the transport asks for, so that what is left between
 // the two is the transport's own work.
-class BareUcxLink final : public Link {
+class BareUcxChannel final : public Channel {
  public:
-  ~BareUcxLink() override {
+  ~BareUcxChannel() override {
     if (endpoint_ != nullptr) {
       ucp_request_param_t parameters{};
       parameters.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
@@ -29,7 +29,7 @@ class BareUcxLink final : public Link {
     if (context_ != nullptr) ucp_cleanup(context_);
   }
 
-  Status set_up(const Exchange& exchange, const LinkMemory& memory) {
+  Status set_up(const Exchange& exchange, const ChannelMemory& memory) {
     // The endpoint keeps its shared-memory lanes beside error handling only with this.
     ::setenv("UCX_MM_ERROR_HANDLING", "y", 0);
     ucp_config_t* config = nullptr;
@@ -103,11 +103,11 @@ class BareUcxLink final : public Link {
   Status wait(void* request) {
     if (request == nullptr) return {};
     if (!UCS_PTR_IS_PTR(request)) return ucx_error("start a message", UCS_PTR_STATUS(request));
-    Patience patience;
+    TimeLimit limit;
     ucs_status_t status = UCS_INPROGRESS;
     while ((status = ucp_request_check_status(request)) == UCS_INPROGRESS) {
       ucp_worker_progress(worker_);
-      if (!patience.lasts()) return silent_peer_error();
+      if (limit.is_over()) return silent_peer_error();
     }
     ucp_request_free(request);
     return status == UCS_OK ? Status() : ucx_error("move a message", status);
@@ -116,17 +116,17 @@ class BareUcxLink final : public Link {
   ucp_context_h context_ = nullptr;
   ucp_worker_h worker_ = nullptr;
   ucp_ep_h endpoint_ = nullptr;
-  LinkMemory memory_;
+  ChannelMemory memory_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Link>> make_bare_ucx_link(const Exchange& exchange, const LinkMemory& memory) {
+Result<std::unique_ptr<Channel>> make_bare_ucx_channel(const Exchange& exchange, const ChannelMemory& memory) {
   GOSSAMER_TRY(transport::ucx::load_functions());
   const KeptSignals kept;
-  auto link = std::make_unique<BareUcxLink>();
-  GOSSAMER_TRY(link->set_up(exchange, memory));
-  return std::unique_ptr<Link>(std::move(link));
+  auto channel = std::make_unique<BareUcxChannel>();
+  GOSSAMER_TRY(channel->set_up(exchange, memory));
+  return std::unique_ptr<Channel>(std::move(channel));
 }
 
 }  // namespace gossamer::tools

@@ -76,9 +76,7 @@ class Bench {
                      text("no memory for vectors of ", dimension, " elements: leave out the largest of --dimensions")};
       }
       for (const std::uint32_t threads : config_.threads) {
-        auto pool = ThreadPool::make({threads, threads > 1});
-        GOSSAMER_TRY(pool);
-        pool_ = std::move(*pool);
+        GOSSAMER_ASSIGN(pool_, ThreadPool::make({threads, threads > 1}));
         for (const std::uint32_t rows : config_.rows)
           for (const std::uint32_t columns : config_.columns) GOSSAMER_TRY(measure({dimension, rows, columns}));
       }
@@ -92,9 +90,7 @@ class Bench {
   Status measure(const sketch::SketchShape& shape) {
     complain_progress(shape);
     const auto k = static_cast<std::uint64_t>(std::ceil(config_.density * static_cast<double>(shape.dimension)));
-    auto made = sketch::make_count_sketch(shape, k, pool_.get());
-    GOSSAMER_TRY(made);
-    sketch_ = std::move(*made);
+    GOSSAMER_ASSIGN(sketch_, sketch::make_count_sketch(shape, k, pool_.get()));
     chosen_.resize(k);
     for (const std::string& name : config_.cells) measure_cells(shape, sketch::find_cell_type(name).value());
     if (config_.wants("bincount") && pool_->threads() == 1) measure_rival(shape);

@@ -108,12 +108,10 @@ class DeviceBench {
     GOSSAMER_TRY(seconds_of(body, 1));  // modules are loaded, clocks are up
     GOSSAMER_TRY(seconds_of(copy, 1));
     for (std::uint32_t round = 0; round < config_.repeats; ++round) {
-      const auto mine = seconds_of(body, calls);
-      GOSSAMER_TRY(mine);
-      const auto theirs = seconds_of(copy, calls);
-      GOSSAMER_TRY(theirs);
-      own.push_back(*mine);
-      copies.push_back(*theirs);
+      GOSSAMER_ASSIGN(const auto mine, seconds_of(body, calls));
+      GOSSAMER_ASSIGN(const auto theirs, seconds_of(copy, calls));
+      own.push_back(mine);
+      copies.push_back(theirs);
     }
     const auto median = [](std::vector<double>& times) {
       const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
@@ -136,24 +134,22 @@ class DeviceBench {
   // Both inputs and the output in device memory: 12 bytes an element of f32.
   Status measure_merge(std::uint64_t dimension) {
     const sketch::SketchShape small{1024, 1, 1024};
-    auto made = sketch::make_cuda_sketch(small, 0);
-    GOSSAMER_TRY(made);
+    GOSSAMER_ASSIGN(auto made, sketch::make_cuda_sketch(small, 0));
     DeviceArray<float> into;
     GOSSAMER_TRY(into.make(dimension));
     return compare(
         {{"kernel", "merge"}, {"cell", "f32"}},
         [&] {
-          return (*made)->merge_cells(CellType::f32, std::as_writable_bytes(into.span()),
-                                      std::as_bytes(std::span<const float>(vector_.span())), {});
+          return made->merge_cells(CellType::f32, std::as_writable_bytes(into.span()),
+                                   std::as_bytes(std::span<const float>(vector_.span())), {});
         },
         12 * dimension);
   }
 
   Status measure(const sketch::SketchShape& shape) {
     const auto k = static_cast<std::uint64_t>(std::ceil(config_.density * static_cast<double>(shape.dimension)));
-    auto made = sketch::make_cuda_sketch(shape, k);
-    GOSSAMER_TRY(made);
-    sketch::CudaSketch& sketch = **made;
+    GOSSAMER_ASSIGN(auto made, sketch::make_cuda_sketch(shape, k));
+    sketch::CudaSketch& sketch = *made;
     DeviceArray<float> cells;
     DeviceArray<std::uint32_t> chosen;
     GOSSAMER_TRY(cells.make(shape.cells()));

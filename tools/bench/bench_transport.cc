@@ -10,7 +10,7 @@
 
 #include "tools/bench/bare_libfabric.h"
 #include "tools/bench/bare_ucx.h"
-#include "tools/bench/contract_link.h"
+#include "tools/bench/contract_channel.h"
 #include "tools/bench/process_pair.h"
 #include "tools/command/progress.h"
 #include "tools/train/train_report.h"
@@ -21,14 +21,14 @@ namespace {
 // The table of what is measured. A way is one setting of the library underneath, ours beside the bare calls.
 struct Call {
   std::string name;
-  LinkMaker make;
+  ChannelMaker make;
 };
 struct Way {
   std::string name;
-  std::string ucx_transports;  // UCX_TLS while links are made, so that both choose the same; empty: not of UCX
+  std::string ucx_transports;  // UCX_TLS while channels are made, so that both choose the same; empty: not of UCX
   std::vector<Call> ours;
   std::string bare_name;
-  LinkMaker bare;
+  ChannelMaker bare;
 };
 
 constexpr const char* job = "bench";
@@ -69,19 +69,20 @@ class PatientEnd {
 Result<std::unique_ptr<transport::Transport>> make_ucx() { return transport::make_ucx_transport({job}); }
 
 Call messages(const TransportMaker& make) {
-  return {"send", [make](const Exchange& exchange, const LinkMemory& memory) {
-            return make_message_link(make, exchange, memory);
+  return {"send", [make](const Exchange& exchange, const ChannelMemory& memory) {
+            return make_message_channel(make, exchange, memory);
           }};
 }
 
 Call puts(const TransportMaker& make) {
-  return {"put",
-          [make](const Exchange& exchange, const LinkMemory& memory) { return make_put_link(make, exchange, memory); }};
+  return {"put", [make](const Exchange& exchange, const ChannelMemory& memory) {
+            return make_put_channel(make, exchange, memory);
+          }};
 }
 
 Call mapped(const TransportMaker& make) {
-  return {"mapped", [make](const Exchange& exchange, const LinkMemory& memory) {
-            return make_mapped_link(make, exchange, memory);
+  return {"mapped", [make](const Exchange& exchange, const ChannelMemory& memory) {
+            return make_mapped_channel(make, exchange, memory);
           }};
 }
 
@@ -89,8 +90,8 @@ Way libfabric_way(const std::string& name, const std::string& provider) {
   const TransportMaker make = [provider] {
     return transport::make_libfabric_transport({.job = job, .provider = provider});
   };
-  const LinkMaker bare = [provider](const Exchange& exchange, const LinkMemory& memory) {
-    return make_bare_libfabric_link(provider, exchange, memory);
+  const ChannelMaker bare = [provider](const Exchange& exchange, const ChannelMemory& memory) {
+    return make_bare_libfabric_channel(provider, exchange, memory);
   };
   return {name, "", {messages(make), puts(make)}, "libfabric", bare};
 }
@@ -98,11 +99,15 @@ Way libfabric_way(const std::string& name, const std::string& provider) {
 const std::vector<Way>& all_ways() {
   static const std::vector<Way> ways = [] {
     std::vector<Way> made = {
-        {"ucx posix", "posix,self", {messages(make_ucx), puts(make_ucx), mapped(make_ucx)}, "ucx", make_bare_ucx_link},
-        {"ucx tcp", "tcp", {messages(make_ucx), puts(make_ucx)}, "ucx", make_bare_ucx_link},
+        {"ucx posix",
+         "posix,self",
+         {messages(make_ucx), puts(make_ucx), mapped(make_ucx)},
+         "ucx",
+         make_bare_ucx_channel},
+        {"ucx tcp", "tcp", {messages(make_ucx), puts(make_ucx)}, "ucx", make_bare_ucx_channel},
     };
-    if (built_with_libfabric()) made.push_back(libfabric_way("libfabric shm", "shm"));
-    if (built_with_libfabric()) made.push_back(libfabric_way("libfabric tcp", "tcp;ofi_rxm"));
+    if (has_libfabric()) made.push_back(libfabric_way("libfabric shm", "shm"));
+    if (has_libfabric()) made.push_back(libfabric_way("libfabric tcp", "tcp;ofi_rxm"));
     return made;
   }();
   return ways;
@@ -128,40 +133,39 @@ class ScopedTransports {
   std::optional<std::string> before_;
 };
 
-// The two blocks of a process that its links share.
+// The two blocks of a process that its channels share.
 struct Blocks {
   explicit Blocks(std::size_t bytes) : out(bytes, std::byte{1}), in(bytes, std::byte{1}) {}
-  [[nodiscard]] LinkMemory memory() { return {out, in}; }
+  [[nodiscard]] ChannelMemory memory() { return {out, in}; }
   Blob out;
   Blob in;
 };
 
-// All links of a way: ours in their order, the bare one last. Both processes make them in the same order.
-Result<std::vector<std::unique_ptr<Link>>> make_links(const Way& way, const Exchange& exchange,
-                                                      const LinkMemory& memory) {
+// All channels of a way: ours in their order, the bare one last. Both processes make them in the same order.
+Result<std::vector<std::unique_ptr<Channel>>> make_channels(const Way& way, const Exchange& exchange,
+                                                            const ChannelMemory& memory) {
   const ScopedTransports transports(way.ucx_transports);
-  std::vector<std::unique_ptr<Link>> links;
+  std::vector<std::unique_ptr<Channel>> channels;
   for (const Call& call : way.ours) {
-    auto link = call.make(exchange, memory);
-    if (!link.ok()) return std::move(link).error();
-    links.push_back(std::move(*link));
+    GOSSAMER_ASSIGN(auto channel, call.make(exchange, memory));
+    channels.push_back(std::move(channel));
   }
-  auto bare = way.bare(exchange, memory);
-  if (!bare.ok()) return std::move(bare).error();
-  links.push_back(std::move(*bare));
-  return links;
+  GOSSAMER_ASSIGN(auto bare, way.bare(exchange, memory));
+  channels.push_back(std::move(bare));
+  return channels;
 }
 
 // What the leader tells the other process to take part in.
 struct Turn {
-  std::uint64_t link = 0;
+  std::uint64_t channel = 0;
   std::uint64_t bytes = 0;
   std::uint64_t count = 0;
   std::uint64_t streams = 0;
 };
 
-Status take_part(Link& link, const Turn& turn, bool leads) {
-  return turn.streams != 0 ? link.stream(turn.bytes, turn.count, leads) : link.ping_pong(turn.bytes, turn.count, leads);
+Status take_part(Channel& channel, const Turn& turn, bool leads) {
+  return turn.streams != 0 ? channel.stream(turn.bytes, turn.count, leads)
+                           : channel.ping_pong(turn.bytes, turn.count, leads);
 }
 
 // The second process, until the first closes the socket.
@@ -169,13 +173,12 @@ Status follow(PairSocket& socket, const TransportBenchConfig& config, std::size_
   Blocks blocks(bytes_max);
   for (const Way& way : all_ways()) {
     if (std::find(config.ways.begin(), config.ways.end(), way.name) == config.ways.end()) continue;
-    auto links = make_links(way, socket.exchange(), blocks.memory());
-    if (!links.ok()) return std::move(links).error();
+    GOSSAMER_ASSIGN(auto channels, make_channels(way, socket.exchange(), blocks.memory()));
     for (;;) {
       Turn turn;
       if (!socket.read(&turn, sizeof turn)) return {};  // the first process has given up, and says why
       if (turn.count == 0) break;                       // the way is done
-      GOSSAMER_TRY(take_part(*(*links)[turn.link], turn, false));
+      GOSSAMER_TRY(take_part(*channels[turn.channel], turn, false));
     }
   }
   return {};
@@ -195,15 +198,13 @@ class Leader {
       : socket_(socket), config_(config), blocks_(bytes_max) {}
 
   Status measure(const Way& way) {
-    auto links = make_links(way, socket_.exchange(), blocks_.memory());
-    if (!links.ok()) return std::move(links).error();
-    links_ = std::move(*links);
+    GOSSAMER_ASSIGN(channels_, make_channels(way, socket_.exchange(), blocks_.memory()));
     for (const std::uint64_t bytes : config_.bytes) {
       for (std::size_t call = 0; call < way.ours.size(); ++call) GOSSAMER_TRY(measure_pair(way, call, bytes));
     }
     const Turn end;
     if (!socket_.write(&end, sizeof end)) return Error{Code::unavailable, "the second process has ended"};
-    links_.clear();
+    channels_.clear();
     return {};
   }
 
@@ -212,12 +213,12 @@ class Leader {
  private:
   // Seconds of one turn, after one exchange that brings both processes to it.
   Result<double> seconds(const Turn& turn) {
-    for (const Turn& each : {Turn{turn.link, 1, 2, 0}, turn}) {
+    for (const Turn& each : {Turn{turn.channel, 1, 2, 0}, turn}) {
       if (!socket_.write(&each, sizeof each)) return Error{Code::unavailable, "the second process has ended"};
     }
-    GOSSAMER_TRY(take_part(*links_[turn.link], {turn.link, 1, 2, 0}, true));
+    GOSSAMER_TRY(take_part(*channels_[turn.channel], {turn.channel, 1, 2, 0}, true));
     const std::uint64_t before_ns = clock_.now_ns();
-    GOSSAMER_TRY(take_part(*links_[turn.link], turn, true));
+    GOSSAMER_TRY(take_part(*channels_[turn.channel], turn, true));
     return static_cast<double>(clock_.now_ns() - before_ns) * 1e-9;
   }
 
@@ -226,28 +227,24 @@ class Leader {
     turn.count = 4;
     const auto warm = seconds(turn);
     if (!warm.ok()) return warm.error();
-    const auto took = seconds(turn);
-    if (!took.ok()) return took.error();
-    return static_cast<std::uint64_t>(std::clamp(4 * 3e-3 / *took, 2.0, 20'000.0));
+    GOSSAMER_ASSIGN(const auto took, seconds(turn));
+    return static_cast<std::uint64_t>(std::clamp(4 * 3e-3 / took, 2.0, 20'000.0));
   }
 
-  // Seconds a message of both links in every round, alternating.
+  // Seconds a message of both channels in every round, alternating.
   Result<std::array<std::vector<double>, 2>> alternate(std::array<std::size_t, 2> which, std::uint64_t bytes,
                                                        bool streams) {
     std::array<std::vector<double>, 2> times;
     std::array<std::uint64_t, 2> counts{};
     for (std::size_t i = 0; i < 2; ++i) {
-      const auto count = count_for({which[i], bytes, 0, streams ? 1u : 0u});
-      if (!count.ok()) return count.error();
-      counts[i] = *count;
+      GOSSAMER_ASSIGN(counts[i], count_for({which[i], bytes, 0, streams ? 1u : 0u}));
     }
     for (std::uint32_t round = 0; round < config_.rounds; ++round) {
       if (PatientEnd::is_asked()) return Error{Code::cancelled, "interrupted"};
       for (std::size_t k = 0; k < 2; ++k) {
         const std::size_t i = round % 2 == 0 ? k : 1 - k;
-        const auto took = seconds({which[i], bytes, counts[i], streams ? 1u : 0u});
-        if (!took.ok()) return took.error();
-        times[i].push_back(*took / static_cast<double>(counts[i]));
+        GOSSAMER_ASSIGN(const auto took, seconds({which[i], bytes, counts[i], streams ? 1u : 0u}));
+        times[i].push_back(took / static_cast<double>(counts[i]));
       }
     }
     return times;
@@ -256,14 +253,13 @@ class Leader {
   Status measure_pair(const Way& way, std::size_t call, std::uint64_t bytes) {
     progress_.update(way.name, rows_.size(), config_.ways.size() * config_.bytes.size() * 3,
                      text(way.ours[call].name, ", ", format_bytes(bytes)));
-    const std::array<std::size_t, 2> which = {call, links_.size() - 1};
-    const auto there_and_back = alternate(which, bytes, false);
-    if (!there_and_back.ok()) return there_and_back.error();
+    const std::array<std::size_t, 2> which = {call, channels_.size() - 1};
+    GOSSAMER_ASSIGN(const auto there_and_back, alternate(which, bytes, false));
     std::array<std::vector<double>, 2> one_way_us;
     std::vector<double> overhead_ns;
     std::vector<double> ratio;
     for (std::size_t round = 0; round < config_.rounds; ++round) {
-      for (std::size_t i = 0; i < 2; ++i) one_way_us[i].push_back((*there_and_back)[i][round] / 2 * 1e6);
+      for (std::size_t i = 0; i < 2; ++i) one_way_us[i].push_back(there_and_back[i][round] / 2 * 1e6);
       overhead_ns.push_back((one_way_us[0].back() - one_way_us[1].back()) * 1e3);
       ratio.push_back(one_way_us[1].back() / one_way_us[0].back());
     }
@@ -282,14 +278,13 @@ class Leader {
                           {"overhead_p75_ns", overhead.p75},
                           {"ratio", quartiles(ratio).p50}};
     if (bytes >= 4'096 && way.ours[call].name != "mapped") {
-      const auto streams = alternate(which, bytes, true);
-      if (!streams.ok()) return streams.error();
+      GOSSAMER_ASSIGN(const auto streams, alternate(which, bytes, true));
       std::vector<double> speed_ratio;
       for (std::size_t round = 0; round < config_.rounds; ++round) {
-        speed_ratio.push_back((*streams)[1][round] / (*streams)[0][round]);
+        speed_ratio.push_back(streams[1][round] / streams[0][round]);
       }
-      row["gb_per_s"] = static_cast<double>(bytes) / quartiles((*streams)[0]).p50 / 1e9;
-      row["peer_gb_per_s"] = static_cast<double>(bytes) / quartiles((*streams)[1]).p50 / 1e9;
+      row["gb_per_s"] = static_cast<double>(bytes) / quartiles(streams[0]).p50 / 1e9;
+      row["peer_gb_per_s"] = static_cast<double>(bytes) / quartiles(streams[1]).p50 / 1e9;
       row["gb_per_s_ratio"] = quartiles(speed_ratio).p50;
     }
     rows_.push_back(std::move(row));
@@ -299,7 +294,7 @@ class Leader {
   PairSocket& socket_;
   const TransportBenchConfig& config_;
   Blocks blocks_;
-  std::vector<std::unique_ptr<Link>> links_;
+  std::vector<std::unique_ptr<Channel>> channels_;
   nlohmann::json rows_ = nlohmann::json::array();
   ProgressLine progress_{true};
   SteadyClock clock_;
@@ -333,16 +328,15 @@ Result<nlohmann::json> bench_transport(const TransportBenchConfig& chosen) {
   const std::size_t bytes_max = *std::max_element(config.bytes.begin(), config.bytes.end());
   const PatientEnd end;
   const SweptMemory swept;
-  auto pair = ProcessPair::start([&](PairSocket& socket) { return follow(socket, config, bytes_max); });
-  if (!pair.ok()) return std::move(pair).error();
-  Leader leader((*pair)->socket(), config, bytes_max);
+  GOSSAMER_ASSIGN(auto pair, ProcessPair::start([&](PairSocket& socket) { return follow(socket, config, bytes_max); }));
+  Leader leader(pair->socket(), config, bytes_max);
   for (const Way& way : all_ways()) {
     if (std::find(config.ways.begin(), config.ways.end(), way.name) == config.ways.end()) continue;
     if (const Status measured = leader.measure(way); !measured.ok()) {
       return Error{measured.error().code, text(way.name, ": ", measured.error().message)};
     }
   }
-  GOSSAMER_TRY((*pair)->finish());
+  GOSSAMER_TRY(pair->finish());
   return leader.rows();
 }
 

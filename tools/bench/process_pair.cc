@@ -88,7 +88,7 @@ ProcessPair::~ProcessPair() {
   socket_.end();
   const UniqueDescriptor process = open_process(pid_);
   pollfd ended{process.value(), POLLIN, 0};
-  if (!process.open() || ::poll(&ended, 1, ending_limit_ms) != 1) ::kill(pid_, SIGKILL);
+  if (!process.is_open() || ::poll(&ended, 1, ending_limit_ms) != 1) ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
 }
 

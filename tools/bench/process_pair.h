@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "base/base.h"
-#include "tools/bench/link.h"
+#include "tools/bench/channel.h"
 
 namespace gossamer::tools {
 

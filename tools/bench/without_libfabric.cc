@@ -2,10 +2,11 @@
 
 namespace gossamer::tools {
 
-bool built_with_libfabric() { return false; }
+bool has_libfabric() { return false; }
 
-Result<std::unique_ptr<Link>> make_bare_libfabric_link(const std::string& /*provider*/, const Exchange& /*exchange*/,
-                                                       const LinkMemory& /*memory*/) {
+Result<std::unique_ptr<Channel>> make_bare_libfabric_channel(const std::string& /*provider*/,
+                                                             const Exchange& /*exchange*/,
+                                                             const ChannelMemory& /*memory*/) {
   return Error{Code::unavailable, "this build has no libfabric"};
 }
 

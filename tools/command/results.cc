@@ -68,12 +68,12 @@ class NewFile {
     name_ =
         (folder.empty() ? "." : folder.string()) + text("/.gossamer-", ::getpid(), "-", hex(SteadyClock().now_ns()));
     file_ = UniqueDescriptor(::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    error_ = file_.open() ? 0 : errno;
+    error_ = file_.is_open() ? 0 : errno;
   }
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
   ~NewFile() {
-    if (file_.open() || is_closed_) ::unlink(name_.c_str());
+    if (file_.is_open() || is_closed_) ::unlink(name_.c_str());
   }
   [[nodiscard]] int error() const { return error_; }
   // 0, or the errno; then the target is as it was.
@@ -130,7 +130,7 @@ Status write_whole(const std::string& path, std::string_view content) {
     if (!state) return cannot_write(path, made.error());
   }
   const UniqueDescriptor file(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
-  const int error = file.open() ? write_all(file.value(), content) : errno;
+  const int error = file.is_open() ? write_all(file.value(), content) : errno;
   return error == 0 ? Status() : cannot_write(path, error);
 }
 

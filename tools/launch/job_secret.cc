@@ -32,8 +32,8 @@ Result<UniqueDescriptor> make_job_secret() {
     digits += "0123456789abcdef"[byte & 15];
   }
   const UniqueDescriptor low(memfd_create("gossamer-secret", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  UniqueDescriptor out(low.open() ? fcntl(low.value(), F_DUPFD_CLOEXEC, 10) : -1);
-  if (!out.open()) return failed("open memory");
+  UniqueDescriptor out(low.is_open() ? fcntl(low.value(), F_DUPFD_CLOEXEC, 10) : -1);
+  if (!out.is_open()) return failed("open memory");
   const bool kept = fchmod(out.value(), S_IRUSR) == 0 &&
                     ::write(out.value(), digits.data(), digits.size()) == static_cast<ssize_t>(digits.size()) &&
                     fcntl(out.value(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;

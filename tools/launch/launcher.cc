@@ -47,10 +47,10 @@ Result<Listener> make_listener() {
   };
   Listener out;
   const UniqueDescriptor low(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!low.open()) return failed("make");
+  if (!low.is_open()) return failed("make");
   // Above the standard descriptors, which are replaced in the peers.
   out.socket = UniqueDescriptor(fcntl(low.value(), F_DUPFD_CLOEXEC, 10));
-  if (!out.socket.open()) return failed("keep");
+  if (!out.socket.is_open()) return failed("keep");
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -113,7 +113,7 @@ struct Stream {
   LineRelay relay;
 };
 
-struct Peer {
+struct PeerProcess {
   PeerEnd end;
   UniqueDescriptor process;  // pidfd; open while the peer lives
   Stream streams[2];
@@ -158,7 +158,7 @@ class Job {
   void loop();
   void wait_for_something();
   void read_stream(Stream& stream);
-  void take_end(Peer& peer);
+  void take_end(PeerProcess& peer);
   void take_signal(int signal);
   void stop_all();
   void take_time();
@@ -174,7 +174,7 @@ class Job {
   SteadyClock clock_;
   SignalGuard signals_;
   OutputQueue queue_;
-  std::vector<std::unique_ptr<Peer>> peers_;
+  std::vector<std::unique_ptr<PeerProcess>> peers_;
   LaunchReport report_;
   Phase phase_ = Phase::running;
   std::uint64_t deadline_ns_ = never;
@@ -183,7 +183,7 @@ class Job {
 
 std::size_t Job::alive() const {
   return static_cast<std::size_t>(
-      std::count_if(peers_.begin(), peers_.end(), [](const auto& peer) { return peer->process.open(); }));
+      std::count_if(peers_.begin(), peers_.end(), [](const auto& peer) { return peer->process.is_open(); }));
 }
 
 void Job::tell(const std::string& message) { queue_.push(options_.errors, options_.title + ": " + message + "\n"); }
@@ -191,7 +191,7 @@ void Job::tell(const std::string& message) { queue_.push(options_.errors, option
 void Job::send_all(int signal) {
   for (const auto& peer : peers_) {
     // The peer is not reaped yet, so its group's number cannot belong to anyone else.
-    if (peer->process.open()) ::kill(static_cast<pid_t>(-peer->end.pid), signal);
+    if (peer->process.is_open()) ::kill(static_cast<pid_t>(-peer->end.pid), signal);
   }
 }
 
@@ -217,7 +217,7 @@ std::vector<std::string> Job::environment(std::uint32_t rank, const Inherited& i
       {"GOSSAMER_JOB", report_.job},
   };
   if (rank == 0) set.emplace_back("GOSSAMER_RENDEZVOUS_FD", std::to_string(inherited.listener.socket.value()));
-  if (inherited.secret.open()) set.emplace_back("GOSSAMER_SECRET", text("fd:", inherited.secret.value()));
+  if (inherited.secret.is_open()) set.emplace_back("GOSSAMER_SECRET", text("fd:", inherited.secret.value()));
   set.insert(set.end(), options_.environment.begin(), options_.environment.end());
   std::vector<std::string> out;
   for (char** each = environ; *each != nullptr; ++each) {
@@ -232,8 +232,8 @@ std::vector<std::string> Job::environment(std::uint32_t rank, const Inherited& i
 }
 
 Status Job::start_peer(std::uint32_t rank, const std::string& path, Inherited& inherited) {
-  auto peer = std::make_unique<Peer>(
-      Peer{{rank}, {}, {{{}, options_.output, LineRelay("")}, {{}, options_.errors, LineRelay("")}}, 0});
+  auto peer = std::make_unique<PeerProcess>(
+      PeerProcess{{rank}, {}, {{{}, options_.output, LineRelay("")}, {{}, options_.errors, LineRelay("")}}, 0});
   SpawnRequest request{path, options_.command, environment(rank, inherited), -1, -1, -1, {}, nullptr};
   UniqueDescriptor own_ends[2];
   for (int i = 0; i < 2; ++i) {
@@ -262,7 +262,7 @@ Status Job::start_peer(std::uint32_t rank, const std::string& path, Inherited& i
     request.kept = options_.rank_0_descriptors;
     request.given = &inherited.listener.socket;
   }
-  if (inherited.secret.open()) request.kept.push_back(inherited.secret.value());
+  if (inherited.secret.is_open()) request.kept.push_back(inherited.secret.value());
   peer->start_ns = clock_.now_ns();
   Result<Spawned> spawned = spawn(request);
   if (!spawned.ok()) return std::move(spawned).error();
@@ -275,7 +275,7 @@ Status Job::start_peer(std::uint32_t rank, const std::string& path, Inherited& i
   }
   peer->end.pid = spawned->pid;
   peer->process = open_process(spawned->pid);
-  if (!peer->process.open()) {
+  if (!peer->process.is_open()) {
     const int error = errno;
     ::kill(-spawned->pid, SIGKILL);
     ::waitpid(spawned->pid, nullptr, 0);
@@ -309,7 +309,7 @@ void Job::read_stream(Stream& stream) {
   }
 }
 
-void Job::take_end(Peer& peer) {
+void Job::take_end(PeerProcess& peer) {
   const auto pid = static_cast<pid_t>(peer.end.pid);
   // Still a zombie, so the group's number is still its own: what it left running goes now.
   ::kill(-pid, SIGKILL);
@@ -323,7 +323,7 @@ void Job::take_end(Peer& peer) {
   // All that it wrote is in its pipes by now. Another process may still hold their ends, so there is no
   // waiting for the end of file; a pipe holds at most 1 MiB.
   for (Stream& stream : peer.streams) {
-    for (int i = 0; i < 16 && stream.pipe.open(); ++i) {
+    for (int i = 0; i < 16 && stream.pipe.is_open(); ++i) {
       pollfd ready = {stream.pipe.value(), POLLIN, 0};
       if (::poll(&ready, 1, 0) <= 0) break;
       read_stream(stream);
@@ -393,7 +393,7 @@ void Job::take_time() {
       break;
     case Phase::killing:
       for (const auto& peer : peers_) {
-        if (!peer->process.open()) continue;
+        if (!peer->process.is_open()) continue;
         tell(text("rank ", peer->end.rank, " (process ", peer->end.pid,
                   ") does not end after SIGKILL: it hangs in the kernel"));
         peer->end.status = exit_signal_base + SIGKILL;
@@ -413,16 +413,16 @@ void Job::write_some() {
 
 void Job::wait_for_something() {
   std::vector<pollfd> polled = {{signals_.descriptor(), POLLIN, 0}};
-  std::vector<Peer*> ends;
+  std::vector<PeerProcess*> ends;
   std::vector<Stream*> streams;
   for (const auto& peer : peers_) {
-    if (!peer->process.open()) continue;
+    if (!peer->process.is_open()) continue;
     polled.push_back({peer->process.value(), POLLIN, 0});
     ends.push_back(peer.get());
   }
   for (const auto& peer : peers_) {
     for (Stream& stream : peer->streams) {
-      if (!stream.pipe.open() || queue_.bytes() > queued_bytes_max) continue;
+      if (!stream.pipe.is_open() || queue_.bytes() > queued_bytes_max) continue;
       polled.push_back({stream.pipe.value(), POLLIN, 0});
       streams.push_back(&stream);
     }

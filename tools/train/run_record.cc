@@ -17,7 +17,7 @@ void RunRecord::take(const nlohmann::json& note) {
   if (note.contains("summary")) run_["summary"].update(note.at("summary"));
 }
 
-bool RunRecord::finished() const { return run_.at("summary").at("finished").get<bool>(); }
+bool RunRecord::is_finished() const { return run_.at("summary").at("finished").get<bool>(); }
 
 Status append_note(int descriptor, const nlohmann::json& note) {
   const std::string line = note.dump() + "\n";

@@ -20,7 +20,7 @@ class RunRecord {
   explicit RunRecord(std::string algorithm);
 
   void take(const nlohmann::json& note);
-  [[nodiscard]] bool finished() const;
+  [[nodiscard]] bool is_finished() const;
   [[nodiscard]] std::size_t epochs() const { return run_.at("rows").size(); }
   [[nodiscard]] const nlohmann::json& run() const { return run_; }
 

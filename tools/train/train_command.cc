@@ -165,8 +165,8 @@ PeersOutcome train_in_peers(const TrainConfig& config, const std::string& algori
   };
   // Memory that only the parent and rank 0 hold: nothing to remove afterwards, also after a kill.
   const UniqueDescriptor low(memfd_create("gossamer-result", MFD_CLOEXEC));
-  const UniqueDescriptor result(low.open() ? fcntl(low.value(), F_DUPFD_CLOEXEC, 10) : -1);
-  if (!result.open()) {
+  const UniqueDescriptor result(low.is_open() ? fcntl(low.value(), F_DUPFD_CLOEXEC, 10) : -1);
+  if (!result.is_open()) {
     complain(command, text("cannot make a place for the result: ", std::strerror(errno)), exit_failure);
     return failed(exit_failure, "no memory file");
   }
@@ -188,7 +188,7 @@ PeersOutcome train_in_peers(const TrainConfig& config, const std::string& algori
   out.interrupt_signal = report->interrupt_signal;
   out.record = read_notes(result.value(), algorithm);
   if (report->exit_code != 0) return failed(report->exit_code, report->message);
-  if (!out.record.finished()) {
+  if (!out.record.is_finished()) {
     complain(command, "rank 0 ended well and left no result", exit_failure);
     return failed(exit_failure, "rank 0 left no result");
   }

@@ -1,4 +1,4 @@
-// One rank of a training run: the training loop, through the C interface only.
+// One rank of a training run: the training loop. What it exchanges goes through the C interface only.
 #pragma once
 
 #include <nlohmann/json.hpp>

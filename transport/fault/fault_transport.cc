@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport {
 namespace fault {
@@ -16,7 +16,7 @@ constexpr std::uint64_t receive_mark = std::uint64_t{1} << 63;
 
 }  // namespace
 
-FaultEndpoint::FaultEndpoint(std::unique_ptr<Transport> inner, const FaultOptions& options, const Clock& clock)
+FaultDecorator::FaultDecorator(std::unique_ptr<Transport> inner, const FaultOptions& options, const Clock& clock)
     : options_(options),
       clock_(clock),
       made_ns_(clock.now_ns()),
@@ -30,14 +30,14 @@ FaultEndpoint::FaultEndpoint(std::unique_ptr<Transport> inner, const FaultOption
   settle();
 }
 
-FaultEndpoint::~FaultEndpoint() {
+FaultDecorator::~FaultDecorator() {
   // Copies that are under way must be at rest before their memory goes.
   if (rank_count_ > 0) static_cast<void>(close_view(destructor_deadline_ns));
   if (!abandoned_) copies_.release_memory();
   inner_.reset();
 }
 
-Status FaultEndpoint::open_view(const View& view) {
+Status FaultDecorator::open_view(const View& view) {
   GOSSAMER_TRY(inner_->open_view(view));
   rank_ = view.rank;
   rank_count_ = view.addresses.size();
@@ -53,7 +53,7 @@ Status FaultEndpoint::open_view(const View& view) {
   return {};
 }
 
-Status FaultEndpoint::close_view(std::uint64_t deadline_ns) {
+Status FaultDecorator::close_view(std::uint64_t deadline_ns) {
   const Status closed = inner_->close_view(deadline_ns);
   if (!closed.ok()) {
     abandoned_ = true;
@@ -75,24 +75,24 @@ Status FaultEndpoint::close_view(std::uint64_t deadline_ns) {
   return closed;
 }
 
-Result<Region> FaultEndpoint::register_memory(void* base, std::size_t bytes, MemoryKind kind) {
+Result<Region> FaultDecorator::register_memory(void* base, std::size_t bytes, MemoryKind kind) {
   auto region = inner_->register_memory(base, bytes, kind);
   if (region.ok()) regions_.emplace(region->id, region->kind);
   return region;
 }
 
-void FaultEndpoint::release_memory(const Region& region) {
+void FaultDecorator::release_memory(const Region& region) {
   regions_.erase(region.id);
   inner_->release_memory(region);
 }
 
-Result<Region> FaultEndpoint::allocate_memory(std::size_t bytes) {
+Result<Region> FaultDecorator::allocate_memory(std::size_t bytes) {
   auto region = inner_->allocate_memory(bytes);
   if (region.ok()) regions_.emplace(region->id, region->kind);
   return region;
 }
 
-std::uint32_t FaultEndpoint::acquire(StartKind kind, Rank peer, std::uint64_t context) {
+std::uint32_t FaultDecorator::acquire(StartKind kind, Rank peer, std::uint64_t context) {
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
     slots_.emplace_back();
@@ -106,7 +106,7 @@ std::uint32_t FaultEndpoint::acquire(StartKind kind, Rank peer, std::uint64_t co
   return index;
 }
 
-void FaultEndpoint::release(std::uint32_t index) {
+void FaultDecorator::release(std::uint32_t index) {
   Slot& slot = slots_[index];
   if (slot.copy != nullptr && !abandoned_) copies_.release(slot.copy);
   slot.copy = nullptr;
@@ -116,22 +116,22 @@ void FaultEndpoint::release(std::uint32_t index) {
   free_slots_.push_back(index);
 }
 
-Result<Token> FaultEndpoint::start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
+Result<Token> FaultDecorator::start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
   const std::uint32_t index = acquire(StartKind::send, peer, context);
   slots_[index].tag = tag;
   slots_[index].slice = slice;
   return start(index);
 }
 
-Result<Token> FaultEndpoint::start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
+Result<Token> FaultDecorator::start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
   const std::uint32_t index = acquire(StartKind::receive, peer, context);
   slots_[index].tag = tag;
   slots_[index].slice = slice;
   return start(index);
 }
 
-Result<Token> FaultEndpoint::start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
-                                       std::uint64_t context) {
+Result<Token> FaultDecorator::start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
+                                        std::uint64_t context) {
   const std::uint32_t index = acquire(StartKind::put, to.peer, context);
   Slot& slot = slots_[index];
   slot.slice = from;
@@ -141,14 +141,14 @@ Result<Token> FaultEndpoint::start_put(const RemoteRegion& to, std::size_t offse
   return start(index);
 }
 
-Result<Token> FaultEndpoint::start_await_notice(Rank peer, Notice notice, std::uint64_t context) {
-  const std::uint32_t index = acquire(StartKind::await, peer, context);
+Result<Token> FaultDecorator::start_await_notice(Rank peer, Notice notice, std::uint64_t context) {
+  const std::uint32_t index = acquire(StartKind::wait, peer, context);
   slots_[index].slice = {};
   slots_[index].notice = notice;
   return start(index);
 }
 
-Result<Token> FaultEndpoint::start_inner(const Slot& slot, std::uint64_t context) {
+Result<Token> FaultDecorator::start_inner(const Slot& slot, std::uint64_t context) {
   const Slice slice = slot.copy == nullptr ? slot.slice : Slice{slot.copy->region, 0, slot.slice.bytes};
   switch (slot.kind) {
     case StartKind::send:
@@ -157,13 +157,14 @@ Result<Token> FaultEndpoint::start_inner(const Slot& slot, std::uint64_t context
       return inner_->start_put(slot.remote, slot.offset, slice, slot.notice, context);
     case StartKind::receive:
       return inner_->start_receive(slot.peer, slot.tag, slice, context);
-    case StartKind::await:
+    case StartKind::wait:
+    case StartKind::landing:  // no start of a caller's
       break;
   }
   return inner_->start_await_notice(slot.peer, slot.notice, context);
 }
 
-Result<Token> FaultEndpoint::pass(std::uint32_t index) {
+Result<Token> FaultDecorator::pass(std::uint32_t index) {
   Slot& slot = slots_[index];
   auto inner = start_inner(slot, index);
   if (!inner.ok()) {
@@ -176,7 +177,7 @@ Result<Token> FaultEndpoint::pass(std::uint32_t index) {
 }
 
 // What a start that may be held must satisfy: the inner transport sees it too late to say so at once.
-Status FaultEndpoint::check_start(const Slot& slot) const {
+Status FaultDecorator::check_start(const Slot& slot) const {
   if (rank_count_ == 0) return no_view_error();
   if (slot.peer.value >= rank_count_) return peer_range_error(slot.peer, rank_count_);
   if (!slice_fits(slot.slice)) return slice_error(slot.slice);
@@ -191,8 +192,8 @@ Status FaultEndpoint::check_start(const Slot& slot) const {
   return {};
 }
 
-Result<Token> FaultEndpoint::start_with_faults(std::uint32_t index) {
-  const bool one_sided = slots_[index].kind == StartKind::put || slots_[index].kind == StartKind::await;
+Result<Token> FaultDecorator::start_with_faults(std::uint32_t index) {
+  const bool one_sided = slots_[index].kind == StartKind::put || slots_[index].kind == StartKind::wait;
   if (one_sided && !capabilities_.can_put) return pass(index);  // for the inner transport's words
   if (const Status status = check_start(slots_[index]); !status.ok()) {
     release(index);
@@ -216,7 +217,7 @@ Result<Token> FaultEndpoint::start_with_faults(std::uint32_t index) {
   return token(index);
 }
 
-Result<Token> FaultEndpoint::start_message(std::uint32_t index, std::uint64_t now_ns) {
+Result<Token> FaultDecorator::start_message(std::uint32_t index, std::uint64_t now_ns) {
   const Token started = token(index);
   const Rank peer = slots_[index].peer;
   const std::uint64_t number = links_[peer.value].messages++;
@@ -250,11 +251,11 @@ Result<Token> FaultEndpoint::start_message(std::uint32_t index, std::uint64_t no
   return started;
 }
 
-bool FaultEndpoint::can_copy(const Slot& slot) const {
+bool FaultDecorator::can_copy(const Slot& slot) const {
   return slot.slice.bytes == 0 || slot.slice.region.kind == MemoryKind::host;
 }
 
-bool FaultEndpoint::corrupt(Slot& slot, std::uint64_t bit_draw) {
+bool FaultDecorator::corrupt(Slot& slot, std::uint64_t bit_draw) {
   if (slot.slice.bytes == 0 || !can_copy(slot)) return false;
   slot.copy = copies_.copy(slot.slice);
   if (slot.copy == nullptr) return false;
@@ -263,7 +264,7 @@ bool FaultEndpoint::corrupt(Slot& slot, std::uint64_t bit_draw) {
   return true;
 }
 
-bool FaultEndpoint::duplicate(std::uint32_t index, std::uint64_t due_ns) {
+bool FaultDecorator::duplicate(std::uint32_t index, std::uint64_t due_ns) {
   if (!can_copy(slots_[index])) return false;
   BouncePool::Block* const copy = copies_.copy(slots_[index].slice);
   if (copy == nullptr) return false;
@@ -281,13 +282,13 @@ bool FaultEndpoint::duplicate(std::uint32_t index, std::uint64_t due_ns) {
   return true;
 }
 
-void FaultEndpoint::hold(std::uint32_t index, std::uint64_t due_ns) {
+void FaultDecorator::hold(std::uint32_t index, std::uint64_t due_ns) {
   slots_[index].state = Slot::State::held;
   held_.push_back({due_ns, sequence_++, index, slots_[index].generation});
   std::push_heap(held_.begin(), held_.end());
 }
 
-void FaultEndpoint::hand_over(std::uint32_t index) {
+void FaultDecorator::hand_over(std::uint32_t index) {
   Slot& slot = slots_[index];
   if (is_message(slot) && links_[slot.peer.value].cut) {
     if (!slot.silent) ++counts_.lost_in_cuts;
@@ -299,7 +300,7 @@ void FaultEndpoint::hand_over(std::uint32_t index) {
   slot.state = Slot::State::passed;
 }
 
-void FaultEndpoint::release_due(std::uint64_t now_ns) {
+void FaultDecorator::release_due(std::uint64_t now_ns) {
   while (!held_.empty() && held_.front().due_ns <= now_ns) {
     const Held due = held_.front();
     std::pop_heap(held_.begin(), held_.end());
@@ -309,12 +310,12 @@ void FaultEndpoint::release_due(std::uint64_t now_ns) {
   }
 }
 
-void FaultEndpoint::finish(std::uint32_t index, Code code, std::size_t bytes) {
+void FaultDecorator::finish(std::uint32_t index, Code code, std::size_t bytes) {
   if (!slots_[index].silent) finished_.push_back({slots_[index].context, code, bytes});
   release(index);
 }
 
-bool FaultEndpoint::deliver(Completion& completion) {
+bool FaultDecorator::deliver(Completion& completion) {
   const auto index = static_cast<std::uint32_t>(completion.context);
   Slot& slot = slots_[index];
   GOSSAMER_CHECK(slot.state == Slot::State::passed, "a completion of the inner transport without a start");
@@ -330,7 +331,7 @@ bool FaultEndpoint::deliver(Completion& completion) {
   return wanted;
 }
 
-std::size_t FaultEndpoint::poll(std::span<Completion> completions) {
+std::size_t FaultDecorator::poll(std::span<Completion> completions) {
   if (!quiet_) {
     const std::uint64_t now_ns = clock_.now_ns();
     keep_time(now_ns);
@@ -355,14 +356,14 @@ std::size_t FaultEndpoint::poll(std::span<Completion> completions) {
   }
 }
 
-void FaultEndpoint::cancel(Token token) {
+void FaultDecorator::cancel(Token token) {
   const auto index = static_cast<std::uint32_t>(token.value);
   if (dead_ || index >= slots_.size() || slots_[index].generation != token.value >> 32) return;
   if (slots_[index].state == Slot::State::passed) inner_->cancel(slots_[index].inner);
   if (slots_[index].state == Slot::State::held) finish(index, Code::cancelled, 0);
 }
 
-void FaultEndpoint::fail_peer(Rank peer) {
+void FaultDecorator::fail_peer(Rank peer) {
   if (dead_) return;
   if (peer.value < rank_count_) {
     links_[peer.value].lost = true;
@@ -372,7 +373,7 @@ void FaultEndpoint::fail_peer(Rank peer) {
   inner_->fail_peer(peer);
 }
 
-bool FaultEndpoint::arm() {
+bool FaultDecorator::arm() {
   const bool has_more = !finished_.empty() || !held_.empty() || clock_.now_ns() < stalled_until_ns_;
   return !dead_ && !has_more && inner_->arm();
 }
@@ -382,7 +383,7 @@ bool FaultEndpoint::arm() {
 std::unique_ptr<FaultTransport> make_fault_transport(std::unique_ptr<Transport> inner, const FaultOptions& options,
                                                      const Clock& clock) {
   fault::check_options(options);
-  return std::make_unique<fault::FaultEndpoint>(std::move(inner), options, clock);
+  return std::make_unique<fault::FaultDecorator>(std::move(inner), options, clock);
 }
 
 }  // namespace gossamer::transport

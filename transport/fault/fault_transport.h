@@ -1,4 +1,4 @@
-// The fault decorator: see transport.h for what each fault does.
+// The fault decorator: transport/simulation.h says what each fault does.
 //
 // Every start has a slot, whose number is the context that the inner transport knows it by:
 //
@@ -20,18 +20,19 @@
 #include "base/base.h"
 #include "transport/fault/bounce_pool.h"
 #include "transport/fault/fate.h"
+#include "transport/requests.h"
 #include "transport/simulation.h"
 
 namespace gossamer::transport::fault {
 
 inline constexpr std::uint64_t never_ns = std::numeric_limits<std::uint64_t>::max();
 
-class FaultEndpoint final : public FaultTransport {
+class FaultDecorator final : public FaultTransport {
  public:
-  FaultEndpoint(std::unique_ptr<Transport> inner, const FaultOptions& options, const Clock& clock);
-  ~FaultEndpoint() override;
-  FaultEndpoint(const FaultEndpoint&) = delete;
-  FaultEndpoint& operator=(const FaultEndpoint&) = delete;
+  FaultDecorator(std::unique_ptr<Transport> inner, const FaultOptions& options, const Clock& clock);
+  ~FaultDecorator() override;
+  FaultDecorator(const FaultDecorator&) = delete;
+  FaultDecorator& operator=(const FaultDecorator&) = delete;
 
   const Capabilities& capabilities() const override { return capabilities_; }
   const Address& address() const override { return inner_->address(); }
@@ -66,7 +67,6 @@ class FaultEndpoint final : public FaultTransport {
   void kill() override;
 
  private:
-  enum class StartKind : std::uint8_t { send, put, receive, await };
   struct Slot {
     enum class State : std::uint8_t { free, held, passed };
     State state = State::free;
@@ -101,7 +101,9 @@ class FaultEndpoint final : public FaultTransport {
     std::uint64_t cut_until_ns = never_ns;
   };
 
-  [[nodiscard]] static bool is_message(const Slot& slot) { return slot.kind <= StartKind::put; }
+  [[nodiscard]] static bool is_message(const Slot& slot) {
+    return slot.kind == StartKind::send || slot.kind == StartKind::put;
+  }
   [[nodiscard]] std::uint32_t acquire(StartKind kind, Rank peer, std::uint64_t context);
   void release(std::uint32_t index);
   [[nodiscard]] Token token(std::uint32_t index) const {

@@ -12,17 +12,17 @@ bool is_of_messages(FaultKind kind) { return kind <= FaultKind::corrupt; }
 
 }  // namespace
 
-void FaultEndpoint::note(FaultKind kind, Rank peer, std::uint64_t number) {
+void FaultDecorator::note(FaultKind kind, Rank peer, std::uint64_t number) {
   ++counts_.fired[static_cast<std::size_t>(kind)];
   counts_.hash += mix64(std::uint64_t{static_cast<std::uint8_t>(kind)} << 32 | peer.value, number);
 }
 
-void FaultEndpoint::settle() {
+void FaultDecorator::settle() {
   quiet_ = !has_chances_ && events_left_ == 0 && cuts_ == 0 && held_.empty() && !dead_ && stalled_until_ns_ == 0;
 }
 
-void FaultEndpoint::meet_events(Fate& fate, Rank peer, std::uint64_t number, std::uint64_t total,
-                                std::uint64_t now_ns) {
+void FaultDecorator::meet_events(Fate& fate, Rank peer, std::uint64_t number, std::uint64_t total,
+                                 std::uint64_t now_ns) {
   for (std::size_t i = 0; i < options_.events.size(); ++i) {
     const FaultEvent& event = options_.events[i];
     if (fired_[i] || event.rank != rank_) continue;
@@ -61,7 +61,7 @@ void FaultEndpoint::meet_events(Fate& fate, Rank peer, std::uint64_t number, std
 }
 
 // What is planned by time and due, and cuts that are over.
-void FaultEndpoint::keep_time(std::uint64_t now_ns) {
+void FaultDecorator::keep_time(std::uint64_t now_ns) {
   if (stalled_until_ns_ > 0 && now_ns >= stalled_until_ns_) stalled_until_ns_ = 0;
   if (now_ns < timed_ns_) return;
   for (std::uint32_t peer = 0; cuts_ > 0 && peer < rank_count_; ++peer)
@@ -86,7 +86,7 @@ void FaultEndpoint::keep_time(std::uint64_t now_ns) {
   plan_time();
 }
 
-void FaultEndpoint::plan_time() {
+void FaultDecorator::plan_time() {
   timed_ns_ = never_ns;
   if (rank_count_ == 0 || dead_) return;
   for (std::uint32_t peer = 0; cuts_ > 0 && peer < rank_count_; ++peer)
@@ -99,7 +99,7 @@ void FaultEndpoint::plan_time() {
   }
 }
 
-std::optional<std::uint64_t> FaultEndpoint::next_event_ns() const {
+std::optional<std::uint64_t> FaultDecorator::next_event_ns() const {
   if (dead_) return std::nullopt;
   std::uint64_t next_ns = timed_ns_;
   if (stalled_until_ns_ > 0) {
@@ -110,14 +110,14 @@ std::optional<std::uint64_t> FaultEndpoint::next_event_ns() const {
   return next_ns == never_ns ? std::nullopt : std::optional(next_ns);
 }
 
-void FaultEndpoint::stall(std::uint64_t duration_ns) {
+void FaultDecorator::stall(std::uint64_t duration_ns) {
   if (dead_ || duration_ns == 0) return;
   stalled_until_ns_ = std::max(stalled_until_ns_, clock_.now_ns() + duration_ns);
   note(FaultKind::stall, rank_, messages_);
   settle();
 }
 
-void FaultEndpoint::cut_link(Rank peer, std::uint64_t until_ns) {
+void FaultDecorator::cut_link(Rank peer, std::uint64_t until_ns) {
   if (dead_ || peer == rank_ || peer.value >= rank_count_) return;
   Link& link = links_[peer.value];
   link.cut_until_ns = until_ns;
@@ -128,14 +128,14 @@ void FaultEndpoint::cut_link(Rank peer, std::uint64_t until_ns) {
   settle();
 }
 
-void FaultEndpoint::restore(Rank peer) {
+void FaultDecorator::restore(Rank peer) {
   if (peer.value >= rank_count_ || !std::exchange(links_[peer.value].cut, false)) return;
   --cuts_;
   plan_time();
   settle();
 }
 
-void FaultEndpoint::kill() {
+void FaultDecorator::kill() {
   if (std::exchange(dead_, true)) return;
   note(FaultKind::kill, rank_, messages_);
   plan_time();

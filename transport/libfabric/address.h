@@ -1,7 +1,8 @@
 // How peers reach this process: bytes that stay the same, while each view has an endpoint of its own.
 //
 //   provider    address                              endpoint of view e
-//   shm         gossamer-<job>-<pid>-<start>.fi<n>   <address>-<e>: peers of another view do not find it
+//   shm         the process's name (shared_name.h)   <address>-<e>: peers of another view do not find it
+//               and .fi<n>
 //   tcp         host and port                        the same; meanwhile a socket that does not listen keeps the port
 //   adapters    what the provider gave first         the same where the provider gives it again, else one view only
 //

@@ -5,19 +5,18 @@
 namespace gossamer::transport::libfabric {
 
 Status Endpoints::open(const View& view, const Provider& provider) {
-  std::vector<Peer> peers(view.addresses.size());
+  std::vector<PeerState> peers(view.addresses.size());
   for (std::size_t i = 0; i < peers.size(); ++i) {
     peers[i].rank = Rank{static_cast<std::uint32_t>(i)};
-    auto address = decode_address(peers[i].rank, view.addresses[i], provider);
-    if (!address.ok()) return std::move(address).error();
+    GOSSAMER_ASSIGN(auto address, decode_address(peers[i].rank, view.addresses[i], provider));
     peers[i].address_bytes = view.addresses[i];
-    peers[i].name = address_in_view(provider, *address, view.epoch);
+    peers[i].name = address_in_view(provider, address, view.epoch);
   }
   peers_ = std::move(peers);
   return {};
 }
 
-Status Endpoints::connect(Peer& peer, const Endpoint& endpoint) {
+Status Endpoints::connect(PeerState& peer, const Endpoint& endpoint) {
   const int inserted = fi_av_insert(endpoint.peers(), peer.name.data(), 1, &peer.address, 0, nullptr);
   if (inserted == 1) return {};
   peer.address = FI_ADDR_UNSPEC;

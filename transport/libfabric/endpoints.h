@@ -18,7 +18,8 @@ struct Delayed {
   bool moved = false;  // something has: the time starts again
 };
 
-struct Peer {
+// What this process knows of one peer of the view, and what waits to be posted to it.
+struct PeerState {
   Rank rank;
   Address address_bytes;               // as in the view
   ProviderAddress name;                // as the provider reads it, in this view
@@ -35,13 +36,13 @@ class Endpoints {
   void close() { peers_.clear(); }
 
   [[nodiscard]] std::size_t size() const { return peers_.size(); }
-  [[nodiscard]] Peer& at(std::size_t rank) { return peers_[rank]; }
+  [[nodiscard]] PeerState& at(std::size_t rank) { return peers_[rank]; }
 
   // Makes the peer known to the endpoint. Sends nothing: providers connect at the first transfer.
-  Status connect(Peer& peer, const Endpoint& endpoint);
+  Status connect(PeerState& peer, const Endpoint& endpoint);
 
  private:
-  std::vector<Peer> peers_;
+  std::vector<PeerState> peers_;
 };
 
 }  // namespace gossamer::transport::libfabric

@@ -11,11 +11,11 @@ Status open_and_find() {
   // other threads meanwhile.
   ScopedEnvironment environment;
   environment.set_unless_set("IPATH_NO_BACKTRACE", "1");
-  const auto library = SharedLibrary::open("libfabric.so.1",
-                                           "install libfabric 1.17 or later (Debian: libfabric1), name its folder in "
-                                           "LD_LIBRARY_PATH, or use the ucx transport");
-  GOSSAMER_TRY(library);
-#define GOSSAMER_LIBFABRIC_FIND(name, version) GOSSAMER_TRY(library->find(functions::name, #name, version));
+  GOSSAMER_ASSIGN(const auto library,
+                  SharedLibrary::open("libfabric.so.1",
+                                      "install libfabric 1.17 or later (Debian: libfabric1), name its folder in "
+                                      "LD_LIBRARY_PATH, or use the ucx transport"));
+#define GOSSAMER_LIBFABRIC_FIND(name, version) GOSSAMER_TRY(library.find(functions::name, #name, version));
   GOSSAMER_LIBFABRIC_FUNCTIONS(GOSSAMER_LIBFABRIC_FIND)
 #undef GOSSAMER_LIBFABRIC_FIND
   return {};

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport {
 namespace libfabric {
@@ -30,13 +30,11 @@ LibfabricTransport::~LibfabricTransport() {
 
 Result<std::unique_ptr<LibfabricTransport>> LibfabricTransport::make(const LibfabricOptions& options) {
   const KeptSignals kept;
-  auto provider = choose_provider(options.provider, options.local_host);
-  if (!provider.ok()) return std::move(provider).error();
+  GOSSAMER_ASSIGN(auto provider, choose_provider(options.provider, options.local_host));
   std::unique_ptr<PortGuard> port;
-  if (provider->is_tcp()) port = std::make_unique<PortGuard>(*provider->info);
-  auto domain = Domain::open(std::move(*provider));
-  if (!domain.ok()) return std::move(domain).error();
-  std::unique_ptr<LibfabricTransport> transport(new LibfabricTransport(std::move(*domain), options));
+  if (provider.is_tcp()) port = std::make_unique<PortGuard>(*provider.info);
+  GOSSAMER_ASSIGN(auto domain, Domain::open(std::move(provider)));
+  std::unique_ptr<LibfabricTransport> transport(new LibfabricTransport(std::move(domain), options));
   transport->port_ = std::move(port);
   GOSSAMER_TRY(transport->set_up());
   return transport;
@@ -47,9 +45,7 @@ Status LibfabricTransport::set_up() {
   post_options_.puts_in_two = domain_->provider().is_tcp();
   if (domain_->provider().is_shared_memory()) {
     GOSSAMER_TRY(check_file_size(shared_file_bytes));
-    auto folder = SharedFolder::open(options_.job);
-    if (!folder.ok()) return std::move(folder).error();
-    folder_ = std::move(*folder);
+    GOSSAMER_ASSIGN(folder_, SharedFolder::open(options_.job));
     own_ = make_shared_memory_address(folder_->name());
   } else {
     GOSSAMER_TRY(open_endpoint(Epoch{}));  // tells the address; it serves the first view
@@ -73,17 +69,14 @@ void LibfabricTransport::read_capabilities() {
 Status LibfabricTransport::open_endpoint(Epoch epoch) {
   const bool shared = domain_->provider().is_shared_memory();
   endpoint_name_ = address_in_view(domain_->provider(), own_, epoch);
-  auto opened = Endpoint::open(domain_, endpoint_name_);
-  if (!opened.ok()) return std::move(opened).error();
-  endpoint_ = std::move(*opened);
+  GOSSAMER_ASSIGN(endpoint_, Endpoint::open(domain_, endpoint_name_));
   if (shared) {
     SharedEndpoints::opened();
   } else {
-    auto name = endpoint_->address();
-    if (!name.ok()) return std::move(name).error();
+    GOSSAMER_ASSIGN(auto name, endpoint_->address());
     if (own_.empty())
-      own_ = std::move(*name);
-    else if (*name != own_) {
+      own_ = std::move(name);
+    else if (name != own_) {
       close_endpoint();
       return Error{Code::unavailable, text("libfabric's provider \"", domain_->provider().name,
                                            "\" gives a new endpoint another address, so a transport serves one view; "
@@ -131,9 +124,9 @@ Status LibfabricTransport::open_view(const View& view) {
   return {};
 }
 
-Peer* LibfabricTransport::ready(Rank rank, const Slice& slice) {
+PeerState* LibfabricTransport::ready(Rank rank, const Slice& slice) {
   if (rank.value >= endpoints_.size() || !slice_fits(slice) || !regions_.has(slice)) return nullptr;
-  Peer& peer = endpoints_.at(rank.value);
+  PeerState& peer = endpoints_.at(rank.value);
   return peer.lost ? nullptr : &peer;
 }
 
@@ -145,7 +138,7 @@ Error LibfabricTransport::start_error(Rank rank, const Slice& slice) {
   return peer_lost_error(rank);
 }
 
-Operation& LibfabricTransport::begin(StartKind kind, Peer& peer, const Slice& slice, std::uint64_t context) {
+Operation& LibfabricTransport::begin(StartKind kind, PeerState& peer, const Slice& slice, std::uint64_t context) {
   Record& record = requests_.acquire(kind, peer.rank, context, peer.pending);
   Operation& operation = operations_.of(record);
   operation.data = slice.data();
@@ -158,14 +151,14 @@ Operation& LibfabricTransport::begin(StartKind kind, Peer& peer, const Slice& sl
   return operation;
 }
 
-Posted LibfabricTransport::post_to(Operation& operation, Peer& peer) {
+Posted LibfabricTransport::post_to(Operation& operation, PeerState& peer) {
   if (peer.address == FI_ADDR_UNSPEC && operation.record->kind != StartKind::receive) {
     if (!endpoints_.connect(peer, *endpoint_).ok()) return {-FI_EHOSTUNREACH, false};
   }
   return post(*endpoint_, operation, peer.address, post_options_);
 }
 
-Result<Token> LibfabricTransport::launch(Operation& operation, Peer& peer) {
+Result<Token> LibfabricTransport::launch(Operation& operation, PeerState& peer) {
   const Token token = Requests::token(*operation.record);
   const bool behind = !queue_of(operation, peer).records.empty();
   const Posted posted = behind ? Posted{-FI_EAGAIN, false} : post_to(operation, peer);
@@ -185,7 +178,7 @@ Result<Token> LibfabricTransport::launch(Operation& operation, Peer& peer) {
 }
 
 Result<Token> LibfabricTransport::start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
-  Peer* const to = ready(peer, slice);
+  PeerState* const to = ready(peer, slice);
   if (to == nullptr) return start_error(peer, slice);
   Operation& operation = begin(StartKind::send, *to, slice, context);
   operation.tag = tag.value;
@@ -193,7 +186,7 @@ Result<Token> LibfabricTransport::start_send(Rank peer, Tag tag, const Slice& sl
 }
 
 Result<Token> LibfabricTransport::start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
-  Peer* const from = ready(peer, slice);
+  PeerState* const from = ready(peer, slice);
   if (from == nullptr) return start_error(peer, slice);
   Operation& operation = begin(StartKind::receive, *from, slice, context);
   operation.tag = tag.value;
@@ -205,7 +198,7 @@ Status LibfabricTransport::close_view(std::uint64_t deadline_ns) {
   const std::uint64_t end_ns = clock_.now_ns() + std::min(deadline_ns / 4, flush_ns_max);
   // What the provider has not taken must not reach a peer that has closed already.
   end_delayed(receives_, Code::cancelled);
-  for (Peer* const peer : delayed_) end_delayed(peer->delayed, Code::cancelled);
+  for (PeerState* const peer : delayed_) end_delayed(peer->delayed, Code::cancelled);
   const auto sends_wait = [&] {
     for (std::size_t i = 0; i < endpoints_.size(); ++i) {
       for (const Record* each = endpoints_.at(i).pending.first(); each != nullptr; each = each->next) {
@@ -246,9 +239,8 @@ Result<Region> LibfabricTransport::register_memory(void* base, std::size_t bytes
 }  // namespace libfabric
 
 Result<std::unique_ptr<Transport>> make_libfabric_transport(const LibfabricOptions& options) {
-  auto transport = libfabric::LibfabricTransport::make(options);
-  if (!transport.ok()) return std::move(transport).error();
-  return std::unique_ptr<Transport>(std::move(*transport));
+  GOSSAMER_ASSIGN(auto transport, libfabric::LibfabricTransport::make(options));
+  return std::unique_ptr<Transport>(std::move(transport));
 }
 
 std::vector<std::string> libfabric_providers() {

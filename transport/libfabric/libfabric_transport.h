@@ -67,15 +67,15 @@ class LibfabricTransport final : public Transport {
   void close_endpoint();
 
   // The peer of a start, or null: then `start_error` says why, at the cost of a sentence.
-  [[nodiscard]] Peer* ready(Rank rank, const Slice& slice);
+  [[nodiscard]] PeerState* ready(Rank rank, const Slice& slice);
   [[nodiscard]] Error start_error(Rank rank, const Slice& slice);
-  [[nodiscard]] Operation& begin(StartKind kind, Peer& peer, const Slice& slice, std::uint64_t context);
-  [[nodiscard]] Result<Token> launch(Operation& operation, Peer& peer);
-  [[nodiscard]] Delayed& queue_of(const Operation& operation, Peer& peer) {
+  [[nodiscard]] Operation& begin(StartKind kind, PeerState& peer, const Slice& slice, std::uint64_t context);
+  [[nodiscard]] Result<Token> launch(Operation& operation, PeerState& peer);
+  [[nodiscard]] Delayed& queue_of(const Operation& operation, PeerState& peer) {
     return operation.record->kind == StartKind::receive ? receives_ : peer.delayed;
   }
-  [[nodiscard]] Posted post_to(Operation& operation, Peer& peer);
-  void delay(Operation& operation, Peer& peer);
+  [[nodiscard]] Posted post_to(Operation& operation, PeerState& peer);
+  void delay(Operation& operation, PeerState& peer);
   void give_up(Operation& receive);
   // The provider has told one end of the operation.
   void complete(Operation& operation, Code code, std::size_t bytes);
@@ -108,8 +108,8 @@ class LibfabricTransport final : public Transport {
   ProviderAddress endpoint_name_;
   Epoch epoch_;
   Rank rank_;
-  Delayed receives_;            // that the provider has not taken
-  std::vector<Peer*> delayed_;  // peers with delayed sends and puts
+  Delayed receives_;                 // that the provider has not taken
+  std::vector<PeerState*> delayed_;  // peers with delayed sends and puts
   struct FailedPeer {
     Rank rank;
     std::uint64_t orphan_ns = 0;  // when the provider has had time enough to end its receives

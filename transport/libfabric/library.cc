@@ -8,7 +8,7 @@ namespace gossamer::transport::libfabric {
 
 void CloseObject::close(fid* object) {
   const int result = fi_close(object);
-  if (result != 0 && log_enabled(LogLevel::info)) {
+  if (result != 0 && is_log_enabled(LogLevel::info)) {
     log(LogLevel::info, text("libfabric keeps an object of class ", object->fclass, ": ", fi_strerror(-result)));
   }
 }

@@ -1,21 +1,20 @@
 // Keys, puts and notices of LibfabricTransport.
 #include "transport/libfabric/libfabric_transport.h"
 #include "transport/region_key.h"
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport::libfabric {
 
 Result<RegionKey> LibfabricTransport::export_region(const Region& region) {
   if (!capabilities_.can_put) return Transport::export_region(region);
   if (endpoints_.size() == 0) return no_view_error();
-  auto exported = regions_.export_region(region);
-  if (!exported.ok()) return std::move(exported).error();
+  GOSSAMER_ASSIGN(auto exported, regions_.export_region(region));
   RegionKeyFields fields;
   fields.epoch = epoch_;
   fields.owner = rank_;
   fields.owner_address = hash_bytes(address_);
-  fields.serial = exported->key;  // libfabric's key of the memory
-  fields.block = exported->address;
+  fields.serial = exported.key;  // libfabric's key of the memory
+  fields.block = exported.address;
   fields.bytes = region.bytes;
   return encode_region_key(fields);
 }
@@ -24,9 +23,8 @@ Result<RemoteRegion> LibfabricTransport::import_region(Rank peer, const RegionKe
   if (!capabilities_.can_put) return Transport::import_region(peer, key);
   if (endpoints_.size() == 0) return no_view_error();
   if (peer.value >= endpoints_.size()) return peer_range_error(peer, endpoints_.size());
-  const auto fields = check_region_key(key, epoch_, peer, endpoints_.at(peer.value).address_bytes);
-  if (!fields.ok()) return fields.error();
-  return regions_.import_region(peer, {fields->serial, fields->block}, fields->bytes);
+  GOSSAMER_ASSIGN(const auto fields, check_region_key(key, epoch_, peer, endpoints_.at(peer.value).address_bytes));
+  return regions_.import_region(peer, {fields.serial, fields.block}, fields.bytes);
 }
 
 Result<Token> LibfabricTransport::start_put(const RemoteRegion& to, std::size_t offset, const Slice& from,
@@ -37,7 +35,7 @@ Result<Token> LibfabricTransport::start_put(const RemoteRegion& to, std::size_t 
   if (remote == nullptr) return unknown_remote_error(to);
   if (!put_fits(offset, from.bytes, remote->bytes)) return put_range_error(offset, from.bytes, remote->bytes);
   if (notice.value >= notice_count) return notice_error(notice);
-  Peer* const peer = ready(remote->peer, from);
+  PeerState* const peer = ready(remote->peer, from);
   if (peer == nullptr) return start_error(remote->peer, from);
   Operation& operation = begin(StartKind::put, *peer, from, context);
   operation.tag = encode_notice(epoch_, rank_, notice);

@@ -17,7 +17,7 @@ constexpr std::size_t queue_batch = 16;
 
 }  // namespace
 
-void LibfabricTransport::delay(Operation& operation, Peer& peer) {
+void LibfabricTransport::delay(Operation& operation, PeerState& peer) {
   Delayed& queue = queue_of(operation, peer);
   if (queue.records.empty()) {
     queue.since_ns = clock_.now_ns();
@@ -33,7 +33,7 @@ void LibfabricTransport::delay(Operation& operation, Peer& peer) {
 bool LibfabricTransport::repost(Delayed& delayed) {
   while (Record* const record = delayed.records.first()) {
     Operation& operation = operations_.of(*record);
-    Peer& peer = endpoints_.at(record->peer);
+    PeerState& peer = endpoints_.at(record->peer);
     const Posted posted = post_to(operation, peer);
     if (posted.result == -FI_EAGAIN) break;
     delayed.records.remove(*record);
@@ -79,7 +79,7 @@ void LibfabricTransport::complete(Operation& operation, Code code, std::size_t b
   if (operation.code == Code::done) operation.code = code;
   if (operation.is_held()) return;
   if (record.state == Record::State::orphaned) return requests_.end_orphan(record);
-  Peer& peer = endpoints_.at(record.peer);
+  PeerState& peer = endpoints_.at(record.peer);
   peer.delayed.moved = true;
   receives_.moved = true;
   if (!operation.delayed) return finish(operation, bytes);
@@ -115,7 +115,7 @@ std::size_t LibfabricTransport::read_queue() {
 void LibfabricTransport::read_error() {
   fi_cq_err_entry entry{};
   if (fi_cq_readerr(endpoint_->completions(), &entry, 0) != 1) return;
-  if (entry.err != FI_ECANCELED && log_enabled(LogLevel::info)) {
+  if (entry.err != FI_ECANCELED && is_log_enabled(LogLevel::info)) {
     log(LogLevel::info, text("libfabric: a transfer failed: ", fi_strerror(entry.err)));
   }
   if (entry.op_context == nullptr) return;
@@ -140,9 +140,9 @@ std::size_t LibfabricTransport::poll(std::span<Completion> completions) {
 
 void LibfabricTransport::care() {
   static_cast<void>(repost(receives_));
-  std::erase_if(delayed_, [&](Peer* peer) { return repost(peer->delayed); });
+  std::erase_if(delayed_, [&](PeerState* peer) { return repost(peer->delayed); });
   std::erase_if(failed_, [&](const FailedPeer& failed) {
-    Peer& peer = endpoints_.at(failed.rank.value);
+    PeerState& peer = endpoints_.at(failed.rank.value);
     if (peer.pending.empty()) return true;
     if (clock_.now_ns() < failed.orphan_ns) return false;
     while (!peer.pending.empty()) requests_.orphan(*peer.pending.first(), peer.pending, Code::peer_lost);
@@ -172,7 +172,7 @@ void LibfabricTransport::give_up(Operation& receive) {
 
 void LibfabricTransport::fail_peer(Rank rank) {
   if (rank.value >= endpoints_.size()) return;
-  Peer& peer = endpoints_.at(rank.value);
+  PeerState& peer = endpoints_.at(rank.value);
   if (peer.lost) return;
   peer.lost = true;
   notices_.fail(rank);

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport::libfabric {
 namespace {
@@ -39,9 +39,8 @@ Status Regions::register_local(Local& local) {
   const bool needed = domain_.needs(FI_MR_LOCAL) || local.kind != MemoryKind::host;
   if (!needed || local.bytes == 0) return {};
   if (endpoint_ == nullptr && domain_.needs(FI_MR_ENDPOINT)) return {};  // when the view opens
-  auto memory = domain_.register_memory(local.base, local.bytes, local.kind, FI_SEND | FI_RECV | FI_WRITE, endpoint_);
-  if (!memory.ok()) return std::move(memory).error();
-  local.memory = std::move(*memory);
+  GOSSAMER_ASSIGN(local.memory, domain_.register_memory(local.base, local.bytes, local.kind,
+                                                        FI_SEND | FI_RECV | FI_WRITE, endpoint_));
   local.descriptor = fi_mr_desc(local.memory.get());
   return {};
 }
@@ -104,9 +103,8 @@ Result<Regions::Exported> Regions::export_region(const Region& region) {
   if (!is_known(region)) return unregistered_error(region);
   Local& local = local_[region.id - 1];
   if (local.exported == nullptr) {
-    auto memory = domain_.register_memory(local.base, local.bytes, local.kind, FI_REMOTE_WRITE, endpoint_);
-    if (!memory.ok()) return std::move(memory).error();
-    local.exported = std::move(*memory);
+    GOSSAMER_ASSIGN(local.exported,
+                    domain_.register_memory(local.base, local.bytes, local.kind, FI_REMOTE_WRITE, endpoint_));
   }
   return Exported{fi_mr_key(local.exported.get()),
                   domain_.needs(FI_MR_VIRT_ADDR) ? reinterpret_cast<std::uintptr_t>(local.base) : 0};

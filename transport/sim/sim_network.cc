@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "transport/region_key.h"
-#include "transport/sim/sim_endpoint.h"
+#include "transport/sim/sim_transport.h"
 
 namespace gossamer::transport {
 namespace sim {
@@ -17,12 +17,12 @@ constexpr std::array<char, 4> address_mark = {'s', 'i', 'm', '1'};
 
 }  // namespace
 
-std::uint32_t SimCore::add_endpoint(SimEndpoint& endpoint) {
-  states_.push_back({&endpoint, 0, false});
+std::uint32_t SimCore::add_transport(SimTransport& transport) {
+  states_.push_back({&transport, 0, false});
   return static_cast<std::uint32_t>(states_.size() - 1);
 }
 
-void SimCore::remove_endpoint(std::uint32_t number) { states_[number].endpoint = nullptr; }
+void SimCore::remove_transport(std::uint32_t number) { states_[number].transport = nullptr; }
 
 Address SimCore::make_address(std::uint32_t number) {
   Address address(address_mark.size() + sizeof(number));
@@ -31,7 +31,7 @@ Address SimCore::make_address(std::uint32_t number) {
   return address;
 }
 
-std::optional<std::uint32_t> SimCore::find_endpoint(const Address& address) const {
+std::optional<std::uint32_t> SimCore::find_transport(const Address& address) const {
   std::uint32_t number = 0;
   if (address.size() != address_mark.size() + sizeof(number)) return std::nullopt;
   if (std::memcmp(address.data(), address_mark.data(), address_mark.size()) != 0) return std::nullopt;
@@ -59,7 +59,7 @@ std::uint32_t SimCore::store(Message message) {
 }
 
 void SimCore::send(Message message, std::size_t bytes) {
-  EndpointState& source = states_[message.source];
+  Attached& source = states_[message.source];
   const double wire_ns = std::ceil(static_cast<double>(bytes) / options_.bytes_per_ns);
   source.link_free_ns = std::max(source.link_free_ns, clock_.now_ns()) + static_cast<std::uint64_t>(wire_ns);
   message.flight_ns = options_.latency_ns + (options_.jitter_ns == 0 ? 0 : random_.below(options_.jitter_ns + 1));
@@ -80,8 +80,8 @@ void SimCore::advance() {
 
 void SimCore::depart(const Event& event) {
   Message& message = messages_[event.message];
-  const EndpointState& source = states_[message.source];
-  const bool sent = source.endpoint != nullptr && !source.dead && source.endpoint->depart(message);
+  const Attached& source = states_[message.source];
+  const bool sent = source.transport != nullptr && !source.dead && source.transport->depart(message);
   if (sent) {
     events_.push({event.due_ns + message.flight_ns, sequence_++, event.message, true});
   } else {
@@ -92,10 +92,10 @@ void SimCore::depart(const Event& event) {
 void SimCore::arrive(const Event& event) {
   Message message = std::move(messages_[event.message]);
   free_messages_.push_back(event.message);
-  const EndpointState& destination = states_[message.destination];
-  if (states_[message.source].dead || destination.dead || destination.endpoint == nullptr) return;
+  const Attached& destination = states_[message.destination];
+  if (states_[message.source].dead || destination.dead || destination.transport == nullptr) return;
   hash_delivery(event.due_ns, message);
-  destination.endpoint->arrive(std::move(message));
+  destination.transport->arrive(std::move(message));
 }
 
 void SimCore::hash_delivery(std::uint64_t now_ns, const Message& message) {
@@ -121,10 +121,10 @@ class Network final : public SimNetwork {
  public:
   Network(const SimOptions& options, VirtualClock& clock) : core_(std::make_shared<SimCore>(options, clock)) {}
 
-  std::unique_ptr<Transport> make_endpoint() override { return std::make_unique<SimEndpoint>(core_); }
+  std::unique_ptr<Transport> make_transport() override { return std::make_unique<SimTransport>(core_); }
   std::optional<std::uint64_t> next_event_ns() const override { return core_->next_event_ns(); }
   void kill(const Address& address) override {
-    const auto number = core_->find_endpoint(address);
+    const auto number = core_->find_transport(address);
     GOSSAMER_CHECK(number.has_value(), "an address that this network gave out");
     core_->kill(*number);
   }

@@ -1,4 +1,4 @@
-// The simulated network: one queue of events for all endpoints, in the order of virtual time.
+// The simulated network: one queue of events for all transports, in the order of virtual time.
 //
 //   start_send ──► depart (link free again: the send completes, its bytes are read)
 //                    └──► arrive (latency + jitter later: matched with a receive, or kept)
@@ -20,7 +20,7 @@
 
 namespace gossamer::transport::sim {
 
-class SimEndpoint;
+class SimTransport;
 
 // Where a put goes.
 struct PutTarget {
@@ -30,7 +30,7 @@ struct PutTarget {
 };
 
 struct Message {
-  std::uint32_t source = 0;  // endpoint numbers
+  std::uint32_t source = 0;  // transport numbers
   std::uint32_t destination = 0;
   Epoch epoch;
   Rank source_rank;
@@ -41,23 +41,23 @@ struct Message {
   std::vector<std::byte> bytes;  // empty until departure
 };
 
-// What the endpoints share. It lives as long as the network or any endpoint.
+// What the transports share. It lives as long as the network or any transport.
 class SimCore {
  public:
   SimCore(const SimOptions& options, VirtualClock& clock) : options_(options), clock_(clock), random_(options.seed) {}
 
-  [[nodiscard]] std::uint32_t add_endpoint(SimEndpoint& endpoint);
-  void remove_endpoint(std::uint32_t number);
-  // The number of the endpoint with this address; nullopt for bytes that are none.
-  [[nodiscard]] std::optional<std::uint32_t> find_endpoint(const Address& address) const;
+  [[nodiscard]] std::uint32_t add_transport(SimTransport& transport);
+  void remove_transport(std::uint32_t number);
+  // The number of the transport with this address; nullopt for bytes that are none.
+  [[nodiscard]] std::optional<std::uint32_t> find_transport(const Address& address) const;
   [[nodiscard]] static Address make_address(std::uint32_t number);
 
   // Zeroed memory that ends with `free_memory` or the core: peers may have it mapped when its owner ends.
   [[nodiscard]] std::byte* allocate_memory(std::size_t bytes);
   void free_memory(const std::byte* base) { memory_.erase(base); }
 
-  // The endpoint with this number; null once destroyed.
-  [[nodiscard]] SimEndpoint* endpoint(std::uint32_t number) const { return states_[number].endpoint; }
+  // The transport with this number; null once destroyed.
+  [[nodiscard]] SimTransport* transport(std::uint32_t number) const { return states_[number].transport; }
 
   // Queues a message on its sender's link.
   void send(Message message, std::size_t bytes);
@@ -80,8 +80,8 @@ class SimCore {
       return a.due_ns != b.due_ns ? a.due_ns > b.due_ns : a.sequence > b.sequence;
     }
   };
-  struct EndpointState {
-    SimEndpoint* endpoint = nullptr;  // null once destroyed
+  struct Attached {
+    SimTransport* transport = nullptr;  // null once destroyed
     std::uint64_t link_free_ns = 0;
     bool dead = false;
   };
@@ -94,7 +94,7 @@ class SimCore {
   SimOptions options_;
   VirtualClock& clock_;
   Random random_;
-  std::vector<EndpointState> states_;
+  std::vector<Attached> states_;
   std::vector<Message> messages_;
   std::vector<std::uint32_t> free_messages_;
   std::unordered_map<const std::byte*, std::unique_ptr<std::byte[]>> memory_;

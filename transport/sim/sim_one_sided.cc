@@ -2,17 +2,17 @@
 #include <cstring>
 
 #include "transport/region_key.h"
-#include "transport/sim/sim_endpoint.h"
-#include "transport/slice.h"
+#include "transport/sim/sim_transport.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport::sim {
 
-Result<Region> SimEndpoint::allocate_memory(std::size_t bytes) {
+Result<Region> SimTransport::allocate_memory(std::size_t bytes) {
   regions_.emplace(++last_region_, true);
   return Region{last_region_, core_->allocate_memory(bytes), bytes, MemoryKind::host};
 }
 
-Result<RegionKey> SimEndpoint::export_region(const Region& region) {
+Result<RegionKey> SimTransport::export_region(const Region& region) {
   if (peers_.empty()) return no_view_error();
   const auto known = regions_.find(region.id);
   if (known == regions_.end()) return unregistered_error(region);
@@ -20,23 +20,22 @@ Result<RegionKey> SimEndpoint::export_region(const Region& region) {
   return encode_region_key({epoch_, rank_, hash_bytes(address_), last_serial_, region.bytes, {}, 0, 0});
 }
 
-Result<RemoteRegion> SimEndpoint::import_region(Rank peer, const RegionKey& key) {
+Result<RemoteRegion> SimTransport::import_region(Rank peer, const RegionKey& key) {
   GOSSAMER_TRY(check_start(peer, {}));
-  const std::uint32_t number = peers_[peer.value].endpoint;
-  const auto fields = check_region_key(key, epoch_, peer, SimCore::make_address(number));
-  if (!fields.ok()) return fields.error();
-  Remote remote{peer, fields->serial, fields->bytes, nullptr};
-  if (const SimEndpoint* const owner = core_->endpoint(number)) {
-    const auto exported = owner->exports_.find(fields->serial);
+  const std::uint32_t number = peers_[peer.value].transport;
+  GOSSAMER_ASSIGN(const auto fields, check_region_key(key, epoch_, peer, SimCore::make_address(number)));
+  Remote remote{peer, fields.serial, fields.bytes, nullptr};
+  if (const SimTransport* const owner = core_->transport(number)) {
+    const auto exported = owner->exports_.find(fields.serial);
     const bool here = exported != owner->exports_.end();
     // As with real shared memory: only what its owner allocated, and the own memory.
     if (here && (exported->second.can_map || owner == this)) remote.memory = exported->second.region.base;
   }
   remotes_.emplace(++last_remote_, remote);
-  return RemoteRegion{last_remote_, peer, fields->bytes};
+  return RemoteRegion{last_remote_, peer, fields.bytes};
 }
 
-Result<const std::byte*> SimEndpoint::map_remote(const RemoteRegion& remote) {
+Result<const std::byte*> SimTransport::map_remote(const RemoteRegion& remote) {
   const auto found = remotes_.find(remote.id);
   if (found == remotes_.end()) return unknown_remote_error(remote);
   if (found->second.memory != nullptr) return found->second.memory;
@@ -46,8 +45,8 @@ Result<const std::byte*> SimEndpoint::map_remote(const RemoteRegion& remote) {
       remote.peer};
 }
 
-Result<Token> SimEndpoint::start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
-                                     std::uint64_t context) {
+Result<Token> SimTransport::start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
+                                      std::uint64_t context) {
   if (peers_.empty()) return no_view_error();
   const auto found = remotes_.find(to.id);
   if (found == remotes_.end()) return unknown_remote_error(to);
@@ -60,7 +59,7 @@ Result<Token> SimEndpoint::start_put(const RemoteRegion& to, std::size_t offset,
   const std::uint64_t start = add_start({remote.peer, tag, from, context, StartKind::put});
   Message message;
   message.source = number_;
-  message.destination = peers_[remote.peer.value].endpoint;
+  message.destination = peers_[remote.peer.value].transport;
   message.epoch = epoch_;
   message.source_rank = rank_;
   message.tag = tag;
@@ -70,7 +69,7 @@ Result<Token> SimEndpoint::start_put(const RemoteRegion& to, std::size_t offset,
   return Token{start};
 }
 
-Result<Token> SimEndpoint::start_await_notice(Rank peer, Notice notice, std::uint64_t context) {
+Result<Token> SimTransport::start_await_notice(Rank peer, Notice notice, std::uint64_t context) {
   if (notice.value >= notice_count) return notice_error(notice);
   GOSSAMER_TRY(check_start(peer, {}));
   core_->advance();
@@ -85,11 +84,11 @@ Result<Token> SimEndpoint::start_await_notice(Rank peer, Notice notice, std::uin
   return Token{start};
 }
 
-void SimEndpoint::unwait(std::uint64_t start, const Start& waiting) {
+void SimTransport::unwait(std::uint64_t start, const Start& waiting) {
   std::erase(notices_[{waiting.peer.value, waiting.notice.value}].waiting, start);
 }
 
-void SimEndpoint::land_put(const Message& message) {
+void SimTransport::land_put(const Message& message) {
   const PutTarget& put = *message.put;
   const auto exported = exports_.find(put.serial);
   if (exported == exports_.end()) return;  // its region was released

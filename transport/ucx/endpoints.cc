@@ -14,7 +14,7 @@ Status Endpoints::open(const View& view) {
       peers_.clear();
       return std::move(address).error();
     }
-    auto peer = std::make_unique<Peer>();
+    auto peer = std::make_unique<PeerState>();
     peer->owner = this;
     peer->rank = rank;
     peer->address = view.addresses[i];
@@ -24,13 +24,12 @@ Status Endpoints::open(const View& view) {
   return {};
 }
 
-Status Endpoints::connect(Peer& peer) {
-  const auto address = worker_address(peer.rank, peer.address);
-  if (!address.ok()) return address.error();
+Status Endpoints::connect(PeerState& peer) {
+  GOSSAMER_ASSIGN(const auto address, worker_address(peer.rank, peer.address));
   ucp_ep_params_t parameters{};
   parameters.field_mask =
       UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE | UCP_EP_PARAM_FIELD_ERR_HANDLER;
-  parameters.address = *address;
+  parameters.address = address;
   parameters.err_mode = UCP_ERR_HANDLING_MODE_PEER;  // or a dead peer's rendezvous never ends
   parameters.err_handler.cb = &Endpoints::on_error;
   parameters.err_handler.arg = &peer;
@@ -47,7 +46,7 @@ Status Endpoints::connect(Peer& peer) {
   return error;
 }
 
-void Endpoints::greet(Peer& peer) {
+void Endpoints::greet(PeerState& peer) {
   static const std::byte nothing{};
   ucp_request_param_t parameters{};
   parameters.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
@@ -62,27 +61,27 @@ void Endpoints::greet(Peer& peer) {
   }
 }
 
-void Endpoints::wake(Peer& peer) {
+void Endpoints::wake(PeerState& peer) {
   const ucp_request_param_t parameters{};
   void* const request = ucp_am_send_nbx(peer.endpoint, Worker::greeting_id, nullptr, 0, nullptr, 0, &parameters);
   if (UCS_PTR_IS_PTR(request)) unfinished_.push_back(request);
 }
 
 void Endpoints::on_greeted(void* request, ucs_status_t status, void* user_data) {
-  Peer& peer = *static_cast<Peer*>(user_data);
+  PeerState& peer = *static_cast<PeerState*>(user_data);
   --peer.owner->greetings_;
   if (status == UCS_OK) peer.established = true;
   ucp_request_free(request);
 }
 
-void Endpoints::start_close(Peer& peer, std::uint64_t wait_ns) {
+void Endpoints::start_close(PeerState& peer, std::uint64_t wait_ns) {
   if (peer.endpoint == nullptr) return;
   if (peer.established || peer.broken || wait_ns == 0) return close_now(peer);
   if (peer.close_ns == 0) ++closing_;
   peer.close_ns = clock_.now_ns() + wait_ns;
 }
 
-void Endpoints::close_now(Peer& peer) {
+void Endpoints::close_now(PeerState& peer) {
   if (peer.close_ns != 0) --closing_;
   peer.close_ns = 0;
   // Over verbs UCX 1.13 aborts when an endpoint is closed whose request to connect nobody has answered (an assertion
@@ -99,7 +98,7 @@ void Endpoints::close_now(Peer& peer) {
   if (UCS_PTR_IS_PTR(request)) unfinished_.push_back(request);
 }
 
-void Endpoints::start_flush(Peer& peer) {
+void Endpoints::start_flush(PeerState& peer) {
   if (peer.endpoint == nullptr || peer.broken || peer.lost) return;
   const ucp_request_param_t parameters{};
   void* const request = ucp_ep_flush_nbx(peer.endpoint, &parameters);
@@ -130,12 +129,12 @@ void Endpoints::clear() {
 
 void Endpoints::on_error(void* peer, ucp_ep_h /*endpoint*/, ucs_status_t status) {
   // Called from inside progress, where an endpoint cannot be closed: `care` does it.
-  Peer& broken = *static_cast<Peer*>(peer);
+  PeerState& broken = *static_cast<PeerState*>(peer);
   broken.broken = true;
   broken.owner->has_broken_ = true;
   // With nothing under way it is no news: a peer that has left in good order closes its end.
   const LogLevel level = broken.pending.empty() ? LogLevel::debug : LogLevel::info;
-  if (log_enabled(level))
+  if (is_log_enabled(level))
     log(level, text("the connection to rank ", broken.rank.value, " broke: ", ucs_status_string(status)));
 }
 

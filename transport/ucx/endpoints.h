@@ -29,7 +29,8 @@ namespace gossamer::transport::ucx {
 
 class Endpoints;
 
-struct Peer {
+// What this process knows of one peer of the view, and its connection to it.
+struct PeerState {
   Endpoints* owner = nullptr;
   Rank rank;
   Address address;
@@ -48,43 +49,43 @@ class Endpoints {
 
   Status open(const View& view);
   [[nodiscard]] std::size_t size() const { return peers_.size(); }
-  [[nodiscard]] Peer& at(std::size_t rank) { return *peers_[rank]; }
+  [[nodiscard]] PeerState& at(std::size_t rank) { return *peers_[rank]; }
 
   // Makes the peer's endpoint; tried once for each peer and view. peer_lost when it is known at once that there is
   // nobody.
-  Status connect(Peer& peer);
+  Status connect(PeerState& peer);
 
   // Closes the endpoint by force, if there is one: now, or when it is established, at the latest
   // after `wait_ns`. Finishes in `care`.
-  void start_close(Peer& peer, std::uint64_t wait_ns);
+  void start_close(PeerState& peer, std::uint64_t wait_ns);
   // Sends the peer a message that says nothing, for it may sleep. The peer is connected.
-  void wake(Peer& peer);
+  void wake(PeerState& peer);
 
   // Asks that all that was sent on it leaves this process. Finishes in `care`.
-  void start_flush(Peer& peer);
+  void start_flush(PeerState& peer);
 
   // Whether `care` has something to do; checked on each poll.
   [[nodiscard]] bool needs_care() const { return has_broken_ || closing_ > 0 || !unfinished_.empty(); }
   // Closes what broke and frees what has finished.
   void care();
   // No flush, no close and no greeting is under way.
-  [[nodiscard]] bool idle() const { return unfinished_.empty() && closing_ == 0 && greetings_ == 0; }
+  [[nodiscard]] bool is_idle() const { return unfinished_.empty() && closing_ == 0 && greetings_ == 0; }
 
   // No endpoint waits for its peer's first answer.
-  [[nodiscard]] bool established() const { return greetings_ == 0; }
+  [[nodiscard]] bool is_established() const { return greetings_ == 0; }
 
   // Forgets the peers. All endpoints must be closed.
   void clear();
 
  private:
-  void greet(Peer& peer);
-  void close_now(Peer& peer);
+  void greet(PeerState& peer);
+  void close_now(PeerState& peer);
   static void on_greeted(void* request, ucs_status_t status, void* peer);
   static void on_error(void* peer, ucp_ep_h endpoint, ucs_status_t status);
 
   Worker& worker_;
   // By pointer: UCX's error callback keeps the address of a peer.
-  std::vector<std::unique_ptr<Peer>> peers_;
+  std::vector<std::unique_ptr<PeerState>> peers_;
   std::vector<void*> unfinished_;  // requests of closes and flushes
   std::size_t greetings_ = 0;      // not yet sent
   std::size_t closing_ = 0;        // peers whose close waits

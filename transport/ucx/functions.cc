@@ -12,11 +12,11 @@ Status open_and_find() {
   ScopedEnvironment environment;
   environment.set_unless_set("UCX_ERROR_SIGNALS", "");
   environment.set_unless_set("UCX_DEBUG_SIGNO", "0");
-  const auto library = SharedLibrary::open("libucp.so.0",
-                                           "install UCX 1.13 or later (Debian: libucx0), name its folder in "
-                                           "LD_LIBRARY_PATH, or use the libfabric transport");
-  GOSSAMER_TRY(library);
-#define GOSSAMER_UCX_FIND(name) GOSSAMER_TRY(library->find(functions::name, #name));
+  GOSSAMER_ASSIGN(const auto library,
+                  SharedLibrary::open("libucp.so.0",
+                                      "install UCX 1.13 or later (Debian: libucx0), name its folder in "
+                                      "LD_LIBRARY_PATH, or use the libfabric transport"));
+#define GOSSAMER_UCX_FIND(name) GOSSAMER_TRY(library.find(functions::name, #name));
   GOSSAMER_UCX_FUNCTIONS(GOSSAMER_UCX_FIND)
 #undef GOSSAMER_UCX_FIND
   return {};

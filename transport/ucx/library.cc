@@ -31,7 +31,7 @@ bool is_of_own_variable(std::string_view message) {
 
 ucs_log_func_rc_t log_handler(const char* file, unsigned line, const char* /*function*/, ucs_log_level_t level,
                               const ucs_log_component_config_t* /*component*/, const char* format, va_list arguments) {
-  if (log_enabled(log_level(level))) {
+  if (is_log_enabled(log_level(level))) {
     std::array<char, 512> message{};
     va_list copy;
     va_copy(copy, arguments);

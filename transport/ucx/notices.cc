@@ -6,9 +6,7 @@ namespace gossamer::transport::ucx {
 
 Result<std::uint64_t> Notices::board(const std::string& folder) {
   if (block_ == nullptr) {
-    auto made = SharedBlock::make(folder, Board::bytes(peers_.size()));
-    if (!made.ok()) return std::move(made).error();
-    block_ = std::move(*made);
+    GOSSAMER_ASSIGN(block_, SharedBlock::make(folder, Board::bytes(peers_.size())));
     board_.words = reinterpret_cast<std::uint32_t*>(block_->data());
   }
   return block_->name();

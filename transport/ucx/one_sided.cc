@@ -16,19 +16,17 @@
 // poll, which whoever waits for a notice does.
 #include <cstring>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 #include "transport/ucx/library.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace gossamer::transport::ucx {
 Result<Region> UcxTransport::allocate_memory(std::size_t bytes) {
   const SharedFolder* const folder = worker_->shared_folder();
-  auto block = SharedBlock::make(folder == nullptr ? "" : folder->path(), bytes);
-  if (!block.ok()) return std::move(block).error();
-  std::byte* const base = (*block)->data();
-  auto memory = map_for_devices(base, bytes, MemoryKind::host);
-  if (!memory.ok()) return std::move(memory).error();
-  return keep({base, bytes, MemoryKind::host, *memory, std::move(*block), true});
+  GOSSAMER_ASSIGN(auto block, SharedBlock::make(folder == nullptr ? "" : folder->path(), bytes));
+  std::byte* const base = block->data();
+  GOSSAMER_ASSIGN(auto memory, map_for_devices(base, bytes, MemoryKind::host));
+  return keep({base, bytes, MemoryKind::host, memory, std::move(block), true});
 }
 
 Result<RegionKey> UcxTransport::export_region(const Region& region) {
@@ -59,14 +57,13 @@ Result<RegionKey> UcxTransport::export_region(const Region& region) {
 Result<RemoteRegion> UcxTransport::import_region(Rank peer, const RegionKey& key) {
   if (endpoints_.size() == 0 || closing_) return no_view_error();
   if (peer.value >= endpoints_.size()) return peer_range_error(peer, endpoints_.size());
-  const auto fields = check_region_key(key, epoch_, peer, endpoints_.at(peer.value).address);
-  if (!fields.ok()) return fields.error();
-  if (peer != self_) return imports_.add(peer, *fields, endpoints_.size());
-  const Region* const own = exports_.find(fields->serial);
-  if (own == nullptr || own->bytes != fields->bytes) {
+  GOSSAMER_ASSIGN(const auto fields, check_region_key(key, epoch_, peer, endpoints_.at(peer.value).address));
+  if (peer != self_) return imports_.add(peer, fields, endpoints_.size());
+  const Region* const own = exports_.find(fields.serial);
+  if (own == nullptr || own->bytes != fields.bytes) {
     return Error{Code::malformed, "the key is of memory that this rank has released", peer};
   }
-  return imports_.add_own(peer, *fields, own->base);
+  return imports_.add_own(peer, fields, own->base);
 }
 
 Result<const std::byte*> UcxTransport::map_remote(const RemoteRegion& remote) {
@@ -100,7 +97,7 @@ Result<Token> UcxTransport::start_put(const RemoteRegion& to, std::size_t offset
       (remote->memory != nullptr && from.region.kind != MemoryKind::host)) {
     return put_error(to, offset, from, notice);
   }
-  Peer* const peer = ready(remote->peer, from, StartKind::put);
+  PeerState* const peer = ready(remote->peer, from, StartKind::put);
   if (peer == nullptr) return start_error(remote->peer, from);
   if (remote->peer == self_ && exports_.find(remote->serial) == nullptr) return unknown_remote_error(to);
   Record& record = requests_.acquire(StartKind::put, remote->peer, context, peer->pending);
@@ -119,7 +116,7 @@ Result<Token> UcxTransport::start_put(const RemoteRegion& to, std::size_t offset
       ucp_am_send_nbx(peer->endpoint, Worker::put_id, &header, sizeof header, from.data(), from.bytes, &put));
 }
 
-void UcxTransport::store(Peer& peer, const Remote& remote, std::size_t offset, const Slice& from, Notice notice) {
+void UcxTransport::store(PeerState& peer, const Remote& remote, std::size_t offset, const Slice& from, Notice notice) {
   // The own region may hold the source as well.
   if (from.bytes > 0) std::memmove(remote.memory + offset, from.data(), from.bytes);
   if (peer.rank == self_) return notices_.tell(self_, notice);
@@ -172,7 +169,7 @@ void UcxTransport::land_arrivals() {
 void UcxTransport::land(const Arrival& arrival) {
   const Region* const region = target_of(arrival.put, arrival.bytes);
   const Rank source{arrival.put.source};
-  Peer* const peer = region == nullptr ? nullptr : ready(source, {}, StartKind::receive);
+  PeerState* const peer = region == nullptr ? nullptr : ready(source, {}, StartKind::receive);
   if (peer == nullptr || peer->endpoint == nullptr) return ucp_am_data_release(worker_->ucp(), arrival.data);
   Record& record = requests_.acquire(StartKind::landing, source, arrival.put.notice, peer->pending);
   record.owner = this;

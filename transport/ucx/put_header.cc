@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport::ucx {
 

@@ -39,14 +39,12 @@ void Imports::close() {
 }
 
 Status Imports::map(Remote& remote, const RegionKeyFields& fields, std::size_t rank_count) {
-  const auto folder = shared_folder_path(fields.folder);
-  if (!folder.ok()) return folder.error();
+  GOSSAMER_ASSIGN(const auto folder, shared_folder_path(fields.folder));
   auto& board = boards_[remote.peer.value];
   if (board == nullptr) {
-    auto opened = SharedBlock::open(*folder, fields.board, Board::bytes(rank_count));
-    if (!opened.ok()) return std::move(opened).error();
+    GOSSAMER_ASSIGN(auto opened, SharedBlock::open(folder, fields.board, Board::bytes(rank_count)));
     auto made = std::make_unique<PeerBoard>();
-    made->block = std::move(*opened);
+    made->block = std::move(opened);
     made->board.words = reinterpret_cast<std::uint32_t*>(made->block->data());
     board = std::move(made);
   } else if (board->block->name() != fields.board) {
@@ -56,9 +54,7 @@ Status Imports::map(Remote& remote, const RegionKeyFields& fields, std::size_t r
                       "former keys of this view"),
                  remote.peer};
   }
-  auto opened = SharedBlock::open(*folder, fields.block, remote.bytes);
-  if (!opened.ok()) return std::move(opened).error();
-  remote.block = std::move(*opened);
+  GOSSAMER_ASSIGN(remote.block, SharedBlock::open(folder, fields.block, remote.bytes));
   remote.memory = remote.block->data();
   return {};
 }
@@ -72,7 +68,7 @@ Result<RemoteRegion> Imports::add(Rank peer, const RegionKeyFields& fields, std:
     const Status mapped = map(remote, fields, rank_count);
     if (!mapped.ok() && mapped.error().code == Code::malformed) return mapped.error();
     // On another host, or behind another /dev/shm: by messages.
-    if (!mapped.ok() && log_enabled(LogLevel::debug)) log(LogLevel::debug, mapped.error().message);
+    if (!mapped.ok() && is_log_enabled(LogLevel::debug)) log(LogLevel::debug, mapped.error().message);
   }
   return keep(std::move(remote));
 }

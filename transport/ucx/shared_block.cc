@@ -45,7 +45,7 @@ Result<UniqueDescriptor> make_file(const std::string& folder, std::size_t bytes,
   } while (name == 0);
   const std::string path = file_path(folder, name);
   UniqueDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file.open()) return no_memory_error(folder, bytes, errno);
+  if (!file.is_open()) return no_memory_error(folder, bytes, errno);
   // The pages are taken now: touched later, a full file system would be a SIGBUS.
   const int error = ::posix_fallocate(file.value(), 0, static_cast<off_t>(bytes));
   if (error == 0) return file;
@@ -61,9 +61,7 @@ Result<std::unique_ptr<SharedBlock>> SharedBlock::make(const std::string& folder
   block->owner_ = ::getpid();
   UniqueDescriptor file;
   if (!folder.empty()) {
-    auto made = make_file(folder, block->mapped_bytes_, block->name_);
-    if (!made.ok()) return std::move(made).error();
-    file = std::move(*made);
+    GOSSAMER_ASSIGN(file, make_file(folder, block->mapped_bytes_, block->name_));
     block->folder_ = folder;
   }
   block->data_ = map(file.value(), nullptr, block->mapped_bytes_);
@@ -75,7 +73,7 @@ Result<std::unique_ptr<SharedBlock>> SharedBlock::open(const std::string& folder
                                                        std::size_t bytes) {
   const std::string path = file_path(folder, name);
   const UniqueDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!file.open()) {
+  if (!file.is_open()) {
     return Error{Code::unavailable, text("cannot map the peer's memory ", path, ": ", std::strerror(errno))};
   }
   std::unique_ptr<SharedBlock> block(new SharedBlock);

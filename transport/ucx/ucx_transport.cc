@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 #include "transport/ucx/library.h"
 
 namespace gossamer::transport {
@@ -56,9 +56,9 @@ bool UcxTransport::is_registered(const Slice& slice) const {
                               registrations_[id - 1].kind == slice.region.kind);
 }
 
-Peer* UcxTransport::ready(Rank rank, const Slice& slice, StartKind kind) {
+PeerState* UcxTransport::ready(Rank rank, const Slice& slice, StartKind kind) {
   if (rank.value >= endpoints_.size() || !slice_fits(slice) || !is_registered(slice)) return nullptr;
-  Peer& peer = endpoints_.at(rank.value);
+  PeerState& peer = endpoints_.at(rank.value);
   if (peer.endpoint != nullptr && !peer.lost && !peer.broken) [[likely]]
     return &peer;
   if (peer.lost || (peer.broken && kind != StartKind::receive)) return nullptr;
@@ -73,7 +73,7 @@ Error UcxTransport::start_error(Rank rank, const Slice& slice) {
   if (rank.value >= endpoints_.size()) return peer_range_error(rank, endpoints_.size());
   if (!slice_fits(slice)) return slice_error(slice);
   if (!is_registered(slice)) return unregistered_error(slice.region);
-  const Peer& peer = endpoints_.at(rank.value);
+  const PeerState& peer = endpoints_.at(rank.value);
   return peer.failure && !peer.lost ? *peer.failure : peer_lost_error(rank);
 }
 
@@ -92,7 +92,7 @@ ucp_request_param_t UcxTransport::parameters(Record& record, const Slice& slice)
 }
 
 Result<Token> UcxTransport::start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
-  Peer* const to = ready(peer, slice, StartKind::send);
+  PeerState* const to = ready(peer, slice, StartKind::send);
   if (to == nullptr) return start_error(peer, slice);
   Record& record = requests_.acquire(StartKind::send, peer, context, to->pending);
   record.owner = this;
@@ -103,7 +103,7 @@ Result<Token> UcxTransport::start_send(Rank peer, Tag tag, const Slice& slice, s
 }
 
 Result<Token> UcxTransport::start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
-  Peer* const from = ready(peer, slice, StartKind::receive);
+  PeerState* const from = ready(peer, slice, StartKind::receive);
   if (from == nullptr) return start_error(peer, slice);
   Record& record = requests_.acquire(StartKind::receive, peer, context, from->pending);
   record.owner = this;
@@ -116,7 +116,7 @@ Result<Token> UcxTransport::start_receive(Rank peer, Tag tag, const Slice& slice
 }
 
 // What UCX's start returned becomes a pending record, a finished one, or an error.
-Result<Token> UcxTransport::started(Record& record, Peer& peer, void* request) {
+Result<Token> UcxTransport::started(Record& record, PeerState& peer, void* request) {
   const Token token = Requests::token(record);
   if (record.state == Record::State::finished) return token;  // by the callback, which freed the request
   if (UCS_PTR_IS_PTR(request)) {
@@ -137,7 +137,7 @@ Result<Token> UcxTransport::started(Record& record, Peer& peer, void* request) {
   return error;
 }
 
-Code UcxTransport::code_of(const Record& record, const Peer& peer, ucs_status_t status) const {
+Code UcxTransport::code_of(const Record& record, const PeerState& peer, ucs_status_t status) const {
   if (record.peer_failed) return Code::peer_lost;
   if (status != UCS_OK && status != UCS_ERR_MESSAGE_TRUNCATED && peer.broken && record.kind != StartKind::receive) {
     return Code::peer_lost;
@@ -147,7 +147,7 @@ Code UcxTransport::code_of(const Record& record, const Peer& peer, ucs_status_t 
 
 void UcxTransport::finish(Record& record, ucs_status_t status, std::size_t bytes) {
   if (record.state == Record::State::orphaned) return requests_.end_orphan(record);
-  Peer& peer = endpoints_.at(record.peer);
+  PeerState& peer = endpoints_.at(record.peer);
   requests_.finish(record, peer.pending, code_of(record, peer, status), bytes);
 }
 
@@ -189,7 +189,7 @@ std::size_t UcxTransport::poll(std::span<Completion> completions) {
 void UcxTransport::care() {
   endpoints_.care();
   std::erase_if(failed_, [&](const FailedPeer& failed) {
-    Peer& peer = endpoints_.at(failed.rank.value);
+    PeerState& peer = endpoints_.at(failed.rank.value);
     if (peer.pending.empty()) return true;
     if (clock_.now_ns() < failed.orphan_ns) return false;
     while (!peer.pending.empty()) {
@@ -212,7 +212,7 @@ bool UcxTransport::arm() {
   return false;
 }
 
-void UcxTransport::cancel_receives(Peer& peer) {
+void UcxTransport::cancel_receives(PeerState& peer) {
   Record* next = nullptr;
   for (Record* record = peer.pending.first(); record != nullptr; record = next) {
     next = record->next;  // cancel completes an unmatched receive at once, and unlinks it
@@ -222,7 +222,7 @@ void UcxTransport::cancel_receives(Peer& peer) {
 
 void UcxTransport::fail_peer(Rank rank) {
   if (abandoned_ || rank.value >= endpoints_.size()) return;
-  Peer& peer = endpoints_.at(rank.value);
+  PeerState& peer = endpoints_.at(rank.value);
   if (peer.lost) return;
   peer.lost = true;
   notices_.fail(rank);
@@ -265,18 +265,18 @@ Status UcxTransport::close_view(std::uint64_t deadline_ns) {
   const auto for_each_peer = [&](const auto& action) {
     for (std::size_t i = 0; i < endpoints_.size(); ++i) action(endpoints_.at(i));
   };
-  for_each_peer([&](Peer& peer) { cancel_receives(peer); });
-  for_each_peer([&](Peer& peer) { endpoints_.start_flush(peer); });
+  for_each_peer([&](PeerState& peer) { cancel_receives(peer); });
+  for_each_peer([&](PeerState& peer) { endpoints_.start_flush(peer); });
   const std::uint64_t flush_ns = std::min(deadline_ns / 4, flush_ns_max);
-  static_cast<void>(progress_until([&] { return endpoints_.idle(); }, start_ns + flush_ns));
+  static_cast<void>(progress_until([&] { return endpoints_.is_idle(); }, start_ns + flush_ns));
   // A connection closed while it is made can abort the peer (endpoints.h): up to half of the time.
-  static_cast<void>(progress_until([&] { return endpoints_.established(); }, start_ns + deadline_ns / 2));
-  for_each_peer([&](Peer& peer) { endpoints_.start_close(peer, 0); });
+  static_cast<void>(progress_until([&] { return endpoints_.is_established(); }, start_ns + deadline_ns / 2));
+  for_each_peer([&](PeerState& peer) { endpoints_.start_close(peer, 0); });
   // Where starts were orphaned, UCX has had its time.
   const std::uint64_t end_ns =
       start_ns + (requests_.orphan_count() > 0 ? std::min(deadline_ns, orphan_after_ns) : deadline_ns);
   const bool closed = progress_until(
-      [&] { return endpoints_.idle() && requests_.pending_count() == 0 && requests_.orphan_count() == 0; }, end_ns);
+      [&] { return endpoints_.is_idle() && requests_.pending_count() == 0 && requests_.orphan_count() == 0; }, end_ns);
   if (!closed) {
     abandoned_ = true;
     worker_->abandon();
@@ -302,9 +302,8 @@ Result<Region> UcxTransport::register_memory(void* base, std::size_t bytes, Memo
   if (base == nullptr && bytes > 0) {
     return Error{Code::invalid_argument, text("cannot register ", bytes, " B at a null pointer")};
   }
-  auto memory = map_for_devices(base, bytes, kind);
-  if (!memory.ok()) return std::move(memory).error();
-  return keep({static_cast<std::byte*>(base), bytes, kind, *memory, nullptr, true});
+  GOSSAMER_ASSIGN(auto memory, map_for_devices(base, bytes, kind));
+  return keep({static_cast<std::byte*>(base), bytes, kind, memory, nullptr, true});
 }
 
 Result<ucp_mem_h> UcxTransport::map_for_devices(void* base, std::size_t bytes, MemoryKind kind) const {
@@ -342,9 +341,8 @@ void UcxTransport::release_memory(const Region& region) {
 }
 
 Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOptions& options) {
-  auto worker = Worker::make(options);
-  if (!worker.ok()) return std::move(worker).error();
-  auto transport = std::make_unique<UcxTransport>(std::move(*worker));
+  GOSSAMER_ASSIGN(auto worker, Worker::make(options));
+  auto transport = std::make_unique<UcxTransport>(std::move(worker));
   GOSSAMER_TRY(transport->listen());
   return transport;
 }
@@ -352,9 +350,8 @@ Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOption
 }  // namespace ucx
 
 Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options) {
-  auto transport = ucx::make_ucx_transport_with({options.job, "", options.local_host});
-  if (!transport.ok()) return std::move(transport).error();
-  return std::unique_ptr<Transport>(std::move(*transport));
+  GOSSAMER_ASSIGN(auto transport, ucx::make_ucx_transport_with({options.job, "", options.local_host}));
+  return std::unique_ptr<Transport>(std::move(transport));
 }
 
 }  // namespace gossamer::transport

@@ -77,12 +77,12 @@ class UcxTransport final : public Transport {
   };
 
   // The connected peer of a start, or null: then `start_error` says why, at the cost of a sentence.
-  [[nodiscard]] Peer* ready(Rank rank, const Slice& slice, StartKind kind);
+  [[nodiscard]] PeerState* ready(Rank rank, const Slice& slice, StartKind kind);
   [[nodiscard]] Error start_error(Rank rank, const Slice& slice);
   [[nodiscard]] bool is_registered(const Slice& slice) const;
   [[nodiscard]] ucp_request_param_t parameters(Record& record, const Slice& slice) const;
-  [[nodiscard]] Result<Token> started(Record& record, Peer& peer, void* request);
-  [[nodiscard]] Code code_of(const Record& record, const Peer& peer, ucs_status_t status) const;
+  [[nodiscard]] Result<Token> started(Record& record, PeerState& peer, void* request);
+  [[nodiscard]] Code code_of(const Record& record, const PeerState& peer, ucs_status_t status) const;
   void finish(Record& record, ucs_status_t status, std::size_t bytes);
   static void on_sent(void* request, ucs_status_t status, void* record);
   static void on_received(void* request, ucs_status_t status, const ucp_tag_recv_info_t* info, void* record);
@@ -97,7 +97,7 @@ class UcxTransport final : public Transport {
   [[nodiscard]] Result<ucp_mem_h> map_for_devices(void* base, std::size_t bytes, MemoryKind kind) const;
   [[nodiscard]] Region keep(Registration registration);
   [[nodiscard]] Error put_error(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice);
-  void store(Peer& peer, const Remote& remote, std::size_t offset, const Slice& from, Notice notice);
+  void store(PeerState& peer, const Remote& remote, std::size_t offset, const Slice& from, Notice notice);
   [[nodiscard]] const PutHeader& header_of(const Record& record, const PutHeader& header);
   [[nodiscard]] const Region* target_of(const PutHeader& put, std::size_t bytes);
   void land(const Arrival& arrival);
@@ -109,7 +109,7 @@ class UcxTransport final : public Transport {
   // Takes exported memory back from all who may still have it mapped or hold its key.
   Status revoke_exports();
 
-  void cancel_receives(Peer& peer);
+  void cancel_receives(PeerState& peer);
   void care();
   template <typename Condition>
   bool progress_until(const Condition& condition, std::uint64_t end_ns);

@@ -16,8 +16,8 @@ constexpr std::chrono::milliseconds attempt_max{2500};
 constexpr std::chrono::milliseconds pause_max{100};
 }  // namespace
 
-Connector::Connector(asio::io_context& io, std::vector<Endpoint> endpoints, Until until, Connected done)
-    : io_(io), endpoints_(std::move(endpoints)), until_(until), done_(std::move(done)), socket_(io), timer_(io) {}
+Connector::Connector(asio::io_context& io, std::vector<SocketAddress> addresses, Until until, Connected done)
+    : io_(io), addresses_(std::move(addresses)), until_(until), done_(std::move(done)), socket_(io), timer_(io) {}
 
 void Connector::start() { attempt(); }
 
@@ -32,14 +32,14 @@ void Connector::attempt() {
   const Time now = std::chrono::steady_clock::now();
   if (now >= until_.deadline)
     return finish(Error{Code::unavailable, reason_.empty() ? "no time was left to try" : reason_});
-  const Endpoint& endpoint = endpoints_[attempts_++ % endpoints_.size()];
+  const SocketAddress& socket_address = addresses_[attempts_++ % addresses_.size()];
   // Asio would open a socket that children inherit.
-  Descriptor raw(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueDescriptor raw(::socket(socket_address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (raw.value() < 0) return retry_later(reason_text({errno, boost::system::system_category()}));
-  socket_ = asio::ip::tcp::socket(io_, endpoint.protocol(), raw.release());
+  socket_ = asio::ip::tcp::socket(io_, socket_address.protocol(), raw.release());
 
   const auto connected = [self = shared_from_this()](const error_code& error) { self->attempt_ended(error); };
-  socket_.async_connect(endpoint, connected);
+  socket_.async_connect(socket_address, connected);
   timer_.expires_at(std::min(until_.deadline, now + attempt_max));
   timer_.async_wait([self = shared_from_this()](const error_code& error) {
     error_code ignored;
@@ -70,7 +70,7 @@ void Connector::retry_later(std::string reason) {
   error_code ignored;
   socket_.close(ignored);
   timer_.expires_at(std::min(until_.deadline, std::chrono::steady_clock::now() + pause_));
-  if (attempts_ % endpoints_.size() == 0) pause_ = std::min(2 * pause_, pause_max);
+  if (attempts_ % addresses_.size() == 0) pause_ = std::min(2 * pause_, pause_max);
   timer_.async_wait([self = shared_from_this()](const error_code& error) {
     if (!error && self->done_) self->attempt();
   });

@@ -12,7 +12,7 @@
 
 namespace gossamer::runtime {
 
-// Tries `endpoints` in turn, again and again with a growing pause (5 to 100 ms), until one answers or
+// Tries `addresses` in turn, again and again with a growing pause (5 to 100 ms), until one answers or
 // the deadline passes, or until one refuses after `refused_until`. Calls `done` once, from the
 // io_context, unless cancelled before; its error (`unavailable`) is the last reason alone: "connection
 // refused".
@@ -25,7 +25,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
     Time refused_until;
   };
 
-  Connector(boost::asio::io_context& io, std::vector<Endpoint> endpoints, Until until, Connected done);
+  Connector(boost::asio::io_context& io, std::vector<SocketAddress> addresses, Until until, Connected done);
   void start();
   void cancel();
   // Why the latest attempt failed; empty before the first failed.
@@ -38,7 +38,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   void finish(Result<boost::asio::ip::tcp::socket> result);
 
   boost::asio::io_context& io_;
-  std::vector<Endpoint> endpoints_;
+  std::vector<SocketAddress> addresses_;
   Until until_;
   Connected done_;
   boost::asio::ip::tcp::socket socket_;

@@ -34,15 +34,15 @@ Door::Door(asio::io_context& io, Place place, std::atomic<std::uint64_t>& bytes_
       bytes_sent_(bytes_sent),
       secret_(secret),
       keeper_(keeper) {
-  const Endpoint endpoint = local_endpoint_of(place.listener);
-  acceptor_.assign(endpoint.protocol(), place.listener.release());
+  const SocketAddress socket_address = local_address_of(place.listener);
+  acceptor_.assign(socket_address.protocol(), place.listener.release());
 }
 
 DoorLoad Door::load() const {
   DoorLoad load;
   for (const Waiting& waiting : waiting_) {
     ++load.connections;
-    load.bytes += waiting.link->bytes_held() + waiting.first.capacity();
+    load.bytes += waiting.connection->bytes_held() + waiting.first.capacity();
   }
   return load;
 }
@@ -56,7 +56,7 @@ void Door::close() {
   acceptor_.close(ignored);
   timer_.cancel();
   rest_timer_.cancel();
-  for (const Waiting& waiting : waiting_) waiting.link->close();
+  for (const Waiting& waiting : waiting_) waiting.connection->close();
   waiting_.clear();
 }
 
@@ -80,13 +80,13 @@ void Door::accept_all() {
     error_code ignored;
     asio::ip::tcp::socket socket(io_);
     socket.assign(acceptor_.local_endpoint(ignored).protocol(), descriptor, ignored);
-    const auto link = std::make_shared<Link>(std::move(socket), bytes_sent_);
-    link->set_owner(this);
-    link->set_frame_bytes_max(hello_bytes_max);
-    if (secret_.set()) link->keep_transcript();
-    waiting_.push_back({link, std::chrono::steady_clock::now() + entry_max, {}});
+    const auto connection = std::make_shared<Connection>(std::move(socket), bytes_sent_);
+    connection->set_owner(this);
+    connection->set_frame_bytes_max(hello_bytes_max);
+    if (secret_.is_set()) connection->keep_transcript();
+    waiting_.push_back({connection, std::chrono::steady_clock::now() + entry_max, {}});
     if (waiting_.size() == 1) watch_oldest();
-    link->read();
+    connection->read();
   }
   wait();
 }
@@ -101,10 +101,10 @@ void Door::rest() {
 
 void Door::drop(std::size_t index, const std::string& why) {
   const auto found = waiting_.begin() + static_cast<std::ptrdiff_t>(index);
-  const std::shared_ptr<Link> link = found->link;
+  const std::shared_ptr<Connection> connection = found->connection;
   waiting_.erase(found);
-  note_drop(*link, why);
-  link->close();
+  note_drop(*connection, why);
+  connection->close();
 }
 
 // The oldest of the address that has most.
@@ -115,7 +115,7 @@ void Door::make_room() {
   };
   std::map<asio::ip::address, Share> shares;
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
-    Share& share = shares.try_emplace(waiting_[i].link->peer_address(), Share{0, i}).first->second;
+    Share& share = shares.try_emplace(waiting_[i].connection->peer_address(), Share{0, i}).first->second;
     ++share.count;
   }
   const auto most = std::max_element(shares.begin(), shares.end(),
@@ -123,9 +123,10 @@ void Door::make_room() {
   drop(most->second.oldest, "too many connect and say nothing");
 }
 
-void Door::note_drop(const Link& link, const std::string& why) {
+void Door::note_drop(const Connection& connection, const std::string& why) {
   if (dropped_++ >= dropped_logged_max) return;
-  log(LogLevel::warning, text("control: dropped a connection from ", link.peer_text(), " at the ", name_, ": ", why));
+  log(LogLevel::warning,
+      text("control: dropped a connection from ", connection.peer_text(), " at the ", name_, ": ", why));
 }
 
 void Door::watch_oldest() {
@@ -139,58 +140,58 @@ void Door::watch_oldest() {
   });
 }
 
-std::deque<Door::Waiting>::iterator Door::find(const Link& link) {
+std::deque<Door::Waiting>::iterator Door::find(const Connection& connection) {
   const auto found = std::find_if(waiting_.begin(), waiting_.end(),
-                                  [&](const Waiting& waiting) { return waiting.link.get() == &link; });
+                                  [&](const Waiting& waiting) { return waiting.connection.get() == &connection; });
   GOSSAMER_CHECK(found != waiting_.end(), "a door hears only from those that wait");
   return found;
 }
 
-Door::Waiting Door::take(const Link& link) {
-  const auto found = find(link);
+Door::Waiting Door::take(const Connection& connection) {
+  const auto found = find(connection);
   Waiting taken = std::move(*found);
   waiting_.erase(found);
   return taken;
 }
 
-void Door::on_message(Link& link, const wire::Message& message) {
-  if (secret_.set() && !link.authenticated()) return challenge(*find(link), message);
-  Waiting taken = take(link);
-  taken.link->set_owner(nullptr);
-  taken.link->set_frame_bytes_max(frame_bytes_max);
-  const bool admitted = secret_.set() ? message.has_proof() && keeper_.admit(taken.link, parsed(taken.first))
-                                      : keeper_.admit(taken.link, message);
+void Door::on_message(Connection& connection, const wire::Message& message) {
+  if (secret_.is_set() && !connection.is_authenticated()) return challenge(*find(connection), message);
+  Waiting taken = take(connection);
+  taken.connection->set_owner(nullptr);
+  taken.connection->set_frame_bytes_max(frame_bytes_max);
+  const bool admitted = secret_.is_set() ? message.has_proof() && keeper_.admit(taken.connection, parsed(taken.first))
+                                         : keeper_.admit(taken.connection, message);
   if (admitted) return;
-  note_drop(*taken.link, "its first message is not one of a rank of this session");
-  taken.link->close();
+  note_drop(*taken.connection, "its first message is not one of a rank of this session");
+  taken.connection->close();
 }
 
 void Door::challenge(Waiting& waiting, const wire::Message& first) {
   const Result<bool> may = keeper_.may_prove(first);
   if (!may.ok() || !*may) {
-    const std::shared_ptr<Link> link = take(*waiting.link).link;
-    note_drop(*link, may.ok() ? "its first message is not one of a rank of this session" : may.error().message);
+    const std::shared_ptr<Connection> connection = take(*waiting.connection).connection;
+    note_drop(*connection, may.ok() ? "its first message is not one of a rank of this session" : may.error().message);
     if (!may.ok()) {
       wire::Message refusal;
       set_error(*refusal.mutable_refusal(), may.error());
-      link->send(refusal);
+      connection->send(refusal);
     }
-    return link->close();
+    return connection->close();
   }
   waiting.first = first.SerializeAsString();
   wire::Message challenge;
   challenge.mutable_challenge()->set_nonce(random_bytes(nonce_bytes));
   challenge.mutable_challenge()->set_session(session_);
-  waiting.link->send(challenge);
-  waiting.link->authenticate(secret_.key(), Side::acceptor);
-  waiting.link->set_frame_bytes_max(proof_bytes_max);
-  waiting.link->read();
+  waiting.connection->send(challenge);
+  waiting.connection->authenticate(secret_.key(), Side::acceptor);
+  waiting.connection->set_frame_bytes_max(proof_bytes_max);
+  waiting.connection->read();
 }
 
-void Door::on_end(Link& link, const std::string& reason, LinkEnd end) {
-  const Waiting taken = take(link);
-  note_drop(link, reason);
-  if (end == LinkEnd::forged) keeper_.note_forger(link, parsed(taken.first));
+void Door::on_end(Connection& connection, const std::string& reason, ConnectionEnd end) {
+  const Waiting taken = take(connection);
+  note_drop(connection, reason);
+  if (end == ConnectionEnd::forged) keeper_.note_forger(connection, parsed(taken.first));
 }
 
 }  // namespace gossamer::runtime

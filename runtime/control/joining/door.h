@@ -11,7 +11,7 @@
 
 #include "base/base.h"
 #include "runtime/control/address.h"
-#include "runtime/control/link.h"
+#include "runtime/control/connection.h"
 #include "runtime/control/secret/secret.h"
 
 namespace gossamer::runtime {
@@ -19,14 +19,14 @@ namespace gossamer::runtime {
 // Whom a door asks.
 class DoorKeeper {
  public:
-  // `first` is the first message of `link`, and with a secret its sender has proved that it knows it.
-  // Returns whether it took the link; else the door drops it. One read has ended; the next is the taker's.
-  virtual bool admit(const std::shared_ptr<Link>& link, const wire::Message& first) = 0;
+  // `first` is the first message of `connection`, and with a secret its sender has proved that it knows it.
+  // Returns whether it took the connection; else the door drops it. One read has ended; the next is the taker's.
+  virtual bool admit(const std::shared_ptr<Connection>& connection, const wire::Message& first) = 0;
   // With a secret: whether the sender of `first` is asked to prove that it knows it. An error is said to
   // it, in the clear; false drops it without a word.
   virtual Result<bool> may_prove(const wire::Message& first) = 0;
   // The sender of `first` did not know the secret, and is dropped.
-  virtual void note_forger(const Link& link, const wire::Message& first) = 0;
+  virtual void note_forger(const Connection& connection, const wire::Message& first) = 0;
 
  protected:
   ~DoorKeeper() = default;
@@ -49,14 +49,14 @@ struct DoorLoad {
 // dropped and logged. A rank is done within milliseconds of connecting, so the longest waiting one of the
 // address with most connections goes first: who floods the door crowds out itself. Destroyed only when
 // its io_context has stopped.
-class Door final : public LinkOwner {
+class Door final : public ConnectionOwner {
  public:
   static constexpr std::size_t waiting_max = 128;
   // What load() may reach, whoever comes: a message read and one kept for each connection.
   static constexpr std::size_t bytes_max = waiting_max * 2 * (hello_bytes_max + 1024);
 
   struct Place {
-    Descriptor listener;
+    UniqueDescriptor listener;
     std::string name;
   };
   // `keeper` outlives the door.
@@ -71,12 +71,12 @@ class Door final : public LinkOwner {
   // Drops whoever waits.
   void close();
 
-  void on_message(Link& link, const wire::Message& message) override;
-  void on_end(Link& link, const std::string& reason, LinkEnd end) override;
+  void on_message(Connection& connection, const wire::Message& message) override;
+  void on_end(Connection& connection, const std::string& reason, ConnectionEnd end) override;
 
  private:
   struct Waiting {
-    std::shared_ptr<Link> link;
+    std::shared_ptr<Connection> connection;
     Time until;
     std::string first;  // message of one that was asked for a proof, not parsed: that would take many times as much
   };
@@ -87,9 +87,9 @@ class Door final : public LinkOwner {
   void drop(std::size_t index, const std::string& why);
   void make_room();
   void challenge(Waiting& waiting, const wire::Message& first);
-  void note_drop(const Link& link, const std::string& why);
-  [[nodiscard]] std::deque<Waiting>::iterator find(const Link& link);
-  Waiting take(const Link& link);
+  void note_drop(const Connection& connection, const std::string& why);
+  [[nodiscard]] std::deque<Waiting>::iterator find(const Connection& connection);
+  Waiting take(const Connection& connection);
   void watch_oldest();
 
   boost::asio::io_context& io_;

@@ -20,12 +20,6 @@ constexpr std::chrono::milliseconds telling_max{300};
 // A numeric address, with room for a zone. All ranks' go into one Welcome, which must stay small enough to send.
 constexpr std::size_t listen_address_bytes_max = 64;
 
-std::vector<Field> fields_of(const wire::Hello& hello) {
-  std::vector<Field> fields;
-  for (const wire::Field& field : hello.shared()) fields.push_back({field.name(), field.value()});
-  return fields;
-}
-
 }  // namespace
 
 std::string process_name() {
@@ -34,39 +28,38 @@ std::string process_name() {
   return text(host.data(), ":", ::getpid());
 }
 
-Host::Host(asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
-           Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done)
-    : options_(options),
-      shared_(shared.begin(), shared.end()),
-      address_(endpoint_text(local_endpoint_of(places.listener))),
+Gathering::Gathering(JoinTask task)
+    : options_(task.options),
+      shared_(task.shared.begin(), task.shared.end()),
+      address_(socket_address_text(local_address_of(task.places.listener))),
       process_(process_name()),
-      remark_(std::move(places.remark)),
-      bytes_sent_(bytes_sent),
-      done_(std::move(done)),
-      timer_(io),
-      deadline_(deadline),
-      deadline_ns_(options.deadline_ns),
-      members_(options.rank_count),
-      door_(io, {std::move(places.listener), "rendezvous " + address_}, bytes_sent, options.secret, *this) {
+      remark_(std::move(task.places.remark)),
+      bytes_sent_(task.bytes_sent),
+      done_(std::move(task.done)),
+      timer_(task.io),
+      deadline_(task.deadline),
+      deadline_ns_(options_.deadline_ns),
+      members_(options_.rank_count),
+      door_(task.io, {std::move(task.places.listener), "rendezvous " + address_}, bytes_sent_, options_.secret, *this) {
   door_.set_session(random_bytes(session_id_bytes));
   Member& self = members_[0];
   self.came = self.ready = self.told = true;
   self.hello.set_process(process_);
 }
 
-void Host::start() {
+void Gathering::start() {
   watch_deadline();
   door_.open();
 }
 
-bool Host::admit(const std::shared_ptr<Link>& link, const wire::Message& first) {
+bool Gathering::admit(const std::shared_ptr<Connection>& connection, const wire::Message& first) {
   if (!first.has_hello() || first.hello().magic() != control_magic || phase_ == Phase::over) return false;
-  link->rank = first.hello().rank();
-  note(link, first.hello());
+  connection->rank = first.hello().rank();
+  note(connection, first.hello());
   return true;
 }
 
-Result<bool> Host::may_prove(const wire::Message& first) {
+Result<bool> Gathering::may_prove(const wire::Message& first) {
   const wire::Hello& hello = first.hello();
   if (!first.has_hello() || hello.magic() != control_magic || phase_ == Phase::over) return false;
   if (auto other = check_job(hello)) {
@@ -86,48 +79,49 @@ Result<bool> Host::may_prove(const wire::Message& first) {
   return Error{Code::mismatch, words, Rank{hello.rank()}};
 }
 
-void Host::note_forger(const Link& link, const wire::Message& first) {
-  remark(text("a peer at ", link.peer_text(), " that calls itself rank ", first.hello().rank(), " (",
+void Gathering::note_forger(const Connection& connection, const wire::Message& first) {
+  remark(text("a peer at ", connection.peer_text(), " that calls itself rank ", first.hello().rank(), " (",
               shown(first.hello().process()), ") has another session secret"));
 }
 
-void Host::remark(std::string words) {
+void Gathering::remark(std::string words) {
   if (turned_away_++ == 0) first_turned_away_ = std::move(words);
 }
 
-void Host::turn_away(Link& link, const Error& error) {
+void Gathering::turn_away(Connection& connection, const Error& error) {
   remark(error.message);
   wire::Message message;
   set_error(*message.mutable_refusal(), error);
-  link.send(message);
-  link.close();
+  connection.send(message);
+  connection.close();
 }
 
-void Host::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
-  if (const auto other = check_job(hello)) return turn_away(*link, *other);
+void Gathering::note(const std::shared_ptr<Connection>& connection, const wire::Hello& hello) {
+  if (const auto other = check_job(hello)) return turn_away(*connection, *other);
   const std::optional<Objection> objection = object_to(hello);
   if (phase_ == Phase::refused) {
     if (hello.rank() < members_.size()) members_[hello.rank()].told = true;
-    link->set_owner(this);
-    tell_refusal(link);
-    link->read();
+    connection->set_owner(this);
+    tell_refusal(connection);
+    connection->read();
     return finish_refusal_if_told();
   }
-  if (objection && (!objection->ends_all || phase_ != Phase::gathering)) return turn_away(*link, objection->error);
-  link->set_owner(this);
-  link->read();
+  if (objection && (!objection->ends_all || phase_ != Phase::gathering))
+    return turn_away(*connection, objection->error);
+  connection->set_owner(this);
+  connection->read();
   if (objection) {
     if (hello.rank() < members_.size()) members_[hello.rank()].told = true;
-    telling_.push_back(link);
+    telling_.push_back(connection);
     return refuse(objection->error, Linger::yes);
   }
   Member& member = members_[hello.rank()];
-  member.link = link;
+  member.connection = connection;
   member.hello = hello;
   member.came = true;
   wire::Message noted;
   noted.mutable_noted();
-  link->send(noted);
+  connection->send(noted);
 
   // The first rank that can wait no longer ends the wait of all.
   const Time theirs = time_after(hello.remaining_ns());
@@ -139,7 +133,7 @@ void Host::note(const std::shared_ptr<Link>& link, const wire::Hello& hello) {
   if (ranks_without(&Member::came).empty()) welcome_all();
 }
 
-std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
+std::optional<Gathering::Objection> Gathering::object_to(const wire::Hello& hello) const {
   const Rank rank{hello.rank()};
   const auto differs = [&](std::string_view name, const auto& mine, const auto& theirs) {
     return Objection{
@@ -149,7 +143,7 @@ std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
         true};
   };
   if (hello.protocol() != control_protocol) return differs("control protocol", control_protocol, hello.protocol());
-  if (!options_.secret.set() && !hello.nonce().empty()) return differs("session secret", "none", "one");
+  if (!options_.secret.is_set() && !hello.nonce().empty()) return differs("session secret", "none", "one");
   if (hello.rank_count() != options_.rank_count) {
     Objection objection = differs("rank count", options_.rank_count, hello.rank_count());
     if (options_.job != unnamed_job) return objection;
@@ -166,7 +160,7 @@ std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
                       rank},
                      true};
   }
-  const std::vector<Field> theirs = fields_of(hello);
+  const std::vector<Field> theirs = fields_of(hello.shared());
   if (const auto difference = first_difference({Rank{0}, shared_}, {rank, theirs})) {
     return Objection{{Code::mismatch, *difference, rank}, true};
   }
@@ -174,8 +168,8 @@ std::optional<Host::Objection> Host::object_to(const wire::Hello& hello) const {
 }
 
 // A difference here is no mistake of this session's, so it never ends it.
-std::optional<Error> Host::check_job(const wire::Hello& hello) const {
-  const std::vector<Field> theirs = fields_of(hello);
+std::optional<Error> Gathering::check_job(const wire::Hello& hello) const {
+  const std::vector<Field> theirs = fields_of(hello.shared());
   const auto job =
       std::find_if(theirs.begin(), theirs.end(), [](const Field& field) { return field.name == job_field; });
   if (job == theirs.end() || job->value == options_.job) return std::nullopt;
@@ -187,7 +181,7 @@ std::optional<Error> Host::check_job(const wire::Hello& hello) const {
                Rank{hello.rank()}};
 }
 
-std::optional<Error> Host::check_place(const wire::Hello& hello) const {
+std::optional<Error> Gathering::check_place(const wire::Hello& hello) const {
   const Rank rank{hello.rank()};
   if (rank.value >= options_.rank_count) {
     return Error{Code::mismatch, text("a peer (", shown(hello.process()), ") claims rank ", rank.value, " of ",
@@ -203,11 +197,11 @@ std::optional<Error> Host::check_place(const wire::Hello& hello) const {
 }
 
 // Who listens everywhere and came over loopback is on this host, so it can be reached where this host can be.
-void Host::welcome_all() {
+void Gathering::welcome_all() {
   phase_ = Phase::meshing;
   for (const Member& receiver : members_) {
-    if (!receiver.link) continue;
-    const asio::ip::address here = receiver.link->local_address();
+    if (!receiver.connection) continue;
+    const asio::ip::address here = receiver.connection->local_address();
     wire::Message message;
     for (const Member& member : members_) {
       wire::Welcome::Member* entry = message.mutable_welcome()->add_members();
@@ -217,61 +211,61 @@ void Host::welcome_all() {
       entry->set_listen_port(member.hello.listen_port());
       entry->set_key(member.hello.key());
     }
-    receiver.link->send(message);
+    receiver.connection->send(message);
   }
 }
 
-void Host::on_message(Link& link, const wire::Message& message) {
-  if (phase_ == Phase::refused) return link.read();  // until it ends
+void Gathering::on_message(Connection& connection, const wire::Message& message) {
+  if (phase_ == Phase::refused) return connection.read();  // until it ends
   if (!message.has_ready() || phase_ != Phase::meshing) {
-    const std::shared_ptr<Link> keep = link.shared_from_this();
-    link.close();
-    return on_end(link, "it sent a message that has no place in joining", LinkEnd::malformed);
+    const std::shared_ptr<Connection> keep = connection.shared_from_this();
+    connection.close();
+    return on_end(connection, "it sent a message that has no place in joining", ConnectionEnd::malformed);
   }
   if (!message.ready().trouble().empty()) {
-    refuse({Code::unavailable, shown(message.ready().trouble()), Rank{link.rank}}, Linger::yes);
-    return link.read();
+    refuse({Code::unavailable, shown(message.ready().trouble()), Rank{connection.rank}}, Linger::yes);
+    return connection.read();
   }
-  members_[link.rank].ready = true;
+  members_[connection.rank].ready = true;
   if (ranks_without(&Member::ready).empty()) return start_all();
-  link.read();
+  connection.read();
 }
 
-void Host::on_end(Link& link, const std::string& reason, LinkEnd) {
+void Gathering::on_end(Connection& connection, const std::string& reason, ConnectionEnd) {
   if (phase_ == Phase::refused) {
-    std::erase_if(telling_, [&](const std::shared_ptr<Link>& told) { return told.get() == &link; });
+    std::erase_if(telling_, [&](const std::shared_ptr<Connection>& told) { return told.get() == &connection; });
     return finish_refusal_if_told();
   }
   if (phase_ == Phase::over) return;
-  const Member& member = members_[link.rank];
+  const Member& member = members_[connection.rank];
   refuse({Code::peer_lost,
-          text("rank ", link.rank, " (", shown(member.hello.process()),
+          text("rank ", connection.rank, " (", shown(member.hello.process()),
                ") was lost while the session was "
                "being joined: ",
                reason),
-          Rank{link.rank}},
+          Rank{connection.rank}},
          Linger::yes);
 }
 
-void Host::start_all() {
+void Gathering::start_all() {
   wire::Message message;
   message.mutable_start();
-  Links links(members_.size());
+  Connections connections(members_.size());
   for (std::size_t rank = 1; rank < members_.size(); ++rank) {
-    links[rank] = members_[rank].link;
-    links[rank]->send(message);
+    connections[rank] = members_[rank].connection;
+    connections[rank]->send(message);
   }
-  finish(std::move(links));
+  finish(std::move(connections));
 }
 
-void Host::watch_deadline() {
+void Gathering::watch_deadline() {
   timer_.expires_at(deadline_);
   timer_.async_wait([this](const error_code& error) {
     if (!error && phase_ != Phase::over && std::chrono::steady_clock::now() >= deadline_) deadline_passed();
   });
 }
 
-void Host::deadline_passed() {
+void Gathering::deadline_passed() {
   if (phase_ == Phase::refused) return finish(*refusal_);
   const bool gathering = phase_ == Phase::gathering;
   const std::vector<Rank> missing = ranks_without(gathering ? &Member::came : &Member::ready);
@@ -288,52 +282,52 @@ void Host::deadline_passed() {
          Linger::no);
 }
 
-void Host::refuse(Error error, Linger linger) {
+void Gathering::refuse(Error error, Linger linger) {
   phase_ = Phase::refused;
   refusal_ = std::move(error);
   linger_ = linger == Linger::yes;
   const Time now = std::chrono::steady_clock::now();
   deadline_ = linger_ ? std::min(std::max(deadline_, now), now + linger_max) : now + telling_max;
   watch_deadline();
-  const std::vector<std::shared_ptr<Link>> extra = std::exchange(telling_, {});
+  const std::vector<std::shared_ptr<Connection>> extra = std::exchange(telling_, {});
   for (Member& member : members_) {
-    if (!member.link) continue;
+    if (!member.connection) continue;
     member.told = true;
-    if (member.link->open()) tell_refusal(member.link);
+    if (member.connection->is_open()) tell_refusal(member.connection);
   }
-  for (const auto& link : extra) tell_refusal(link);
+  for (const auto& connection : extra) tell_refusal(connection);
   finish_refusal_if_told();
 }
 
-void Host::tell_refusal(const std::shared_ptr<Link>& link) {
+void Gathering::tell_refusal(const std::shared_ptr<Connection>& connection) {
   wire::Message message;
   set_error(*message.mutable_refusal(), *refusal_);
-  link->send(message);
-  link->finish();
-  telling_.push_back(link);
+  connection->send(message);
+  connection->finish();
+  telling_.push_back(connection);
 }
 
-void Host::finish_refusal_if_told() {
+void Gathering::finish_refusal_if_told() {
   if (!telling_.empty()) return;
   if (!linger_ || ranks_without(&Member::told).empty()) finish(*refusal_);
 }
 
-void Host::finish(Result<Links> result) {
+void Gathering::finish(Result<Connections> result) {
   phase_ = Phase::over;
   timer_.cancel();
   door_.close();
-  for (const auto& link : telling_) link->close();
+  for (const auto& connection : telling_) connection->close();
   telling_.clear();
   if (!result.ok()) {
     for (const Member& member : members_) {
-      if (member.link) member.link->close();
+      if (member.connection) member.connection->close();
     }
   }
   const JoinDone done = std::exchange(done_, nullptr);
   if (done) done(std::move(result));
 }
 
-std::vector<Rank> Host::ranks_without(bool Member::*flag) const {
+std::vector<Rank> Gathering::ranks_without(bool Member::*flag) const {
   std::vector<Rank> ranks;
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
     if (!(members_[rank].*flag)) ranks.push_back(Rank{rank});

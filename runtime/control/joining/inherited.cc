@@ -26,7 +26,7 @@ struct Inherited {
 
 struct Registry {
   std::mutex mutex;
-  std::map<Endpoint, Inherited> known;  // by where they listen; for the process's life
+  std::map<SocketAddress, Inherited> known;  // by where they listen; for the process's life
 };
 
 Registry& registry() {
@@ -45,14 +45,14 @@ std::optional<SocketId> listening_socket(int descriptor) {
 }
 
 // Where the socket is bound, if that is one of `places`.
-std::optional<Endpoint> bound_place(int descriptor, const std::vector<Endpoint>& places) {
-  Endpoint bound;
+std::optional<SocketAddress> bound_place(int descriptor, const std::vector<SocketAddress>& places) {
+  SocketAddress bound;
   auto size = static_cast<socklen_t>(bound.capacity());
   if (::getsockname(descriptor, bound.data(), &size) != 0) return std::nullopt;
   const int family = bound.data()->sa_family;
   if (family != AF_INET && family != AF_INET6) return std::nullopt;
   bound.resize(size);
-  const bool here = std::any_of(places.begin(), places.end(), [&](const Endpoint& place) {
+  const bool here = std::any_of(places.begin(), places.end(), [&](const SocketAddress& place) {
     return place == bound || (bound.address().is_unspecified() && place.port() == bound.port());
   });
   return here ? std::optional(bound) : std::nullopt;
@@ -65,7 +65,7 @@ ListenerTurn::~ListenerTurn() {
   registry().known.at(where_).lent = false;
 }
 
-Result<std::optional<LentListener>> borrow_listener(int descriptor, const std::vector<Endpoint>& rendezvous) {
+Result<std::optional<LentListener>> borrow_listener(int descriptor, const std::vector<SocketAddress>& rendezvous) {
   Registry& all = registry();
   const std::lock_guard lock(all.mutex);
   const auto socket = listening_socket(descriptor);
@@ -75,9 +75,9 @@ Result<std::optional<LentListener>> borrow_listener(int descriptor, const std::v
   if (known != all.known.end() && known->second.socket != *socket) return std::optional<LentListener>();
   if (known != all.known.end() && known->second.lent)
     return Error{Code::busy,
-                 text("another session of this process is being joined at the rendezvous ", endpoint_text(*place),
+                 text("another session of this process is being joined at the rendezvous ", socket_address_text(*place),
                       "; join one after the other, or each at a rendezvous of its own")};
-  Descriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+  UniqueDescriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
   if (copy.value() < 0)
     return Error{Code::out_of_resources,
                  "cannot duplicate the rendezvous descriptor; raise the limit of open files (ulimit -n)"};

@@ -14,17 +14,17 @@ namespace gossamer::runtime {
 // The right to let ranks in at the listener: one joining at a time has it.
 class ListenerTurn {
  public:
-  explicit ListenerTurn(Endpoint where) : where_(std::move(where)) {}
+  explicit ListenerTurn(SocketAddress where) : where_(std::move(where)) {}
   ListenerTurn(const ListenerTurn&) = delete;
   ListenerTurn& operator=(const ListenerTurn&) = delete;
   ~ListenerTurn();
 
  private:
-  const Endpoint where_;
+  const SocketAddress where_;
 };
 
 struct LentListener {
-  Descriptor listener;  // the borrower's: another number for the same socket
+  UniqueDescriptor listener;  // the borrower's: another number for the same socket
   std::unique_ptr<ListenerTurn> turn;
 };
 
@@ -33,6 +33,6 @@ struct LentListener {
 // file or socket of the program. Nothing where it is not. The socket under that number stays open, closed to
 // programs that this process executes. Errors: `busy` while another joining has it.
 [[nodiscard]] Result<std::optional<LentListener>> borrow_listener(int descriptor,
-                                                                  const std::vector<Endpoint>& rendezvous);
+                                                                  const std::vector<SocketAddress>& rendezvous);
 
 }  // namespace gossamer::runtime

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "base/base.h"
+#include "runtime/control/connection.h"
 #include "runtime/control/joining/connect.h"
 #include "runtime/control/joining/door.h"
 #include "runtime/control/joining/gathering.h"
 #include "runtime/control/joining/places.h"
-#include "runtime/control/link.h"
 
 namespace gossamer::runtime {
 
@@ -23,40 +23,39 @@ namespace gossamer::runtime {
 inline constexpr std::chrono::milliseconds verdict_grace{500};
 
 // Runs in the service thread; destroyed only when its io_context has stopped.
-class Joiner final : public LinkOwner, public DoorKeeper {
+class Joiner final : public ConnectionOwner, public DoorKeeper {
  public:
-  Joiner(boost::asio::io_context& io, const MeshOptions& options, std::span<const Field> shared, Places places,
-         Time deadline, std::atomic<std::uint64_t>& bytes_sent, JoinDone done);
+  explicit Joiner(JoinTask task);
 
   void start();
-  void on_message(Link& link, const wire::Message& message) override;
-  void on_end(Link& link, const std::string& reason, LinkEnd end) override;
-  bool admit(const std::shared_ptr<Link>& link, const wire::Message& first) override;
+  void on_message(Connection& connection, const wire::Message& message) override;
+  void on_end(Connection& connection, const std::string& reason, ConnectionEnd end) override;
+  bool admit(const std::shared_ptr<Connection>& connection, const wire::Message& first) override;
   Result<bool> may_prove(const wire::Message& first) override;
-  void note_forger(const Link&, const wire::Message&) override {}
+  void note_forger(const Connection&, const wire::Message&) override {}
 
  private:
   void connect_to_rendezvous();
   void say_hello(boost::asio::ip::tcp::socket socket);
   void connect_to_lower(const wire::Welcome& welcome);
-  void prove(Link& link);
-  void say_mesh_hello(const std::shared_ptr<Link>& link, std::uint64_t key);
-  void on_lower_message(Link& link, const wire::Message& message);
+  void prove(Connection& connection);
+  void say_mesh_hello(const std::shared_ptr<Connection>& connection, std::uint64_t key);
+  void on_lower_message(Connection& connection, const wire::Message& message);
   void say_unreachable(std::uint32_t rank, const std::string& reason);
   [[nodiscard]] bool fits(const wire::Message& first) const;
   void say_ready(const std::string& trouble);
   void say_ready_if_complete();
-  [[nodiscard]] bool complete() const;
+  [[nodiscard]] bool is_complete() const;
   void deadline_passed();
-  void finish(Result<Links> result);
+  void finish(Result<Connections> result);
 
   boost::asio::io_context& io_;
   const MeshOptions options_;
   wire::Hello hello_;
   const std::string rendezvous_;
   const std::string remark_;
-  const std::vector<Endpoint> endpoints_;
-  const Endpoint listening_;
+  const std::vector<SocketAddress> addresses_;
+  const SocketAddress listening_;
   const Time deadline_;
   std::atomic<std::uint64_t>& bytes_sent_;
   JoinDone done_;
@@ -67,8 +66,8 @@ class Joiner final : public LinkOwner, public DoorKeeper {
   bool noted_ = false;
   bool welcomed_ = false;
   std::string session_;  // rank 0's; empty without a secret
-  Links links_;
-  Links reaching_;                        // to lower ranks that have not proved that they know the secret
+  Connections connections_;
+  Connections reaching_;                  // to lower ranks that have not proved that they know the secret
   std::vector<std::string> lower_names_;  // where each lower rank listens
   Door door_;
 };

@@ -8,12 +8,12 @@ namespace gossamer::runtime {
 namespace {
 
 // By the routes of this host: connecting a datagram socket sends nothing.
-std::string source_towards(Endpoint there) {
+std::string source_towards(SocketAddress there) {
   if (there.port() == 0) there.port(1);
-  const Descriptor socket(::socket(there.protocol().family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const UniqueDescriptor socket(::socket(there.protocol().family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (socket.value() < 0 || ::connect(socket.value(), there.data(), static_cast<socklen_t>(there.size())) != 0)
     return {};
-  const auto source = local_endpoint_of(socket).address();
+  const auto source = local_address_of(socket).address();
   return source.is_loopback() || source.is_unspecified() ? std::string() : source.to_string();
 }
 

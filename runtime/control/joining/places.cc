@@ -13,9 +13,9 @@ bool is_name_of_a_host(const std::string& host) {
 }
 
 // `where` is a name that leads to loopback on this host.
-void consider_own_name(const MeshOptions& options, const HostPort& where, const Endpoint& bind, Places& places) {
+void consider_own_name(const MeshOptions& options, const HostPort& where, const SocketAddress& bind, Places& places) {
   const std::string name =
-      text("\"", where.host, "\" is ", places.endpoints.front().address().to_string(), " on this host");
+      text("\"", where.host, "\" is ", places.addresses.front().address().to_string(), " on this host");
   if (bind.address().is_loopback()) {
     if (options.rank.value != 0) return;
     places.remark = text("; ", name,
@@ -23,15 +23,15 @@ void consider_own_name(const MeshOptions& options, const HostPort& where, const 
                          "GOSSAMER_BIND_HOST to this host's address, or to 0.0.0.0");
     return log(LogLevel::warning, text("rendezvous ", options.rendezvous, places.remark));
   }
-  const Endpoint outward(bind.address(), where.port);
+  const SocketAddress outward(bind.address(), where.port);
   if (options.rank.value == 0) {
     log(LogLevel::info, text("rendezvous ", options.rendezvous, ": ", name, ", so rank 0 listens at bind_host, ",
-                             endpoint_text(outward)));
-    places.endpoints = {outward};
+                             socket_address_text(outward)));
+    places.addresses = {outward};
     return;
   }
   places.remark = text("; ", name, ": is this the host of rank 0?");
-  if (!bind.address().is_unspecified()) places.endpoints.push_back(outward);
+  if (!bind.address().is_unspecified()) places.addresses.push_back(outward);
 }
 
 }  // namespace
@@ -61,44 +61,38 @@ Status check_options(const MeshOptions& options) {
 
 Result<Places> find_places(const MeshOptions& options, Time deadline) {
   Places places{options.rendezvous, {}, {}, {}, {}};
-  const auto where = parse_host_port(options.rendezvous);
-  GOSSAMER_TRY(where);
-  auto resolved = resolve(*where, deadline);
-  GOSSAMER_TRY(resolved);
-  places.endpoints = *std::move(resolved);
-  const auto bind = resolve({options.bind_host, 0}, deadline);
-  GOSSAMER_TRY(bind);
+  GOSSAMER_ASSIGN(const auto where, parse_host_port(options.rendezvous));
+  GOSSAMER_ASSIGN(places.addresses, resolve(where, deadline));
+  GOSSAMER_ASSIGN(const auto bind, resolve({options.bind_host, 0}, deadline));
   if (options.rank.value == 0 && options.rendezvous_descriptor >= 0) {
-    auto lent = borrow_listener(options.rendezvous_descriptor, places.endpoints);
-    GOSSAMER_TRY(lent);
-    if (*lent) {
-      places.listener = std::move((*lent)->listener);
-      places.turn = std::move((*lent)->turn);
-      places.endpoints = {local_endpoint_of(places.listener)};  // may be wider than the rendezvous
+    GOSSAMER_ASSIGN(auto lent, borrow_listener(options.rendezvous_descriptor, places.addresses));
+    if (lent) {
+      places.listener = std::move(lent->listener);
+      places.turn = std::move(lent->turn);
+      places.addresses = {local_address_of(places.listener)};  // may be wider than the rendezvous
     }
   }
-  const bool beyond = !all_loopback(places.endpoints);
-  if ((beyond || !all_loopback(*bind)) && !options.secret.set() && !options.secret.declined()) {
+  const bool beyond = !are_loopback(places.addresses);
+  if ((beyond || !are_loopback(bind)) && !options.secret.is_set() && !options.secret.is_declined()) {
     return Error{Code::invalid_argument,
                  text(beyond ? "the rendezvous " : "bind_host ",
-                      beyond ? endpoint_text(places.endpoints.front()) : options.bind_host,
+                      beyond ? socket_address_text(places.addresses.front()) : options.bind_host,
                       " can be reached from other hosts, and the session has no secret: whoever reaches a listener "
                       "could join. Give every rank the same secret (GOSSAMER_SECRET=file:PATH; `head -c 32 "
                       "/dev/urandom | base64` makes one), or, on a network that you trust, say GOSSAMER_SECRET=none")};
   }
-  if (beyond && all_loopback(*bind)) {
+  if (beyond && are_loopback(bind)) {
     return Error{Code::invalid_argument,
-                 text("the rendezvous ", endpoint_text(places.endpoints.front()),
+                 text("the rendezvous ", socket_address_text(places.addresses.front()),
                       " is not a loopback address, but bind_host is ", options.bind_host,
                       ", where other hosts cannot reach this rank: set bind_host (GOSSAMER_BIND_HOST) to this host's "
                       "address, or to 0.0.0.0")};
   }
   if (places.listener.value() >= 0) return places;
-  if (!beyond && is_name_of_a_host(where->host)) consider_own_name(options, *where, bind->front(), places);
-  auto opened = options.rank.value == 0 ? open_listener(places.endpoints.front(), options.rendezvous_advice)
-                                        : open_listener(bind->front());
-  GOSSAMER_TRY(opened);
-  places.listener = *std::move(opened);
+  if (!beyond && is_name_of_a_host(where.host)) consider_own_name(options, where, bind.front(), places);
+  GOSSAMER_ASSIGN(places.listener, options.rank.value == 0
+                                       ? open_listener(places.addresses.front(), options.rendezvous_advice)
+                                       : open_listener(bind.front()));
   return places;
 }
 

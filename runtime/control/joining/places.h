@@ -13,11 +13,11 @@
 namespace gossamer::runtime {
 
 struct Places {
-  std::string rendezvous;              // as the user wrote it
-  std::vector<Endpoint> endpoints;     // what it resolved to
-  Descriptor listener;                 // rank 0: at the rendezvous; others: for the higher ranks
-  std::unique_ptr<ListenerTurn> turn;  // where the listener is an inherited one
-  std::string remark;                  // what may keep ranks from meeting there; empty, or "; ..."
+  std::string rendezvous;                // as the user wrote it
+  std::vector<SocketAddress> addresses;  // what it resolved to
+  UniqueDescriptor listener;             // rank 0: at the rendezvous; others: for the higher ranks
+  std::unique_ptr<ListenerTurn> turn;    // where the listener is an inherited one
+  std::string remark;                    // what may keep ranks from meeting there; empty, or "; ..."
 };
 
 [[nodiscard]] Status check_options(const MeshOptions& options);

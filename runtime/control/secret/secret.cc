@@ -103,7 +103,7 @@ Result<Secret> Secret::read(std::string_view source) {
     return secret;
   }
   const std::string path = *path_of(source);
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat state = {};
   if (file.value() < 0 || ::fstat(file.value(), &state) != 0) {
     return Error{Code::unavailable,

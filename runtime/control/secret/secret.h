@@ -33,9 +33,9 @@ class Secret {
   // From its bytes, for tests.
   [[nodiscard]] static Secret of(std::string_view bytes);
 
-  [[nodiscard]] bool set() const { return key_.has_value(); }
+  [[nodiscard]] bool is_set() const { return key_.has_value(); }
   // The caller said that there shall be none.
-  [[nodiscard]] bool declined() const { return declined_; }
+  [[nodiscard]] bool is_declined() const { return declined_; }
   [[nodiscard]] const Key& key() const { return *key_; }
 
  private:

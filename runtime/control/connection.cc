@@ -1,4 +1,4 @@
-#include "runtime/control/link.h"
+#include "runtime/control/connection.h"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/read.hpp>
@@ -20,34 +20,34 @@ std::string end_text(const error_code& error) {
 
 }  // namespace
 
-Link::Link(asio::ip::tcp::socket socket, std::atomic<std::uint64_t>& bytes_sent)
+Connection::Connection(asio::ip::tcp::socket socket, std::atomic<std::uint64_t>& bytes_sent)
     : socket_(std::move(socket)), bytes_sent_(bytes_sent) {
   error_code ignored;
   socket_.non_blocking(true, ignored);
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-  const Endpoint peer = socket_.remote_endpoint(ignored);
-  peer_ = ignored ? "a peer that is gone" : endpoint_text(peer);
+  const SocketAddress peer = socket_.remote_endpoint(ignored);
+  peer_ = ignored ? "a peer that is gone" : socket_address_text(peer);
   peer_address_ = peer.address();
 }
 
-asio::ip::address Link::local_address() const {
+asio::ip::address Connection::local_address() const {
   error_code ignored;
   return socket_.local_endpoint(ignored).address();
 }
 
-void Link::authenticate(const Key& secret, Side own) {
+void Connection::authenticate(const Key& secret, Side own) {
   GOSSAMER_CHECK(transcript_.has_value() && !reading_, "keys come from a transcript, between two reads");
   seals_.emplace(transcript_->derive(secret, own));
   transcript_.reset();
 }
 
-std::size_t Link::bytes_held() const {
+std::size_t Connection::bytes_held() const {
   std::size_t bytes = body_.capacity();
   for (const std::string& frame : queue_) bytes += frame.capacity();
   return bytes;
 }
 
-std::string Link::encode(const wire::Message& message) {
+std::string Connection::encode(const wire::Message& message) {
   std::string frame(4, '\0');
   message.AppendToString(&frame);
   const std::size_t length = frame.size() - 4;
@@ -62,12 +62,12 @@ std::string Link::encode(const wire::Message& message) {
   return frame;
 }
 
-void Link::read() {
-  if (!open() || reading_) return;
+void Connection::read() {
+  if (!is_open() || reading_) return;
   reading_ = true;
   asio::async_read(socket_, asio::buffer(header_), [self = shared_from_this()](const error_code& error, std::size_t) {
-    if (!self->open()) return;
-    if (error) return self->end(end_text(error), LinkEnd::closed);
+    if (!self->is_open()) return;
+    if (error) return self->end(end_text(error), ConnectionEnd::closed);
     std::size_t length = 0;
     for (unsigned i = 0; i < 4; ++i) {
       length |= std::size_t{static_cast<unsigned char>(self->header_[i])} << (8 * i);
@@ -75,23 +75,23 @@ void Link::read() {
     if (length > self->frame_bytes_max_) {
       return self->end(text("it announced a message of ", format_bytes(length), ", and ",
                             format_bytes(self->frame_bytes_max_), " is the limit"),
-                       LinkEnd::malformed);
+                       ConnectionEnd::malformed);
     }
     self->read_body(length);
   });
 }
 
-void Link::read_body(std::size_t length) {
+void Connection::read_body(std::size_t length) {
   body_.resize(length + (seals_ ? frame_code_bytes : 0));
   asio::async_read(socket_, asio::buffer(body_),
                    [self = shared_from_this(), length](const error_code& error, std::size_t) {
-                     if (!self->open()) return;
-                     if (error) return self->end(end_text(error), LinkEnd::closed);
+                     if (!self->is_open()) return;
+                     if (error) return self->end(end_text(error), ConnectionEnd::closed);
                      self->take_body(length);
                    });
 }
 
-void Link::take_body(std::size_t length) {
+void Connection::take_body(std::size_t length) {
   const std::string_view header(header_.data(), header_.size());
   const std::string_view body = std::string_view(body_).substr(0, length);
   if (transcript_) {
@@ -106,26 +106,26 @@ void Link::take_body(std::size_t length) {
     return end(first ? "its session secret differs"
                      : "a message on its connection carried a wrong authentication code: another program changed, "
                        "replayed or injected bytes",
-               LinkEnd::forged);
+               ConnectionEnd::forged);
   }
   wire::Message message;
   if (!message.ParseFromArray(body.data(), static_cast<int>(body.size())) ||
       message.kind_case() == wire::Message::KIND_NOT_SET) {
-    return end("it sent bytes that are no message of Gossamer's control protocol", LinkEnd::malformed);
+    return end("it sent bytes that are no message of Gossamer's control protocol", ConnectionEnd::malformed);
   }
   heard_at_ = std::chrono::steady_clock::now();
   reading_ = false;
   if (owner_ != nullptr) owner_->on_message(*this, message);
 }
 
-void Link::end(const std::string& reason, LinkEnd how) {
-  LinkOwner* owner = owner_;
+void Connection::end(const std::string& reason, ConnectionEnd how) {
+  ConnectionOwner* owner = owner_;
   close();
   if (owner != nullptr) owner->on_end(*this, reason, how);
 }
 
-void Link::send(const wire::Message& message) {
-  if (!open() || finishing_) return;
+void Connection::send(const wire::Message& message) {
+  if (!is_open() || finishing_) return;
   std::string frame = encode(message);
   bytes_sent_.fetch_add(frame.size(), std::memory_order_relaxed);
   if (queue_.empty()) {
@@ -139,7 +139,7 @@ void Link::send(const wire::Message& message) {
   if (queue_.size() == 1) pump();
 }
 
-void Link::pump() {
+void Connection::pump() {
   asio::async_write(socket_, asio::buffer(queue_.front()),
                     [self = shared_from_this()](const error_code& error, std::size_t) {
                       if (error) {
@@ -152,14 +152,14 @@ void Link::pump() {
                     });
 }
 
-void Link::finish() {
+void Connection::finish() {
   finishing_ = true;
-  if (!drained() || !open()) return;
+  if (!is_drained() || !is_open()) return;
   error_code ignored;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
 }
 
-void Link::close() {
+void Connection::close() {
   owner_ = nullptr;
   error_code ignored;
   socket_.close(ignored);

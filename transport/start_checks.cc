@@ -1,4 +1,4 @@
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport {
 

@@ -17,34 +17,34 @@
 
 namespace gossamer::runtime {
 
-class Link;
+class Connection;
 
-// How a link ended by itself.
-enum class LinkEnd : std::uint8_t {
+// How a connection ended by itself.
+enum class ConnectionEnd : std::uint8_t {
   closed,     // the peer closed it, or it failed
   malformed,  // the bytes were no frame of a message
   forged      // a frame's code was wrong
 };
 
-// Whoever reads a link. A link calls its owner of the moment, which may pass the link on from within.
-class LinkOwner {
+// Whoever reads a connection. A connection calls its owner of the moment, which may pass the connection on from within.
+class ConnectionOwner {
  public:
   // After each message the owner calls read() again, when it wants the next.
-  virtual void on_message(Link& link, const wire::Message& message) = 0;
-  // The link ended by itself. It is closed already.
-  virtual void on_end(Link& link, const std::string& reason, LinkEnd end) = 0;
+  virtual void on_message(Connection& connection, const wire::Message& message) = 0;
+  // The connection ended by itself. It is closed already.
+  virtual void on_end(Connection& connection, const std::string& reason, ConnectionEnd end) = 0;
 
  protected:
-  ~LinkOwner() = default;
+  ~ConnectionOwner() = default;
 };
 
-class Link : public std::enable_shared_from_this<Link> {
+class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // `bytes_sent` outlives the io_context of `socket`.
-  Link(boost::asio::ip::tcp::socket socket, std::atomic<std::uint64_t>& bytes_sent);
+  Connection(boost::asio::ip::tcp::socket socket, std::atomic<std::uint64_t>& bytes_sent);
 
-  // `owner` outlives the link, or calls close() or passes the link on before it goes.
-  void set_owner(LinkOwner* owner) { owner_ = owner; }
+  // `owner` outlives the connection, or calls close() or passes the connection on before it goes.
+  void set_owner(ConnectionOwner* owner) { owner_ = owner; }
   void set_frame_bytes_max(std::size_t bytes) { frame_bytes_max_ = bytes; }
 
   // Before anything is said or heard: what is goes into the keys that authenticate() derives.
@@ -52,7 +52,7 @@ class Link : public std::enable_shared_from_this<Link> {
   // From here on every frame, both ways, carries a code (secret/seal.h). Between two reads. A first frame
   // with a wrong code is answered by one that the peer cannot check either, so that both ends know why.
   void authenticate(const Key& secret, Side own);
-  [[nodiscard]] bool authenticated() const { return seals_.has_value(); }
+  [[nodiscard]] bool is_authenticated() const { return seals_.has_value(); }
 
   // Reads one message and gives it to the owner. Does nothing while a read is under way.
   void read();
@@ -60,16 +60,16 @@ class Link : public std::enable_shared_from_this<Link> {
   // Writes at once what the socket takes, so that bytes are with the kernel before this process can
   // act on what they say; queues the rest. A failed write is silent: reading finds the end.
   void send(const wire::Message& message);
-  [[nodiscard]] bool drained() const { return queue_.empty(); }
+  [[nodiscard]] bool is_drained() const { return queue_.empty(); }
 
   // No more sends; the peer sees the end of the stream after the last byte. Reading goes on.
   void finish();
 
-  // Ends the link without a call to the owner.
+  // Ends the connection without a call to the owner.
   void close();
-  [[nodiscard]] bool open() const { return socket_.is_open(); }
+  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
 
-  // When the last whole frame came, or the link was made.
+  // When the last whole frame came, or the connection was made.
   [[nodiscard]] Time heard_at() const { return heard_at_; }
   // Memory that the peer's bytes and the queue take.
   [[nodiscard]] std::size_t bytes_held() const;
@@ -78,19 +78,19 @@ class Link : public std::enable_shared_from_this<Link> {
   [[nodiscard]] boost::asio::ip::address peer_address() const { return peer_address_; }
   [[nodiscard]] boost::asio::ip::address local_address() const;
 
-  // Where the link is one rank's: whose. Set by the owner.
+  // Where the connection is one rank's: whose. Set by the owner.
   std::uint32_t rank = 0;
 
  private:
   void read_body(std::size_t length);
   void take_body(std::size_t length);
   [[nodiscard]] std::string encode(const wire::Message& message);
-  void end(const std::string& reason, LinkEnd how);
+  void end(const std::string& reason, ConnectionEnd how);
   void pump();
 
   boost::asio::ip::tcp::socket socket_;
   std::atomic<std::uint64_t>& bytes_sent_;
-  LinkOwner* owner_ = nullptr;
+  ConnectionOwner* owner_ = nullptr;
   std::size_t frame_bytes_max_ = frame_bytes_max;
   std::string peer_;
   boost::asio::ip::address peer_address_;

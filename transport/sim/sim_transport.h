@@ -17,12 +17,12 @@
 
 namespace gossamer::transport::sim {
 
-class SimEndpoint final : public Transport {
+class SimTransport final : public Transport {
  public:
-  explicit SimEndpoint(std::shared_ptr<SimCore> core);
-  ~SimEndpoint() override;
-  SimEndpoint(const SimEndpoint&) = delete;
-  SimEndpoint& operator=(const SimEndpoint&) = delete;
+  explicit SimTransport(std::shared_ptr<SimCore> core);
+  ~SimTransport() override;
+  SimTransport(const SimTransport&) = delete;
+  SimTransport& operator=(const SimTransport&) = delete;
 
   const Capabilities& capabilities() const override { return capabilities_; }
   const Address& address() const override { return address_; }
@@ -74,8 +74,8 @@ class SimEndpoint final : public Transport {
     std::uint64_t came = 0;             // puts that no wait has ended for
     std::deque<std::uint64_t> waiting;  // starts; empty while `came` is above 0
   };
-  struct Peer {
-    std::uint32_t endpoint = 0;
+  struct PeerState {
+    std::uint32_t transport = 0;
     bool lost = false;
   };
   using Key = std::pair<std::uint32_t, std::uint64_t>;  // source rank, tag
@@ -95,8 +95,8 @@ class SimEndpoint final : public Transport {
   Address address_;
   std::uint64_t last_region_ = 0;
   std::uint64_t last_start_ = 0;
-  std::vector<Peer> peers_;  // empty: no view
-  Epoch epoch_;              // of the view, or of the one closed last
+  std::vector<PeerState> peers_;  // empty: no view
+  Epoch epoch_;                   // of the view, or of the one closed last
   bool had_view_ = false;
   Rank rank_;
   std::map<std::uint64_t, Start> pending_;           // in the order of starting, so that runs repeat

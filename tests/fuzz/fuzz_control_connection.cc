@@ -1,6 +1,6 @@
-// Goal: a link gives its owner exactly the messages that are in the stream, up to the first bytes that are none, and
-// says what ended it. Method: the stream is cut into frames by a plain loop beside it; each message is sent back, and
-// must arrive as the same bytes.
+// Goal: a connection gives its owner exactly the messages that are in the stream, up to the first bytes that are none,
+// and says what ended it. Method: the stream is cut into frames by a plain loop beside it; each message is sent back,
+// and must arrive as the same bytes.
 //
 //   input   | which limit of a frame, 1 B | stream |
 #include <sys/socket.h>
@@ -10,7 +10,7 @@
 
 #include "fuzz.h"
 #include "runtime/control/address.h"
-#include "runtime/control/link.h"
+#include "runtime/control/connection.h"
 
 namespace {
 
@@ -23,17 +23,17 @@ struct Heard {
   bool malformed = false;
 };
 
-class Recorder final : public runtime::LinkOwner {
+class Recorder final : public runtime::ConnectionOwner {
  public:
-  void on_message(runtime::Link& link, const wire::Message& message) override {
+  void on_message(runtime::Connection& connection, const wire::Message& message) override {
     heard.messages.push_back(message.SerializeAsString());
-    link.send(message);
-    link.read();
+    connection.send(message);
+    connection.read();
   }
-  void on_end(runtime::Link&, const std::string& reason, runtime::LinkEnd end) override {
-    GOSSAMER_CHECK(!heard.ended && !reason.empty(), "a link ends once, for a reason");
+  void on_end(runtime::Connection&, const std::string& reason, runtime::ConnectionEnd end) override {
+    GOSSAMER_CHECK(!heard.ended && !reason.empty(), "a connection ends once, for a reason");
     heard.ended = true;
-    heard.malformed = end == runtime::LinkEnd::malformed;
+    heard.malformed = end == runtime::ConnectionEnd::malformed;
   }
 
   Heard heard;
@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static boost::asio::io_context io{1};
   int ends[2];
   GOSSAMER_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "a pair of sockets");
-  const runtime::Descriptor ours(ends[0]);
+  const gossamer::UniqueDescriptor ours(ends[0]);
   GOSSAMER_CHECK(stream.empty() || ::send(ends[0], stream.data(), stream.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
                                        static_cast<ssize_t>(stream.size()),
                  "the stream fits into the socket");
@@ -91,13 +91,13 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   {
     boost::asio::ip::tcp::socket socket(io);
     socket.assign(boost::asio::ip::tcp::v4(), ends[1]);
-    const auto link = std::make_shared<runtime::Link>(std::move(socket), bytes_sent);
-    link->set_owner(&recorder);
-    link->set_frame_bytes_max(limit);
-    link->read();
+    const auto connection = std::make_shared<runtime::Connection>(std::move(socket), bytes_sent);
+    connection->set_owner(&recorder);
+    connection->set_frame_bytes_max(limit);
+    connection->read();
     io.run();
     io.restart();
-    GOSSAMER_CHECK(!link->open(), "a link that stays open after its end");
+    GOSSAMER_CHECK(!connection->is_open(), "a connection that stays open after its end");
   }
   const Heard expected = expected_from(stream, limit);
   GOSSAMER_CHECK(recorder.heard.messages == expected.messages, "other messages than the stream holds");

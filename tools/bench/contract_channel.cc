@@ -1,4 +1,4 @@
-#include "tools/bench/contract_link.h"
+#include "tools/bench/contract_channel.h"
 
 #include <algorithm>
 #include <array>
@@ -15,38 +15,33 @@ using transport::Region;
 using transport::Slice;
 using transport::Transport;
 
-// In front of what a mapped link writes: its flag, in a cache line of its own.
+// In front of what a mapped channel writes: its flag, in a cache line of its own.
 constexpr std::size_t flag_bytes = 64;
 constexpr std::uint64_t view_deadline_ns = 2'000'000'000;
 
 // A transport in a view of two, and a block of memory for each direction.
-class TransportLink : public Link {
+class TransportChannel : public Channel {
  public:
-  ~TransportLink() override {
+  ~TransportChannel() override {
     if (transport_ == nullptr) return;
     static_cast<void>(transport_->close_view(view_deadline_ns));
     transport_->release_memory(out_);
     transport_->release_memory(in_);
   }
 
-  Status set_up(const TransportMaker& make, const Exchange& exchange, const LinkMemory& memory) {
-    auto made = make();
-    if (!made.ok()) return std::move(made).error();
-    transport_ = std::move(*made);
+  Status set_up(const TransportMaker& make, const Exchange& exchange, const ChannelMemory& memory) {
+    GOSSAMER_ASSIGN(transport_, make());
     const Address& mine = transport_->address();
-    auto theirs = exchange(mine);
-    if (!theirs.ok()) return std::move(theirs).error();
+    GOSSAMER_ASSIGN(auto theirs, exchange(mine));
     // Each end must name the same order: the smaller address is rank 0.
-    const bool first = mine < *theirs;
+    const bool first = mine < theirs;
     self_ = Rank{first ? 0u : 1u};
     peer_ = Rank{first ? 1u : 0u};
-    transport::View view{Epoch{1}, self_, {mine, *theirs}};
+    transport::View view{Epoch{1}, self_, {mine, theirs}};
     if (!first) std::swap(view.addresses[0], view.addresses[1]);
     GOSSAMER_TRY(transport_->open_view(view));
     for (const auto& [region, shared] : {std::pair(&out_, memory.out), std::pair(&in_, memory.in)}) {
-      auto made_region = make_region(shared);
-      if (!made_region.ok()) return std::move(made_region).error();
-      *region = *made_region;
+      GOSSAMER_ASSIGN(*region, make_region(shared));
     }
     return prepare(exchange);
   }
@@ -62,7 +57,7 @@ class TransportLink : public Link {
   // Polls until that many completions more have come.
   Status poll_for(std::size_t count) {
     std::array<Completion, 32> batch;
-    Patience patience;
+    TimeLimit limit;
     while (count > 0) {
       const std::size_t polled = transport_->poll(batch);
       for (std::size_t i = 0; i < polled; ++i) {
@@ -72,18 +67,40 @@ class TransportLink : public Link {
       }
       GOSSAMER_CHECK(polled <= count, "no completion of another turn");
       count -= polled;
-      if (!patience.lasts()) return silent_peer_error();
+      if (limit.is_over()) return silent_peer_error();
+    }
+    return {};
+  }
+
+  // `count` messages there and back: `receive` begins to wait for one, `send` gives one away.
+  template <typename Send, typename Receive>
+  Status there_and_back(std::size_t count, bool leads, const Send& send, const Receive& receive) {
+    for (std::size_t i = 0; i < count; ++i) {
+      GOSSAMER_TRY(receive());
+      if (!leads) GOSSAMER_TRY(poll_for(1));
+      GOSSAMER_TRY(send());
+      GOSSAMER_TRY(poll_for(leads ? 2 : 1));
+    }
+    return {};
+  }
+
+  // `count` messages, a window of them under way at a time; `start` begins the i-th of a window.
+  template <typename Start>
+  Status in_windows(std::size_t bytes, std::size_t count, const Start& start) {
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t window = std::min(stream_window(bytes), count - done);
+      for (std::size_t i = 0; i < window; ++i) GOSSAMER_TRY(start(i));
+      GOSSAMER_TRY(poll_for(window));
+      done += window;
     }
     return {};
   }
 
   // The peer's region of a key that is exchanged for the own one's.
   Result<transport::RemoteRegion> exchange_keys(const Region& region, const Exchange& exchange) {
-    auto key = transport_->export_region(region);
-    if (!key.ok()) return std::move(key).error();
-    auto theirs = exchange(*key);
-    if (!theirs.ok()) return std::move(theirs).error();
-    return transport_->import_region(peer_, *theirs);
+    GOSSAMER_ASSIGN(auto key, transport_->export_region(region));
+    GOSSAMER_ASSIGN(auto theirs, exchange(key));
+    return transport_->import_region(peer_, theirs);
   }
 
   std::unique_ptr<Transport> transport_;
@@ -93,29 +110,25 @@ class TransportLink : public Link {
   Region in_;
 };
 
-class MessageLink final : public TransportLink {
+class MessageChannel final : public TransportChannel {
  public:
   Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
-    for (std::size_t i = 0; i < count; ++i) {
-      GOSSAMER_TRY(transport_->start_receive(peer_, Tag{1}, Slice{in_, 0, bytes}, 1));
-      if (!leads) GOSSAMER_TRY(poll_for(1));
-      GOSSAMER_TRY(transport_->start_send(peer_, Tag{1}, Slice{out_, 0, bytes}, 2));
-      GOSSAMER_TRY(poll_for(leads ? 2 : 1));
-    }
-    return {};
+    return there_and_back(
+        count, leads,
+        [&] {
+          return transport_->start_send(peer_, Tag{1}, Slice{out_, 0, bytes}, 2);
+        },
+        [&] {
+          return transport_->start_receive(peer_, Tag{1}, Slice{in_, 0, bytes}, 1);
+        });
   }
 
   Status stream(std::size_t bytes, std::size_t count, bool leads) override {
-    for (std::size_t done = 0; done < count;) {
-      const std::size_t window = std::min(stream_window(bytes), count - done);
-      for (std::size_t i = 0; i < window; ++i) {
-        const Tag tag{100 + i};
-        GOSSAMER_TRY(leads ? transport_->start_send(peer_, tag, Slice{out_, 0, bytes}, 1)
-                           : transport_->start_receive(peer_, tag, Slice{in_, 0, bytes}, 1));
-      }
-      GOSSAMER_TRY(poll_for(window));
-      done += window;
-    }
+    GOSSAMER_TRY(in_windows(bytes, count, [&](std::size_t i) {
+      const Tag tag{100 + i};
+      return leads ? transport_->start_send(peer_, tag, Slice{out_, 0, bytes}, 1)
+                   : transport_->start_receive(peer_, tag, Slice{in_, 0, bytes}, 1);
+    }));
     GOSSAMER_TRY(leads ? transport_->start_receive(peer_, Tag{2}, Slice{in_, 0, 1}, 2)
                        : transport_->start_send(peer_, Tag{2}, Slice{out_, 0, 1}, 2));
     return poll_for(1);
@@ -127,28 +140,22 @@ class MessageLink final : public TransportLink {
   }
 };
 
-class PutLink final : public TransportLink {
+class PutChannel final : public TransportChannel {
  public:
   Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
-    for (std::size_t i = 0; i < count; ++i) {
-      GOSSAMER_TRY(transport_->start_await_notice(peer_, Notice{0}, 1));
-      if (!leads) GOSSAMER_TRY(poll_for(1));
-      GOSSAMER_TRY(transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{0}, 2));
-      GOSSAMER_TRY(poll_for(leads ? 2 : 1));
-    }
-    return {};
+    return there_and_back(
+        count, leads,
+        [&] {
+          return transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{0}, 2);
+        },
+        [&] { return transport_->start_await_notice(peer_, Notice{0}, 1); });
   }
 
   Status stream(std::size_t bytes, std::size_t count, bool leads) override {
-    for (std::size_t done = 0; done < count;) {
-      const std::size_t window = std::min(stream_window(bytes), count - done);
-      for (std::size_t i = 0; i < window; ++i) {
-        GOSSAMER_TRY(leads ? transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{1}, 1)
-                           : transport_->start_await_notice(peer_, Notice{1}, 1));
-      }
-      GOSSAMER_TRY(poll_for(window));
-      done += window;
-    }
+    GOSSAMER_TRY(in_windows(bytes, count, [&](std::size_t) {
+      return leads ? transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{1}, 1)
+                   : transport_->start_await_notice(peer_, Notice{1}, 1);
+    }));
     GOSSAMER_TRY(leads ? transport_->start_await_notice(peer_, Notice{2}, 2)
                        : transport_->start_put(remote_, 0, Slice{out_, 0, 1}, Notice{2}, 2));
     return poll_for(1);
@@ -156,16 +163,14 @@ class PutLink final : public TransportLink {
 
  private:
   Status prepare(const Exchange& exchange) override {
-    auto remote = exchange_keys(in_, exchange);
-    if (!remote.ok()) return std::move(remote).error();
-    remote_ = *remote;
+    GOSSAMER_ASSIGN(remote_, exchange_keys(in_, exchange));
     return {};
   }
 
   transport::RemoteRegion remote_;
 };
 
-class MappedLink final : public TransportLink {
+class MappedChannel final : public TransportChannel {
  public:
   Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
     for (std::size_t i = 0; i < count; ++i) {
@@ -181,11 +186,8 @@ class MappedLink final : public TransportLink {
  private:
   Status prepare(const Exchange& exchange) override {
     std::memset(out_.base, 0, out_.bytes);
-    auto remote = exchange_keys(out_, exchange);
-    if (!remote.ok()) return std::move(remote).error();
-    auto mapped = transport_->map_remote(*remote);
-    if (!mapped.ok()) return std::move(mapped).error();
-    theirs_ = *mapped;
+    GOSSAMER_ASSIGN(auto remote, exchange_keys(out_, exchange));
+    GOSSAMER_ASSIGN(theirs_, transport_->map_remote(remote));
     return {};
   }
 
@@ -197,9 +199,9 @@ class MappedLink final : public TransportLink {
   Status read(std::size_t bytes) {
     ++read_;
     auto* const flag = reinterpret_cast<std::uint64_t*>(const_cast<std::byte*>(theirs_));
-    Patience patience;
+    TimeLimit limit;
     while (std::atomic_ref(*flag).load(std::memory_order_acquire) != read_) {
-      if (!patience.lasts()) return silent_peer_error();
+      if (limit.is_over()) return silent_peer_error();
     }
     std::memcpy(in_.base, theirs_ + flag_bytes, bytes);
     return {};
@@ -211,28 +213,28 @@ class MappedLink final : public TransportLink {
 };
 
 template <typename Kind>
-Result<std::unique_ptr<Link>> make_link(const TransportMaker& make, const Exchange& exchange,
-                                        const LinkMemory& memory) {
-  auto link = std::make_unique<Kind>();
-  GOSSAMER_TRY(link->set_up(make, exchange, memory));
-  return std::unique_ptr<Link>(std::move(link));
+Result<std::unique_ptr<Channel>> make_channel(const TransportMaker& make, const Exchange& exchange,
+                                              const ChannelMemory& memory) {
+  auto channel = std::make_unique<Kind>();
+  GOSSAMER_TRY(channel->set_up(make, exchange, memory));
+  return std::unique_ptr<Channel>(std::move(channel));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Link>> make_message_link(const TransportMaker& make, const Exchange& exchange,
-                                                const LinkMemory& memory) {
-  return make_link<MessageLink>(make, exchange, memory);
+Result<std::unique_ptr<Channel>> make_message_channel(const TransportMaker& make, const Exchange& exchange,
+                                                      const ChannelMemory& memory) {
+  return make_channel<MessageChannel>(make, exchange, memory);
 }
 
-Result<std::unique_ptr<Link>> make_put_link(const TransportMaker& make, const Exchange& exchange,
-                                            const LinkMemory& memory) {
-  return make_link<PutLink>(make, exchange, memory);
+Result<std::unique_ptr<Channel>> make_put_channel(const TransportMaker& make, const Exchange& exchange,
+                                                  const ChannelMemory& memory) {
+  return make_channel<PutChannel>(make, exchange, memory);
 }
 
-Result<std::unique_ptr<Link>> make_mapped_link(const TransportMaker& make, const Exchange& exchange,
-                                               const LinkMemory& memory) {
-  return make_link<MappedLink>(make, exchange, memory);
+Result<std::unique_ptr<Channel>> make_mapped_channel(const TransportMaker& make, const Exchange& exchange,
+                                                     const ChannelMemory& memory) {
+  return make_channel<MappedChannel>(make, exchange, memory);
 }
 
 }  // namespace gossamer::tools

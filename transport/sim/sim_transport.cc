@@ -1,14 +1,14 @@
-#include "transport/sim/sim_endpoint.h"
+#include "transport/sim/sim_transport.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "transport/slice.h"
+#include "transport/start_checks.h"
 
 namespace gossamer::transport::sim {
 
-SimEndpoint::SimEndpoint(std::shared_ptr<SimCore> core)
-    : core_(std::move(core)), number_(core_->add_endpoint(*this)), address_(SimCore::make_address(number_)) {
+SimTransport::SimTransport(std::shared_ptr<SimCore> core)
+    : core_(std::move(core)), number_(core_->add_transport(*this)), address_(SimCore::make_address(number_)) {
   capabilities_.name = "sim";
   capabilities_.version = "1.0";
   capabilities_.ways = {"virtual"};
@@ -17,18 +17,18 @@ SimEndpoint::SimEndpoint(std::shared_ptr<SimCore> core)
   capabilities_.can_map = true;
 }
 
-SimEndpoint::~SimEndpoint() { core_->remove_endpoint(number_); }
+SimTransport::~SimTransport() { core_->remove_transport(number_); }
 
-Status SimEndpoint::open_view(const View& view) {
+Status SimTransport::open_view(const View& view) {
   if (!peers_.empty()) return Error{Code::busy, "a view is open; close it before the next one"};
   GOSSAMER_TRY(check_view(view));
   if (had_view_ && view.epoch <= epoch_) {
     return Error{Code::invalid_argument, text("epoch ", view.epoch.value, " is not newer than the former view's, ",
                                               epoch_.value, "; count epochs upwards")};
   }
-  std::vector<Peer> peers;
+  std::vector<PeerState> peers;
   for (std::size_t i = 0; i < view.addresses.size(); ++i) {
-    const auto number = core_->find_endpoint(view.addresses[i]);
+    const auto number = core_->find_transport(view.addresses[i]);
     if (!number) {
       const Rank rank{static_cast<std::uint32_t>(i)};
       return Error{Code::invalid_argument, text("the address of rank ", i, " is not of this simulated network"), rank};
@@ -45,7 +45,7 @@ Status SimEndpoint::open_view(const View& view) {
   return {};
 }
 
-Status SimEndpoint::close_view(std::uint64_t /*deadline_ns*/) {
+Status SimTransport::close_view(std::uint64_t /*deadline_ns*/) {
   core_->advance();
   peers_.clear();
   pending_.clear();
@@ -59,7 +59,7 @@ Status SimEndpoint::close_view(std::uint64_t /*deadline_ns*/) {
   return {};
 }
 
-Result<Region> SimEndpoint::register_memory(void* base, std::size_t bytes, MemoryKind kind) {
+Result<Region> SimTransport::register_memory(void* base, std::size_t bytes, MemoryKind kind) {
   if (kind != MemoryKind::host) {
     return Error{Code::unavailable, text("the simulated network cannot move ", memory_kind_name(kind),
                                          " memory; copy it to host memory first")};
@@ -71,7 +71,7 @@ Result<Region> SimEndpoint::register_memory(void* base, std::size_t bytes, Memor
   return Region{last_region_, static_cast<std::byte*>(base), bytes, kind};
 }
 
-void SimEndpoint::release_memory(const Region& region) {
+void SimTransport::release_memory(const Region& region) {
   const auto known = regions_.find(region.id);
   if (known == regions_.end()) return;
   std::erase_if(exports_, [&](const auto& entry) { return entry.second.region.id == region.id; });
@@ -79,7 +79,7 @@ void SimEndpoint::release_memory(const Region& region) {
   regions_.erase(known);
 }
 
-Status SimEndpoint::check_start(Rank peer, const Slice& slice) const {
+Status SimTransport::check_start(Rank peer, const Slice& slice) const {
   if (peers_.empty()) return no_view_error();
   if (peer.value >= peers_.size()) return peer_range_error(peer, peers_.size());
   if (!slice_fits(slice)) return slice_error(slice);
@@ -90,17 +90,17 @@ Status SimEndpoint::check_start(Rank peer, const Slice& slice) const {
   return {};
 }
 
-std::uint64_t SimEndpoint::add_start(Start start) {
+std::uint64_t SimTransport::add_start(Start start) {
   pending_.emplace(++last_start_, std::move(start));
   return last_start_;
 }
 
-Result<Token> SimEndpoint::start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
+Result<Token> SimTransport::start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
   GOSSAMER_TRY(check_start(peer, slice));
   const std::uint64_t start = add_start({peer, tag, slice, context, StartKind::send});
   Message message;
   message.source = number_;
-  message.destination = peers_[peer.value].endpoint;
+  message.destination = peers_[peer.value].transport;
   message.epoch = epoch_;
   message.source_rank = rank_;
   message.tag = tag;
@@ -109,7 +109,7 @@ Result<Token> SimEndpoint::start_send(Rank peer, Tag tag, const Slice& slice, st
   return Token{start};
 }
 
-Result<Token> SimEndpoint::start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
+Result<Token> SimTransport::start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) {
   GOSSAMER_TRY(check_start(peer, slice));
   core_->advance();
   const std::uint64_t start = add_start({peer, tag, slice, context, StartKind::receive});
@@ -126,25 +126,25 @@ Result<Token> SimEndpoint::start_receive(Rank peer, Tag tag, const Slice& slice,
   return Token{start};
 }
 
-void SimEndpoint::complete(std::uint64_t start, Code code, std::size_t bytes) {
+void SimTransport::complete(std::uint64_t start, Code code, std::size_t bytes) {
   const auto entry = pending_.find(start);
   finished_.push_back({entry->second.context, code, bytes});
   pending_.erase(entry);
 }
 
-void SimEndpoint::unpost(std::uint64_t start, const Start& posted) {
+void SimTransport::unpost(std::uint64_t start, const Start& posted) {
   const auto entry = posted_.find({posted.peer.value, posted.tag.value});
   std::erase(entry->second, start);
   if (entry->second.empty()) posted_.erase(entry);
 }
 
 // From whatever would match it.
-void SimEndpoint::withdraw(std::uint64_t start, const Start& state) {
+void SimTransport::withdraw(std::uint64_t start, const Start& state) {
   if (state.kind == StartKind::receive) unpost(start, state);
   if (state.kind == StartKind::wait) unwait(start, state);
 }
 
-void SimEndpoint::land(std::uint64_t start, const Message& message) {
+void SimTransport::land(std::uint64_t start, const Message& message) {
   const Slice& slice = pending_.at(start).slice;
   const std::size_t bytes = message.bytes.size();
   if (bytes > slice.bytes) return complete(start, Code::malformed, bytes);
@@ -152,7 +152,7 @@ void SimEndpoint::land(std::uint64_t start, const Message& message) {
   complete(start, Code::done, bytes);
 }
 
-bool SimEndpoint::depart(Message& message) {
+bool SimTransport::depart(Message& message) {
   const auto entry = pending_.find(message.start);
   if (entry == pending_.end()) return false;  // its view was closed, or its peer failed
   const Slice& slice = entry->second.slice;
@@ -161,7 +161,7 @@ bool SimEndpoint::depart(Message& message) {
   return true;
 }
 
-void SimEndpoint::arrive(Message message) {
+void SimTransport::arrive(Message message) {
   const bool is_next = !had_view_ || message.epoch > epoch_;
   if (is_next) return early_.push_back(std::move(message));
   if (peers_.empty() || message.epoch != epoch_) return;  // of a view that is over
@@ -179,7 +179,7 @@ void SimEndpoint::arrive(Message message) {
   land(start, message);
 }
 
-void SimEndpoint::cancel(Token token) {
+void SimTransport::cancel(Token token) {
   const auto entry = pending_.find(token.value);
   if (entry == pending_.end()) return;
   const StartKind kind = entry->second.kind;
@@ -188,7 +188,7 @@ void SimEndpoint::cancel(Token token) {
   complete(token.value, Code::cancelled, 0);
 }
 
-void SimEndpoint::fail_peer(Rank peer) {
+void SimTransport::fail_peer(Rank peer) {
   if (peer.value >= peers_.size() || peers_[peer.value].lost) return;
   core_->advance();
   peers_[peer.value].lost = true;
@@ -204,7 +204,7 @@ void SimEndpoint::fail_peer(Rank peer) {
   std::erase_if(unexpected_, [&](const auto& entry) { return entry.first.first == peer.value; });
 }
 
-std::size_t SimEndpoint::poll(std::span<Completion> completions) {
+std::size_t SimTransport::poll(std::span<Completion> completions) {
   if (core_->is_dead(number_)) return 0;
   core_->advance();
   std::size_t count = 0;
