@@ -114,14 +114,13 @@ Result<CompressorShape> resolve(const CompressorConfig& config) {
   GOSSAMER_TRY(check_cells(config));
   GOSSAMER_TRY(check_decode(config));
   GOSSAMER_TRY(check_memory(config));
-  auto layout = Layout::make(config.tensors);
-  GOSSAMER_TRY(layout);
+  GOSSAMER_ASSIGN(auto layout, Layout::make(config.tensors));
 
   CompressorShape shape;
   static_cast<CompressorOptions&>(shape) = config;
   shape.algorithm = config.algorithm;
   shape.name = config.name.empty() ? std::string(algorithm_name(config.algorithm)) : config.name;
-  shape.layout = std::move(*layout);
+  shape.layout = std::move(layout);
   shape.momentum = static_cast<float>(config.momentum == -1.0 ? row->momentum : config.momentum);
   shape.clip = config.clip == -1.0 ? row->clip : config.clip;
   if (row->moves_everything()) return shape;

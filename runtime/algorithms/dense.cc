@@ -27,12 +27,8 @@ class Dense final : public Algorithm {
     std::unique_ptr<Dense> self(new Dense(std::move(context)));
     const std::uint64_t dimension = self->layout().dimension();
     self->shape_ = {dimension, dense_words, self->context_.shape.values};
-    auto payload = Buffer::make(self->shape_.bytes());
-    GOSSAMER_TRY(payload);
-    self->payload_ = std::move(*payload);
-    auto momentum = Buffer::make(dimension * sizeof(float));
-    GOSSAMER_TRY(momentum);
-    self->u_ = std::move(*momentum);
+    GOSSAMER_ASSIGN(self->payload_, Buffer::make(self->shape_.bytes()));
+    GOSSAMER_ASSIGN(self->u_, Buffer::make(dimension * sizeof(float)));
     GOSSAMER_TRY(self->add_stage(merging_stage(self->context_, "gradient", self->shape_, self->payload_.data())));
     return std::unique_ptr<Algorithm>(std::move(self));
   }

@@ -31,24 +31,18 @@ std::span<float> floats(std::byte* data, std::size_t count) { return {reinterpre
 class DeviceDense final : public Algorithm {
  public:
   static Result<std::unique_ptr<Algorithm>> make(AlgorithmContext context) {
-    const auto memory = find_device_memory(context.shape.memory);
-    GOSSAMER_TRY(memory);
-    std::unique_ptr<DeviceDense> self(new DeviceDense(std::move(context), **memory));
+    GOSSAMER_ASSIGN(const auto memory, find_device_memory(context.shape.memory));
+    std::unique_ptr<DeviceDense> self(new DeviceDense(std::move(context), *memory));
     const std::uint64_t dimension = self->layout().dimension();
     self->shape_ = {dimension, dense_words, self->context_.shape.values};
-    auto payload = DeviceBlock::make(**memory, self->shape_.bytes());
-    GOSSAMER_TRY(payload);
-    self->payload_ = std::move(*payload);
-    auto u = DeviceBlock::make(**memory, dimension * sizeof(float));
-    GOSSAMER_TRY(u);
-    self->u_ = std::move(*u);
+    GOSSAMER_ASSIGN(self->payload_, DeviceBlock::make(*memory, self->shape_.bytes()));
+    GOSSAMER_ASSIGN(self->u_, DeviceBlock::make(*memory, dimension * sizeof(float)));
     for (std::optional<DevicePump>* pump : {&self->callers_, &self->drivers_}) {
-      auto made = DevicePump::make(**memory);
-      GOSSAMER_TRY(made);
-      pump->emplace(std::move(*made));
+      GOSSAMER_ASSIGN(auto made, DevicePump::make(*memory));
+      pump->emplace(std::move(made));
     }
     GOSSAMER_TRY(self->add_stage(
-        merging_stage(self->context_, "gradient", self->shape_, self->payload_.data(), (*memory)->kind())));
+        merging_stage(self->context_, "gradient", self->shape_, self->payload_.data(), memory->kind())));
     return std::unique_ptr<Algorithm>(std::move(self));
   }
 

@@ -40,27 +40,17 @@ class GsSgd final : public Algorithm {
         sketch::make_count_sketch({shape.layout.sparse(), shape.rows, shape.columns}, shape.candidates, c.pool);
     GOSSAMER_TRY(sketch);
     self->sketch_ = std::move(*sketch);
-    auto feedback = Feedback::make(shape.layout, c.pool);
-    GOSSAMER_TRY(feedback);
-    self->feedback_ = std::move(*feedback);
-    auto values = ValueExchange::make(c, shape.candidates);
-    GOSSAMER_TRY(values);
-    self->values_ = std::move(*values);
+    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(shape.layout, c.pool));
+    GOSSAMER_ASSIGN(self->values_, ValueExchange::make(c, shape.candidates));
     self->choose_cells();
-    auto payload = Buffer::make(self->cells_.bytes());
-    GOSSAMER_TRY(payload);
-    self->payload_ = std::move(*payload);
-    auto scale = Buffer::make(self->scale_.bytes());
-    GOSSAMER_TRY(scale);
-    self->scale_payload_ = std::move(*scale);
+    GOSSAMER_ASSIGN(self->payload_, Buffer::make(self->cells_.bytes()));
+    GOSSAMER_ASSIGN(self->scale_payload_, Buffer::make(self->scale_.bytes()));
     self->candidates_.resize(shape.candidates);
     self->chosen_.resize(shape.candidates);
     self->applied_.reserve(shape.candidates + shape.layout.exact());
     self->outer_.reserve(shape.candidates + shape.layout.exact());
     if (shape.keep_k) {
-      auto selector = sketch::make_selector(shape.candidates, shape.k);
-      GOSSAMER_TRY(selector);
-      self->selector_ = std::move(*selector);
+      GOSSAMER_ASSIGN(self->selector_, sketch::make_selector(shape.candidates, shape.k));
     }
     GOSSAMER_TRY(self->add_stages());
     return std::unique_ptr<Algorithm>(std::move(self));
@@ -151,9 +141,7 @@ class GsSgd final : public Algorithm {
       GOSSAMER_TRY(add_phase(Phase::scale, merging_stage(context_, "scale", scale_, scale_payload_.data())));
     GOSSAMER_TRY(add_phase(Phase::sketch, merging_stage(context_, "sketch", cells_, payload_.data())));
     if (is_sharded()) {
-      auto sharded = ShardedDecode::make(context_);
-      GOSSAMER_TRY(sharded);
-      sharded_ = std::move(*sharded);
+      GOSSAMER_ASSIGN(sharded_, ShardedDecode::make(context_));
       GOSSAMER_TRY(add_phase(Phase::histogram, sharded_.histogram_stage(context_)));
       GOSSAMER_TRY(add_phase(Phase::candidates, sharded_.candidates_stage(context_)));
     }
@@ -207,9 +195,7 @@ class GsSgd final : public Algorithm {
   }
 
   Status apply() {
-    const auto taken = values_.take_means(layout(), candidates_);
-    GOSSAMER_TRY(taken);
-    std::span<float> means = *taken;
+    GOSSAMER_ASSIGN(std::span<float> means, values_.take_means(layout(), candidates_));
     applied_.assign(candidates_.begin(), candidates_.end());
     if (context_.shape.keep_k && context_.shape.k < candidates_.size()) means = keep_largest(means);
     feedback_.commit(applied_, values_.rounding());

@@ -27,18 +27,10 @@ class SharedTopK final : public Algorithm {
     const AlgorithmContext& c = self->context_;
     const std::uint64_t own = (c.shape.k + c.rank_count - 1) / c.rank_count;
     const std::uint64_t union_max = std::min(own * c.rank_count, c.shape.layout.sparse());
-    auto feedback = Feedback::make(c.shape.layout, c.pool);
-    GOSSAMER_TRY(feedback);
-    self->feedback_ = std::move(*feedback);
-    auto selector = sketch::make_selector(c.shape.layout.sparse(), own);
-    GOSSAMER_TRY(selector);
-    self->selector_ = std::move(*selector);
-    auto lists = IndexGather::make(c, own, false);
-    GOSSAMER_TRY(lists);
-    self->lists_ = std::move(*lists);
-    auto values = ValueExchange::make(c, union_max);
-    GOSSAMER_TRY(values);
-    self->values_ = std::move(*values);
+    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(c.shape.layout, c.pool));
+    GOSSAMER_ASSIGN(self->selector_, sketch::make_selector(c.shape.layout.sparse(), own));
+    GOSSAMER_ASSIGN(self->lists_, IndexGather::make(c, own, false));
+    GOSSAMER_ASSIGN(self->values_, ValueExchange::make(c, union_max));
     self->own_.resize(own);
     self->named_.reserve(own * c.rank_count + c.shape.layout.exact());
     self->outer_.reserve(union_max + c.shape.layout.exact());
@@ -67,10 +59,9 @@ class SharedTopK final : public Algorithm {
     if (stage == 0) return lists_.size();
     if (stage == 1) return unite(part_bytes);
     GOSSAMER_TRY(values_.check());
-    const auto means = values_.take_means(layout(), named_);
-    GOSSAMER_TRY(means);
+    GOSSAMER_ASSIGN(const auto means, values_.take_means(layout(), named_));
     feedback_.commit(named_, values_.rounding());
-    update_ = make_update(layout(), named_, outer_, *means);
+    update_ = make_update(layout(), named_, outer_, means);
     return StageSize{};
   }
 

@@ -25,21 +25,11 @@ class TopK final : public Algorithm {
     std::unique_ptr<TopK> self(new TopK(std::move(context)));
     const AlgorithmContext& c = self->context_;
     const std::uint64_t union_max = std::min(c.shape.k * c.rank_count, c.shape.layout.sparse());
-    auto feedback = Feedback::make(c.shape.layout, c.pool);
-    GOSSAMER_TRY(feedback);
-    self->feedback_ = std::move(*feedback);
-    auto selector = sketch::make_selector(c.shape.layout.sparse(), c.shape.k);
-    GOSSAMER_TRY(selector);
-    self->selector_ = std::move(*selector);
-    auto parts = IndexGather::make(c, c.shape.k, true);
-    GOSSAMER_TRY(parts);
-    self->parts_ = std::move(*parts);
-    auto values = ValueExchange::make(c, 0);
-    GOSSAMER_TRY(values);
-    self->exact_ = std::move(*values);
-    auto sums = Buffer::make(c.shape.layout.sparse() * sizeof(float));
-    GOSSAMER_TRY(sums);
-    self->sums_ = std::move(*sums);
+    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(c.shape.layout, c.pool));
+    GOSSAMER_ASSIGN(self->selector_, sketch::make_selector(c.shape.layout.sparse(), c.shape.k));
+    GOSSAMER_ASSIGN(self->parts_, IndexGather::make(c, c.shape.k, true));
+    GOSSAMER_ASSIGN(self->exact_, ValueExchange::make(c, 0));
+    GOSSAMER_ASSIGN(self->sums_, Buffer::make(c.shape.layout.sparse() * sizeof(float)));
     self->own_.resize(c.shape.k);
     self->named_.reserve(c.shape.k * c.rank_count + c.shape.layout.exact());
     self->outer_.reserve(union_max + c.shape.layout.exact());
@@ -100,12 +90,11 @@ class TopK final : public Algorithm {
   }
 
   Status apply() {
-    const auto exact = exact_.take_means(layout(), {});
-    GOSSAMER_TRY(exact);
+    GOSSAMER_ASSIGN(const auto exact, exact_.take_means(layout(), {}));
     feedback_.commit(own_, exact_.rounding());
     const std::size_t count = named_.size();
-    std::copy(exact->begin(), exact->end(), values_.begin() + static_cast<std::ptrdiff_t>(count));
-    update_ = make_update(layout(), named_, outer_, std::span(values_).first(count + exact->size()));
+    std::copy(exact.begin(), exact.end(), values_.begin() + static_cast<std::ptrdiff_t>(count));
+    update_ = make_update(layout(), named_, outer_, std::span(values_).first(count + exact.size()));
     return {};
   }
 

@@ -17,9 +17,7 @@ class BroadcastWork final : public Work {
   static constexpr std::size_t chunk_bytes = std::size_t{512} << 10;
 
   Status set_up(Rank rank, Rank root, std::uint32_t rank_count, const topology::CostModel& cost) {
-    auto buffer = Buffer::make(chunk_bytes);
-    GOSSAMER_TRY(buffer);
-    buffer_ = std::move(*buffer);
+    GOSSAMER_ASSIGN(buffer_, Buffer::make(chunk_bytes));
     stage_.label = "bytes";
     stage_.bytes_max = chunk_bytes;
     stage_.buffer = buffer_.data();

@@ -92,16 +92,15 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
     bound.regions.reserve(2 * stages.size());
     bound.staging.reserve(stages.size());
     for (std::size_t i = 0; i < stages.size(); ++i) {
-      auto staging = Buffer::make(stages[i].staging_bytes);
-      GOSSAMER_TRY(staging);
-      auto buffer_region = transport_.register_memory(stages[i].buffer, stages[i].buffer_bytes, MemoryKind::host);
-      GOSSAMER_TRY(buffer_region);
-      bound.regions.push_back(*buffer_region);
-      auto staging_region = transport_.register_memory(staging->data(), staging->bytes(), MemoryKind::host);
-      GOSSAMER_TRY(staging_region);
-      bound.regions.push_back(*staging_region);
-      bound.staging.push_back(std::move(*staging));
-      engine_.bind(number, i, *buffer_region, *staging_region);
+      GOSSAMER_ASSIGN(auto staging, Buffer::make(stages[i].staging_bytes));
+      GOSSAMER_ASSIGN(auto buffer_region,
+                      transport_.register_memory(stages[i].buffer, stages[i].buffer_bytes, MemoryKind::host));
+      bound.regions.push_back(buffer_region);
+      GOSSAMER_ASSIGN(auto staging_region,
+                      transport_.register_memory(staging.data(), staging.bytes(), MemoryKind::host));
+      bound.regions.push_back(staging_region);
+      bound.staging.push_back(std::move(staging));
+      engine_.bind(number, i, buffer_region, staging_region);
       receives += engine_.transfers_max(number, i);
     }
     bound.receives.reserve(receives);
@@ -409,9 +408,7 @@ Status Driver::start_thread() {
   GOSSAMER_CHECK(!simulated_, "a simulation has no threads");
   if (thread_.joinable()) return {};
   stopping_.store(false);
-  auto thread = make_thread("progress", [this] { thread_main(); });
-  GOSSAMER_TRY(thread);
-  thread_ = std::move(*thread);
+  GOSSAMER_ASSIGN(thread_, make_thread("progress", [this] { thread_main(); }));
   return {};
 }
 

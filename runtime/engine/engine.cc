@@ -19,12 +19,13 @@ Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name,
   CollectiveRun::MessageCounts counts;
   plan->actions_max = 1;
   for (const Stage& stage : work.stages()) {
-    auto run = CollectiveRun::make(
-        {.epoch = epoch_, .rank = rank_, .plan = number, .stage = static_cast<std::uint32_t>(plan->runs.size())}, stage,
-        counts);
-    GOSSAMER_TRY(run);
-    plan->actions_max += run->actions_max();
-    plan->runs.push_back(std::move(*run));
+    GOSSAMER_ASSIGN(
+        auto run,
+        CollectiveRun::make(
+            {.epoch = epoch_, .rank = rank_, .plan = number, .stage = static_cast<std::uint32_t>(plan->runs.size())},
+            stage, counts));
+    plan->actions_max += run.actions_max();
+    plan->runs.push_back(std::move(run));
   }
   actions_.reserve(actions_max_ + plan->actions_max);
   if (number >= plans_.size()) plans_.resize(number + 1);

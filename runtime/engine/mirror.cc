@@ -38,16 +38,12 @@ Result<std::unique_ptr<Mirror>> Mirror::make(DeviceMemory& memory, const Stage& 
       if (step.kind != StepKind::send) use(step.slices, step.kind == StepKind::receive_merge, true);
   }
 
-  auto host = DeviceBlock::make_pinned(memory, std::max<std::uint64_t>(stage.bytes_max, 1));
-  GOSSAMER_TRY(host);
-  self->host_ = std::move(*host);
+  GOSSAMER_ASSIGN(self->host_, DeviceBlock::make_pinned(memory, std::max<std::uint64_t>(stage.bytes_max, 1)));
   const std::size_t units_max = slices + stage.bytes_max / unit_bytes_max + 1;
   self->units_.reserve(units_max);
   self->first_unit_.resize(slices + 1);
   for (Lane* lane : {&self->down_, &self->up_}) {
-    auto queue = memory.make_queue();
-    GOSSAMER_TRY(queue);
-    lane->queue = std::move(*queue);
+    GOSSAMER_ASSIGN(lane->queue, memory.make_queue());
     lane->waiting.reserve(units_max);
     lane->copies.reserve(lane_depth);
     lane->ends_ns.resize(lane_depth);
@@ -124,9 +120,8 @@ Result<bool> Mirror::progress_lane(Lane& lane, bool is_down, std::uint64_t now_n
     // A device has no virtual time: a copy that is due is waited for, or a run would depend on the device's.
     for (std::uint64_t count = lane.ended + 1; simulated_ != nullptr && count <= lane.queue->started(); ++count)
       if (lane.ends_ns[(count - 1) % lane_depth] <= now_ns) GOSSAMER_TRY(wait_for_copies(*lane.queue, count));
-    const auto ended = lane.queue->ended();
-    GOSSAMER_TRY(ended);
-    while (lane.copies.size() > 0 && lane.ended < *ended && is_due()) {
+    GOSSAMER_ASSIGN(const auto ended, lane.queue->ended());
+    while (lane.copies.size() > 0 && lane.ended < ended && is_due()) {
       end_copy(lane);
       lane.started_at_ns = clock_.now_ns();
       moved = true;
@@ -155,11 +150,9 @@ Result<bool> Mirror::progress_lane(Lane& lane, bool is_down, std::uint64_t now_n
 }
 
 Result<bool> Mirror::progress(std::uint64_t now_ns) {
-  const auto down = progress_lane(down_, true, now_ns);
-  GOSSAMER_TRY(down);
-  const auto up = progress_lane(up_, false, now_ns);
-  GOSSAMER_TRY(up);
-  return *down || *up;
+  GOSSAMER_ASSIGN(const auto down, progress_lane(down_, true, now_ns));
+  GOSSAMER_ASSIGN(const auto up, progress_lane(up_, false, now_ns));
+  return down || up;
 }
 
 Status Mirror::drain() {

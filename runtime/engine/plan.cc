@@ -70,9 +70,8 @@ Result<Code> Plan::test() { return settle(driver_.test(number_)); }
 
 Status Plan::wait(std::uint64_t limit_ns) {
   const std::uint64_t before_ns = clock_.now_ns();
-  const auto code = settle(driver_.wait(number_, limit_ns));
-  GOSSAMER_TRY(code);
-  if (*code != Code::pending) return {};
+  GOSSAMER_ASSIGN(const auto code, settle(driver_.wait(number_, limit_ns)));
+  if (code != Code::pending) return {};
   return Error{Code::deadline, driver_.describe_wait(number_, clock_.now_ns() - before_ns)};
 }
 

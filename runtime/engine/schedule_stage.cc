@@ -8,17 +8,13 @@ Status schedule_stage(const ScheduleWish& wish, std::uint64_t payload_bytes, std
   if (wish.kind && topology::supports(*wish.kind, wish.collective)) {
     request.kind = *wish.kind;
   } else {
-    auto choice = topology::choose_schedule(wish.collective, wish.rank_count, payload_bytes, wish.cost);
-    GOSSAMER_TRY(choice);
-    request.kind = choice->kind;
-    reason = choice->reason;
+    GOSSAMER_ASSIGN(auto choice, topology::choose_schedule(wish.collective, wish.rank_count, payload_bytes, wish.cost));
+    request.kind = choice.kind;
+    reason = choice.reason;
   }
-  const auto cost = topology::predict_cost(request, payload_bytes, wish.cost);
-  GOSSAMER_TRY(cost);
-  stage.predicted_ns = cost->nanoseconds;
-  auto schedule = topology::make_rank_schedule(request, wish.rank);
-  GOSSAMER_TRY(schedule);
-  stage.schedule = std::move(*schedule);
+  GOSSAMER_ASSIGN(const auto cost, topology::predict_cost(request, payload_bytes, wish.cost));
+  stage.predicted_ns = cost.nanoseconds;
+  GOSSAMER_ASSIGN(stage.schedule, topology::make_rank_schedule(request, wish.rank));
   if (wish.rank.value == 0 && is_log_enabled(LogLevel::info))
     log(LogLevel::info,
         text(plan, " ", stage.label, " ", topology::collective_name(wish.collective), " over ", wish.rank_count,

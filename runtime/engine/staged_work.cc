@@ -15,13 +15,11 @@ Result<std::unique_ptr<StagedWork>> StagedWork::make(Work& work, Engine& engine,
     self->stages_.push_back(stage);
     self->mirrors_.emplace_back();
     if (stage.kind == MemoryKind::host) continue;
-    const auto memory = find_device_memory(stage.kind);
-    GOSSAMER_TRY(memory);
-    auto mirror = Mirror::make(**memory, stage, self->simulated_ ? &*self->simulated_ : nullptr);
-    GOSSAMER_TRY(mirror);
+    GOSSAMER_ASSIGN(const auto memory, find_device_memory(stage.kind));
+    GOSSAMER_ASSIGN(auto mirror, Mirror::make(*memory, stage, self->simulated_ ? &*self->simulated_ : nullptr));
     self->stages_.back().kind = MemoryKind::host;
-    self->stages_.back().buffer = (*mirror)->data();
-    self->mirrors_.back() = std::move(*mirror);
+    self->stages_.back().buffer = mirror->data();
+    self->mirrors_.back() = std::move(mirror);
   }
   return self;
 }
@@ -109,9 +107,8 @@ Result<bool> StagedWork::progress(std::uint64_t now_ns) {
   bool moved = false;
   for (const auto& mirror : mirrors_) {
     if (!mirror) continue;
-    const auto copied = mirror->progress(now_ns);
-    GOSSAMER_TRY(copied);
-    moved |= *copied;
+    GOSSAMER_ASSIGN(const auto copied, mirror->progress(now_ns));
+    moved |= copied;
   }
   return moved;
 }

@@ -8,23 +8,19 @@ Result<std::unique_ptr<Compressor>> Compressor::make(AlgorithmContext context, c
                                                      const Clock& clock) {
   std::unique_ptr<Compressor> self(new Compressor);
   std::string name = context.shape.name;
-  auto algorithm = make_algorithm(std::move(context));
-  GOSSAMER_TRY(algorithm);
-  self->algorithm_ = algorithm->get();
+  GOSSAMER_ASSIGN(auto algorithm, make_algorithm(std::move(context)));
+  self->algorithm_ = algorithm.get();
   self->clock_ = &clock;
-  auto plan = Plan::make(draw, std::move(name), std::move(*algorithm), driver, clock);
-  GOSSAMER_TRY(plan);
-  self->plan_ = std::move(*plan);
+  GOSSAMER_ASSIGN(self->plan_, Plan::make(draw, std::move(name), std::move(algorithm), driver, clock));
   return self;
 }
 
 Status Compressor::compress(const float* const* gradients) {
   GOSSAMER_TRY(plan_->check_idle("compress"));
   const std::uint64_t before_ns = clock_->now_ns();
-  const auto scan = algorithm_->compress(gradients);
-  GOSSAMER_TRY(scan);
-  gradient_norm_ = scan->norm;
-  clipped_ += scan->is_clipped ? 1u : 0u;
+  GOSSAMER_ASSIGN(const auto scan, algorithm_->compress(gradients));
+  gradient_norm_ = scan.norm;
+  clipped_ += scan.is_clipped ? 1u : 0u;
   compress_ns_ = clock_->now_ns() - before_ns;
   is_compressed_ = true;
   return {};

@@ -49,9 +49,7 @@ Result<CompressorPart> decode_compressor_part(std::span<const std::byte> bytes, 
                  rank};
   std::memcpy(&part.tensor_count, bytes.data(), sizeof part.tensor_count);
   std::memcpy(&part.tensors_hash, bytes.data() + 8, sizeof part.tensors_hash);
-  auto offer = decode_offer(bytes.subspan(head_bytes, offer_bytes), rank);
-  GOSSAMER_TRY(offer);
-  part.offer = std::move(*offer);
+  GOSSAMER_ASSIGN(part.offer, decode_offer(bytes.subspan(head_bytes, offer_bytes), rank));
   std::memcpy(part.derived.data(), bytes.data() + head_bytes + offer_bytes, sizeof part.derived);
   return part;
 }

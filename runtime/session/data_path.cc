@@ -170,9 +170,8 @@ Status open_data_path(transport::Transport& transport, Control& control, const t
   const Status opened = transport.open_view(view);
   if (count == 1) return opened;
   const auto agree = [&](std::string_view subject, const std::optional<DataPathTrial::Failure>& failure) -> Status {
-    const auto blobs = control.all_gather(subject, encode_failure(failure), join_limit_ns);
-    GOSSAMER_TRY(blobs);
-    if (auto error = path_verdict(*blobs, view.rank, transport.capabilities(), limit_ns)) return std::move(*error);
+    GOSSAMER_ASSIGN(const auto blobs, control.all_gather(subject, encode_failure(failure), join_limit_ns));
+    if (auto error = path_verdict(blobs, view.rank, transport.capabilities(), limit_ns)) return std::move(*error);
     return {};
   };
   std::optional<DataPathTrial::Failure> failure;

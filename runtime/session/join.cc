@@ -69,9 +69,8 @@ Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores) {
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
-  auto settings = resolve_settings(request);
-  GOSSAMER_TRY(settings);
-  GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings->rank_count)));
+  GOSSAMER_ASSIGN(auto settings, resolve_settings(request));
+  GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
   for (const std::string& name : unknown_variables())
     log(LogLevel::warning, text(name, " is set, but no setting has that name: `gossamer info` lists them"));
 
@@ -79,12 +78,12 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   const std::uint64_t begun_ns = SteadyClock().now_ns();
   const auto left_ns = [&] {
     const std::uint64_t passed_ns = SteadyClock().now_ns() - begun_ns;
-    return passed_ns < settings->init_timeout_ns ? settings->init_timeout_ns - passed_ns : 1;
+    return passed_ns < settings.init_timeout_ns ? settings.init_timeout_ns - passed_ns : 1;
   };
   const auto of_what_was_left = [&](Error error) {
     if (error.code == Code::deadline)
       error.message +=
-          text("; that is what was left of the init timeout of ", format_duration(settings->init_timeout_ns));
+          text("; that is what was left of the init timeout of ", format_duration(settings.init_timeout_ns));
     return error;
   };
   const std::vector<Field> shared = {
@@ -92,72 +91,69 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
       {"wire version", text(wire_version)},
       {"hash version", text(sketch::hash_version)},
       {"byte order", std::endian::native == std::endian::little ? "little" : "big"},
-      {"transport", settings->transport},
-      {"cost", settings->cost},
-      {"libfabric provider", settings->transport == "libfabric" ? settings->libfabric_provider : "none"},
+      {"transport", settings.transport},
+      {"cost", settings.cost},
+      {"libfabric provider", settings.transport == "libfabric" ? settings.libfabric_provider : "none"},
   };
   MeshOptions mesh;
-  mesh.rank = settings->rank;
-  mesh.rank_count = settings->rank_count;
-  mesh.rendezvous = settings->rendezvous;
-  mesh.rendezvous_advice = settings->rendezvous_advice;
-  mesh.rendezvous_descriptor = settings->rendezvous_descriptor;
-  mesh.bind_host = settings->bind_host;
-  mesh.deadline_ns = settings->init_timeout_ns;
-  mesh.job = settings->job;
-  mesh.lease_ns = settings->lease_ns;
-  const auto secret = Secret::read(settings->secret);
+  mesh.rank = settings.rank;
+  mesh.rank_count = settings.rank_count;
+  mesh.rendezvous = settings.rendezvous;
+  mesh.rendezvous_advice = settings.rendezvous_advice;
+  mesh.rendezvous_descriptor = settings.rendezvous_descriptor;
+  mesh.bind_host = settings.bind_host;
+  mesh.deadline_ns = settings.init_timeout_ns;
+  mesh.job = settings.job;
+  mesh.lease_ns = settings.lease_ns;
+  const auto secret = Secret::read(settings.secret);  // not moved: a short string leaves its letters behind
   GOSSAMER_TRY(secret);
   mesh.secret = *secret;
-  auto control = make_control_mesh(mesh, shared);
-  GOSSAMER_TRY(control);
+  GOSSAMER_ASSIGN(auto control, make_control_mesh(mesh, shared));
 
   transport::sweep_shared_memory();  // what killed processes left behind
-  auto made = make_transport(*settings);
+  auto made = make_transport(settings);
   // A rank without a transport tells the others, so that nobody waits for it.
-  auto pool = ThreadPool::make(settings->threads);
+  auto pool = ThreadPool::make(settings.threads);
   const std::vector<Field> ready = {{"transport error", made.ok() ? "none" : made.error().message},
                                     {"threads error", pool.ok() ? "none" : pool.error().message}};
-  const Status all_ready = (*control)->agree("transport", ready, left_ns());
+  const Status all_ready = control->agree("transport", ready, left_ns());
   GOSSAMER_TRY(made);
   GOSSAMER_TRY(pool);
   if (!all_ready.ok()) return of_what_was_left(all_ready.error());
 
   const std::string host = host_identity();
-  auto blobs = (*control)->all_gather(
+  auto blobs = control->all_gather(
       "addresses", encode_introduction({host, (*made)->address(), links_of((*made)->capabilities())}), left_ns());
   if (!blobs.ok()) return of_what_was_left(blobs.error());
-  transport::View view{Epoch{1}, settings->rank, {}};
+  transport::View view{Epoch{1}, settings.rank, {}};
   std::uint32_t local_ranks = 0;
   std::vector<Introduction> introductions;
-  for (std::uint32_t r = 0; r < settings->rank_count; ++r) {
-    auto introduction = decode_introduction((*blobs)[r], Rank{r});
-    GOSSAMER_TRY(introduction);
-    local_ranks += introduction->host == host ? 1u : 0u;
-    view.addresses.push_back(std::move(introduction->address));
-    introductions.push_back(std::move(*introduction));
+  for (std::uint32_t r = 0; r < settings.rank_count; ++r) {
+    GOSSAMER_ASSIGN(auto introduction, decode_introduction((*blobs)[r], Rank{r}));
+    local_ranks += introduction.host == host ? 1u : 0u;
+    view.addresses.push_back(std::move(introduction.address));
+    introductions.push_back(std::move(introduction));
   }
-  const auto cost = choose_link_cost(settings->cost, introductions);
-  GOSSAMER_TRY(cost);
+  GOSSAMER_ASSIGN(const auto cost, choose_link_cost(settings.cost, introductions));
   // Who finds a path silent comes to the verdict before those that wait for it there give up.
   const std::uint64_t path_ns = left_ns();
-  GOSSAMER_TRY(open_data_path(**made, **control, view, path_ns / 4 * 3, path_ns));
+  GOSSAMER_TRY(open_data_path(**made, *control, view, path_ns / 4 * 3, path_ns));
 
   const std::uint32_t cores = usable_cores();
-  const bool threaded = settings->progress == ProgressMode::thread ||
-                        (settings->progress == ProgressMode::automatic && cores >= 2 * local_ranks);
+  const bool threaded = settings.progress == ProgressMode::thread ||
+                        (settings.progress == ProgressMode::automatic && cores >= 2 * local_ranks);
   log(LogLevel::info,
-      text("rank ", settings->rank.value, " of ", settings->rank_count, ", ", local_ranks, " on this host with ", cores,
-           " cores: progress ", threaded ? "thread" : "inline", "; schedules for ", cost->name));
+      text("rank ", settings.rank.value, " of ", settings.rank_count, ", ", local_ranks, " on this host with ", cores,
+           " cores: progress ", threaded ? "thread" : "inline", "; schedules for ", cost.name));
   SessionParts parts;
-  parts.rank = settings->rank;
-  parts.rank_count = settings->rank_count;
+  parts.rank = settings.rank;
+  parts.rank_count = settings.rank_count;
   parts.clock = std::make_unique<SteadyClock>();
-  parts.control = std::move(*control);
+  parts.control = std::move(control);
   parts.transport = std::move(*made);
   parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores);
-  parts.timeout_ns = settings->init_timeout_ns;
-  parts.cost = cost->model;
+  parts.timeout_ns = settings.init_timeout_ns;
+  parts.cost = cost.model;
   parts.pool = std::move(*pool);
   auto session = Session::make(std::move(parts));
   GOSSAMER_TRY(session);

@@ -36,9 +36,8 @@ Result<LinkCost> choose_link_cost(std::string_view setting, std::span<const Intr
     else
       name = all([](const Introduction& each) { return each.links.adapter; }) ? "rdma" : "tcp-1g";
   }
-  auto model = topology::parse_cost_model(name);
-  GOSSAMER_TRY(model);
-  return LinkCost{std::string(name), *model};
+  GOSSAMER_ASSIGN(auto model, topology::parse_cost_model(name));
+  return LinkCost{std::string(name), model};
 }
 
 }  // namespace gossamer::runtime

@@ -45,9 +45,8 @@ class InFlight {
 Result<std::vector<PlanOffer>> offers_of(const std::vector<Blob>& blobs) {
   std::vector<PlanOffer> offers;
   for (std::size_t r = 0; r < blobs.size(); ++r) {
-    auto offer = decode_offer(blobs[r], Rank{static_cast<std::uint32_t>(r)});
-    GOSSAMER_TRY(offer);
-    offers.push_back(std::move(*offer));
+    GOSSAMER_ASSIGN(auto offer, decode_offer(blobs[r], Rank{static_cast<std::uint32_t>(r)}));
+    offers.push_back(std::move(offer));
   }
   return offers;
 }
@@ -55,11 +54,11 @@ Result<std::vector<PlanOffer>> offers_of(const std::vector<Blob>& blobs) {
 
 Result<std::unique_ptr<Session>> Session::make(SessionParts parts) {
   auto engine = std::make_unique<Engine>(parts.rank, Epoch{1});
-  auto driver = Driver::make(*engine, *parts.transport, *parts.control, *parts.clock, parts.patience, parts.simulated);
-  GOSSAMER_TRY(driver);
+  GOSSAMER_ASSIGN(auto driver, Driver::make(*engine, *parts.transport, *parts.control, *parts.clock, parts.patience,
+                                            parts.simulated));
   std::unique_ptr<Session> session(new Session(std::move(parts)));
   session->engine_ = std::move(engine);
-  session->driver_ = std::move(*driver);
+  session->driver_ = std::move(driver);
   session->parts_.control->watch(session->engine_->in_flight_count());
   return session;
 }
@@ -104,16 +103,15 @@ Result<Compressor*> Session::make_compressor(const Result<CompressorConfig>& con
   const auto parts = parts_.control->agree_and_gather("compressor", fields, mine, deadline.left_ns());
   GOSSAMER_TRY(shape);  // the own mistake first
   GOSSAMER_TRY(parts);
-  const auto draw = draw_compressor_plan(*parts, shape->layout, deadline);
-  GOSSAMER_TRY(draw);
+  GOSSAMER_ASSIGN(const auto draw, draw_compressor_plan(*parts, shape->layout, deadline));
   return make_on_all(
-      "compressor made", *draw, deadline,
+      "compressor made", draw, deadline,
       [&]() -> Result<Compressor*> {
         compressors_.reserve(compressors_.size() + 1);  // nothing fails once the plan is made
-        auto compressor = Compressor::make({std::move(*shape), rank(), rank_count(), cost_, parts_.pool.get()}, *draw,
-                                           *driver_, *parts_.clock);
-        GOSSAMER_TRY(compressor);
-        compressors_.push_back(std::move(*compressor));
+        GOSSAMER_ASSIGN(auto compressor,
+                        Compressor::make({std::move(*shape), rank(), rank_count(), cost_, parts_.pool.get()}, draw,
+                                         *driver_, *parts_.clock));
+        compressors_.push_back(std::move(compressor));
         return compressors_.back().get();
       },
       [&](Compressor* made) { destroy_compressor(made); });
@@ -143,10 +141,9 @@ Result<PlanDraw> Session::draw_compressor_plan(const std::vector<Blob>& blobs, c
   std::vector<CompressorPart> parts;
   std::vector<PlanOffer> offers;
   for (std::uint32_t r = 0; r < rank_count(); ++r) {
-    auto part = decode_compressor_part(blobs[r], Rank{r});
-    GOSSAMER_TRY(part);
-    offers.push_back(std::move(part->offer));
-    parts.push_back(std::move(*part));
+    GOSSAMER_ASSIGN(auto part, decode_compressor_part(blobs[r], Rank{r}));
+    offers.push_back(std::move(part.offer));
+    parts.push_back(std::move(part));
   }
   for (std::uint32_t r = 1; r < rank_count(); ++r) {
     const TensorList first{Rank{0}, parts[0].tensor_count, parts[0].tensors_hash};
@@ -206,9 +203,8 @@ Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t li
     if (rank() != root) std::copy(sent.begin(), sent.end(), data.begin());
     return {};
   }
-  const auto plan = root_plan(root, *blobs, deadline);
-  GOSSAMER_TRY(plan);
-  const Status moved = move_chunks(**plan, data, root, deadline);
+  GOSSAMER_ASSIGN(const auto plan, root_plan(root, *blobs, deadline));
+  const Status moved = move_chunks(*plan, data, root, deadline);
   if (!moved.ok()) drop_root_plan(root, std::min(retire_limit_ns, deadline.left_ns()));
   return moved;
 }
@@ -216,23 +212,19 @@ Status Session::broadcast(std::span<std::byte> data, Rank root, std::uint64_t li
 // The one that all ranks hold and have used alike, or a new one: where a broadcast ended on one rank alone, the next
 // one does not meet its messages.
 Result<Session::RootPlan*> Session::root_plan(Rank root, const std::vector<Blob>& blobs, const Deadline& deadline) {
-  const auto offers = offers_of(blobs);
-  GOSSAMER_TRY(offers);
-  if (common_plan(*offers)) return &root_plans_.at(root.value);
-  const auto draw = draw_plan(*offers);
-  GOSSAMER_TRY(draw);
+  GOSSAMER_ASSIGN(const auto offers, offers_of(blobs));
+  if (common_plan(offers)) return &root_plans_.at(root.value);
+  GOSSAMER_ASSIGN(const auto draw, draw_plan(offers));
   drop_root_plan(root, std::min(retire_limit_ns, deadline.left_ns()));
   return make_on_all(
-      "broadcast made", *draw, deadline,
+      "broadcast made", draw, deadline,
       [&]() -> Result<RootPlan*> {
         std::map<std::uint32_t, RootPlan> entry;  // nothing fails once the plan is made
         RootPlan& made = entry[root.value];
         auto work = std::make_unique<BroadcastWork>();
         GOSSAMER_TRY(work->set_up(rank(), root, rank_count(), cost_));
         made.work = work.get();
-        auto plan = Plan::make(*draw, "broadcast", std::move(work), *driver_, *parts_.clock);
-        GOSSAMER_TRY(plan);
-        made.plan = std::move(*plan);
+        GOSSAMER_ASSIGN(made.plan, Plan::make(draw, "broadcast", std::move(work), *driver_, *parts_.clock));
         root_plans_.merge(entry);
         return &root_plans_.at(root.value);
       },

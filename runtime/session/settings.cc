@@ -58,26 +58,24 @@ std::string seconds_text(std::int64_t nanoseconds) {
 }
 
 Result<Settings> resolve_settings(const SettingsRequest& request) {
-  const auto found = find_settings(request);
-  GOSSAMER_TRY(found);
-  GOSSAMER_TRY(check_launcher(setting_named(*found, "rank"), setting_named(*found, "rank_count")));
+  GOSSAMER_ASSIGN(const auto found, find_settings(request));
+  GOSSAMER_TRY(check_launcher(setting_named(found, "rank"), setting_named(found, "rank_count")));
   Settings settings;
-  for (const FoundSetting& each : *found) {
+  for (const FoundSetting& each : found) {
     const auto expected = each.row->read(each.value, settings);
     if (!expected) continue;
     return Error{Code::invalid_argument, each.row->is_private ? *expected
                                                               : text(each.row->name, " is \"", each.value, "\" (from ",
                                                                      each.origin, "), expected ", *expected)};
   }
-  settings.rendezvous_advice = rendezvous_advice(setting_named(*found, "rendezvous"));
+  settings.rendezvous_advice = rendezvous_advice(setting_named(found, "rendezvous"));
   return settings;
 }
 
 Result<std::vector<SettingLine>> describe_settings() {
-  const auto found = find_settings({});
-  GOSSAMER_TRY(found);
+  GOSSAMER_ASSIGN(const auto found, find_settings({}));
   std::vector<SettingLine> lines;
-  for (const FoundSetting& each : *found) {
+  for (const FoundSetting& each : found) {
     const SettingRow& row = *each.row;
     SettingLine line{std::string(row.name), row.variable, each.value, each.origin, std::string(row.meaning)};
     if (Settings unused; row.is_private && row.read(each.value, unused))

@@ -15,9 +15,7 @@ Result<std::vector<FoundSetting>> find_settings(const SettingsRequest& request) 
   std::map<std::string, std::string> from_file;
   const char* const path = std::getenv(settings_file_variable);
   if (path != nullptr && *path != '\0') {
-    auto values = read_settings_file(path);
-    GOSSAMER_TRY(values);
-    from_file = std::move(*values);
+    GOSSAMER_ASSIGN(from_file, read_settings_file(path));
   }
   std::vector<FoundSetting> found;
   for (const SettingRow& row : all_settings()) {

@@ -49,9 +49,8 @@ Result<std::unique_ptr<SimCluster>> SimCluster::make(const SimClusterOptions& op
     parts.control = self->hub_.make_control(Rank{r});
     parts.transport = std::move(transports[r]);
     parts.simulated = options.compute;
-    auto session = Session::make(std::move(parts));
-    GOSSAMER_TRY(session);
-    self->sessions_.push_back(std::move(*session));
+    GOSSAMER_ASSIGN(auto session, Session::make(std::move(parts)));
+    self->sessions_.push_back(std::move(session));
   }
   return self;
 }

@@ -21,12 +21,8 @@ class ProbeBlock {
     ProbeBlock block;
     block.host_.resize(bytes_max);
     if (device == nullptr) return block;
-    auto queue = device->make_queue();
-    GOSSAMER_TRY(queue);
-    block.queue_ = std::move(*queue);
-    auto memory = DeviceBlock::make(*device, bytes_max);
-    GOSSAMER_TRY(memory);
-    block.device_ = std::move(*memory);
+    GOSSAMER_ASSIGN(block.queue_, device->make_queue());
+    GOSSAMER_ASSIGN(block.device_, DeviceBlock::make(*device, bytes_max));
     return block;
   }
 
@@ -63,9 +59,8 @@ class ProbeBlock {
 class Registered {
  public:
   static Result<Registered> make(transport::Transport& transport, std::byte* base, MemoryKind kind) {
-    const auto region = transport.register_memory(base, bytes_max, kind);
-    GOSSAMER_TRY(region);
-    return Registered(transport, *region);
+    GOSSAMER_ASSIGN(const auto region, transport.register_memory(base, bytes_max, kind));
+    return Registered(transport, region);
   }
   Registered(Registered&& other) noexcept
       : transport_(std::exchange(other.transport_, nullptr)), region_(other.region_) {}
@@ -111,27 +106,23 @@ Status exchange(transport::Transport& transport, const transport::Slice& from, c
 
 Status verify(transport::Transport& transport, const MemoryProbe& probe, DeviceMemory* device,
               FunctionRef<void()> step) {
-  auto from = ProbeBlock::make(device);
-  GOSSAMER_TRY(from);
-  auto to = ProbeBlock::make(device);
-  GOSSAMER_TRY(to);
-  GOSSAMER_TRY(from->fill(1));
+  GOSSAMER_ASSIGN(auto from, ProbeBlock::make(device));
+  GOSSAMER_ASSIGN(auto to, ProbeBlock::make(device));
+  GOSSAMER_TRY(from.fill(1));
   const bool is_direct = probe.path == MemoryPath::direct;
   const MemoryKind moved = is_direct ? probe.kind : MemoryKind::host;
-  const auto out = Registered::make(transport, is_direct ? from->memory() : from->host(), moved);
-  GOSSAMER_TRY(out);
-  const auto in = Registered::make(transport, is_direct ? to->memory() : to->host(), moved);
-  GOSSAMER_TRY(in);
-  const std::vector<std::byte> expected(from->host(), from->host() + bytes_max);
+  GOSSAMER_ASSIGN(const auto out, Registered::make(transport, is_direct ? from.memory() : from.host(), moved));
+  GOSSAMER_ASSIGN(const auto in, Registered::make(transport, is_direct ? to.memory() : to.host(), moved));
+  const std::vector<std::byte> expected(from.host(), from.host() + bytes_max);
   for (const std::size_t bytes : {std::size_t{8}, std::size_t{65'537}, bytes_max}) {
-    GOSSAMER_TRY(to->clear());
-    if (device != nullptr) from->clear_host();  // what travels must come from the device
-    if (!is_direct) GOSSAMER_TRY(from->to_host(bytes));
-    GOSSAMER_TRY(exchange(transport, out->slice(bytes), in->slice(bytes), step));
-    if (!is_direct) GOSSAMER_TRY(to->to_device(bytes));
-    if (device != nullptr) to->clear_host();
-    GOSSAMER_TRY(to->to_host(bytes));
-    if (std::memcmp(to->host(), expected.data(), bytes) != 0)
+    GOSSAMER_TRY(to.clear());
+    if (device != nullptr) from.clear_host();  // what travels must come from the device
+    if (!is_direct) GOSSAMER_TRY(from.to_host(bytes));
+    GOSSAMER_TRY(exchange(transport, out.slice(bytes), in.slice(bytes), step));
+    if (!is_direct) GOSSAMER_TRY(to.to_device(bytes));
+    if (device != nullptr) to.clear_host();
+    GOSSAMER_TRY(to.to_host(bytes));
+    if (std::memcmp(to.host(), expected.data(), bytes) != 0)
       return Error{Code::internal, text("a message of ", bytes, " B arrived with other contents")};
   }
   return {};

@@ -48,18 +48,15 @@ Result<Description> read_description(const std::string& path) {
       return Error{Code::malformed, text(path, " has schema ", document.at("schema").dump(), "; expected ", schema)};
     }
     Description out;
-    const auto step = whole_number(path, document, "step");
-    GOSSAMER_TRY(step);
-    const auto dimension = whole_number(path, document, "dimension");
-    GOSSAMER_TRY(dimension);
-    out.step = *step;
-    out.dimension = *dimension;
+    GOSSAMER_ASSIGN(const auto step, whole_number(path, document, "step"));
+    GOSSAMER_ASSIGN(const auto dimension, whole_number(path, document, "dimension"));
+    out.step = step;
+    out.dimension = dimension;
     if (!document.at("tensors").is_array()) return Error{Code::malformed, text(path, ": the tensors are no list")};
     std::uint64_t rest = out.dimension;
     for (const nlohmann::json& each : document.at("tensors")) {
-      const auto count = whole_number(path, each, "count");
-      GOSSAMER_TRY(count);
-      GradientTensor tensor{each.at("name"), *count, each.at("exact")};
+      GOSSAMER_ASSIGN(const auto count, whole_number(path, each, "count"));
+      GradientTensor tensor{each.at("name"), count, each.at("exact")};
       if (tensor.count > rest) return Error{Code::malformed, text(path, ": the tensors are longer than the dimension")};
       rest -= tensor.count;
       out.tensors.push_back(std::move(tensor));

@@ -7,13 +7,9 @@ namespace gossamer::runtime {
 Result<DevicePump> DevicePump::make(DeviceMemory& memory) {
   DevicePump pump;
   for (std::unique_ptr<CopyQueue>* queue : {&pump.down_, &pump.up_}) {
-    auto made = memory.make_queue();
-    GOSSAMER_TRY(made);
-    *queue = std::move(*made);
+    GOSSAMER_ASSIGN(*queue, memory.make_queue());
   }
-  auto pinned = DeviceBlock::make_pinned(memory, place_count * vectors_max * piece_bytes);
-  GOSSAMER_TRY(pinned);
-  pump.pinned_ = std::move(*pinned);
+  GOSSAMER_ASSIGN(pump.pinned_, DeviceBlock::make_pinned(memory, place_count * vectors_max * piece_bytes));
   return pump;
 }
 

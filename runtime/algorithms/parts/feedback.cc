@@ -60,9 +60,7 @@ Result<Feedback> Feedback::make(const Layout& layout, ThreadPool* pool) {
   feedback.sums_.resize(scan_pieces_max(layout));
   for (int generation = 0; generation < 2; ++generation) {
     for (Buffer* buffer : {&feedback.u_[generation], &feedback.v_[generation]}) {
-      auto made = Buffer::make(layout.dimension() * sizeof(float));
-      GOSSAMER_TRY(made);
-      *buffer = std::move(*made);
+      GOSSAMER_ASSIGN(*buffer, Buffer::make(layout.dimension() * sizeof(float)));
     }
   }
   return feedback;

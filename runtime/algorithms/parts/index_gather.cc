@@ -19,9 +19,7 @@ Result<IndexGather> IndexGather::make(const AlgorithmContext& context, std::uint
   gather.with_values_ = with_values;
   gather.bytes_max_ = sizeof(PartHeader) + sketch::index_list_bytes_max(count_max, gather.dimension_) +
                       (with_values ? count_max * sizeof(float) : 0);
-  auto buffer = Buffer::make(context.rank_count * part_stride(gather.bytes_max_));
-  GOSSAMER_TRY(buffer);
-  gather.buffer_ = std::move(*buffer);
+  GOSSAMER_ASSIGN(gather.buffer_, Buffer::make(context.rank_count * part_stride(gather.bytes_max_)));
   gather.indices_.resize(count_max);
   if (with_values) gather.values_.resize(count_max);
   return gather;
@@ -85,10 +83,9 @@ Status IndexGather::unite(std::span<const std::uint64_t> part_bytes, const Layou
   GOSSAMER_TRY(check_flags(part_bytes, layout));
   named.clear();
   for (std::uint32_t r = 0; r < part_bytes.size(); ++r) {
-    const auto part = read(Rank{r}, part_bytes[r]);
-    GOSSAMER_TRY(part);
-    visit(*part);
-    named.insert(named.end(), part->indices.begin(), part->indices.end());
+    GOSSAMER_ASSIGN(const auto part, read(Rank{r}, part_bytes[r]));
+    visit(part);
+    named.insert(named.end(), part.indices.begin(), part.indices.end());
   }
   std::sort(named.begin(), named.end());
   named.erase(std::unique(named.begin(), named.end()), named.end());

@@ -137,12 +137,8 @@ Result<ShardedDecode> ShardedDecode::make(const AlgorithmContext& context) {
   // in the border each sends its wanted = |H| - above largest: together at most |H|, and no more than its slice has.
   const std::uint64_t count_max = std::min(self.wanted_, longest);
   self.part_bytes_max_ = share_bytes_max(count_max, longest);
-  auto histogram = Buffer::make(histogram_shape.bytes());
-  GOSSAMER_TRY(histogram);
-  self.histogram_ = std::move(*histogram);
-  auto parts = Buffer::make(self.rank_count_ * part_stride(self.part_bytes_max_));
-  GOSSAMER_TRY(parts);
-  self.parts_ = std::move(*parts);
+  GOSSAMER_ASSIGN(self.histogram_, Buffer::make(histogram_shape.bytes()));
+  GOSSAMER_ASSIGN(self.parts_, Buffer::make(self.rank_count_ * part_stride(self.part_bytes_max_)));
   self.above_.resize(self.wanted_);
   self.border_indices_.resize(self.wanted_ + count_max);
   self.border_keys_.resize(self.wanted_ + count_max);

@@ -19,9 +19,8 @@ Result<ValueExchange> ValueExchange::make(const AlgorithmContext& context, std::
     exchange.rounding_.level_max = sketch::level_max_of(exchange.type_, context.rank_count);
     exchange.values_.resize(count_max + exchange.exact_);
   }
-  auto buffer = Buffer::make(sketch::PayloadShape{count_max + exchange.exact_, value_words, exchange.type_}.bytes());
-  GOSSAMER_TRY(buffer);
-  exchange.buffer_ = std::move(*buffer);
+  GOSSAMER_ASSIGN(exchange.buffer_,
+                  Buffer::make(sketch::PayloadShape{count_max + exchange.exact_, value_words, exchange.type_}.bytes()));
   return exchange;
 }
 
