@@ -9,4 +9,4 @@
 #include "runtime/session/launchers.h"
 #include "runtime/session/session.h"
 #include "runtime/session/settings.h"
-#include "runtime/version.h"
+#include "runtime/session/version.h"

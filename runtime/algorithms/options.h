@@ -17,7 +17,7 @@
 #include <span>
 #include <string_view>
 
-#include "runtime/choice.h"
+#include "runtime/algorithms/choice.h"
 
 #define GOSSAMER_SELECTION_NAMES(X) X(top, SELECT_TOP, 0) X(heavymix, SELECT_HEAVYMIX, 1)
 #define GOSSAMER_DECODE_NAMES(X) X(whole, DECODE_WHOLE, 0) X(sharded, DECODE_SHARDED, 1)

@@ -11,7 +11,7 @@
 #include "runtime/session/introduction.h"
 #include "runtime/session/link_cost.h"
 #include "runtime/session/session.h"
-#include "runtime/version.h"
+#include "runtime/session/version.h"
 #include "sketch/sketch.h"
 
 namespace gossamer::runtime {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/base.h"
-#include "runtime/choice.h"
+#include "runtime/algorithms/choice.h"
 
 namespace gossamer::runtime {
 

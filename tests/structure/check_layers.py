@@ -40,8 +40,23 @@ PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
 PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's simulation, and tests
 
-# Rooms that include nothing else of their own layer. What a layer keeps apart is easily taken out of it.
-CLOSED_ROOMS = ["runtime/control"]
+# The rooms of a layer, and which others of the same layer each may include. What a room does not know is easily taken
+# away from it. Files outside of every room may include all of them.
+ROOMS = {
+    "runtime/control": [],
+    "runtime/engine": ["runtime/control"],
+    "runtime/algorithms": ["runtime/control", "runtime/engine"],
+    "runtime/collectives": ["runtime/engine"],
+    "runtime/session": ["runtime/control", "runtime/engine", "runtime/algorithms", "runtime/collectives"],
+    "runtime/simulation": ["runtime/control", "runtime/session"],
+    "topology/kinds": ["topology"],
+    "tools/command": [],
+    "tools/launch": ["tools/command"],
+    "tools/train": ["tools/command", "tools/launch"],
+    "tools/study": ["tools/command", "tools/train"],
+    "tools/bench": ["tools/command", "tools/launch", "tools/train"],
+    "tools/info": ["tools/command", "tools/launch", "tools/train"],
+}
 
 # What is allowed beside the rule, as (including file, included header): reason. A reason that no longer
 # applies must go: an exception that nothing uses is a breach too.
@@ -85,6 +100,19 @@ def resolve(root, includer, quote, included):
     return from_root if layer_of(from_root) else None
 
 
+def room_of(path):
+    return next((room for room in ROOMS if path.startswith(room + "/")), os.path.dirname(path))
+
+
+def room_breach(path, target):
+    """What is wrong with an include within one layer, or None."""
+    room, other = room_of(path), room_of(target)
+    if room not in ROOMS or other == room or other in ROOMS[room]:
+        return None
+    allowed = f"itself and {', '.join(ROOMS[room])}" if ROOMS[room] else "nothing else of its layer"
+    return f"which is outside of {room}; {room} may include {allowed}"
+
+
 def allowed_words(layer):
     public = [header for used in USES[layer] for header in PUBLIC_HEADERS[used]]
     return f"{layer} may include its own headers" + (f" and {', '.join(public)}" if public else " only")
@@ -98,10 +126,8 @@ def check_includes(root, exceptions):
                 match = INCLUDE.match(line)
                 target = match and resolve(root, path, match[1], match[2])
                 other = target and layer_of(target)
-                room = next((each for each in CLOSED_ROOMS if path.startswith(each + "/")), None)
-                if target and room and other == layer and not target.startswith(room + "/"):
-                    breaches.append(f"{path}:{number}: includes {target}, which is outside of {room}; {room} includes "
-                                    f"nothing else of {layer}")
+                if target and other == layer and (breach := room_breach(path, target)):
+                    breaches.append(f"{path}:{number}: includes {target}, {breach}")
                     continue
                 if not target or other == layer:
                     continue

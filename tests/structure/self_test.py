@@ -78,7 +78,10 @@ class LayersTest(TreeTest):
              "sketch/sketch.h, sketch/cuda/cuda_sketch.h"),
             ("runtime/control/mesh.h", '#include "runtime/engine/driver.h"\n',
              "runtime/control/mesh.h:1: includes runtime/engine/driver.h, which is outside of runtime/control; "
-             "runtime/control includes nothing else of runtime"),
+             "runtime/control may include nothing else of its layer"),
+            ("tools/launch/spawn.h", '#include "tools/train/plot.h"\n',
+             "tools/launch/spawn.h:1: includes tools/train/plot.h, which is outside of tools/launch; "
+             "tools/launch may include itself and tools/command"),
             ("bindings/cpp/gossamer.hpp", '#include "runtime/runtime.h"\n',
              "bindings/cpp/gossamer.hpp:1: includes runtime/runtime.h: an arrow sideways, from bindings/cpp to runtime; "
              "bindings/cpp may include its own headers and bindings/c/gossamer.h"),

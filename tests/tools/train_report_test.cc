@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tools/command/report.h"
+
 namespace gossamer::tools {
 namespace {
 

@@ -11,7 +11,7 @@
 #include "sketch/sketch.h"
 #include "tools/bench/bincount_sketch.h"
 #include "tools/bench/memory_kernels.h"
-#include "tools/train/train_report.h"
+#include "tools/command/report.h"
 
 namespace gossamer::tools {
 namespace {

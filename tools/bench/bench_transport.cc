@@ -13,7 +13,7 @@
 #include "tools/bench/contract_channel.h"
 #include "tools/bench/process_pair.h"
 #include "tools/command/progress.h"
-#include "tools/train/train_report.h"
+#include "tools/command/report.h"
 
 namespace gossamer::tools {
 namespace {

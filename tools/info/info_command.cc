@@ -11,11 +11,11 @@
 #include "tools/command/commands.h"
 #include "tools/command/exit_codes.h"
 #include "tools/command/log_level.h"
+#include "tools/command/report.h"
 #include "tools/command/results.h"
 #include "tools/info/memory_probe.h"
 #include "tools/launch/launcher.h"
 #include "tools/train/mlp_kernel.h"
-#include "tools/train/train_report.h"
 #include "transport/transport.h"
 
 namespace gossamer::tools {

@@ -5,9 +5,9 @@
 #include "runtime/runtime.h"
 #include "tools/command/commands.h"
 #include "tools/command/exit_codes.h"
+#include "tools/command/report.h"
 #include "tools/command/results.h"
 #include "tools/launch/launcher.h"
-#include "tools/train/train_report.h"
 #include "transport/transport.h"
 
 namespace gossamer::tools {

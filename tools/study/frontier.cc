@@ -6,7 +6,7 @@
 
 #include "runtime/runtime.h"
 #include "sketch/sketch.h"
-#include "tools/train/train_report.h"
+#include "tools/command/report.h"
 
 namespace gossamer::tools {
 namespace {

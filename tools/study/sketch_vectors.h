@@ -7,11 +7,6 @@
 
 namespace gossamer::tools {
 
-struct NamedVector {
-  std::string name;
-  std::vector<float> values;
-};
-
 //   gaussian          standard normal
 //   heavy-tailed      Student's t with 2 degrees of freedom: normal / sqrt(exponential), infinite variance
 //   layer-clustered   64 runs of coordinates, cut at 63 uniformly random places; each normal times exp(2 n), n standard

@@ -3,13 +3,13 @@
 
 #include "tools/command/commands.h"
 #include "tools/command/exit_codes.h"
+#include "tools/command/report.h"
 #include "tools/command/results.h"
 #include "tools/study/frontier.h"
 #include "tools/study/study_sketch.h"
 #include "tools/train/choices.h"
 #include "tools/train/train_command.h"
 #include "tools/train/train_peer.h"
-#include "tools/train/train_report.h"
 
 namespace gossamer::tools {
 namespace {

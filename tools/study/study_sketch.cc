@@ -8,9 +8,9 @@
 
 #include "sketch/sketch.h"
 #include "tools/command/progress.h"
+#include "tools/command/report.h"
 #include "tools/study/sketch_quality.h"
 #include "tools/train/gradient_files.h"
-#include "tools/train/train_report.h"
 
 namespace gossamer::tools {
 namespace {

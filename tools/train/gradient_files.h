@@ -11,9 +11,13 @@
 #include <vector>
 
 #include "base/base.h"
-#include "tools/study/sketch_vectors.h"
 
 namespace gossamer::tools {
+
+struct NamedVector {
+  std::string name;
+  std::vector<float> values;
+};
 
 struct GradientTensor {
   std::string name;

@@ -14,6 +14,7 @@
 #include "tools/command/commands.h"
 #include "tools/command/exit_codes.h"
 #include "tools/command/log_level.h"
+#include "tools/command/report.h"
 #include "tools/command/results.h"
 #include "tools/launch/launcher.h"
 #include "tools/train/choices.h"

@@ -6,12 +6,12 @@
 
 #include "sketch/sketch.h"
 #include "tools/command/progress.h"
+#include "tools/command/report.h"
 #include "tools/command/results.h"
 #include "tools/train/batches.h"
 #include "tools/train/choices.h"
 #include "tools/train/gradient_files.h"
 #include "tools/train/mlp.h"
-#include "tools/train/train_report.h"
 
 namespace gossamer::tools {
 namespace {

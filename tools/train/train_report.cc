@@ -1,49 +1,16 @@
 #include "tools/train/train_report.h"
 
-#include <sys/utsname.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <thread>
+
+#include "tools/command/report.h"
 
 namespace gossamer::tools {
 namespace {
 
-std::string cpu_model() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos)
-      return line.substr(line.find(": ") + 2);
-  }
-  return "unknown";
-}
-
 double number(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number() ? found->get<double>() : std::nan("");
-}
-
-// The first column to the left, the others to the right where `numbers`.
-std::string aligned(const std::vector<std::vector<std::string>>& rows, bool numbers) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - row[i].size(), ' ');
-      if (i != 0) line += "  ";
-      line += i != 0 && numbers ? padding + row[i] : row[i] + padding;
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
-  }
-  return out;
 }
 
 // Microseconds with a unit that fits.
@@ -53,24 +20,6 @@ std::string microseconds(const nlohmann::json& object, const char* key) {
 }
 
 }  // namespace
-
-double percentile(std::vector<double> samples, double q) {
-  if (samples.empty()) return 0;
-  const double place = std::ceil(q * static_cast<double>(samples.size())) - 1;
-  const auto index = static_cast<std::size_t>(std::clamp(place, 0.0, static_cast<double>(samples.size() - 1)));
-  const auto nth = samples.begin() + static_cast<std::ptrdiff_t>(index);
-  std::nth_element(samples.begin(), nth, samples.end());
-  return *nth;
-}
-
-nlohmann::json machine_json() {
-  utsname name = {};
-  uname(&name);
-  return {{"cpu", cpu_model()},
-          {"cores", std::thread::hardware_concurrency()},
-          {"kernel", std::string(name.sysname) + " " + name.release},
-          {"compiler", __VERSION__}};
-}
 
 double dense_bytes_per_step(std::uint64_t dimension, std::uint32_t ranks) {
   return 2.0 * 4.0 * static_cast<double>(dimension) * (ranks - 1.0) / ranks;
@@ -104,14 +53,6 @@ nlohmann::json training_document(const TrainConfig& config, const nlohmann::json
   out["summaries"] = std::move(summaries);
   return out;
 }
-
-std::string format_number(double value, int digits) {
-  if (!std::isfinite(value)) return "-";
-  return fixed(value, digits);
-}
-
-std::string format_table(const std::vector<std::vector<std::string>>& rows) { return aligned(rows, true); }
-std::string format_columns(const std::vector<std::vector<std::string>>& rows) { return aligned(rows, false); }
 
 std::string training_table(const nlohmann::json& document) {
   std::vector<std::vector<std::string>> rows = {{"algorithm", "accuracy", "bytes/step", "fewer than dense",

@@ -12,12 +12,6 @@
 
 namespace gossamer::tools {
 
-// The value below which the fraction `q` of the samples lies (nearest rank); 0 for none.
-[[nodiscard]] double percentile(std::vector<double> samples, double q);
-
-// This machine and this build, as far as the core library does not say: cpu, cores, kernel, compiler.
-[[nodiscard]] nlohmann::json machine_json();
-
 // Bytes that a dense all-reduce must move for each peer and step: 2 d (P - 1) / P words.
 [[nodiscard]] double dense_bytes_per_step(std::uint64_t dimension, std::uint32_t ranks);
 
@@ -28,12 +22,6 @@ namespace gossamer::tools {
 //    "summary": the first run's, "summaries": [one a run]}
 [[nodiscard]] nlohmann::json training_document(const TrainConfig& config, const nlohmann::json& environment,
                                                const std::vector<nlohmann::json>& runs);
-
-// Columns of text under a heading; numbers to the right. For a terminal.
-[[nodiscard]] std::string format_table(const std::vector<std::vector<std::string>>& rows);
-// The same with text to the left.
-[[nodiscard]] std::string format_columns(const std::vector<std::vector<std::string>>& rows);
-[[nodiscard]] std::string format_number(double value, int digits);
 
 [[nodiscard]] std::string training_table(const nlohmann::json& document);
 [[nodiscard]] Plot training_plot(const nlohmann::json& document);
