@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "tools/study/sketch_vectors.h"
+#include "tools/train/gradient_files.h"
 #include "tools/train/plot.h"
 
 namespace gossamer::tools {
