@@ -164,7 +164,7 @@ Result<Choice> choose_schedule(Collective collective, std::uint32_t rank_count, 
   };
   std::vector<Candidate> candidates;
   for (const ScheduleKind kind : all_schedules()) {
-    if (!is_chosen_by_cost(kind) || !supports(kind, collective)) continue;
+    if (!is_chosen_by_cost(kind, collective)) continue;
     const Result<Cost> cost = predict_cost({kind, collective, rank_count, Rank{0}}, payload_bytes, model);
     if (!cost) return cost.error();
     candidates.push_back({kind, cost->nanoseconds});

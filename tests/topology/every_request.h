@@ -11,7 +11,7 @@
 namespace gossamer::topology {
 
 inline constexpr Collective every_collective[] = {Collective::all_reduce, Collective::all_gather, Collective::broadcast,
-                                                  Collective::reduce_scatter};
+                                                  Collective::reduce_scatter, Collective::reduce};
 
 // All supported (kind, collective) over `ranks`, each with the first, the middle and the last rank as root.
 inline std::vector<ScheduleRequest> every_request(std::uint32_t ranks) {
