@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "topology/topology.h"
+#include "topology/two_level.h"
 
 namespace gossamer::topology {
 
@@ -36,6 +37,12 @@ inline Schedule made(const ScheduleRequest& request) {
   Result<Schedule> schedule = make_schedule(request);
   EXPECT_TRUE(schedule.ok()) << in_words(request) << ": " << (schedule.ok() ? "" : schedule.error().message);
   return schedule.ok() ? *std::move(schedule) : Schedule{};
+}
+
+inline Schedule made(const Groups& groups, const TwoLevelRequest& request) {
+  const Result<Draft> draft = draft_two_level(groups, request);
+  EXPECT_TRUE(draft.ok()) << in_words(request) << ": " << (draft.ok() ? "" : draft.error().message);
+  return draft.ok() ? write_out(*draft, request.collective, request.root) : Schedule{};
 }
 
 inline std::string reason(const Status& status) { return status.ok() ? "" : status.error().message; }
