@@ -123,6 +123,8 @@ inline constexpr std::uint64_t slice_alignment = 64;
 [[nodiscard]] Status check_schedule(const Schedule& schedule);
 
 // Text form, one line a round; parse_schedule(format_schedule(s)) == s. Input is untrusted: bounded and validated.
+// A parse takes at most some 6 bytes for each byte of text, for rounds of no steps.
+inline constexpr std::size_t schedule_text_bytes_max = std::size_t{64} << 20;
 [[nodiscard]] std::string format_schedule(const Schedule& schedule);
 [[nodiscard]] Result<Schedule> parse_schedule(std::string_view text);
 
