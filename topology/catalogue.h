@@ -9,10 +9,8 @@
 //             `twice_chunks` (16), `chunks_by_rank` (8 or one for each rank, whichever is more), or `none` where the
 //             schedule does not exist. An all-gather and a reduce-scatter have one for each rank by nature
 //   meeting   how the ranks of a whole all-reduce meet: `at_root` (reduced, then broadcast) or `in_pairs`
-//   choosing  whether choose_schedule may take it: `by_cost`, `rooted_by_cost` (where there is a root: elsewhere
-//   another
-//             kind is never dearer), `over_groups` (where some ranks are nearer than others, for the same reason), or
-//             `by_name` alone
+//   choosing  whether choose_schedule may take it: `by_cost`; `rooted_by_cost`, for a broadcast and a reduce;
+//             `over_groups`, where some ranks are nearer than others; or `by_name` alone. Elsewhere another is never dearer
 #pragma once
 
 #define GOSSAMER_SCHEDULE_TABLE(X)                                                                             \

@@ -73,10 +73,16 @@ TEST(TrainConfig, NamesAreTheInterfacesNumbers) {
   EXPECT_EQ(algorithm_number("shared-top-k"), GOSSAMER_SHARED_TOP_K);
   EXPECT_EQ(algorithm_number("top-k"), GOSSAMER_TOP_K);
   EXPECT_EQ(algorithm_number("dense"), GOSSAMER_DENSE);
-  const std::map<std::string, std::int32_t> schedules = {
-      {"auto", GOSSAMER_SCHEDULE_AUTO},           {"binomial-tree", GOSSAMER_SCHEDULE_BINOMIAL_TREE},
-      {"butterfly", GOSSAMER_SCHEDULE_BUTTERFLY}, {"circulant", GOSSAMER_SCHEDULE_CIRCULANT},
-      {"ring", GOSSAMER_SCHEDULE_RING},           {"star", GOSSAMER_SCHEDULE_STAR}};
+  const std::map<std::string, std::int32_t> schedules = {{"auto", GOSSAMER_SCHEDULE_AUTO},
+                                                         {"binomial-tree", GOSSAMER_SCHEDULE_BINOMIAL_TREE},
+                                                         {"butterfly", GOSSAMER_SCHEDULE_BUTTERFLY},
+                                                         {"circulant", GOSSAMER_SCHEDULE_CIRCULANT},
+                                                         {"ring", GOSSAMER_SCHEDULE_RING},
+                                                         {"star", GOSSAMER_SCHEDULE_STAR},
+                                                         {"halving-doubling", GOSSAMER_SCHEDULE_HALVING_DOUBLING},
+                                                         {"double-tree", GOSSAMER_SCHEDULE_DOUBLE_TREE},
+                                                         {"pipelined-tree", GOSSAMER_SCHEDULE_PIPELINED_TREE},
+                                                         {"chain", GOSSAMER_SCHEDULE_CHAIN}};
   for (const auto& [name, number] : schedules) EXPECT_EQ(schedule_number(name), number) << name;
   EXPECT_THAT(schedule_names(), SizeIs(topology::all_schedules().size() + 1));
   EXPECT_EQ(cells_number("f32"), GOSSAMER_CELLS_F32);
