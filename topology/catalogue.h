@@ -10,7 +10,8 @@
 //             schedule does not exist. An all-gather and a reduce-scatter have one for each rank by nature
 //   meeting   how the ranks of a whole all-reduce meet: `at_root` (reduced, then broadcast) or `in_pairs`
 //   choosing  whether choose_schedule may take it: `by_cost`; `rooted_by_cost`, for a broadcast and a reduce;
-//             `over_groups`, where some ranks are nearer than others; or `by_name` alone. Elsewhere another is never dearer
+//             `over_groups`, where some ranks are nearer than others; or `by_name` alone. Elsewhere another is never
+//             dearer
 #pragma once
 
 #define GOSSAMER_SCHEDULE_TABLE(X)                                                                             \

@@ -111,7 +111,7 @@ Groups Groups::transposed() const {
   return make(std::move(turned)).value();
 }
 
-Result<Draft> draft(const ScheduleRequest& request) {
+Result<Draft> make_draft(const ScheduleRequest& request) {
   const Result<std::uint32_t> slices = slice_count(request);
   if (!slices) return slices.error();
   Draft made{request.rank_count, *slices, 0, {}};

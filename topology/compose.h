@@ -57,7 +57,7 @@ struct Draft {
 };
 
 // The schedule of one kind. Fails as make_program does.
-[[nodiscard]] Result<Draft> draft(const ScheduleRequest& request);
+[[nodiscard]] Result<Draft> make_draft(const ScheduleRequest& request);
 
 // The draft's rank i is ranks[i] of `rank_count`; all different.
 [[nodiscard]] Draft mapped(const Draft& draft, std::span<const Rank> ranks, std::uint32_t rank_count);

@@ -140,8 +140,9 @@ struct Candidate {
 
 class Chooser {
  public:
-  Chooser(Collective collective, const Groups& groups, std::uint64_t payload_bytes, const TwoLevelCost& model)
-      : collective_(collective), groups_(groups), payload_bytes_(payload_bytes), model_(model) {}
+  Chooser(Collective collective, const Groups& groups, std::uint64_t payload_bytes, const TwoLevelCost& model,
+          Rank root)
+      : collective_(collective), groups_(groups), payload_bytes_(payload_bytes), model_(model), root_(root) {}
 
   Result<GroupChoice> run() {
     GOSSAMER_TRY(add_flat());
@@ -157,8 +158,8 @@ class Chooser {
   Status add_flat() {
     for (const ScheduleKind kind : all_schedules()) {
       if (!is_chosen_over_groups(kind, collective_)) continue;
-      const ScheduleRequest request{kind, collective_, groups_.rank_count(), Rank{0}};
-      const Result<Draft> flat = draft(request);
+      const ScheduleRequest request{kind, collective_, groups_.rank_count(), root_};
+      const Result<Draft> flat = make_draft(request);
       if (!flat) return flat.error();
       const std::vector<std::uint32_t> walked = groups_to_walk(groups_, cost_ranks_of(request));
       candidates_.push_back({std::nullopt, kind, cost_of(*flat, payload_bytes_, groups_, model_, walked).nanoseconds});
@@ -176,17 +177,18 @@ class Chooser {
                                                                 is_chosen_by_cost(inner, Collective::all_gather);
         if (!is_apt) continue;
         for (const ScheduleKind outer : all_schedules()) {
-          if (is_chosen_by_cost(outer, collective_)) add_two_level({form, collective_, inner, outer, Rank{0}});
+          if (is_chosen_by_cost(outer, collective_)) add_two_level({form, collective_, inner, outer, root_});
         }
       }
     }
   }
 
   void add_two_level(const TwoLevelRequest& request) {
-    const Result<Draft> two_level = draft_two_level(groups_, request);
+    const Result<Draft> two_level = make_two_level(groups_, request);
     if (!two_level) return;
     std::vector<std::uint32_t> leaders;
-    for (const std::uint32_t group : cost_ranks_of({request.outer, collective_, groups_.size(), Rank{0}}))
+    const Rank root{groups_.group_of(root_)};
+    for (const std::uint32_t group : cost_ranks_of({request.outer, collective_, groups_.size(), root}))
       leaders.push_back(groups_.members(group).front().value);
     const std::vector<std::uint32_t> walked = groups_to_walk(groups_, leaders);
     candidates_.push_back(
@@ -213,6 +215,7 @@ class Chooser {
   const Groups& groups_;
   const std::uint64_t payload_bytes_;
   const TwoLevelCost& model_;
+  const Rank root_;
   std::vector<Candidate> candidates_;
 };
 
@@ -246,9 +249,12 @@ Result<Cost> predict_schedule_cost(const Schedule& schedule, std::uint64_t paylo
 }
 
 Result<GroupChoice> choose_schedule(Collective collective, const Groups& groups, std::uint64_t payload_bytes,
-                                    const TwoLevelCost& model) {
+                                    const TwoLevelCost& model, Rank root) {
   GOSSAMER_TRY(check_groups(groups, groups.rank_count(), payload_bytes, model));
-  return Chooser(collective, groups, payload_bytes, model).run();
+  if (root.value >= groups.rank_count())
+    return Error{Code::invalid_argument, text("root ", root.value, " is not one of ", groups.rank_count(), " ranks"),
+                 root};
+  return Chooser(collective, groups, payload_bytes, model, root).run();
 }
 
 }  // namespace gossamer::topology

@@ -17,7 +17,7 @@ Result<Draft> in_each_group(const Groups& groups, ScheduleKind kind, Collective 
     const std::uint32_t root = group == root_group ? root_place : 0;
     auto at = known.find({size, root});
     if (at == known.end()) {
-      Result<Draft> made = draft({kind, collective, static_cast<std::uint32_t>(size), Rank{root}});
+      Result<Draft> made = make_draft({kind, collective, static_cast<std::uint32_t>(size), Rank{root}});
       if (!made) return made.error();
       at = known.emplace(std::pair(size, root), *std::move(made)).first;
     }
@@ -39,7 +39,7 @@ Result<Draft> draft_leaders(const Groups& groups, const TwoLevelRequest& request
     if (!up) return up.error();
     levels.push_back(*std::move(up));
   }
-  const Result<Draft> across = draft({request.outer, request.collective, groups.size(), Rank{root_group}});
+  const Result<Draft> across = make_draft({request.outer, request.collective, groups.size(), Rank{root_group}});
   if (!across) return across.error();
   levels.push_back(mapped(*across, leaders, groups.rank_count()));
   if (request.collective != Collective::reduce) {
@@ -61,7 +61,7 @@ Result<Draft> draft_rails(const Groups& groups, const TwoLevelRequest& request) 
   if (!scatter) return scatter.error();
   const Result<Draft> gather = in_each_group(groups, request.inner, Collective::all_gather, 0, 0);
   if (!gather) return gather.error();
-  const Result<Draft> across = draft({request.outer, request.collective, groups.size(), Rank{0}});
+  const Result<Draft> across = make_draft({request.outer, request.collective, groups.size(), Rank{0}});
   if (!across) return across.error();
   if (std::uint64_t{across->slice_count} * size > rank_count_max)
     return Error{Code::invalid_argument, text("rails would cut a buffer into more than ", rank_count_max, " slices")};
@@ -79,7 +79,7 @@ std::string in_words(const TwoLevelRequest& request) {
               " and ", schedule_kind_name(request.outer));
 }
 
-Result<Draft> draft_two_level(const Groups& groups, const TwoLevelRequest& request) {
+Result<Draft> make_two_level(const Groups& groups, const TwoLevelRequest& request) {
   if (request.root.value >= groups.rank_count()) {
     return Error{Code::invalid_argument,
                  text("root ", request.root.value, " is not one of ", groups.rank_count(), " ranks"), request.root};

@@ -36,7 +36,7 @@ struct TwoLevelRequest {
 // A group is led by the root, or by its first rank. `invalid_argument`, and why: a kind does not know what its level
 // has to do (leaders: the inner kind reduces and broadcasts; rails: it reduce-scatters and all-gathers; the outer kind
 // knows the collective), rails over groups of different sizes, or a root that is no rank.
-[[nodiscard]] Result<Draft> draft_two_level(const Groups& groups, const TwoLevelRequest& request);
+[[nodiscard]] Result<Draft> make_two_level(const Groups& groups, const TwoLevelRequest& request);
 
 // ---------------------------------------------------------------------------------------------
 // What it costs.
@@ -62,9 +62,10 @@ struct GroupChoice {
   std::string reason;                               // as of Choice
 };
 
-// The cheapest schedule for this payload over these groups, with rank 0 as root. A pure function of its arguments.
-// Beyond 64 ranks a few groups stand for all.
+// The cheapest schedule for this payload over these groups. A pure function of its arguments. Beyond 64 ranks a few
+// groups stand for all.
 [[nodiscard]] Result<GroupChoice> choose_schedule(Collective collective, const Groups& groups,
-                                                  std::uint64_t payload_bytes, const TwoLevelCost& model);
+                                                  std::uint64_t payload_bytes, const TwoLevelCost& model,
+                                                  Rank root = {});
 
 }  // namespace gossamer::topology

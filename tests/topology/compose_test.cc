@@ -92,7 +92,7 @@ TEST(TwoLevel, IsProvedForEveryPairOfKinds) {
           for (const std::uint32_t root : {0u, groups.rank_count() / 2, groups.rank_count() - 1}) {
             for (const TwoLevelForm form : {TwoLevelForm::leaders, TwoLevelForm::rails}) {
               const TwoLevelRequest request{form, collective, inner, outer, Rank{root}};
-              const Result<Draft> draft = draft_two_level(groups, request);
+              const Result<Draft> draft = make_two_level(groups, request);
               const bool is_known =
                   supports(outer, collective) &&
                   (form == TwoLevelForm::leaders
@@ -219,7 +219,7 @@ TEST(TwoLevel, SidesOfAMessageAreInTheSameRoundOver4096Ranks) {
                                        TwoLevelRequest{TwoLevelForm::rails, Collective::all_reduce,
                                                        ScheduleKind::halving_doubling, ScheduleKind::ring, Rank{0}})};
   for (const auto& [groups, request] : shapes) {
-    const Draft draft = draft_two_level(groups, request).value();
+    const Draft draft = make_two_level(groups, request).value();
     std::size_t looked_at = 0;
     for (int sample = 0; sample < 30; ++sample) {
       const Rank rank = groups.members(static_cast<std::uint32_t>(random.below(groups.size())))[0];
@@ -246,7 +246,7 @@ TEST(TwoLevel, SidesOfAMessageAreInTheSameRoundOver4096Ranks) {
 TEST(TwoLevel, RefusesWrongRequestsAndSaysWhy) {
   const Groups groups = groups_of({2, 3}, Placement::contiguous);
   const auto why = [&](const TwoLevelRequest& request) {
-    const Result<Draft> draft = draft_two_level(groups, request);
+    const Result<Draft> draft = make_two_level(groups, request);
     EXPECT_FALSE(draft.ok());
     return draft.ok() ? std::string() : draft.error().message;
   };
@@ -265,7 +265,7 @@ TEST(TwoLevel, RefusesWrongRequestsAndSaysWhy) {
   EXPECT_EQ(why(request), "unknown form of two levels 9");
   // Chains cut by the number of ranks: 9, 10, 11, 13 and 14 have no common cut within bounds.
   const Groups odd = groups_of({9, 10, 11, 13, 14}, Placement::contiguous);
-  const auto chains = draft_two_level(
+  const auto chains = make_two_level(
       odd, {TwoLevelForm::leaders, Collective::all_reduce, ScheduleKind::chain, ScheduleKind::butterfly, {}});
   ASSERT_FALSE(chains.ok());
   EXPECT_EQ(chains.error().message,
@@ -276,7 +276,7 @@ TEST(TwoLevel, RefusesWrongRequestsAndSaysWhy) {
 TEST(Drafts, AreTheSchedulesThatTheyAreMadeOf) {
   for (std::uint32_t ranks = 1; ranks <= 33; ++ranks) {
     for (const ScheduleRequest& request : every_request(ranks)) {
-      const Draft made_of = draft(request).value();
+      const Draft made_of = make_draft(request).value();
       const Schedule schedule = made(request);
       const Schedule written = write_out(made_of, request.collective, request.root);
       ASSERT_EQ(written.programs, schedule.programs) << in_words(request);
@@ -293,7 +293,7 @@ TEST(Drafts, AreTheSchedulesThatTheyAreMadeOf) {
 TEST(Drafts, AreMappedIntoALargerWorld) {
   const ScheduleRequest request{ScheduleKind::ring, Collective::all_reduce, 3, Rank{0}};
   const std::vector<Rank> ranks = ranks_of({5, 2, 7});
-  const Draft placed = mapped(*draft(request), ranks, 8);
+  const Draft placed = mapped(*make_draft(request), ranks, 8);
   EXPECT_EQ(placed.rank_count, 8u);
   for (std::uint32_t i = 0; i < 3; ++i) {
     Program expected = *make_program(request, Rank{i});
@@ -308,8 +308,8 @@ TEST(Drafts, AreMappedIntoALargerWorld) {
 // Goal: drafts that follow each other are one schedule, whatever their cuts. Method: a reduce to rank 1 by a tree, cut
 // in one, and a broadcast from there by a chain, cut in eight, are an all-reduce; in the other order they are none.
 TEST(Drafts, InTurnReconcileTheirSlices) {
-  const Draft up = *draft({ScheduleKind::binomial_tree, Collective::reduce, 5, Rank{1}});
-  const Draft down = *draft({ScheduleKind::chain, Collective::broadcast, 5, Rank{1}});
+  const Draft up = *make_draft({ScheduleKind::binomial_tree, Collective::reduce, 5, Rank{1}});
+  const Draft down = *make_draft({ScheduleKind::chain, Collective::broadcast, 5, Rank{1}});
   const Draft both = in_turn(std::array{up, down}).value();
   EXPECT_EQ(both.slice_count, 8u);
   EXPECT_EQ(both.round_count, up.round_count + down.round_count);
@@ -318,8 +318,8 @@ TEST(Drafts, InTurnReconcileTheirSlices) {
   EXPECT_FALSE(check_schedule(write_out(in_turn(std::array{down, up}).value(), Collective::all_reduce)).ok());
 
   // Thirds and halves: six slices.
-  const Draft thirds = *draft({ScheduleKind::ring, Collective::all_reduce, 3, Rank{0}});
-  const Draft halves = inside(*draft({ScheduleKind::star, Collective::all_reduce, 3, Rank{0}}), 1, 2);
+  const Draft thirds = *make_draft({ScheduleKind::ring, Collective::all_reduce, 3, Rank{0}});
+  const Draft halves = inside(*make_draft({ScheduleKind::star, Collective::all_reduce, 3, Rank{0}}), 1, 2);
   const Draft mixed = in_turn(std::array{thirds, halves}).value();
   EXPECT_EQ(mixed.slice_count, 6u);
   const Program program = mixed.program(0);

@@ -40,7 +40,7 @@ inline Schedule made(const ScheduleRequest& request) {
 }
 
 inline Schedule made(const Groups& groups, const TwoLevelRequest& request) {
-  const Result<Draft> draft = draft_two_level(groups, request);
+  const Result<Draft> draft = make_two_level(groups, request);
   EXPECT_TRUE(draft.ok()) << in_words(request) << ": " << (draft.ok() ? "" : draft.error().message);
   return draft.ok() ? write_out(*draft, request.collective, request.root) : Schedule{};
 }

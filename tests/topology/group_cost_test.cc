@@ -132,8 +132,9 @@ TEST(ChooseOverGroups, TakesTwoLevelsWhereFarLinksAreDear) {
 TEST(ChooseOverGroups, KnowsEveryCollective) {
   const TwoLevelCost costs{near_link, far_link, 1};
   for (const Collective collective : {Collective::broadcast, Collective::reduce}) {
-    const GroupChoice choice = choose_schedule(collective, hosts(4, 8), 16 << 20, costs).value();
+    const GroupChoice choice = choose_schedule(collective, hosts(4, 8), 16 << 20, costs, Rank{13}).value();
     ASSERT_TRUE(choice.two_level) << choice.reason;
+    EXPECT_EQ(choice.two_level->root, Rank{13});
     EXPECT_EQ(choice.two_level->form, TwoLevelForm::leaders);
     EXPECT_EQ(choice.two_level->collective, collective);
     const Status status = check_schedule(made(hosts(4, 8), *choice.two_level));
@@ -180,7 +181,7 @@ TEST(ChooseOverGroups, AFewGroupsStandForAllBeyond64) {
            {ScheduleKind::binomial_tree, ScheduleKind::double_tree, ScheduleKind::circulant, ScheduleKind::butterfly}) {
         for (const ScheduleKind outer : {ScheduleKind::butterfly, ScheduleKind::circulant, ScheduleKind::ring}) {
           for (const TwoLevelForm form : {TwoLevelForm::leaders, TwoLevelForm::rails}) {
-            const auto draft = draft_two_level(groups, {form, Collective::all_reduce, inner, outer, Rank{0}});
+            const auto draft = make_two_level(groups, {form, Collective::all_reduce, inner, outer, Rank{0}});
             if (!draft) continue;
             least = std::min(least, predicted(write_out(*draft, Collective::all_reduce), payload, groups, costs));
           }
@@ -233,6 +234,7 @@ TEST(GroupCost, RefusesWrongArgumentsAndSaysWhy) {
   EXPECT_THAT(why(predict_schedule_cost(stranger, 1, near_link)), HasSubstr("names ranks or slices that it has not"));
   EXPECT_FALSE(predict_schedule_cost(Schedule{}, 1, near_link).ok());
   EXPECT_FALSE(choose_schedule(static_cast<Collective>(9), hosts(2, 2), 1, {near_link, far_link}).ok());
+  EXPECT_FALSE(choose_schedule(Collective::broadcast, hosts(2, 2), 1, {near_link, far_link}, Rank{4}).ok());
 }
 
 }  // namespace

@@ -13,8 +13,8 @@
 // and second half instead. ceil(log2 P) rounds each way, P - 1 slices sent by each rank on the way there; a rank that
 // two send to gets some more. Each slice is merged on its way to one rank, so all ranks have the same bits.
 //
-// For a power of two it costs what the circulant does, else more: never chosen by cost, but by name where ranks with
-// neighbouring numbers are near each other.
+// Where all links are alike it costs what the circulant does for a power of two, else more, and is never chosen. Where
+// ranks with neighbouring numbers are near each other it may be.
 #include <bit>
 
 #include "topology/program_writer.h"
