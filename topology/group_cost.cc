@@ -159,12 +159,23 @@ class Chooser {
     for (const ScheduleKind kind : all_schedules()) {
       if (!is_chosen_over_groups(kind, collective_)) continue;
       const ScheduleRequest request{kind, collective_, groups_.rank_count(), root_};
-      const Result<Draft> flat = make_draft(request);
-      if (!flat) return flat.error();
-      const std::vector<std::uint32_t> walked = groups_to_walk(groups_, cost_ranks_of(request));
-      candidates_.push_back({std::nullopt, kind, cost_of(*flat, payload_bytes_, groups_, model_, walked).nanoseconds});
+      const Result<double> nanoseconds = flat_cost_ns(request);
+      if (!nanoseconds) return nanoseconds.error();
+      candidates_.push_back({std::nullopt, kind, *nanoseconds});
     }
     return {};
+  }
+
+  [[nodiscard]] Result<double> flat_cost_ns(const ScheduleRequest& request) const {
+    if (groups_.size() == 1 || groups_.largest() == 1) {  // all links are alike: a few ranks stand for all
+      const Result<Cost> cost = predict_cost(request, payload_bytes_, groups_.size() == 1 ? model_.near : model_.far);
+      if (!cost) return cost.error();
+      return cost->nanoseconds;
+    }
+    const Result<Draft> flat = make_draft(request);
+    if (!flat) return flat.error();
+    const std::vector<std::uint32_t> walked = groups_to_walk(groups_, cost_ranks_of(request));
+    return cost_of(*flat, payload_bytes_, groups_, model_, walked).nanoseconds;
   }
 
   // What a level cannot do, or cannot cut alike, is no candidate.

@@ -63,7 +63,8 @@ struct GroupChoice {
 };
 
 // The cheapest schedule for this payload over these groups. A pure function of its arguments. Beyond 64 ranks a few
-// groups stand for all.
+// groups stand for all, each with all its ranks: milliseconds for hosts of some ranks, seconds for thousands in a
+// group.
 [[nodiscard]] Result<GroupChoice> choose_schedule(Collective collective, const Groups& groups,
                                                   std::uint64_t payload_bytes, const TwoLevelCost& model,
                                                   Rank root = {});
