@@ -216,8 +216,8 @@ class Proof {
     for (std::uint32_t rank = 0; rank < ranks_; ++rank) {
       std::vector<MergeTrees::Id>& slices = states_[rank].slices;
       const MergeTrees::Id own = trees_.contribution(rank);
-      const bool whole = collective == Collective::all_reduce || collective == Collective::reduce_scatter ||
-                         (collective == Collective::broadcast && rank == schedule_.request.root.value);
+      const bool whole = collective == Collective::broadcast ? rank == schedule_.request.root.value
+                                                             : collective != Collective::all_gather;
       slices.assign(slices_, whole ? own : MergeTrees::nothing);
       if (collective == Collective::all_gather) slices[rank] = own;
     }
@@ -352,6 +352,7 @@ class Proof {
     const Collective collective = schedule_.request.collective;
     std::unordered_set<MergeTrees::Id> complete;  // sums that have all contributions once
     for (std::uint32_t rank = 0; rank < ranks_; ++rank) {
+      if (collective == Collective::reduce && rank != schedule_.request.root.value) continue;
       const bool owner_only = collective == Collective::reduce_scatter;
       for (std::uint32_t slice = owner_only ? rank : 0; slice < (owner_only ? rank + 1 : slices_); ++slice) {
         const MergeTrees::Id id = states_[rank].slices[slice];
@@ -360,7 +361,7 @@ class Proof {
           if (const auto flaw = trees_.find_flaw(id, only)) return describe_flaw(rank, slice, *flaw);
           complete.insert(id);
         }
-        if (id != states_[0].slices[slice] && !owner_only) {
+        if (id != states_[0].slices[slice] && !owner_only && collective != Collective::reduce) {
           return wrong(rank, "slice ", slice, " is merged in another order on rank ", rank,
                        " than on rank 0: their floating-point sums would differ");
         }

@@ -16,6 +16,7 @@
 #include <optional>
 
 #include "topology/program_writer.h"
+#include "topology/round_cost.h"
 
 namespace gossamer::topology {
 namespace {
@@ -40,50 +41,6 @@ std::optional<double> parse_fraction(std::string_view text) {
 
 // Keeps sums of bytes over all messages of a schedule within 64 bits: (2^16 - 1) * 2^48 < 2^64.
 constexpr std::uint64_t payload_bytes_max = std::uint64_t{1} << 48;
-constexpr std::uint32_t all_ranks_walked_max = 64;
-
-struct Slicing {
-  std::uint64_t payload_bytes;
-  std::uint32_t slices;
-  [[nodiscard]] std::uint64_t bytes(const SliceRange& range) const {
-    return slice_begin(payload_bytes, range.first + range.count, slices) -
-           slice_begin(payload_bytes, range.first, slices);
-  }
-};
-
-struct RoundCost {
-  double nanoseconds = 0;
-  std::uint64_t bytes_sent = 0;
-};
-
-// The halves of a wrapped range stand side by side, so a change of peer is a new message.
-RoundCost cost_of(const Round& round, const Slicing& slicing, const CostModel& model) {
-  std::uint64_t sent = 0;
-  std::uint64_t received = 0;
-  std::uint64_t merged = 0;
-  std::uint32_t send_count = 0;
-  std::uint32_t receive_count = 0;
-  std::optional<Rank> last_to;
-  std::optional<Rank> last_from;
-  for (const Step& step : round.steps) {
-    const std::uint64_t bytes = slicing.bytes(step.slices);
-    if (step.kind == StepKind::send) {
-      sent += bytes;
-      if (last_to != step.peer) ++send_count;
-      last_to = step.peer;
-    } else {
-      received += bytes;
-      if (step.kind == StepKind::receive_merge) merged += bytes;
-      if (last_from != step.peer) ++receive_count;
-      last_from = step.peer;
-    }
-  }
-  return {model.alpha_ns * std::max(send_count, receive_count) +
-              model.beta_ns_per_byte * static_cast<double>(std::max(sent, received)) +
-              model.gamma_ns_per_byte * static_cast<double>(merged),
-          sent};
-}
-
 // Ranks whose programs show the cost of all.
 std::vector<std::uint32_t> ranks_to_walk(const ScheduleRequest& request) {
   if (request.rank_count > all_ranks_walked_max) return cost_ranks_of(request);
@@ -91,6 +48,8 @@ std::vector<std::uint32_t> ranks_to_walk(const ScheduleRequest& request) {
   std::iota(all.begin(), all.end(), 0u);
   return all;
 }
+
+}  // namespace
 
 Status check_model(const CostModel& model, std::uint64_t payload_bytes) {
   for (const double value : {model.alpha_ns, model.beta_ns_per_byte, model.gamma_ns_per_byte}) {
@@ -105,12 +64,10 @@ Status check_model(const CostModel& model, std::uint64_t payload_bytes) {
   return {};
 }
 
-std::string in_words(double nanoseconds) {
+std::string duration_in_words(double nanoseconds) {
   constexpr double longest = 1e18;  // 30 years; a larger double does not fit the integer
   return format_duration(static_cast<std::uint64_t>(std::llround(std::min(nanoseconds, longest))));
 }
-
-}  // namespace
 
 std::span<const NamedCostModel> known_cost_models() { return models; }
 
@@ -145,9 +102,9 @@ Result<Cost> predict_cost(const ScheduleRequest& request, std::uint64_t payload_
     if (program->rounds.size() > slowest.size()) slowest.resize(program->rounds.size(), 0.0);
     std::uint64_t sent = 0;
     for (std::size_t i = 0; i < program->rounds.size(); ++i) {
-      const RoundCost round = cost_of(program->rounds[i], slicing, model);
-      slowest[i] = std::max(slowest[i], round.nanoseconds);
-      sent += round.bytes_sent;
+      const LinkLoad load = load_of(program->rounds[i], slicing, [](Rank) { return false; }).near;
+      slowest[i] = std::max(slowest[i], load.cost_ns(model));
+      sent += load.sent;
     }
     cost.bytes_per_rank = std::max(cost.bytes_per_rank, sent);
   }
@@ -164,7 +121,7 @@ Result<Choice> choose_schedule(Collective collective, std::uint32_t rank_count, 
   };
   std::vector<Candidate> candidates;
   for (const ScheduleKind kind : all_schedules()) {
-    if (!is_chosen_by_cost(kind) || !supports(kind, collective)) continue;
+    if (!is_chosen_by_cost(kind, collective)) continue;
     const Result<Cost> cost = predict_cost({kind, collective, rank_count, Rank{0}}, payload_bytes, model);
     if (!cost) return cost.error();
     candidates.push_back({kind, cost->nanoseconds});
@@ -179,10 +136,11 @@ Result<Choice> choose_schedule(Collective collective, std::uint32_t rank_count, 
   Choice choice{candidates.front().kind, {}};
   choice.reason =
       text(schedule_kind_name(choice.kind), " for ", collective_name(collective), " of ", format_bytes(payload_bytes),
-           " over ", rank_count, rank_count == 1 ? " rank: " : " ranks: ", in_words(candidates.front().nanoseconds),
-           " predicted");
+           " over ", rank_count,
+           rank_count == 1 ? " rank: " : " ranks: ", duration_in_words(candidates.front().nanoseconds), " predicted");
   for (std::size_t i = 1; i < candidates.size(); ++i) {
-    choice.reason += text(", ", schedule_kind_name(candidates[i].kind), " ", in_words(candidates[i].nanoseconds));
+    choice.reason +=
+        text(", ", schedule_kind_name(candidates[i].kind), " ", duration_in_words(candidates[i].nanoseconds));
   }
   return choice;
 }

@@ -30,6 +30,10 @@ class ProgramWriter {
   Program program_;
 };
 
+// How many chunks follow each other through a pipeline: enough that its filling and draining costs little beside them
+// where trees are a few edges deep, few enough that a message is still worth its latency.
+inline constexpr std::uint32_t chunk_count = 8;
+
 // Positions on a circle of `size`: both arguments below `size` <= rank_count_max, so nothing overflows.
 [[nodiscard]] constexpr std::uint32_t after(std::uint32_t position, std::uint32_t distance, std::uint32_t size) {
   return (position + distance) % size;
@@ -48,8 +52,10 @@ GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_DECLARE)
 
 // As above, for the kind that the request names.
 [[nodiscard]] std::vector<std::uint32_t> cost_ranks_of(const ScheduleRequest& request);
-// Whether choose_schedule may take it.
-[[nodiscard]] bool is_chosen_by_cost(ScheduleKind kind);
+// Whether choose_schedule may take it for this collective.
+[[nodiscard]] bool is_chosen_by_cost(ScheduleKind kind, Collective collective);
+// The same where some ranks are nearer to each other than others.
+[[nodiscard]] bool is_chosen_over_groups(ScheduleKind kind, Collective collective);
 
 // Whether the request can be made at all, and why not.
 [[nodiscard]] Status check_request(const ScheduleRequest& request);

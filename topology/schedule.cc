@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -7,27 +8,28 @@
 namespace gossamer::topology {
 namespace {
 
-enum class Cut : std::uint8_t { none, whole, by_rank };
+enum class Cut : std::uint8_t { none, whole, by_rank, chunks, twice_chunks, chunks_by_rank };
 enum class Meeting : std::uint8_t { at_root, in_pairs };
-enum class Choosing : std::uint8_t { by_cost, by_name };
+enum class Choosing : std::uint8_t { by_cost, rooted_by_cost, over_groups, by_name };
 
 struct KindRow {
   ScheduleKind kind;
   std::string_view name;
   Program (*make)(const ScheduleRequest&, std::uint32_t);
   std::vector<std::uint32_t> (*cost_ranks)(const ScheduleRequest&);
-  std::array<Cut, 4> cuts;  // in the order of Collective
+  std::array<Cut, 5> cuts;  // in the order of Collective
   Meeting meeting;
   Choosing choosing;
 };
 
-#define GOSSAMER_SCHEDULE_ROW(name, NAME, number, words, reduce, gather, broadcast, scatter, meeting, choosing) \
-  KindRow{ScheduleKind::name,                                                                                   \
-          words,                                                                                                \
-          &make_##name,                                                                                         \
-          &cost_ranks_of_##name,                                                                                \
-          {Cut::reduce, Cut::gather, Cut::broadcast, Cut::scatter},                                             \
-          Meeting::meeting,                                                                                     \
+#define GOSSAMER_SCHEDULE_ROW(name, NAME, number, words, all_reduce, gather, broadcast, scatter, reduce, meeting, \
+                              choosing)                                                                           \
+  KindRow{ScheduleKind::name,                                                                                     \
+          words,                                                                                                  \
+          &make_##name,                                                                                           \
+          &cost_ranks_of_##name,                                                                                  \
+          {Cut::all_reduce, Cut::gather, Cut::broadcast, Cut::scatter, Cut::reduce},                              \
+          Meeting::meeting,                                                                                       \
           Choosing::choosing},
 constexpr std::array kinds = {GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_ROW)};
 #undef GOSSAMER_SCHEDULE_ROW
@@ -36,8 +38,8 @@ constexpr std::array kinds = {GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_ROW)};
 constexpr std::array all_kinds = {GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_KIND)};
 #undef GOSSAMER_SCHEDULE_KIND
 
-constexpr std::array<std::string_view, 4> collective_names = {"all-reduce", "all-gather", "broadcast",
-                                                              "reduce-scatter"};
+constexpr std::array<std::string_view, 5> collective_names = {"all-reduce", "all-gather", "broadcast", "reduce-scatter",
+                                                              "reduce"};
 
 // Values of an enum may come from a C caller, so each is looked up, never trusted.
 const KindRow* find_kind(ScheduleKind kind) {
@@ -86,9 +88,17 @@ bool is_schedule(std::int64_t number) {
   return number >= 0 && number <= UINT8_MAX && find_kind(static_cast<ScheduleKind>(number)) != nullptr;
 }
 
-bool is_chosen_by_cost(ScheduleKind kind) {
+bool is_chosen_by_cost(ScheduleKind kind, Collective collective) {
   const KindRow* row = find_kind(kind);
-  return row != nullptr && row->choosing == Choosing::by_cost;
+  if (row == nullptr || !supports(kind, collective)) return false;
+  if (row->choosing == Choosing::rooted_by_cost) return has_root(collective);
+  return row->choosing == Choosing::by_cost;
+}
+
+bool is_chosen_over_groups(ScheduleKind kind, Collective collective) {
+  const KindRow* row = find_kind(kind);
+  if (row != nullptr && row->choosing == Choosing::over_groups) return supports(kind, collective);
+  return is_chosen_by_cost(kind, collective);
 }
 
 std::vector<std::uint32_t> cost_ranks_of(const ScheduleRequest& request) {
@@ -125,6 +135,8 @@ Result<Collective> parse_collective(std::string_view name) {
   return unknown_name("collective", name, known);
 }
 
+bool has_root(Collective collective) { return collective == Collective::broadcast || collective == Collective::reduce; }
+
 bool supports(ScheduleKind kind, Collective collective) { return cut_of(kind, collective) != Cut::none; }
 
 Status check_request(const ScheduleRequest& request) {
@@ -152,7 +164,21 @@ Status check_request(const ScheduleRequest& request) {
 
 Result<std::uint32_t> slice_count(const ScheduleRequest& request) {
   GOSSAMER_TRY(check_request(request));
-  return cut_of(request.kind, request.collective) == Cut::whole ? 1 : request.rank_count;
+  if (request.rank_count == 1) return 1;
+  switch (cut_of(request.kind, request.collective)) {
+    case Cut::none:
+    case Cut::whole:
+      return 1;
+    case Cut::by_rank:
+      return request.rank_count;
+    case Cut::chunks:
+      return chunk_count;
+    case Cut::twice_chunks:
+      return 2 * chunk_count;
+    case Cut::chunks_by_rank:
+      return std::max(chunk_count, request.rank_count);
+  }
+  GOSSAMER_CHECK(false, "every cut has its slices");
 }
 
 Result<Program> make_program(const ScheduleRequest& request, Rank rank) {
@@ -186,7 +212,7 @@ Result<RankSchedule> make_rank_schedule(const ScheduleRequest& request, Rank ran
   const Words words = words_of(request);
   return RankSchedule{.name = std::string(schedule_kind_name(request.kind)),
                       .slice_count = *slices,
-                      .own_slice = *slices == 1 ? 0 : rank.value,
+                      .own_slice = request.collective == Collective::all_gather ? rank.value : 0,
                       .program = *std::move(program),
                       .merging = std::string(words.merging),
                       .moving = std::string(words.moving)};

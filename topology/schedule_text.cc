@@ -26,12 +26,11 @@
 #include <optional>
 
 #include "topology/program_writer.h"
+#include "topology/text_parts.h"
 
 namespace gossamer::topology {
 namespace {
 
-// Bounds the memory of a parse: at most some 6 bytes for each byte of text, for rounds of no steps.
-constexpr std::size_t text_bytes_max = std::size_t{64} << 20;
 constexpr std::string_view first_line = "gossamer-schedule 1";
 
 constexpr std::string_view step_name(StepKind kind) {
@@ -48,21 +47,6 @@ void append_step(std::string& out, const Step& step) {
   out += std::to_string(step.peer.value);
 }
 
-std::string_view trimmed(std::string_view s) {
-  constexpr std::string_view blanks = " \t\r";
-  const std::size_t first = s.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return s.substr(first, s.find_last_not_of(blanks) - first + 1);
-}
-
-// Foreign text in a message: short, and without control characters.
-std::string quoted(std::string_view s) {
-  constexpr std::size_t shown_max = 40;
-  std::string out = "\"";
-  for (const char c : s.substr(0, shown_max)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out + (s.size() > shown_max ? "...\"" : "\"");
-}
-
 std::optional<std::uint32_t> parse_number(std::string_view s) {
   std::uint32_t value = 0;
   const char* end = s.data() + s.size();
@@ -76,9 +60,9 @@ class Parser {
   explicit Parser(std::string_view input) : rest_(input) {}
 
   Result<Schedule> run() {
-    if (rest_.size() > text_bytes_max) {
+    if (rest_.size() > schedule_text_bytes_max) {
       return Error{Code::malformed, text("the schedule has ", format_bytes(rest_.size()), " of text: at most ",
-                                         format_bytes(text_bytes_max), " are read")};
+                                         format_bytes(schedule_text_bytes_max), " are read")};
     }
     GOSSAMER_TRY(parse_header());
     for (std::uint32_t rank = 0; rank < schedule_.request.rank_count; ++rank) GOSSAMER_TRY(parse_program(rank));

@@ -22,6 +22,7 @@
 //   all_gather      slice r is contributed by rank r alone; at the end every rank has all slices
 //   broadcast       the root contributes all slices; at the end every rank has them
 //   reduce_scatter  as all_reduce, but at the end rank r has slice r only
+//   reduce          as all_reduce, but at the end the root alone has the slices; the others' hold parts of sums
 #pragma once
 
 #include <cstdint>
@@ -38,7 +39,7 @@ namespace gossamer::topology {
 #define GOSSAMER_SCHEDULE_ENUM(name, NAME, number, ...) name = number,
 enum class ScheduleKind : std::uint8_t { GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_ENUM) };
 #undef GOSSAMER_SCHEDULE_ENUM
-enum class Collective : std::uint8_t { all_reduce = 1, all_gather = 2, broadcast = 3, reduce_scatter = 4 };
+enum class Collective : std::uint8_t { all_reduce = 1, all_gather = 2, broadcast = 3, reduce_scatter = 4, reduce = 5 };
 enum class StepKind : std::uint8_t { send = 1, receive = 2, receive_merge = 3 };
 
 // The most ranks that a schedule may have; bounds what a request, or text from outside, can make us allocate.
@@ -51,6 +52,8 @@ inline constexpr std::uint32_t rank_count_max = 65'536;
 [[nodiscard]] Result<ScheduleKind> parse_schedule_kind(std::string_view name);
 [[nodiscard]] std::string_view collective_name(Collective collective);  // "all-reduce", ...
 [[nodiscard]] Result<Collective> parse_collective(std::string_view name);
+// Whether it begins or ends at one rank: a broadcast and a reduce do.
+[[nodiscard]] bool has_root(Collective collective);
 
 // Neighbouring slices first, first+1, ..., first+count-1. They never wrap around.
 struct SliceRange {
@@ -80,7 +83,7 @@ struct ScheduleRequest {
   ScheduleKind kind = ScheduleKind::binomial_tree;
   Collective collective = Collective::all_reduce;
   std::uint32_t rank_count = 1;
-  Rank root = {};  // of a broadcast; of the star and the tree elsewhere
+  Rank root = {};  // of a broadcast and a reduce; of stars, trees and chains elsewhere
 };
 
 struct Schedule {
@@ -101,7 +104,7 @@ struct RankSchedule {
   std::string moving = "broadcast";  // and a receive: "all-gather"
 };
 
-// How many slices this schedule cuts its buffer into: a constant of the request (1, or P).
+// How many slices this schedule cuts its buffer into: a constant of the request (1, P, or a number of chunks).
 [[nodiscard]] Result<std::uint32_t> slice_count(const ScheduleRequest& request);
 
 // Where a slice of a merging payload begins: as equal as lines of 64 bytes allow. The one past the last begins at the
@@ -130,6 +133,8 @@ inline constexpr std::uint64_t slice_alignment = 64;
 [[nodiscard]] Status check_schedule(const Schedule& schedule);
 
 // Text form, one line a round; parse_schedule(format_schedule(s)) == s. Input is untrusted: bounded and validated.
+// A parse takes at most some 6 bytes for each byte of text, for rounds of no steps.
+inline constexpr std::size_t schedule_text_bytes_max = std::size_t{64} << 20;
 [[nodiscard]] std::string format_schedule(const Schedule& schedule);
 [[nodiscard]] Result<Schedule> parse_schedule(std::string_view text);
 

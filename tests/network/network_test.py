@@ -112,7 +112,7 @@ class NetworkTest(unittest.TestCase):
         # Goal: ranks on several hosts, some of them on one, exchange with each schedule and end with equal weights,
         # which the peers compare. Method: two ranks on each of two hosts, for the numbers of gossamer_schedule.
         self.up(2)
-        for schedule in range(1, 6):
+        for schedule in range(1, 10):
             with self.subTest(schedule=schedule):
                 status, output, errors = lab(self.name, "run", "--ranks-per-host", "2", "--", EXCHANGE_PEER,
                                              "--schedule", str(schedule), "--steps", "5")

@@ -176,7 +176,7 @@ TEST(Bytes, CirculantGsSgdSendsItsShareOfBothPayloads) {
 }
 
 // Goal: with integer cells and values the update has the same bits on every schedule: merging them does not depend
-// on the order. Method: several steps on all five schedules, P that is and is not a power of two.
+// on the order. Method: several steps on all schedules, P that is and is not a power of two.
 TEST(IntegerCells, GiveTheSameUpdateOnEverySchedule) {
   for (const std::uint32_t p : {2u, 4u, 6u, 13u}) {
     for (const sketch::CellType cells : {sketch::CellType::i8, sketch::CellType::i16}) {

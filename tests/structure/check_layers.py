@@ -34,9 +34,10 @@ USES = {
     "tools": ["base"] + MIDDLE + ["runtime", "bindings/c"],
 }
 
-# The headers of each layer that others may include: one, and what is for some builds alone.
+# The headers of each layer that others may include: one, and what is for some builds or some users alone.
 PUBLIC_HEADERS = {layer: [f"{layer}/{layer}.h"] for layer in USES}
 PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
+PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h", "topology/two_level.h"]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
 PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's simulation, and tests
 

@@ -188,11 +188,12 @@ TEST(Cost, IsPredictedForTheMostRanks) {
 // crossing. Method: growing payloads for each collective with both ways.
 TEST(ChooseSchedule, TurnsFromQuickToFrugalAsThePayloadGrows) {
   for (const std::uint32_t ranks : {4u, 7u, 16u, 61u, 128u}) {
-    for (const Collective collective : {Collective::all_reduce, Collective::broadcast, Collective::reduce_scatter}) {
+    for (const Collective collective :
+         {Collective::all_reduce, Collective::broadcast, Collective::reduce_scatter, Collective::reduce}) {
       const auto is_frugal = [&](std::uint64_t payload) {
         const ScheduleKind kind = choose_schedule(collective, ranks, payload, model)->kind;
         EXPECT_NE(kind, ScheduleKind::star);
-        return kind == ScheduleKind::circulant || kind == ScheduleKind::ring;
+        return kind != ScheduleKind::butterfly && kind != ScheduleKind::binomial_tree;
       };
       if (collective != Collective::reduce_scatter) {
         EXPECT_FALSE(is_frugal(64)) << ranks << collective_name(collective);
@@ -203,6 +204,37 @@ TEST(ChooseSchedule, TurnsFromQuickToFrugalAsThePayloadGrows) {
         const bool now = is_frugal(payload);
         EXPECT_TRUE(now || !frugal) << "back to a quick kind at " << payload << " bytes over " << ranks << " ranks";
         frugal = now;
+      }
+    }
+  }
+}
+
+// Goal: a pipeline is chosen where it pays, and nowhere else. Method: a broadcast or a reduce goes along a chain of few
+// ranks where latency still counts, and double trees where bytes alone do; no all-reduce goes by either, nor by the
+// kinds that are never cheaper.
+TEST(ChooseSchedule, TakesPipelinesForLargeBroadcastsAlone) {
+  constexpr std::uint64_t large = 64 << 20;
+  for (const Collective collective : {Collective::broadcast, Collective::reduce}) {
+    EXPECT_EQ(choose_schedule(collective, 2, large, model)->kind, ScheduleKind::binomial_tree);
+    for (const std::uint32_t ranks : {3u, 4u, 5u}) {
+      EXPECT_EQ(choose_schedule(collective, ranks, 400 << 10, model)->kind, ScheduleKind::chain) << ranks;
+      EXPECT_EQ(choose_schedule(collective, ranks, 1'000, model)->kind, ScheduleKind::binomial_tree) << ranks;
+    }
+    for (const std::uint32_t ranks : {3u, 4u, 5u, 8u, 16u, 64u, 500u})
+      EXPECT_EQ(choose_schedule(collective, ranks, large, model)->kind, ScheduleKind::double_tree) << ranks;
+  }
+  for (std::uint32_t ranks = 1; ranks <= 64; ++ranks) {
+    for (const std::uint64_t payload : {std::uint64_t{64}, std::uint64_t{1} << 14, large}) {
+      for (const Collective collective : {Collective::all_reduce, Collective::all_gather, Collective::reduce_scatter}) {
+        const ScheduleKind kind = choose_schedule(collective, ranks, payload, model)->kind;
+        EXPECT_LE(kind, ScheduleKind::ring) << ranks << ", " << payload;
+        const double cost = predict_cost({kind, collective, ranks, Rank{0}}, payload, model)->nanoseconds;
+        for (const ScheduleKind other : {ScheduleKind::halving_doubling, ScheduleKind::double_tree,
+                                         ScheduleKind::pipelined_tree, ScheduleKind::chain}) {
+          if (!supports(other, collective)) continue;
+          EXPECT_GE(predict_cost({other, collective, ranks, Rank{0}}, payload, model)->nanoseconds, cost * (1 - 1e-3))
+              << schedule_kind_name(other) << ", " << ranks << ", " << payload;
+        }
       }
     }
   }

@@ -87,8 +87,8 @@ TEST(ScheduleText, MistakesAreNamedWithTheirLine) {
   EXPECT_EQ(why("kind star", "kind snow"),
             "schedule text, line 2: expected the name of a schedule kind, found \"kind snow\"");
   EXPECT_EQ(why("kind star\n", ""), "schedule text, line 2: expected \"kind ...\", found \"collective broadcast\"");
-  EXPECT_EQ(why("broadcast", "reduce"),
-            "schedule text, line 3: expected the name of a collective, found \"collective reduce\"");
+  EXPECT_EQ(why("broadcast", "scatter"),
+            "schedule text, line 3: expected the name of a collective, found \"collective scatter\"");
   for (const std::string_view ranks : {"ranks 0", "ranks 65537", "ranks -2", "ranks 99999999999", "ranks 2x"}) {
     EXPECT_EQ(why("ranks 2", ranks),
               text("schedule text, line 4: expected \"ranks\" and a number from 1 to 65536, found \"", ranks, "\""));

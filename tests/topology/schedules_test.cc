@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "every_request.h"
@@ -37,8 +38,8 @@ TEST(Schedules, AreProvedForEverySizeTo64) {
 }
 
 // Goal: the rules hold beyond the sizes that are proved one by one. Method: the proof for sizes around
-// powers of two, primes and round numbers; up to 4,096 ranks where the buffer is whole, to 1,025 where it
-// has a slice for each rank (P^2 slice states), and to 257 where each rank has P rounds as well. A sweep over all
+// powers of two, primes and round numbers; up to 4,096 ranks where the buffer is whole or cut into a few chunks, to
+// 1,025 where it has a slice for each rank (P^2 slice states), and to 257 where each rank has P rounds as well. A sweep over all
 // sizes.
 TEST(Schedules, AreProvedForSampledSizesTo4096) {
   for (const std::uint64_t size :
@@ -46,8 +47,9 @@ TEST(Schedules, AreProvedForSampledSizesTo4096) {
     SCOPED_TRACE(gossamer::testing::replay_of(size));
     const auto ranks = static_cast<std::uint32_t>(size);
     for (ScheduleRequest request : every_request(ranks)) {
-      const bool whole = *slice_count(request) == 1;
-      if (!whole && ranks > (request.kind == ScheduleKind::ring ? 257u : 1025u)) continue;
+      const bool few = *slice_count(request) <= 16;
+      const bool has_many_rounds = request.kind == ScheduleKind::ring || request.kind == ScheduleKind::chain;
+      if (!few && ranks > (has_many_rounds ? 257u : 1025u)) continue;
       if (request.root.value == 0) continue;  // roots at 0 are the easy ones
       const Status status = check_schedule(made(request));
       ASSERT_TRUE(status.ok()) << in_words(request) << ": " << reason(status);
@@ -118,6 +120,76 @@ TEST(Ring, HasTwicePMinus1RoundsOfOneSliceBetweenNeighbours) {
   }
 }
 
+// Goal: halving and doubling takes ceil(log2 P) rounds each way for any P; on the way to the slices each rank sends P -
+// 1 of them, and neighbours exchange the most. Method: count, on every rank; the peer of the first round of an
+// all-reduce.
+TEST(HalvingDoubling, TakesCeilLog2RoundsEachWayAndSendsMostToNeighbours) {
+  for (std::uint32_t ranks = 2; ranks <= 130; ++ranks) {
+    std::size_t rounds = 0;
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+      const Program scatter =
+          *make_program({ScheduleKind::halving_doubling, Collective::reduce_scatter, ranks, Rank{0}}, Rank{rank});
+      ASSERT_EQ(traffic_of(scatter).sent, ranks - 1) << ranks;
+      const Program program =
+          *make_program({ScheduleKind::halving_doubling, Collective::all_reduce, ranks, Rank{0}}, Rank{rank});
+      rounds = std::max(rounds, program.rounds.size());
+      const bool is_odd = ranks % 2 == 1 && rank + 1 == ranks;
+      ASSERT_EQ(program.rounds[0].steps[0].peer.value, is_odd ? 1 : rank ^ 1);
+      if (std::has_single_bit(ranks)) {
+        ASSERT_EQ(traffic_of(program).sent, 2 * (ranks - 1)) << ranks;
+        ASSERT_EQ(traffic_of(program).received, 2 * (ranks - 1)) << ranks;
+      }
+    }
+    ASSERT_EQ(rounds, 2 * ceil_log2(ranks)) << ranks;
+  }
+}
+
+// Goal: no rank but the root works twice in a double tree: who has children in one of the trees is a leaf in the other.
+// Method: count who sends slices of either half in a broadcast.
+TEST(DoubleTree, WhoHasChildrenInOneTreeIsALeafInTheOther) {
+  for (std::uint32_t ranks = 2; ranks <= 130; ++ranks) {
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+      const Program program =
+          *make_program({ScheduleKind::double_tree, Collective::broadcast, ranks, Rank{1 % ranks}}, Rank{rank});
+      bool sends_first = false;
+      bool sends_second = false;
+      for (const Round& round : program.rounds) {
+        ASSERT_LE(round.steps.size(), 4u) << ranks;
+        for (const Step& step : round.steps) {
+          if (step.kind == StepKind::send) (step.slices.first < 8 ? sends_first : sends_second) = true;
+        }
+      }
+      EXPECT_EQ(sends_first && sends_second, rank == 1) << rank << " of " << ranks;
+      ASSERT_LE(program.rounds.size(), static_cast<std::size_t>(std::bit_width(ranks - 1)) + 7);
+    }
+  }
+}
+
+// Goal: pipelines are filled once: depth + chunks - 1 rounds, for a reduce as for a broadcast. Method: count over all
+// ranks, for the tree and the chain.
+TEST(Pipelines, TakeTheirDepthAndTheirChunks) {
+  for (std::uint32_t ranks = 2; ranks <= 40; ++ranks) {
+    const auto rounds_of = [&](ScheduleKind kind, Collective collective) {
+      std::size_t rounds = 0;
+      for (const Program& program : made({kind, collective, ranks, Rank{ranks / 3}}).programs)
+        rounds = std::max(rounds, program.rounds.size());
+      return rounds;
+    };
+    for (const Collective collective : {Collective::broadcast, Collective::reduce}) {
+      EXPECT_EQ(rounds_of(ScheduleKind::pipelined_tree, collective), ceil_log2(ranks) + 7) << ranks;
+      EXPECT_EQ(rounds_of(ScheduleKind::chain, collective), ranks - 2 + std::max(8u, ranks)) << ranks;
+    }
+    EXPECT_EQ(rounds_of(ScheduleKind::pipelined_tree, Collective::all_reduce), 2 * (ceil_log2(ranks) + 7)) << ranks;
+  }
+}
+
+// Goal: beyond eight ranks the chain broadcasts as the ring does. Method: compare the programs.
+TEST(Chain, IsTheRingsBroadcastFromEightRanksOn) {
+  for (const std::uint32_t ranks : {8u, 9u, 30u})
+    EXPECT_EQ(made({ScheduleKind::chain, Collective::broadcast, ranks, Rank{3}}).programs,
+              made({ScheduleKind::ring, Collective::broadcast, ranks, Rank{3}}).programs);
+}
+
 // Goal: the butterfly needs log2 P rounds for a power of two, and two more for a fold. Method: count.
 TEST(Butterfly, HasLog2RoundsAndTwoMoreForAFold) {
   for (std::uint32_t ranks = 2; ranks <= 130; ++ranks) {
@@ -149,7 +221,7 @@ TEST(Schedules, OfOneRankAreEmpty) {
 // Goal: each collective has a schedule for little latency and one for much data. Method: ask.
 TEST(Schedules, EveryCollectiveHasAQuickAndAFrugalKind) {
   for (const Collective collective : every_collective) {
-    EXPECT_TRUE(supports(ScheduleKind::circulant, collective) || supports(ScheduleKind::ring, collective));
+    EXPECT_TRUE(supports(ScheduleKind::circulant, collective) || supports(ScheduleKind::chain, collective));
     EXPECT_TRUE(supports(ScheduleKind::butterfly, collective) || supports(ScheduleKind::binomial_tree, collective));
   }
 }
@@ -170,10 +242,13 @@ TEST(Schedules, RefuseWrongRequestsAndSayWhy) {
   EXPECT_EQ(why({ScheduleKind::ring, Collective::all_reduce, 0, Rank{0}}, 0), "a schedule has 1 to 65536 ranks, not 0");
   EXPECT_EQ(why({ScheduleKind::star, Collective::broadcast, rank_count_max + 1, Rank{0}}, 0),
             "a schedule has 1 to 65536 ranks, not 65537");
-  EXPECT_EQ(why({ScheduleKind::butterfly, Collective::broadcast, 4, Rank{0}}, 0),
-            "there is no butterfly schedule for the collective broadcast; it has binomial-tree, ring, star");
+  EXPECT_EQ(
+      why({ScheduleKind::butterfly, Collective::broadcast, 4, Rank{0}}, 0),
+      "there is no butterfly schedule for the collective broadcast; it has binomial-tree, ring, star, double-tree, "
+      "pipelined-tree, chain");
   EXPECT_EQ(why({static_cast<ScheduleKind>(77), Collective::broadcast, 4, Rank{0}}, 0),
-            "there is no unknown schedule for the collective broadcast; it has binomial-tree, ring, star");
+            "there is no unknown schedule for the collective broadcast; it has binomial-tree, ring, star, double-tree, "
+            "pipelined-tree, chain");
   EXPECT_EQ(why({ScheduleKind::ring, static_cast<Collective>(0), 4, Rank{0}}, 0),
             "there is no ring schedule for the collective unknown");
 }
@@ -188,7 +263,7 @@ TEST(Schedules, ARanksScheduleIsItsProgram) {
         EXPECT_EQ(schedule.name, schedule_kind_name(request.kind));
         EXPECT_EQ(schedule.program, *make_program(request, Rank{rank}));
         EXPECT_EQ(schedule.slice_count, *slice_count(request));
-        EXPECT_EQ(schedule.own_slice, schedule.slice_count == 1 ? 0 : rank);
+        EXPECT_EQ(schedule.own_slice, request.collective == Collective::all_gather ? rank : 0);
       }
   const auto words = [](ScheduleKind kind, Collective collective) {
     const RankSchedule schedule = make_rank_schedule({kind, collective, 4, Rank{0}}, Rank{1}).value();
@@ -209,6 +284,10 @@ TEST(Schedules, KeepTheirNumbers) {
   EXPECT_EQ(static_cast<int>(ScheduleKind::circulant), 3);
   EXPECT_EQ(static_cast<int>(ScheduleKind::ring), 4);
   EXPECT_EQ(static_cast<int>(ScheduleKind::star), 5);
+  EXPECT_EQ(static_cast<int>(ScheduleKind::halving_doubling), 6);
+  EXPECT_EQ(static_cast<int>(ScheduleKind::double_tree), 7);
+  EXPECT_EQ(static_cast<int>(ScheduleKind::pipelined_tree), 8);
+  EXPECT_EQ(static_cast<int>(ScheduleKind::chain), 9);
   for (const ScheduleKind kind : all_schedules()) EXPECT_TRUE(is_schedule(static_cast<int>(kind)));
   for (const std::int64_t number : {-1, 0, 255, 256 + 1}) EXPECT_FALSE(is_schedule(number)) << number;
 }
@@ -224,8 +303,9 @@ TEST(Schedules, NamesAreReadAsTheyAreWritten) {
   for (const ScheduleKind kind : all_schedules()) names += text(names.empty() ? "" : ", ", schedule_kind_name(kind));
   EXPECT_EQ(parse_schedule_kind("tree").error().message,
             text("unknown schedule kind \"tree\": expected one of ", names));
-  EXPECT_EQ(parse_collective("reduce").error().message,
-            "unknown collective \"reduce\": expected one of all-reduce, all-gather, broadcast, reduce-scatter");
+  EXPECT_EQ(
+      parse_collective("scatter").error().message,
+      "unknown collective \"scatter\": expected one of all-reduce, all-gather, broadcast, reduce-scatter, reduce");
 }
 
 }  // namespace

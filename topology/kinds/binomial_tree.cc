@@ -12,7 +12,7 @@
 //       / \  |
 //      6   5 3
 //
-// From the root the same edges are used in the other direction, longest first.
+// From the root the same edges are used in the other direction, longest first. A reduce ends at the root.
 #include <algorithm>
 #include <bit>
 
@@ -68,6 +68,7 @@ Program make_binomial_tree(const ScheduleRequest& request, std::uint32_t rank) {
       add(edge.to_parent ? StepKind::send : arrive, edge, level, gather);
     }
   }
+  if (request.collective == Collective::reduce) return std::move(writer).finish();
   for (std::uint32_t level = levels; level-- > 0;) {
     writer.begin_round();
     const Edge edge = edge_at(v, level, ranks);

@@ -24,35 +24,18 @@
 //   root -> 1    0    1    2    3
 //      1 -> 2         0    1    2    3
 //      2 -> 3              0    1    2    3
-#include "topology/program_writer.h"
+#include "topology/pipeline.h"
 
 namespace gossamer::topology {
-namespace {
-
-void write_chain(ProgramWriter& writer, const ScheduleRequest& request, std::uint32_t rank) {
-  const std::uint32_t ranks = request.rank_count;
-  const std::uint32_t place = before(rank, request.root.value, ranks);
-  for (std::uint32_t round = 0; round < 2 * (ranks - 1); ++round) {
-    writer.begin_round();
-    if (place + 1 < ranks && round >= place && round - place < ranks) {
-      writer.add(StepKind::send, after(rank, 1, ranks), round - place, 1);
-    }
-    if (place > 0 && round + 1 >= place && round + 1 - place < ranks) {
-      writer.add(StepKind::receive, before(rank, 1, ranks), round + 1 - place, 1);
-    }
-  }
-}
-
-}  // namespace
 
 Program make_ring(const ScheduleRequest& request, std::uint32_t rank) {
   const std::uint32_t ranks = request.rank_count;
-  ProgramWriter writer(ranks);
   if (request.collective == Collective::broadcast) {
-    write_chain(writer, request, rank);
-    return std::move(writer).finish();
+    const TreePlace place = chain_place(request, rank);
+    return make_pipeline(request.collective, {&place, 1}, ranks);
   }
 
+  ProgramWriter writer(ranks);
   const std::uint32_t next = after(rank, 1, ranks);
   const std::uint32_t previous = before(rank, 1, ranks);
   // P-1 rounds in which `rank` sends slice `first` - t and gets what its predecessor sends: one less.

@@ -1,5 +1,5 @@
-// The star: everyone sends to the root, the root sends to everyone. Two rounds, and (P - 1) buffers
-// through one rank: the baseline that the other kinds are measured against, never chosen by itself.
+// The star: everyone sends to the root (a reduce ends here), the root sends to everyone. Two rounds, and (P - 1)
+// buffers through one rank: the baseline that the other kinds are measured against, never chosen by itself.
 //
 //   round 0    1   2   3         round 1    1   2   3
 //               \  |  /                      ^  ^  ^
@@ -35,7 +35,7 @@ Program make_star(const ScheduleRequest& request, std::uint32_t rank) {
   if (request.collective != Collective::broadcast) {
     add_round(gather ? StepKind::receive : StepKind::receive_merge, StepKind::send, gather);
   }
-  add_round(StepKind::send, StepKind::receive, scatter);
+  if (request.collective != Collective::reduce) add_round(StepKind::send, StepKind::receive, scatter);
   return std::move(writer).finish();
 }
 

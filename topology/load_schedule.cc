@@ -1,0 +1,70 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "topology/schedule_rules.h"
+
+namespace gossamer::topology {
+namespace {
+
+Error unreadable(const std::string& path, std::string_view why) {
+  return Error{Code::unavailable, text("schedule file ", path, ": ", why)};
+}
+
+// One byte more than parse_schedule takes, at most: it then says so itself.
+Result<std::string> read_text(const std::string& path) {
+  const UniqueDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.value() < 0) return unreadable(path, std::strerror(errno));
+  struct stat status {};
+  if (::fstat(file.value(), &status) != 0) return unreadable(path, std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) return unreadable(path, "is not a regular file");
+  std::string content;
+  std::array<char, 65'536> piece;
+  while (content.size() <= schedule_text_bytes_max) {
+    const ssize_t got = ::read(file.value(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return unreadable(path, std::strerror(errno));
+    if (got == 0) break;
+    content.append(piece.data(), static_cast<std::size_t>(got));
+  }
+  return content;
+}
+
+}  // namespace
+
+Result<Schedule> prove_schedule(std::string_view text, Collective collective, std::uint32_t rank_count, Rank root) {
+  Result<Schedule> schedule = parse_schedule(text);
+  if (!schedule) return schedule;
+  const ScheduleRequest& request = schedule->request;
+  if (request.collective != collective) {
+    return Error{Code::invalid_argument,
+                 gossamer::text("the schedule is for the collective ", collective_name(request.collective),
+                                ", expected ", collective_name(collective))};
+  }
+  if (request.rank_count != rank_count) {
+    return Error{Code::invalid_argument,
+                 gossamer::text("the schedule is over ", request.rank_count, " ranks, expected ", rank_count)};
+  }
+  if (has_root(collective) && request.root != root) {
+    return Error{Code::invalid_argument,
+                 gossamer::text("the schedule has root ", request.root.value, ", expected ", root.value)};
+  }
+  GOSSAMER_TRY(check_schedule(*schedule));
+  return schedule;
+}
+
+Result<Schedule> load_schedule(const std::string& path, Collective collective, std::uint32_t rank_count, Rank root) {
+  const Result<std::string> content = read_text(path);
+  if (!content) return content.error();
+  Result<Schedule> schedule = prove_schedule(*content, collective, rank_count, root);
+  if (schedule) return schedule;
+  Error error = std::move(schedule).error();
+  error.message = text("schedule file ", path, ": ", error.message);
+  return error;
+}
+
+}  // namespace gossamer::topology
