@@ -32,6 +32,8 @@
 
 #include "base/base.h"
 #include "topology/catalogue.h"
+#include "topology/graph.h"
+#include "topology/rank_count.h"
 
 namespace gossamer::topology {
 
@@ -40,9 +42,6 @@ enum class ScheduleKind : std::uint8_t { GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDU
 #undef GOSSAMER_SCHEDULE_ENUM
 enum class Collective : std::uint8_t { all_reduce = 1, all_gather = 2, broadcast = 3, reduce_scatter = 4 };
 enum class StepKind : std::uint8_t { send = 1, receive = 2, receive_merge = 3 };
-
-// The most ranks that a schedule may have; bounds what a request, or text from outside, can make us allocate.
-inline constexpr std::uint32_t rank_count_max = 65'536;
 
 // In the order of their numbers.
 [[nodiscard]] std::span<const ScheduleKind> all_schedules();

@@ -38,6 +38,7 @@ USES = {
 PUBLIC_HEADERS = {layer: [f"{layer}/{layer}.h"] for layer in USES}
 PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
+PUBLIC_HEADERS["topology"].append("topology/mixing.h")  # for tools: what graphs are worth
 PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's simulation, and tests
 
 # Rooms that include nothing else of their own layer. What a layer keeps apart is easily taken out of it.
