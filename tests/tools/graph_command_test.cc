@@ -34,6 +34,9 @@ TEST_F(Command, GraphMeasuresWhatItPrints) {
   const Ran missing = run({"graph", "--file=" + (folder_ / "none")});
   EXPECT_EQ(missing.status, 3);
   EXPECT_THAT(missing.errors, HasSubstr("cannot read " + (folder_ / "none") + ": No such file or directory"));
+  const Ran folder = run({"graph", "--file=" + folder_.path()});
+  EXPECT_EQ(folder.status, 3);
+  EXPECT_THAT(folder.errors, HasSubstr("cannot read " + folder_.path() + ": Is a directory"));
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 #include "tools/graph/graph_report.h"
 
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <vector>
 
 #include "tools/train/train_report.h"
@@ -23,6 +23,22 @@ constexpr std::string_view every_kind = "all";
 bool names_all(const GraphConfig& config) { return config.kind == every_kind; }
 
 Error wrong_flag(std::string message) { return {Code::invalid_argument, std::move(message)}; }
+
+// A little more than parse_graph reads is enough for it to refuse the rest.
+Result<std::string> read_text(const std::string& path) {
+  constexpr std::size_t enough = std::size_t{65} << 20;
+  std::ifstream file(path, std::ios::binary);
+  std::string content;
+  std::array<char, 65'536> block;
+  while (content.size() < enough && file) {
+    file.read(block.data(), block.size());
+    content.append(block.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  if (!file.is_open() || file.bad()) {
+    return Error{Code::unavailable, text("cannot read ", path, ": ", std::strerror(errno))};
+  }
+  return content;
+}
 
 nlohmann::json steps_json(const std::optional<std::uint64_t>& steps) {
   return steps ? nlohmann::json(*steps) : nlohmann::json();
@@ -189,12 +205,9 @@ Result<Graph> load_graph(const GraphConfig& config) {
     if (!kind.ok()) return kind.error();
     return topology::make_graph({*kind, config.ranks.value_or(1), config.degree.value_or(0), config.seed.value_or(0)});
   }
-  std::ifstream file(config.file, std::ios::binary);
-  const std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.is_open() || file.bad()) {
-    return Error{Code::unavailable, text("cannot read ", config.file, ": ", std::strerror(errno))};
-  }
-  Result<Graph> graph = topology::parse_graph(content);
+  const Result<std::string> content = read_text(config.file);
+  if (!content.ok()) return content.error();
+  Result<Graph> graph = topology::parse_graph(*content);
   if (!graph.ok()) return Error{graph.error().code, text(config.file, ": ", graph.error().message)};
   const Status proved = check_mixing(*graph);
   if (!proved.ok()) return Error{Code::mismatch, text(config.file, " is refused: ", proved.error().message)};
