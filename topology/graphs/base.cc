@@ -6,8 +6,8 @@
 //     round 0   0-1   2-3   4-5        by 2
 //     round 1   0-2-4   1-3-5          by 3
 //
-// Otherwise P is written in base k+1 and the ranks are cut into as many groups, of a_l (k+1)^p_l ranks each. P = 5, k =
-// 1, groups 0 1 2 3 and 4:
+// Otherwise P is written in base k+1 and the ranks are cut into a group for each digit a that is not 0, of a (k+1)^p
+// ranks. P = 5, k = 1, groups 0 1 2 3 and 4:
 //
 //     round 0   0-1   2-3              each group averages, as above
 //     round 1   0-2   1-3
@@ -16,10 +16,10 @@
 //     round 3   0-1   2-3              the first group averages again
 //     round 4   0-2   1-3
 //
-// With more groups each gives in its turn to all that follow, while those before it average again. In a group of
-// a (k+1)^p ranks every block of (k+1)^p gives to one rank of a pair, so nobody has more than a <= k peers. Before all
-// that a factor of P whose primes are at most k+1 is taken out where this makes the period no longer: blocks of q ranks
-// do the above side by side, then average across in cliques.
+// With more groups each gives in its turn to all that follow, while those before it average again. A rank that takes
+// does so of one rank of each of the a blocks of (k+1)^p, and that one gives to nobody else, so no rank has more than
+// a <= k peers. Before all that a factor of P whose primes are at most k+1 is taken out where this makes the period no
+// longer: blocks of ranks do the above side by side, then average across in cliques.
 //
 // All exchanges are both ways with one share.
 #include <algorithm>
@@ -32,16 +32,16 @@ namespace {
 
 using Ranks = std::vector<std::uint32_t>;
 
-struct Exchange {
+struct Swap {
   std::uint32_t one, other;
   Weight share;
 };
-using Exchanges = std::vector<Exchange>;
-using Rounds = std::vector<Exchanges>;
+using Swaps = std::vector<Swap>;
+using Rounds = std::vector<Swaps>;
 
-void put(Exchanges& round, const Exchanges& more) { round.insert(round.end(), more.begin(), more.end()); }
+void put(Swaps& round, const Swaps& more) { round.insert(round.end(), more.begin(), more.end()); }
 
-void average(Exchanges& round, std::span<const std::uint32_t> clique) {
+void average(Swaps& round, std::span<const std::uint32_t> clique) {
   const Weight share{1, static_cast<std::uint32_t>(clique.size())};
   for (std::size_t i = 0; i < clique.size(); ++i) {
     for (std::size_t j = i + 1; j < clique.size(); ++j) round.push_back({clique[i], clique[j], share});
@@ -67,7 +67,7 @@ Rounds average_in_cliques(const Ranks& ranks, std::uint32_t k) {
   const auto cut = factors(count, k + 1);
   GOSSAMER_CHECK(cut, "cliques are asked for where the number of ranks has small factors");
   for (const std::uint32_t factor : *cut) {
-    Exchanges& round = rounds.emplace_back();
+    Swaps& round = rounds.emplace_back();
     Ranks clique(factor);
     for (std::uint32_t first = 0; first < count; ++first) {
       if (first / stride % factor != 0) continue;
@@ -80,7 +80,7 @@ Rounds average_in_cliques(const Ranks& ranks, std::uint32_t k) {
 }
 
 // One digit of P in base k + 1.
-struct Group {
+struct BaseGroup {
   Ranks ranks;          // blocks * block_size of them
   std::uint32_t block;  // (k+1)^p
   std::uint32_t rest;   // ranks of this group and all that follow
@@ -89,16 +89,16 @@ struct Group {
   std::size_t done = 0;
 };
 
-std::vector<Group> groups_of(const Ranks& ranks, std::uint32_t k) {
+std::vector<BaseGroup> groups_of(const Ranks& ranks, std::uint32_t k) {
   const std::uint32_t count = static_cast<std::uint32_t>(ranks.size());
   std::uint32_t block = 1;
   while (block <= count / (k + 1)) block *= k + 1;
-  std::vector<Group> groups;
+  std::vector<BaseGroup> groups;
   std::uint32_t at = 0;
   for (; at < count; block /= k + 1) {
     const std::uint32_t size = (count - at) / block * block;
     if (size == 0) continue;
-    Group group{{ranks.begin() + at, ranks.begin() + at + size}, block, count - at, {}, {}};
+    BaseGroup group{{ranks.begin() + at, ranks.begin() + at + size}, block, count - at, {}, {}};
     group.first = average_in_cliques(group.ranks, k);
     for (std::uint32_t begin = 0; begin < size; begin += block) {
       const Ranks part(group.ranks.begin() + begin, group.ranks.begin() + begin + block);
@@ -115,10 +115,10 @@ std::vector<Group> groups_of(const Ranks& ranks, std::uint32_t k) {
 // Every rank of the groups behind `giver` takes block/rest of one rank of each of its blocks, the last ones first.
 // Those that give to nobody average in cliques meanwhile: not needed, and better than nothing where a period is cut
 // short.
-Exchanges give_to_all_behind(const std::vector<Group>& groups, std::size_t giver, std::uint32_t k) {
-  const Group& from = groups[giver];
+Swaps give_to_all_behind(const std::vector<BaseGroup>& groups, std::size_t giver, std::uint32_t k) {
+  const BaseGroup& from = groups[giver];
   const std::uint32_t blocks = static_cast<std::uint32_t>(from.ranks.size()) / from.block;
-  Exchanges round;
+  Swaps round;
   std::uint32_t given = 0;  // by each block
   for (std::size_t l = groups.size(); l-- > giver + 1;) {
     for (const std::uint32_t taker : groups[l].ranks) {
@@ -142,20 +142,20 @@ Exchanges give_to_all_behind(const std::vector<Group>& groups, std::size_t giver
 Rounds simple_base(const Ranks& ranks, std::uint32_t k) {
   const std::uint32_t count = static_cast<std::uint32_t>(ranks.size());
   if (factors(count, k + 1)) return average_in_cliques(ranks, k);
-  std::vector<Group> groups = groups_of(ranks, k);
+  std::vector<BaseGroup> groups = groups_of(ranks, k);
   Rounds rounds;
   for (std::size_t i = 0; i < groups.front().first.size(); ++i) {
-    Exchanges& round = rounds.emplace_back();
-    for (const Group& group : groups) {
+    Swaps& round = rounds.emplace_back();
+    for (const BaseGroup& group : groups) {
       if (!group.first.empty()) put(round, group.first[i % group.first.size()]);
     }
   }
   for (std::size_t turn = 0; groups.front().done < groups.front().again.size(); ++turn) {
     const bool gives = turn + 1 < groups.size();
-    Exchanges round;
+    Swaps round;
     if (gives) round = give_to_all_behind(groups, turn, k);
     for (std::size_t l = 0; l < (gives ? turn : groups.size()); ++l) {
-      Group& group = groups[l];
+      BaseGroup& group = groups[l];
       if (!group.again.empty()) put(round, group.again[group.done % group.again.size()]);
       ++group.done;
     }
@@ -203,9 +203,9 @@ Status write_base(const GraphRequest& request, GraphWriter& writer) {
   Rounds rounds = simple_base(everyone, k);
   Rounds blocks = in_blocks(ranks, k);
   if (!blocks.empty() && blocks.size() <= rounds.size()) rounds = std::move(blocks);
-  for (const Exchanges& round : rounds) {
+  for (const Swaps& round : rounds) {
     writer.begin_round();
-    for (const Exchange& each : round) writer.exchange(each.one, each.other, each.share);
+    for (const Swap& each : round) writer.exchange(each.one, each.other, each.share);
   }
   return {};
 }

@@ -28,14 +28,14 @@ std::vector<std::uint64_t> draw_some(std::uint64_t total, std::uint64_t count, R
   return out;
 }
 
-struct Pair {
+struct DrawnPair {
   std::uint32_t low, high;
 };
 
 // Pairs are numbered 1-0, 2-0, 2-1, 3-0, 3-1, 3-2, ...: those below `high` end at high (high - 1) / 2. Ascending
 // numbers walk `high` up, so all of them together cost no more than the ranks.
-std::vector<Pair> pairs_of(const std::vector<std::uint64_t>& numbers) {
-  std::vector<Pair> pairs;
+std::vector<DrawnPair> pairs_of(const std::vector<std::uint64_t>& numbers) {
+  std::vector<DrawnPair> pairs;
   pairs.reserve(numbers.size());
   std::uint64_t high = 1;
   for (const std::uint64_t number : numbers) {
@@ -45,7 +45,7 @@ std::vector<Pair> pairs_of(const std::vector<std::uint64_t>& numbers) {
   return pairs;
 }
 
-bool is_connected(const std::vector<Pair>& pairs, std::uint32_t ranks) {
+bool is_connected(const std::vector<DrawnPair>& pairs, std::uint32_t ranks) {
   std::vector<std::uint32_t> leader(ranks);
   for (std::uint32_t rank = 0; rank < ranks; ++rank) leader[rank] = rank;
   const auto find = [&](std::uint32_t rank) {
@@ -53,7 +53,7 @@ bool is_connected(const std::vector<Pair>& pairs, std::uint32_t ranks) {
     return rank;
   };
   std::uint32_t parts = ranks;
-  for (const Pair& pair : pairs) {
+  for (const DrawnPair& pair : pairs) {
     const std::uint32_t one = find(pair.low);
     const std::uint32_t other = find(pair.high);
     if (one == other) continue;
@@ -78,10 +78,10 @@ Status write_erdos_renyi(const GraphRequest& request, GraphWriter& writer) {
   }
   for (std::uint32_t draw = 0; draw < draws_max; ++draw) {
     Random random(mix64(mix64(request.seed, ranks), draw));
-    const std::vector<Pair> pairs = pairs_of(draw_some(all, wanted, random));
+    const std::vector<DrawnPair> pairs = pairs_of(draw_some(all, wanted, random));
     if (!is_connected(pairs, request.rank_count)) continue;
     writer.begin_round();
-    for (const Pair& pair : pairs) writer.join(pair.low, pair.high);
+    for (const DrawnPair& pair : pairs) writer.join(pair.low, pair.high);
     writer.weigh_by_degree();
     return {};
   }
