@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "topology/schedule_rules.h"
+#include "topology/text_reader.h"
 
 namespace gossamer::topology {
 namespace {
@@ -24,7 +25,7 @@ Result<std::string> read_text(const std::string& path) {
   if (!S_ISREG(status.st_mode)) return unreadable(path, "is not a regular file");
   std::string content;
   std::array<char, 65'536> piece;
-  while (content.size() <= schedule_text_bytes_max) {
+  while (content.size() <= TextReader::text_bytes_max) {
     const ssize_t got = ::read(file.value(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return unreadable(path, std::strerror(errno));

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <optional>
 
-#include "topology/text_parts.h"
+#include "topology/text_reader.h"
 
 namespace gossamer::topology {
 namespace {

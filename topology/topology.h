@@ -33,6 +33,8 @@
 
 #include "base/base.h"
 #include "topology/catalogue.h"
+#include "topology/graph.h"
+#include "topology/rank_count.h"
 
 namespace gossamer::topology {
 
@@ -41,9 +43,6 @@ enum class ScheduleKind : std::uint8_t { GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDU
 #undef GOSSAMER_SCHEDULE_ENUM
 enum class Collective : std::uint8_t { all_reduce = 1, all_gather = 2, broadcast = 3, reduce_scatter = 4, reduce = 5 };
 enum class StepKind : std::uint8_t { send = 1, receive = 2, receive_merge = 3 };
-
-// The most ranks that a schedule may have; bounds what a request, or text from outside, can make us allocate.
-inline constexpr std::uint32_t rank_count_max = 65'536;
 
 // In the order of their numbers.
 [[nodiscard]] std::span<const ScheduleKind> all_schedules();
@@ -133,8 +132,6 @@ inline constexpr std::uint64_t slice_alignment = 64;
 [[nodiscard]] Status check_schedule(const Schedule& schedule);
 
 // Text form, one line a round; parse_schedule(format_schedule(s)) == s. Input is untrusted: bounded and validated.
-// A parse takes at most some 6 bytes for each byte of text, for rounds of no steps.
-inline constexpr std::size_t schedule_text_bytes_max = std::size_t{64} << 20;
 [[nodiscard]] std::string format_schedule(const Schedule& schedule);
 [[nodiscard]] Result<Schedule> parse_schedule(std::string_view text);
 

@@ -39,6 +39,7 @@ PUBLIC_HEADERS = {layer: [f"{layer}/{layer}.h"] for layer in USES}
 PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h", "topology/two_level.h"]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
+PUBLIC_HEADERS["topology"].append("topology/mixing.h")  # for tools: what graphs are worth
 PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's simulation, and tests
 
 # The rooms of a layer, and which others of the same layer each may include. What a room does not know is easily taken
