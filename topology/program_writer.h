@@ -48,8 +48,6 @@ GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_DECLARE)
 
 // As above, for the kind that the request names.
 [[nodiscard]] std::vector<std::uint32_t> cost_ranks_of(const ScheduleRequest& request);
-// Whether choose_schedule may take it.
-[[nodiscard]] bool is_chosen_by_cost(ScheduleKind kind);
 
 // Whether the request can be made at all, and why not.
 [[nodiscard]] Status check_request(const ScheduleRequest& request);

@@ -40,6 +40,8 @@ PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
 PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's simulation, and tests
 
+PUBLIC_HEADERS["topology"].append("topology/simulate/simulate.h")  # for the command, and tests
+
 # Rooms that include nothing else of their own layer. What a layer keeps apart is easily taken out of it.
 CLOSED_ROOMS = ["runtime/control"]
 
