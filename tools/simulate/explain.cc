@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tools/simulate/words.h"
 #include "tools/train/train_report.h"
 
 namespace gossamer::tools {
 namespace {
-
-std::string duration(double us) {
-  return format_duration(static_cast<std::uint64_t>(std::llround(std::min(us * 1e3, 1e18))));
-}
 
 struct Question {
   topology::Collective collective;
@@ -125,7 +122,7 @@ Result<nlohmann::json> explain(const ExplainConfig& config, const nlohmann::json
 std::string explain_table(const nlohmann::json& document) {
   const nlohmann::json& configuration = document.at("configuration");
   std::string out = text(configuration.at("cost").get<std::string>(), ": ",
-                         duration(configuration.at("alpha_ns").get<double>() / 1e3), " a message, ",
+                         us_words(configuration.at("alpha_ns").get<double>() / 1e3), " a message, ",
                          configuration.at("beta_ns_per_byte").get<double>(), " ns a byte, ",
                          configuration.at("gamma_ns_per_byte").get<double>(), " ns a merged byte\n");
   const bool one = document.contains("choice");
@@ -136,14 +133,14 @@ std::string explain_table(const nlohmann::json& document) {
     const std::string name = row.at("schedule");
     if (one) {
       const bool chosen = document.at("choice").at("schedule") == name;
-      table.push_back({name, duration(row.at("predicted_us")), format_bytes(row.at("bytes_per_rank")),
+      table.push_back({name, us_words(row.at("predicted_us")), format_bytes(row.at("bytes_per_rank")),
                        text(row.at("rounds").get<std::uint32_t>()),
                        chosen                            ? "chosen"
                        : row.at("candidate").get<bool>() ? ""
                                                          : "by name alone"});
     } else {
       table.push_back({name, text(row.at("bytes").get<std::uint64_t>()), text(row.at("to_bytes").get<std::uint64_t>()),
-                       duration(row.at("predicted_us")), duration(row.at("to_predicted_us"))});
+                       us_words(row.at("predicted_us")), us_words(row.at("to_predicted_us"))});
     }
   }
   out += format_table(table);

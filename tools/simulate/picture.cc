@@ -10,6 +10,7 @@
 
 namespace gossamer::tools {
 namespace {
+namespace picture {
 
 using topology::Outcome;
 using topology::Picoseconds;
@@ -182,9 +183,11 @@ void draw_load(std::string& out, const Outcome& outcome, const Frame& frame, dou
   }
 }
 
+}  // namespace picture
 }  // namespace
 
-std::string draw_outcome(const Outcome& outcome, const std::string& title, const std::string& subtitle) {
+std::string draw_outcome(const topology::Outcome& outcome, const std::string& title, const std::string& subtitle) {
+  using namespace picture;
   const auto ranks = static_cast<std::uint32_t>(outcome.first_round.size() - 1);
   const std::uint32_t rows = std::min(ranks, rows_max);
   const Frame frame{ranks, rows, std::clamp(320.0 / rows, 6.0, 24.0),

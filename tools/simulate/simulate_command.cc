@@ -20,7 +20,7 @@ std::string names_of_schedules() {
   return out;
 }
 
-int exit_code_of(const Error& error) {
+int status_of(const Error& error) {
   switch (error.code) {
     case Code::invalid_argument:
       return exit_usage;
@@ -40,7 +40,7 @@ int run_simulate(const SimulateConfig& config) {
   const Status writable = check_writable(paths);
   if (!writable.ok()) return complain("simulate", writable.error().message, exit_failure);
   const Result<Simulation> simulation = run_simulation(config);
-  if (!simulation.ok()) return complain("simulate", simulation.error().message, exit_code_of(simulation.error()));
+  if (!simulation.ok()) return complain("simulate", simulation.error().message, status_of(simulation.error()));
   const nlohmann::json document = simulation_document(*simulation, config, environment_json());
   const SimulatedSchedule& first = simulation->schedules.front();
   const Status told = publish(paths, simulation_table(document), document, [&] {
@@ -58,7 +58,7 @@ int run_explain(const ExplainConfig& config) {
   const Status writable = check_writable(config.json);
   if (!writable.ok()) return complain("explain", writable.error().message, exit_failure);
   const Result<nlohmann::json> document = explain(config, environment_json());
-  if (!document.ok()) return complain("explain", document.error().message, exit_code_of(document.error()));
+  if (!document.ok()) return complain("explain", document.error().message, status_of(document.error()));
   const Status told = publish({config.json, {}}, explain_table(*document), *document);
   return told.ok() ? exit_success : complain("explain", told.error().message, exit_failure);
 }

@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "tools/command/sizes.h"
+#include "tools/simulate/words.h"
 #include "tools/train/train_report.h"
 
 namespace gossamer::tools {
@@ -17,7 +18,7 @@ namespace {
 
 constexpr std::string_view file_mark = "file:";
 
-Result<std::string> read_text(const std::string& path) {
+Result<std::string> text_of_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string content{std::istreambuf_iterator<char>(file), {}};
   if (!file.is_open() || file.bad() || (content.empty() && !file)) {
@@ -30,7 +31,7 @@ Result<std::string> read_text(const std::string& path) {
 Error in_file(const std::string& path, const Error& error) { return {error.code, text(path, ": ", error.message)}; }
 
 Result<topology::Schedule> read_schedule(const std::string& path) {
-  const Result<std::string> content = read_text(path);
+  const Result<std::string> content = text_of_file(path);
   if (!content) return content.error();
   Result<topology::Schedule> schedule = topology::parse_schedule(*content);
   if (!schedule) return in_file(path, schedule.error());
@@ -43,7 +44,7 @@ Result<std::unique_ptr<topology::Fabric>> find_fabric(const std::string& words, 
                                                       double ns_per_byte) {
   if (!words.starts_with(file_mark)) return topology::make_fabric(words, {ranks, ns_per_byte});
   const std::string path = words.substr(file_mark.size());
-  const Result<std::string> content = read_text(path);
+  const Result<std::string> content = text_of_file(path);
   if (!content) return content.error();
   Result<std::unique_ptr<topology::Fabric>> fabric = topology::parse_fabric(*content);
   if (!fabric) return in_file(path, fabric.error());
@@ -59,10 +60,9 @@ std::vector<std::uint32_t> shuffled(std::uint32_t ranks, std::uint64_t seed) {
   return hosts;
 }
 
-double microseconds(topology::Picoseconds time) { return static_cast<double>(time) / 1e6; }
-std::string in_words(double us) { return format_duration(static_cast<std::uint64_t>(std::llround(us * 1e3))); }
+double us_of(topology::Picoseconds time) { return static_cast<double>(time) / 1e6; }
 
-nlohmann::json row_of(const Simulation& simulation, const SimulatedSchedule& of) {
+nlohmann::json schedule_row(const Simulation& simulation, const SimulatedSchedule& of) {
   topology::Picoseconds waiting = 0, merging = 0;
   for (const topology::PathStep& step : of.outcome.critical_path) {
     waiting += step.waiting;
@@ -73,14 +73,14 @@ nlohmann::json row_of(const Simulation& simulation, const SimulatedSchedule& of)
           {"fabric", simulation.fabric->description()},
           {"ranks", simulation.ranks},
           {"bytes", simulation.bytes},
-          {"time_us", microseconds(of.outcome.time)},
+          {"time_us", us_of(of.outcome.time)},
           {"predicted_us", std::isfinite(of.predicted_ns) ? nlohmann::json(of.predicted_ns / 1e3) : nlohmann::json()},
           {"rounds", of.outcome.rounds},
           {"messages", of.outcome.messages},
           {"bytes_moved", of.outcome.bytes},
           {"bytes_per_rank", of.outcome.bytes_per_rank},
-          {"path_waiting_us", microseconds(waiting)},
-          {"path_merging_us", microseconds(merging)}};
+          {"path_waiting_us", us_of(waiting)},
+          {"path_merging_us", us_of(merging)}};
 }
 
 nlohmann::json class_rows(const SimulatedSchedule& of) {
@@ -94,7 +94,7 @@ nlohmann::json class_rows(const SimulatedSchedule& of) {
                     {"bytes", each.all.bytes},
                     {"mean_load", static_cast<double>(each.all.busy) / (time * std::max(each.links, 1u))},
                     {"busiest_load", static_cast<double>(each.busiest) / time},
-                    {"longest_wait_us", microseconds(each.all.longest_wait)}});
+                    {"longest_wait_us", us_of(each.all.longest_wait)}});
   }
   return rows;
 }
@@ -116,7 +116,7 @@ nlohmann::json busiest_rows(const topology::Fabric& fabric, const SimulatedSched
                     {"messages", load.messages},
                     {"bytes", load.bytes},
                     {"load", static_cast<double>(load.busy) / static_cast<double>(of.outcome.time)},
-                    {"longest_wait_us", microseconds(load.longest_wait)}});
+                    {"longest_wait_us", us_of(load.longest_wait)}});
   }
   return rows;
 }
@@ -129,15 +129,15 @@ nlohmann::json path_rows(const SimulatedSchedule& of) {
                     {"round", step.round},
                     {"sender", step.sender.value},
                     {"sender_round", step.sender_round},
-                    {"begin_us", microseconds(step.begin)},
-                    {"end_us", microseconds(step.end)},
-                    {"waiting_us", microseconds(step.waiting)},
-                    {"merging_us", microseconds(step.merging)}});
+                    {"begin_us", us_of(step.begin)},
+                    {"end_us", us_of(step.end)},
+                    {"waiting_us", us_of(step.waiting)},
+                    {"merging_us", us_of(step.merging)}});
   }
   return rows;
 }
 
-std::string percent(double share) { return text(fixed(100 * share, 1), " %"); }
+std::string share_words(double share) { return text(fixed(100 * share, 1), " %"); }
 
 std::string path_table(const nlohmann::json& path) {
   constexpr std::size_t ends = 8;  // of a long path, at each end
@@ -153,9 +153,9 @@ std::string path_table(const nlohmann::json& path) {
     const double begin = step.at("begin_us");
     rows.push_back(
         {text("rank ", step.at("rank").get<std::uint32_t>(), " round ", step.at("round").get<std::uint32_t>()),
-         own ? std::string("itself") : text("rank ", step.at("sender").get<std::uint32_t>()), in_words(begin),
-         in_words(step.at("end_us").get<double>() - begin), in_words(step.at("waiting_us")),
-         in_words(step.at("merging_us"))});
+         own ? std::string("itself") : text("rank ", step.at("sender").get<std::uint32_t>()), us_words(begin),
+         us_words(step.at("end_us").get<double>() - begin), us_words(step.at("waiting_us")),
+         us_words(step.at("merging_us"))});
   }
   return format_columns(rows);
 }
@@ -173,14 +173,14 @@ std::string details_of(const nlohmann::json& document, const std::string& schedu
       {"link class", "links", "bytes", "mean load", "busiest", "longest wait"}};
   for (const nlohmann::json& row : rows_for(document.at("link_classes"), schedule)) {
     classes.push_back({row.at("link_class"), text(row.at("links").get<std::uint32_t>()), format_bytes(row.at("bytes")),
-                       percent(row.at("mean_load")), percent(row.at("busiest_load")),
-                       in_words(row.at("longest_wait_us"))});
+                       share_words(row.at("mean_load")), share_words(row.at("busiest_load")),
+                       us_words(row.at("longest_wait_us"))});
   }
   std::string out = "\n" + format_table(classes);
   std::vector<std::vector<std::string>> links = {{"busiest links", "messages", "bytes", "load", "longest wait"}};
   for (const nlohmann::json& row : rows_for(document.at("busiest_links"), schedule)) {
     links.push_back({row.at("link"), text(row.at("messages").get<std::uint64_t>()), format_bytes(row.at("bytes")),
-                     percent(row.at("load")), in_words(row.at("longest_wait_us"))});
+                     share_words(row.at("load")), us_words(row.at("longest_wait_us"))});
   }
   if (links.size() > 1) out += "\n" + format_table(links);
   return out + "\n" + path_table(rows_for(document.at("critical_path"), schedule));
@@ -263,7 +263,7 @@ nlohmann::json simulation_document(const Simulation& simulation, const SimulateC
     for (const nlohmann::json& row : rows) document[key].push_back(row);
   };
   for (const SimulatedSchedule& each : simulation.schedules) {
-    document["rows"].push_back(row_of(simulation, each));
+    document["rows"].push_back(schedule_row(simulation, each));
     add("link_classes", class_rows(each));
     add("busiest_links", busiest_rows(*simulation.fabric, each, config.top));
     add("critical_path", path_rows(each));
@@ -276,11 +276,11 @@ std::string simulation_table(const nlohmann::json& document) {
   std::vector<std::vector<std::string>> table = {
       {"schedule", "time", "predicted", "rounds", "messages", "bytes/rank", "waiting for links", "merging"}};
   for (const nlohmann::json& row : rows) {
-    table.push_back({row.at("schedule"), in_words(row.at("time_us")),
-                     row.at("predicted_us").is_null() ? "-" : in_words(row.at("predicted_us")),
+    table.push_back({row.at("schedule"), us_words(row.at("time_us")),
+                     row.at("predicted_us").is_null() ? "-" : us_words(row.at("predicted_us")),
                      text(row.at("rounds").get<std::uint32_t>()), text(row.at("messages").get<std::uint64_t>()),
-                     format_bytes(row.at("bytes_per_rank")), in_words(row.at("path_waiting_us")),
-                     in_words(row.at("path_merging_us"))});
+                     format_bytes(row.at("bytes_per_rank")), us_words(row.at("path_waiting_us")),
+                     us_words(row.at("path_merging_us"))});
   }
   const nlohmann::json& first = rows.front();
   std::string out = text(first.at("collective").get<std::string>(), " of ", format_bytes(first.at("bytes")), " over ",

@@ -145,8 +145,8 @@ void Player::arrive_at_node(std::uint32_t index, Picoseconds now) {
 void Player::arrive_at_host(const Message& coming, Picoseconds now) {
   Message message = coming;
   Host& host = hosts_[message.receiver];
-  const Picoseconds passed = serve(outcome_.in[message.receiver], class_in, host.in, now,
-                                   picoseconds(message.bytes, model_.per_byte_ns), message.follows ? 0 : gap_, message);
+  serve(outcome_.in[message.receiver], class_in, host.in, now, picoseconds(message.bytes, model_.per_byte_ns),
+        message.follows ? 0 : gap_, message);
   outcome_.bytes += message.bytes;
   const Arrival arrival{message.tail, message.waited, message.sender, message.sender_round};
   if (!host.playing || host.missing == 0 || !take(host, arrival)) {
