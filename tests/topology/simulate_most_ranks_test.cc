@@ -30,5 +30,17 @@ TEST(SimulateMostRanks, AButterflyOf65536RanksTakesSecondsAndHalfAGigabyte) {
   EXPECT_LT(used.ru_utime.tv_sec + used.ru_stime.tv_sec, 60);
 }
 
+// Goal: what would take hours is refused, before it has taken the memory. Method: the ring that has 8.6 thousand
+// million messages.
+TEST(SimulateMostRanks, ARingOf65536RanksIsRefused) {
+  const auto fabric = make_fabric("flat", {rank_count_max});
+  ASSERT_TRUE(fabric.ok());
+  const ScheduleRequest request{ScheduleKind::ring, Collective::all_reduce, rank_count_max, Rank{0}};
+  const Result<Outcome> outcome = simulate(request, 1 << 20, {**fabric, {}});
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_EQ(outcome.error().code, Code::out_of_resources);
+  EXPECT_NE(outcome.error().message.find("simulate fewer ranks"), std::string::npos) << outcome.error().message;
+}
+
 }  // namespace
 }  // namespace gossamer::topology

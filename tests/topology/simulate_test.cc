@@ -329,8 +329,6 @@ TEST(Simulate, RefusesWhatMakesNoSense) {
   EXPECT_THAT(why(ring, 1, {*four, host, {0, 1, 2, 2}}), HasSubstr("a host of its own for each of the 4 ranks"));
   EXPECT_THAT(why(ring, 1, {*four, host, {0, 1, 2, 4}}), HasSubstr("a host of its own"));
   EXPECT_THAT(why(ring, std::uint64_t{1} << 38, {*four, {.per_byte_ns = 1e9}}), HasSubstr("passes 53 days"));
-  EXPECT_THAT(why({ScheduleKind::ring, Collective::broadcast, 65'536, Rank{0}}, 1, {*fabric_of("flat", 65'536), host}),
-              HasSubstr("simulate fewer ranks"));
 }
 
 // Goal: a schedule that is wrong comes to an end too. Method: a message that nobody sends, one that nobody takes, a

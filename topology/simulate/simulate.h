@@ -41,7 +41,7 @@ namespace gossamer::topology {
 
 using Picoseconds = std::uint64_t;
 
-// Bound what a simulation costs: some 60 s and 2 GB.
+// Bound what a simulation costs: half a minute and 2 GB, on fabrics of few hops.
 inline constexpr std::uint64_t simulated_messages_max = std::uint64_t{1} << 25;
 inline constexpr std::uint64_t simulated_payload_bytes_max = std::uint64_t{1} << 38;
 
