@@ -73,6 +73,7 @@ TEST(SimulateCommand, WrongInputEndsWithItsStatus) {
   expect("simulate --ranks 0", 2, "gossamer simulate: a fabric is for 1 to 65536 ranks, not 0");
   expect("simulate --fabric web", 2, "unknown fabric \"web\": expected one of flat, fat-tree, dragonfly, torus");
   expect("simulate --schedule ring,star --plot x.svg", 2, "--plot draws one schedule");
+  expect("simulate --plot x.png", 2, "the picture is SVG; expected a name in .svg");
   expect("simulate --fabric file:" + (folder / "nothing"), 3, "No such file or directory");
   std::ofstream(folder / "fabric") << "gossamer-fabric 2\n";
   expect("simulate --fabric file:" + (folder / "fabric"), 3, "fabric text, line 1: expected \"gossamer-fabric 1\"");

@@ -37,6 +37,10 @@ int run_simulate(const SimulateConfig& config) {
   if (!config.plot.empty() && config.schedules.size() > 1) {
     return complain("simulate", "--plot draws one schedule: name one with --schedule", exit_usage);
   }
+  if (config.plot.ends_with(".png")) {
+    return complain("simulate", text("--plot ", config.plot, ": the picture is SVG; expected a name in .svg"),
+                    exit_usage);
+  }
   const Status writable = check_writable(paths);
   if (!writable.ok()) return complain("simulate", writable.error().message, exit_failure);
   const Result<Simulation> simulation = run_simulation(config);
