@@ -220,6 +220,8 @@ TEST(Simulate, EveryScheduleEndsOnEveryFabricAndLosesNothing) {
         }
         EXPECT_EQ(outcome.messages, messages);
         EXPECT_EQ(outcome.bytes, bytes);
+        EXPECT_EQ(outcome.classes[0].all.bytes, bytes);
+        EXPECT_EQ(outcome.classes[1].all.bytes, bytes);
         Picoseconds at = 0;
         for (const PathStep& step : outcome.critical_path) {
           ASSERT_EQ(step.begin, at) << words << in_words(request);
@@ -231,6 +233,7 @@ TEST(Simulate, EveryScheduleEndsOnEveryFabricAndLosesNothing) {
           Picoseconds busy = 0;
           for (const Picoseconds slice : each.busy_by_time) busy += slice;
           EXPECT_EQ(busy, each.all.busy) << words << ", " << each.name;
+          EXPECT_LE(each.busiest, outcome.time) << words << ", " << each.name;
         }
       }
     }

@@ -2,8 +2,8 @@
  *
  *     gossamer run -n P -- measure_peer SCHEDULE:FLOATS:STEPS ...
  *
- * SCHEDULE is a gossamer_schedule's number. Rank 0 prints a line for each: schedule, payload bytes, bytes that it sent in
- * a step, quartiles in ns of the time from reduce to the end of wait. The vector is written before each. */
+ * SCHEDULE is a gossamer_schedule's number. Rank 0 prints a line for each: schedule, payload bytes, bytes that it sent
+ * in a step, quartiles in ns of the time from reduce to the end of wait. The vector is written before each. */
 #define _POSIX_C_SOURCE 200809L
 #include <gossamer.h>
 #include <stdio.h>
