@@ -64,12 +64,16 @@ int run_main(int count, char** arguments) {
   add("study", "measure what fewer bytes cost, and how well sketches recover", add_study_command);
   add("bench", "measure speed against what the machine can do", add_bench_command);
   add("graph", "what graphs of gossip are worth, and what deaths do to them", add_graph_command);
+  add("simulate", "play a schedule on a network of up to 65,536 ranks", add_simulate_command);
+  add("explain", "what the cost model says of each schedule, and which it chooses", add_explain_command);
   add("info", "versions, transports, limits and every setting with where it came from", add_info_command);
   if (own.front().rfind('-', 0) != 0 && std::none_of(commands.begin(), commands.end(), [&](const auto& each) {
         return each.first->get_name() == own.front();
       })) {
-    return complain(own.front(), "there is no such command; expected run, train, study, bench, graph or info",
-                    exit_usage);
+    std::string names;
+    for (std::size_t i = 0; i < commands.size(); ++i)
+      names += (i == 0 ? "" : i + 1 < commands.size() ? ", " : " or ") + commands[i].first->get_name();
+    return complain(own.front(), "there is no such command; expected " + names, exit_usage);
   }
   std::reverse(own.begin(), own.end());  // CLI11 takes them from the back
   try {

@@ -52,9 +52,7 @@ GOSSAMER_SCHEDULE_TABLE(GOSSAMER_SCHEDULE_DECLARE)
 
 // As above, for the kind that the request names.
 [[nodiscard]] std::vector<std::uint32_t> cost_ranks_of(const ScheduleRequest& request);
-// Whether choose_schedule may take it for this collective.
-[[nodiscard]] bool is_chosen_by_cost(ScheduleKind kind, Collective collective);
-// The same where some ranks are nearer to each other than others.
+// Whether choose_schedule may take it for this collective where some ranks are nearer to each other than others.
 [[nodiscard]] bool is_chosen_over_groups(ScheduleKind kind, Collective collective);
 
 // Whether the request can be made at all, and why not.

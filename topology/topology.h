@@ -171,6 +171,9 @@ struct Choice {
       reason;  // "circulant for all-reduce of 210.0 KiB over 4 ranks: 92.1 us predicted, butterfly 118.3 us, ..."
 };
 
+// Whether choose_schedule may take it for this collective, or only who names it.
+[[nodiscard]] bool is_chosen_by_cost(ScheduleKind kind, Collective collective);
+
 // The cheapest kind for this payload by the model. A pure function of its arguments, so that ranks
 // that agree on them agree on the schedule. Never star.
 [[nodiscard]] Result<Choice> choose_schedule(Collective collective, std::uint32_t rank_count,

@@ -38,8 +38,8 @@ USES = {
 PUBLIC_HEADERS = {layer: [f"{layer}/{layer}.h"] for layer in USES}
 PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h", "topology/two_level.h"]
+PUBLIC_HEADERS["topology"] += ["topology/mixing.h", "topology/simulate/simulate.h"]  # for tools, and tests
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
-PUBLIC_HEADERS["topology"].append("topology/mixing.h")  # for tools: what graphs are worth
 PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's simulation, and tests
 
 # The rooms of a layer, and which others of the same layer each may include. What a room does not know is easily taken
@@ -52,10 +52,15 @@ ROOMS = {
     "runtime/session": ["runtime/control", "runtime/engine", "runtime/algorithms", "runtime/collectives"],
     "runtime/simulation": ["runtime/control", "runtime/session"],
     "topology/kinds": ["topology"],
+    "topology/graphs": ["topology"],
+    "topology/simulate": ["topology"],
+    "topology/simulate/fabrics": ["topology", "topology/simulate"],
     "tools/command": [],
     "tools/launch": ["tools/command"],
     "tools/train": ["tools/command", "tools/launch"],
     "tools/study": ["tools/command", "tools/train"],
+    "tools/graph": ["tools/command"],
+    "tools/simulate": ["tools/command"],
     "tools/bench": ["tools/command", "tools/launch", "tools/train"],
     "tools/info": ["tools/command", "tools/launch", "tools/train"],
 }
@@ -103,7 +108,8 @@ def resolve(root, includer, quote, included):
 
 
 def room_of(path):
-    return next((room for room in ROOMS if path.startswith(room + "/")), os.path.dirname(path))
+    """The room that a path is in: the longest name wins, as with layers."""
+    return max((room for room in ROOMS if path.startswith(room + "/")), key=len, default=os.path.dirname(path))
 
 
 def room_breach(path, target):

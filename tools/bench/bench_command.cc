@@ -5,6 +5,7 @@
 #include "tools/bench/bench_transport.h"
 #include "tools/command/commands.h"
 #include "tools/command/exit_codes.h"
+#include "tools/command/report.h"
 #include "tools/command/results.h"
 #include "tools/train/choices.h"
 #include "tools/train/train_command.h"

@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "base/base.h"
+#include "runtime/runtime.h"
+#include "sketch/sketch.h"
 
 namespace gossamer::tools {
 namespace {
@@ -60,6 +62,14 @@ nlohmann::json machine_json() {
           {"cores", std::thread::hardware_concurrency()},
           {"kernel", std::string(name.sysname) + " " + name.release},
           {"compiler", __VERSION__}};
+}
+
+nlohmann::json environment_json() {
+  nlohmann::json out = machine_json();
+  out["gossamer"] = runtime::version;
+  out["hash_version"] = sketch::hash_version;
+  out["simd"] = sketch::simd_target();
+  return out;
 }
 
 std::string format_number(double value, int digits) {

@@ -13,6 +13,9 @@ namespace gossamer::tools {
 // This machine and this build, as far as the core library does not say: cpu, cores, kernel, compiler.
 [[nodiscard]] nlohmann::json machine_json();
 
+// The same and what Gossamer itself says about it.
+[[nodiscard]] nlohmann::json environment_json();
+
 // Columns of text under a heading; numbers to the right. For a terminal.
 [[nodiscard]] std::string format_table(const std::vector<std::vector<std::string>>& rows);
 // The same with text to the left.

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <vector>
 
-#include "tools/train/train_report.h"
+#include "tools/command/report.h"
 #include "topology/mixing.h"
 
 namespace gossamer::tools {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/base.h"
+#include "tools/command/svg.h"
 
 namespace gossamer::tools {
 namespace {
@@ -15,29 +16,6 @@ constexpr std::array<const char*, 7> colours = {"#0072b2", "#d55e00", "#009e73",
                                                 "#e69f00", "#56b4e9", "#000000"};
 constexpr double panel_width = 460, panel_height = 320;
 constexpr double left = 70, right = 24, top = 96, bottom = 58, legend_row = 22;
-
-std::string escape(const std::string& raw) {
-  std::string out;
-  for (const char c : raw) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) >= 0x20 || c == '\t') out += c;
-    }
-  }
-  return out;
-}
 
 // Coordinates need no more than a tenth of a pixel.
 std::string at(double value) { return fixed(value, 1); }
@@ -152,7 +130,7 @@ void draw_marker(std::string& out, std::size_t kind, double x, double y, const c
 
 void draw_text(std::string& out, double x, double y, const char* anchor, const std::string& more,
                const std::string& content) {
-  append(out, "<text x=\"", at(x), "\" y=\"", at(y), "\" text-anchor=\"", anchor, "\" ", more, '>', escape(content),
+  append(out, "<text x=\"", at(x), "\" y=\"", at(y), "\" text-anchor=\"", anchor, "\" ", more, '>', svg_escape(content),
          "</text>\n");
 }
 
@@ -173,7 +151,7 @@ void draw_axes(std::string& out, const PlotPanel& panel, const Axis& x, const Ax
          "\"/>\n");
   draw_text(out, x0 + panel_width / 2, y0 + panel_height + 44, "middle", "class=\"label\"", panel.x_label);
   append(out, "<text transform=\"translate(", at(x0 - 52), ' ', at(y0 + panel_height / 2),
-         ") rotate(-90)\" text-anchor=\"middle\" class=\"label\">", escape(panel.y_label), "</text>\n");
+         ") rotate(-90)\" text-anchor=\"middle\" class=\"label\">", svg_escape(panel.y_label), "</text>\n");
 }
 
 void draw_panel(std::string& out, const PlotPanel& panel, const std::vector<std::string>& names, double x0, double y0) {
@@ -241,7 +219,7 @@ std::string render_svg(const Plot& plot) {
   std::string out;
   append(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"",
          at(width), "\" height=\"", at(height), "\" viewBox=\"0 0 ", at(width), ' ', at(height),
-         "\" font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\">\n<title>", escape(plot.title),
+         "\" font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\">\n<title>", svg_escape(plot.title),
          "</title>\n<style>.grid{stroke:#e3e6ea;stroke-width:1}.axis{stroke:#59636e;stroke-width:1;fill:none}"
          ".tick{font-size:12px;fill:#59636e}.label{font-size:13px;fill:#24292f}"
          ".panel{font-size:14px;font-weight:bold;fill:#24292f}</style>\n"

@@ -149,14 +149,6 @@ void print_warnings(const TrainConfig& config, const std::string& algorithm, con
   for (const std::string& each : divergence_warnings(config, algorithm)) complain(command, "warning: " + each, 0);
 }
 
-nlohmann::json environment_json() {
-  nlohmann::json out = machine_json();
-  out["gossamer"] = gossamer_version();
-  out["hash_version"] = sketch::hash_version;
-  out["simd"] = sketch::simd_target();
-  return out;
-}
-
 PeersOutcome train_in_peers(const TrainConfig& config, const std::string& algorithm, const std::string& command) {
   PeersOutcome out{.record = RunRecord(algorithm)};
   const auto failed = [&](int code, std::string message) {

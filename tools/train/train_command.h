@@ -23,9 +23,6 @@ struct PeersOutcome {
 [[nodiscard]] PeersOutcome train_in_peers(const TrainConfig& config, const std::string& algorithm,
                                           const std::string& command);
 
-// This machine, this build and what Gossamer itself says about it.
-[[nodiscard]] nlohmann::json environment_json();
-
 // Prints the warnings that belong to the configuration.
 void print_warnings(const TrainConfig& config, const std::string& algorithm, const std::string& command);
 
