@@ -63,8 +63,7 @@ struct GroupChoice {
 };
 
 // The cheapest schedule for this payload over these groups. A pure function of its arguments. Beyond 64 ranks a few
-// groups stand for all, each with all its ranks: milliseconds for hosts of some ranks, seconds for thousands in a
-// group.
+// groups stand for all; the programs of all their ranks are walked, for each candidate.
 [[nodiscard]] Result<GroupChoice> choose_schedule(Collective collective, const Groups& groups,
                                                   std::uint64_t payload_bytes, const TwoLevelCost& model,
                                                   Rank root = {});
