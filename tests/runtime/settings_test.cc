@@ -34,8 +34,9 @@ class Environment {
   std::vector<std::string> names_;
 };
 
+// Of this process alone: tests of this file run side by side.
 std::string write_file(const std::string& content) {
-  const std::string path = ::testing::TempDir() + "gossamer_settings_test.conf";
+  const std::string path = text(::testing::TempDir(), "gossamer_settings_test-", ::getpid(), ".conf");
   std::ofstream(path) << content;
   return path;
 }
