@@ -10,6 +10,10 @@ namespace {
 // The kernel's part of a mask; the C library's type has more, which nobody fills.
 constexpr std::size_t mask_bytes = NSIG / 8;
 
+// What a thread does to itself. Blocked, it would end the process without the program's handler, a crash reporter's or
+// a sanitizer's (POSIX leaves it undefined).
+constexpr std::array faults = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+
 bool is_same(const struct sigaction& a, const struct sigaction& b) {
   return a.sa_flags == b.sa_flags && a.sa_sigaction == b.sa_sigaction &&
          std::memcmp(&a.sa_mask, &b.sa_mask, mask_bytes) == 0;
@@ -20,6 +24,7 @@ bool is_same(const struct sigaction& a, const struct sigaction& b) {
 BlockedSignals::BlockedSignals() {
   sigset_t all;
   ::sigfillset(&all);
+  for (const int fault : faults) ::sigdelset(&all, fault);
   ::pthread_sigmask(SIG_SETMASK, &all, &before_);
 }
 

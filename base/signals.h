@@ -7,7 +7,8 @@
 
 namespace gossamer {
 
-// No signal reaches the calling thread while this lives, nor ever a thread that is made meanwhile, since threads
+// No signal but its own faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS) reaches the calling thread while this
+// lives, nor ever a thread that is made meanwhile, since threads
 // inherit the mask of their maker: signals stay with the program's own threads.
 class BlockedSignals {
  public:

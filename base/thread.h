@@ -14,7 +14,7 @@ namespace gossamer {
 // out_of_resources: "no thread for <purpose> can be made", why, and which limits to raise.
 [[nodiscard]] Error no_thread_error(std::string_view purpose, const std::system_error& failure);
 
-// A thread that runs `body` with all signals blocked. The caller's mask stays as it is.
+// A thread that runs `body` with all signals blocked but those of its own faults. The caller's mask stays as it is.
 template <typename Body>
 [[nodiscard]] Result<std::thread> make_thread(std::string_view purpose, Body&& body) {
   const BlockedSignals blocked;

@@ -65,16 +65,32 @@ TEST(BlockedSignals, PutBackTheMaskThatWas) {
   pthread_sigmask(SIG_SETMASK, &own, nullptr);
 }
 
-// Goal: no signal reaches a thread of the library, and its maker's mask stays.
+// Goal: a fault in a thread of the library reaches the program's handler, as one in its own threads. Method: each
+// fault's signal, raised there, with a handler that ends the process with a status of its own.
+TEST(MakeThreadDeathTest, AFaultReachesTheProgramsHandler) {
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS})
+    EXPECT_EXIT(
+        {
+          signal(fault, [](int) { _exit(42); });
+          auto thread = make_thread("a test", [&] { raise(fault); });
+          if (thread.ok()) thread->join();
+          _exit(0);
+        },
+        ::testing::ExitedWithCode(42), "")
+        << fault;
+}
+
+// Goal: no signal but a fault reaches a thread of the library, and its maker's mask stays.
 TEST(MakeThread, BlocksAllSignalsInTheThreadAlone) {
-  bool term = false, realtime = false;
+  bool term = false, realtime = false, fault = true;
   auto thread = make_thread("a test", [&] {
     term = is_blocked(SIGTERM);
     realtime = is_blocked(SIGRTMAX);
+    fault = is_blocked(SIGSEGV);
   });
   ASSERT_TRUE(thread.ok());
   thread->join();
-  EXPECT_TRUE(term && realtime);
+  EXPECT_TRUE(term && realtime && !fault);
   EXPECT_FALSE(is_blocked(SIGTERM));
 }
 

@@ -52,6 +52,12 @@ static gossamer_operation* start_step(void) {
 
 static void step(void) { must("step", gossamer_operation_wait(start_step(), wait_ns)); }
 
+/* What a thread does to itself: it must reach the program's handler, wherever it comes. */
+static int is_fault(int number) {
+  return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGTRAP ||
+         number == SIGSYS;
+}
+
 static int is_settable(int number) { return number != SIGKILL && number != SIGSTOP && (number < 32 || number > 33); }
 
 /* ---- signals ------------------------------------------------------------------------------------ */
@@ -131,7 +137,8 @@ static int open_signals(const char* id, const char** name) {
   if (file != NULL) fclose(file);
   *name = comm;
   int count = 0;
-  for (int number = 1; number < NSIG; ++number) count += is_settable(number) && (blocked >> (number - 1) & 1) == 0;
+  for (int number = 1; number < NSIG; ++number)
+    count += is_settable(number) && !is_fault(number) && (blocked >> (number - 1) & 1) == 0;
   return count;
 }
 
