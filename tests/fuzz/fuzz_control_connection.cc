@@ -5,12 +5,11 @@
 //   input   | which limit of a frame, 1 B | stream |
 #include <sys/socket.h>
 
-#include <boost/asio/io_context.hpp>
 #include <vector>
 
 #include "fuzz.h"
+#include "run_connection.h"
 #include "runtime/control/address.h"
-#include "runtime/control/connection.h"
 
 namespace {
 
@@ -77,28 +76,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::size_t limit = limits[input.take<std::uint8_t>() % std::size(limits)];
   const std::string_view stream = fuzz::as_text(input.take_bytes(stream_bytes_max));
 
-  static boost::asio::io_context io{1};
-  int ends[2];
-  GOSSAMER_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "a pair of sockets");
-  const gossamer::UniqueDescriptor ours(ends[0]);
-  GOSSAMER_CHECK(stream.empty() || ::send(ends[0], stream.data(), stream.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
-                                       static_cast<ssize_t>(stream.size()),
-                 "the stream fits into the socket");
-  ::shutdown(ends[0], SHUT_WR);
-
   std::atomic<std::uint64_t> bytes_sent{0};
   Recorder recorder;
-  {
-    boost::asio::ip::tcp::socket socket(io);
-    socket.assign(boost::asio::ip::tcp::v4(), ends[1]);
-    const auto connection = std::make_shared<runtime::Connection>(std::move(socket), bytes_sent);
-    connection->set_owner(&recorder);
-    connection->set_frame_bytes_max(limit);
-    connection->read();
-    io.run();
-    io.restart();
-    GOSSAMER_CHECK(!connection->is_open(), "a connection that stays open after its end");
-  }
+  const gossamer::UniqueDescriptor peer = fuzz::run_connection(
+      stream, recorder, bytes_sent, [&](runtime::Connection& connection) { connection.set_frame_bytes_max(limit); });
   const Heard expected = expected_from(stream, limit);
   GOSSAMER_CHECK(recorder.heard.messages == expected.messages, "other messages than the stream holds");
   GOSSAMER_CHECK(recorder.heard.ended && recorder.heard.malformed == expected.malformed, "another end");
@@ -108,6 +89,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     for (unsigned i = 0; i < 4; ++i) echo += static_cast<char>(message.size() >> (8 * i) & 0xff);
     echo += message;
   }
-  GOSSAMER_CHECK(receive_all(ends[0]) == echo && bytes_sent == echo.size(), "messages that are not sent as they came");
+  GOSSAMER_CHECK(receive_all(peer.value()) == echo && bytes_sent == echo.size(),
+                 "messages that are not sent as they came");
   return 0;
 }

@@ -5,14 +5,11 @@
 //   input   | event | event | ...
 //   event   | kind, 1 B | ... |     kind: a genuine frame, an earlier one again, one with a bit flipped, one left out,
 //                                   any bytes in place of one
-#include <sys/socket.h>
-
-#include <boost/asio/io_context.hpp>
 #include <vector>
 
 #include "fuzz.h"
+#include "run_connection.h"
 #include "runtime/control/address.h"
-#include "runtime/control/connection.h"
 #include "runtime/control/secret/secret.h"
 
 namespace {
@@ -104,28 +101,12 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     stream += frame;
     if (genuine) expected.push_back(sequence);
   }
-  static boost::asio::io_context io{1};
-  int ends[2];
-  GOSSAMER_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "a pair of sockets");
-  const gossamer::UniqueDescriptor ours(ends[0]);
-  GOSSAMER_CHECK(stream.empty() || ::send(ends[0], stream.data(), stream.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
-                                       static_cast<ssize_t>(stream.size()),
-                 "the stream fits into the socket");
-  ::shutdown(ends[0], SHUT_WR);
-
   std::atomic<std::uint64_t> bytes_sent{0};
   Recorder recorder;
-  {
-    boost::asio::ip::tcp::socket socket(io);
-    socket.assign(boost::asio::ip::tcp::v4(), ends[1]);
-    const auto connection = std::make_shared<runtime::Connection>(std::move(socket), bytes_sent);
-    connection->set_owner(&recorder);
-    connection->keep_transcript();
-    connection->authenticate(secret.key(), runtime::Side::acceptor);
-    connection->read();
-    io.run();
-    io.restart();
-  }
+  static_cast<void>(fuzz::run_connection(stream, recorder, bytes_sent, [&](runtime::Connection& connection) {
+    connection.keep_transcript();
+    connection.authenticate(secret.key(), runtime::Side::acceptor);
+  }));
   GOSSAMER_CHECK(recorder.heard == expected, "other messages than the genuine ones");
   GOSSAMER_CHECK(recorder.ended, "a connection that does not end");
   GOSSAMER_CHECK(recorder.end != runtime::ConnectionEnd::malformed || any_bytes, "a genuine frame is well formed");
