@@ -16,7 +16,7 @@ class BroadcastWork final : public Work {
  public:
   static constexpr std::size_t chunk_bytes = std::size_t{512} << 10;
 
-  Status set_up(Rank rank, Rank root, std::uint32_t rank_count, const topology::CostModel& cost) {
+  Status set_up(Rank rank, Rank root, std::uint32_t rank_count, const SchedulePolicy& policy) {
     GOSSAMER_ASSIGN(buffer_, Buffer::make(chunk_bytes));
     stage_.label = "bytes";
     stage_.bytes_max = chunk_bytes;
@@ -25,7 +25,7 @@ class BroadcastWork final : public Work {
                            .rank = rank,
                            .rank_count = rank_count,
                            .root = root,
-                           .cost = cost},
+                           .policy = &policy},
                           chunk_bytes, "broadcast", stage_);
   }
 

@@ -109,7 +109,7 @@ Result<Compressor*> Session::make_compressor(const Result<CompressorConfig>& con
       [&]() -> Result<Compressor*> {
         compressors_.reserve(compressors_.size() + 1);  // nothing fails once the plan is made
         GOSSAMER_ASSIGN(auto compressor,
-                        Compressor::make({std::move(*shape), rank(), rank_count(), cost_, parts_.pool.get()}, draw,
+                        Compressor::make({std::move(*shape), rank(), rank_count(), &parts_.policy, parts_.pool.get()}, draw,
                                          *driver_, *parts_.clock));
         compressors_.push_back(std::move(compressor));
         return compressors_.back().get();
@@ -222,7 +222,7 @@ Result<Session::RootPlan*> Session::root_plan(Rank root, const std::vector<Blob>
         std::map<std::uint32_t, RootPlan> entry;  // nothing fails once the plan is made
         RootPlan& made = entry[root.value];
         auto work = std::make_unique<BroadcastWork>();
-        GOSSAMER_TRY(work->set_up(rank(), root, rank_count(), cost_));
+        GOSSAMER_TRY(work->set_up(rank(), root, rank_count(), parts_.policy));
         made.work = work.get();
         GOSSAMER_ASSIGN(made.plan, Plan::make(draw, "broadcast", std::move(work), *driver_, *parts_.clock));
         root_plans_.merge(entry);

@@ -18,6 +18,7 @@
 #include "runtime/control/control.h"
 #include "runtime/engine/driver.h"
 #include "runtime/engine/plan.h"
+#include "runtime/engine/schedule_policy.h"
 #include "runtime/session/compressor.h"
 #include "runtime/session/compressor_part.h"
 #include "runtime/session/deadline.h"
@@ -43,7 +44,7 @@ struct SessionParts {
   std::optional<ComputeCost> simulated;
   std::uint64_t timeout_ns = 30'000'000'000;  // of agreements
   std::unique_ptr<ThreadPool> pool;           // null: one thread
-  topology::CostModel cost;                   // equal on all ranks
+  SchedulePolicy policy;                      // equal on all ranks
 };
 
 // One thread at a time.
@@ -83,7 +84,7 @@ class Session {
   Status start_thread() { return driver_->start_thread(); }
 
  private:
-  explicit Session(SessionParts parts) : parts_(std::move(parts)), cost_(parts_.cost) {}
+  explicit Session(SessionParts parts) : parts_(std::move(parts)) {}
 
   // Of the broadcasts from one root.
   struct RootPlan {
@@ -106,7 +107,6 @@ class Session {
   void retire(std::unique_ptr<Plan> plan, std::uint64_t limit_ns);
 
   SessionParts parts_;
-  topology::CostModel cost_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Driver> driver_;
   PlanNumbers numbers_;
