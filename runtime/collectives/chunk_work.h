@@ -26,14 +26,14 @@ class ChunkWork final : public Work {
  public:
   static constexpr std::size_t chunk_bytes = std::size_t{512} << 10;
 
-  Status set_up(const CallKind& kind, Rank rank, std::uint32_t rank_count, const topology::CostModel& cost) {
+  Status set_up(const CallKind& kind, Rank rank, std::uint32_t rank_count, const SchedulePolicy& policy) {
     GOSSAMER_ASSIGN(buffer_, Buffer::make(chunk_bytes));
     vector_ = {kind.type, kind.op, 0};
     stage_.label = "chunk";
     stage_.bytes_max = chunk_bytes;
     stage_.buffer = buffer_.data();
     return schedule_stage(
-        {.collective = kind.collective, .rank = rank, .rank_count = rank_count, .root = kind.root, .cost = cost},
+        {.collective = kind.collective, .rank = rank, .rank_count = rank_count, .root = kind.root, .policy = &policy},
         chunk_bytes, topology::collective_name(kind.collective), stage_);
   }
 

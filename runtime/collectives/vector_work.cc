@@ -107,7 +107,7 @@ VectorWork::VectorWork(const CollectiveConfig& config, const Membership& who)
       slice_(slice_of(vector_, who.place.value, who.rank_count)) {}
 
 Result<std::unique_ptr<VectorWork>> VectorWork::make(const CollectiveConfig& config, const Membership& who,
-                                                     const topology::CostModel& cost) {
+                                                     const SchedulePolicy& policy) {
   std::unique_ptr<VectorWork> self(new VectorWork(config, who));
   const bool keeps_input = (self->kind_ == CollectiveKind::reduce && !self->is_root_) ||
                            (self->kind_ == CollectiveKind::reduce_scatter && self->input_ != nullptr);
@@ -124,11 +124,9 @@ Result<std::unique_ptr<VectorWork>> VectorWork::make(const CollectiveConfig& con
                                .rank_count = who.rank_count,
                                .root = config.root,
                                .kind = config.schedule,
-                               .cost = cost},
+                               .policy = &policy,
+                               .members = who.members},
                               stage.bytes_max, config.name, stage));
-  if (!who.members.empty())
-    for (topology::Round& round : stage.schedule.program.rounds)
-      for (topology::Step& step : round.steps) step.peer = who.members[step.peer.value];
   return self;
 }
 

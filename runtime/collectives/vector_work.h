@@ -22,6 +22,7 @@
 #include "base/base.h"
 #include "runtime/collectives/catalogue.h"
 #include "runtime/engine/buffer.h"
+#include "runtime/engine/schedule_policy.h"
 #include "runtime/engine/work.h"
 #include "topology/topology.h"
 
@@ -61,7 +62,7 @@ class VectorWork final : public Work {
  public:
   // Of a checked configuration.
   [[nodiscard]] static Result<std::unique_ptr<VectorWork>> make(const CollectiveConfig& config, const Membership& who,
-                                                                const topology::CostModel& cost);
+                                                                const SchedulePolicy& policy);
 
   std::span<const Stage> stages() const override { return {&stage_, 1}; }
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override;

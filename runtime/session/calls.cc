@@ -138,7 +138,7 @@ Result<Session::CallPlan*> Session::call_plan(const Call& call, const std::vecto
         std::map<CallKind, CallPlan> entry;  // nothing fails once the plan is made
         CallPlan& made = entry[call.kind];
         auto work = std::make_unique<ChunkWork>();
-        GOSSAMER_TRY(work->set_up(call.kind, rank(), rank_count(), cost_));
+        GOSSAMER_TRY(work->set_up(call.kind, rank(), rank_count(), parts_.policy));
         made.work = work.get();
         GOSSAMER_ASSIGN(made.plan, Plan::make(draw, std::string(call.name), std::move(work), *driver_, *parts_.clock));
         call_plans_.merge(entry);

@@ -16,9 +16,9 @@ class Collective {
  public:
   // Of a checked configuration. Its plan gets a number that all members have agreed on.
   [[nodiscard]] static Result<std::unique_ptr<Collective>> make(const CollectiveConfig& config, const Membership& who,
-                                                                const topology::CostModel& cost, const PlanDraw& draw,
+                                                                const SchedulePolicy& policy, const PlanDraw& draw,
                                                                 Driver& driver, const Clock& clock) {
-    GOSSAMER_ASSIGN(auto work, VectorWork::make(config, who, cost));
+    GOSSAMER_ASSIGN(auto work, VectorWork::make(config, who, policy));
     GOSSAMER_ASSIGN(auto plan, Plan::make(draw, config.name, std::move(work), driver, clock));
     return std::unique_ptr<Collective>(new Collective(config, who.rank_count, std::move(plan)));
   }

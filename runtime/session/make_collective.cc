@@ -78,7 +78,7 @@ Result<Collective*> Session::make_collective(const Result<CollectiveConfig>& con
       "collective made", members, draw, deadline,
       [&]() -> Result<Collective*> {
         collectives_.reserve(collectives_.size() + 1);  // nothing fails once the plan is made
-        GOSSAMER_ASSIGN(auto collective, Collective::make(checked, who, cost_, draw, *driver_, *parts_.clock));
+        GOSSAMER_ASSIGN(auto collective, Collective::make(checked, who, parts_.policy, draw, *driver_, *parts_.clock));
         collectives_.push_back(std::move(collective));
         return collectives_.back().get();
       },

@@ -87,7 +87,7 @@ Result<Compressor*> Session::make_compressor(const Result<CompressorConfig>& con
       [&]() -> Result<Compressor*> {
         compressors_.reserve(compressors_.size() + 1);  // nothing fails once the plan is made
         GOSSAMER_ASSIGN(auto compressor,
-                        Compressor::make({std::move(*shape), rank(), rank_count(), cost_, parts_.pool.get()}, draw,
+                        Compressor::make({std::move(*shape), rank(), rank_count(), &parts_.policy, parts_.pool.get()}, draw,
                                          *driver_, *parts_.clock));
         compressors_.push_back(std::move(compressor));
         return compressors_.back().get();

@@ -19,6 +19,7 @@
 #include "runtime/control/control.h"
 #include "runtime/engine/driver.h"
 #include "runtime/engine/plan.h"
+#include "runtime/engine/schedule_policy.h"
 #include "runtime/session/collective.h"
 #include "runtime/session/compressor.h"
 #include "runtime/session/compressor_part.h"
@@ -43,7 +44,7 @@ struct SessionParts {
   std::optional<ComputeCost> simulated;
   std::uint64_t timeout_ns = 30'000'000'000;  // of agreements
   std::unique_ptr<ThreadPool> pool;           // null: one thread
-  topology::CostModel cost;                   // equal on all ranks
+  SchedulePolicy policy;                      // equal on all ranks
 };
 
 // One thread at a time.
@@ -103,7 +104,7 @@ class Session {
   // What giving a plan up may take.
   static constexpr std::uint64_t retire_limit_ns = 200'000'000;
 
-  explicit Session(SessionParts parts) : parts_(std::move(parts)), cost_(parts_.cost) {}
+  explicit Session(SessionParts parts) : parts_(std::move(parts)) {}
 
   // Memory of `allocate`: the transport's where peers can map it, else plain.
   struct Allocation {
@@ -146,7 +147,6 @@ class Session {
   void retire(std::unique_ptr<Plan> plan, std::uint64_t limit_ns);
 
   SessionParts parts_;
-  topology::CostModel cost_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Driver> driver_;
   PlanNumbers numbers_;
