@@ -83,21 +83,23 @@ void Engine::push_prepare(std::uint32_t plan, std::size_t stage) {
   Action action;
   action.kind = ActionKind::prepare;
   action.plan = plan;
-  action.stage = stage;
+  action.stage = static_cast<std::uint32_t>(stage);
   actions_.push_back(action);
 }
 
 bool Engine::next(Action& action) {
   while (head_ < actions_.size()) {
     action = actions_[head_++];
+    if (head_ == actions_.size()) {  // before others are added: the queue is never longer than what waits in it
+      actions_.clear();
+      head_ = 0;
+    }
     Plan* plan = plans_[action.plan].get();
     // What was queued before its plan failed or went is not done any more.
     if (plan == nullptr || plan->state.code.load(std::memory_order_relaxed) != Code::pending) continue;
     if (action.kind == ActionKind::send || action.kind == ActionKind::receive) ++plan->outstanding;
     return true;
   }
-  actions_.clear();
-  head_ = 0;
   return false;
 }
 

@@ -36,8 +36,8 @@ struct PlanState {
   // Of the latest operation, on the driver's clock; written by the driver, valid once it is done.
   std::uint64_t started_ns = 0;
   std::uint64_t finished_ns = 0;
-  std::uint64_t compute_ns = 0;  // in merge and prepare
-  std::uint64_t wire_ns = 0;     // inside the transport while it moved something, for all plans together
+  std::uint64_t compute_ns = 0;  // in prepare, and in merges that are long enough to be told apart
+  std::uint64_t wire_ns = 0;     // in the rest of the driver's passes that moved something, for all plans together
 };
 
 class Engine {
@@ -95,6 +95,9 @@ class Engine {
   [[nodiscard]] const std::shared_ptr<std::atomic<std::uint32_t>>& in_flight_count() const { return in_flight_; }
   [[nodiscard]] std::size_t transfers_max(std::uint32_t plan, std::size_t stage) const {
     return at(plan).runs[stage].actions_max();
+  }
+  [[nodiscard]] std::size_t transfer_count(std::uint32_t plan, std::size_t stage) const {
+    return at(plan).runs[stage].transfer_count();
   }
   [[nodiscard]] bool waits_for(std::uint32_t plan, Rank peer) const;
   [[nodiscard]] bool any_waits_for(Rank peer) const;
