@@ -14,6 +14,11 @@ constexpr std::uint64_t pass_bytes_max = std::uint64_t{128} << 10;
 // And of one slice, where there are many ranks.
 constexpr std::uint64_t piece_bytes_min = 2048;
 
+// A line that a peer still has in its cache costs several times as much to write as one that it has dropped. So parts
+// are used again late: as late as fits into a core's own cache, and with small payloads after so many passes.
+constexpr std::uint64_t parts_bytes_wanted = std::uint64_t{1} << 20;
+constexpr std::uint32_t depth_max = 16;
+
 constexpr std::uint64_t whole_lines(std::uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
@@ -25,13 +30,15 @@ HostLayout HostLayout::make(topology::Collective collective, std::uint32_t rank_
                      root};
   layout.slice_count_ = topology::host_slice_count(layout.request_);
   if (layout.is_inline()) {
-    layout.part_bytes_ = std::max<std::uint64_t>(128, whole_lines(sizeof(std::uint64_t) + bytes_max));
+    layout.part_bytes_ = std::max<std::uint64_t>(128, whole_lines(inline_at + bytes_max));
     return layout;
   }
   const std::uint64_t slice_bytes = whole_lines(whole_lines(bytes_max) / layout.slice_count_ + 1);
   const std::uint64_t wanted = std::max(piece_bytes_min, whole_lines(pass_bytes_max / layout.slice_count_));
   layout.piece_bytes_max_ = std::min(slice_bytes, wanted);
-  layout.part_bytes_ = layout.slice_count_ * layout.piece_bytes_max_;
+  layout.part_bytes_ = layout.slice_count_ * (stamp_bytes + layout.piece_bytes_max_);
+  layout.depth_ = static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(parts_bytes_wanted / layout.part_bytes_, topology::host_depth, depth_max));
   return layout;
 }
 

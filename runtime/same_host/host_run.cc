@@ -76,10 +76,8 @@ bool HostRun::progress() {
       if (phase_ > tick_ || tick_ - phase_ >= cut_.passes) continue;
       const std::vector<HostStep>& steps = phases_[phase_];
       for (; step_ < steps.size(); ++step_) {
-        if (steps[step_].kind != HostStepKind::await)
-          take(steps[step_], tick_ - phase_);
-        else if (!goal_of(steps[step_]).is_reached())
-          return false;
+        const HostStep& step = steps[step_];
+        if (step.kind == HostStepKind::await ? !goal_of(step).is_reached() : !take(step, tick_ - phase_)) return false;
       }
     }
     publish();
@@ -97,7 +95,7 @@ HostRun::Goal HostRun::goal_of(const HostStep& step) const {
   const std::uint64_t finished = now - step.back + 1;  // so many ticks
   if (!setup_.layout.is_inline()) return {&counter_in(area, 0), finished};
   const std::uint64_t pass = finished / 2;
-  return {&counter_in(area, setup_.layout.counter_at(static_cast<std::uint32_t>(pass % topology::host_depth))),
+  return {&counter_in(area, setup_.layout.counter_at(static_cast<std::uint32_t>(pass % setup_.layout.depth()))),
           2 * pass + 1};
 }
 
@@ -105,7 +103,7 @@ void HostRun::publish() {
   std::uint64_t at = 0;
   if (setup_.layout.is_inline()) {
     if (tick_ != 0) return;
-    at = setup_.layout.counter_at(static_cast<std::uint32_t>(first_pass_ % topology::host_depth));
+    at = setup_.layout.counter_at(static_cast<std::uint32_t>(first_pass_ % setup_.layout.depth()));
   }
   auto& counter = *reinterpret_cast<HostCounter*>(setup_.own + at);
   // A waiter says that it sleeps and then looks at the counter; here it is the other way round. So one of the two sees
@@ -121,40 +119,74 @@ void HostRun::wake_sleepers(std::byte* counter) {
   if (is_waited_for) futex(counter, FUTEX_WAKE, INT_MAX, nullptr);
 }
 
-void HostRun::take(const HostStep& step, std::uint32_t pass) {
-  const auto part = static_cast<std::uint32_t>((first_pass_ + pass) % topology::host_depth);
+bool HostRun::take(const HostStep& step, std::uint32_t pass) {
+  const auto part = static_cast<std::uint32_t>((first_pass_ + pass) % setup_.layout.depth());
   for (std::uint32_t slice = step.slices.first; slice < step.slices.first + step.slices.count; ++slice) {
     const HostLayout::Piece piece = setup_.layout.piece(operation_.bytes, cut_, pass, part, slice);
-    if (step.kind == HostStepKind::expose)
-      copy_bytes(setup_.own + piece.in_area, operation_.input + piece.offset, piece.bytes);
-    else if (step.kind == HostStepKind::read)
-      copy_bytes(operation_.output + piece.offset, setup_.areas[step.peer.value] + piece.in_area, piece.bytes);
-    else
-      fold(step.kind == HostStepKind::fold ? operation_.output + piece.offset : setup_.own + piece.in_area, piece);
+    switch (step.kind) {
+      case HostStepKind::await:
+        break;
+      case HostStepKind::expose:
+        stamp(piece);
+        copy_bytes(setup_.own + piece.in_area, operation_.input + piece.offset, piece.bytes);
+        break;
+      case HostStepKind::fold:
+      case HostStepKind::fold_exposed:
+        for (std::uint32_t rank = 0; rank < setup_.areas.size(); ++rank)
+          if (rank != setup_.rank.value && !check_stamp(rank, piece)) return false;
+        if (step.kind == HostStepKind::fold) {
+          fold(operation_.output + piece.offset, piece);
+        } else {
+          stamp(piece);
+          fold(setup_.own + piece.in_area, piece);
+        }
+        break;
+      case HostStepKind::read:
+        if (!check_stamp(step.peer.value, piece)) return false;
+        copy_bytes(operation_.output + piece.offset, setup_.areas[step.peer.value] + piece.in_area, piece.bytes);
+        break;
+    }
   }
+  return true;
 }
 
-// In the order of ranks. The own contribution is where the sums go if the buffer is in place: then they wait elsewhere
-// until it is in them.
+void HostRun::stamp(const HostLayout::Piece& piece) {
+  std::memcpy(setup_.own + piece.stamp_at, &operation_.number, sizeof operation_.number);
+}
+
+bool HostRun::check_stamp(std::uint32_t rank, const HostLayout::Piece& piece) {
+  std::uint64_t number = 0;
+  std::memcpy(&number, setup_.areas[rank] + piece.stamp_at, sizeof number);
+  if (number == operation_.number) return true;
+  strayed_ = Rank{rank};
+  return false;
+}
+
+// In the order of ranks. Where the own contribution lies where the sums go, and is not among the first two, sums wait
+// elsewhere until it is in them.
 void HostRun::fold(std::byte* into, const HostLayout::Piece& piece) {
-  const bool is_in_place = into == operation_.input + piece.offset && setup_.rank.value > 0;
+  const bool is_in_the_way = into == operation_.input + piece.offset && setup_.rank.value > 1;
   for (std::uint64_t at = 0; at < piece.bytes; at += block_bytes) {
     const std::uint64_t bytes = std::min(block_bytes, piece.bytes - at);
-    std::byte* const sums = is_in_place ? scratch_.data() : into + at;
-    fold_block(sums, piece, at, bytes);
-    copy_bytes(into + at, sums, bytes);
+    if (!is_in_the_way) {
+      fold_block(into + at, piece, at, bytes);
+    } else {
+      fold_block(scratch_.data(), piece, at, bytes);
+      copy_bytes(into + at, scratch_.data(), bytes);
+    }
   }
 }
 
 void HostRun::fold_block(std::byte* into, const HostLayout::Piece& piece, std::uint64_t at, std::uint64_t bytes) {
-  for (std::uint32_t rank = 0; rank < setup_.areas.size(); ++rank) {
-    const std::byte* const from =
-        rank == setup_.rank.value ? operation_.input + piece.offset + at : setup_.areas[rank] + piece.in_area + at;
-    if (rank == 0)
-      copy_bytes(into, from, bytes);
-    else
-      operation_.merge.merge(operation_.merge.context, into, from, piece.offset + at, bytes);
-  }
+  const auto of = [&](std::uint32_t rank) -> const std::byte* {
+    return rank == setup_.rank.value ? operation_.input + piece.offset + at : setup_.areas[rank] + piece.in_area + at;
+  };
+  const HostMerge& op = operation_.merge;
+  const auto ranks = static_cast<std::uint32_t>(setup_.areas.size());
+  if (ranks == 1) return copy_bytes(into, of(0), bytes);
+  op.merge(op.context, into, of(0), of(1), piece.offset + at, bytes);
+  for (std::uint32_t rank = 2; rank < ranks; ++rank)
+    op.merge(op.context, into, into, of(rank), piece.offset + at, bytes);
 }
 
 std::optional<Rank> HostRun::waits_for() const {

@@ -4,7 +4,7 @@
 //
 // Nothing here blocks but `sleep`, takes a lock or allocates, and while a peer that is waited for is awake there is no
 // system call. A peer that dies or goes mad can keep a run from ending, or make its numbers wrong, and nothing else:
-// of a peer's memory only its counters are looked at to decide anything, and only by comparing.
+// of a peer's memory only its counters and stamps are looked at to decide anything, and only by comparing.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +18,10 @@
 
 namespace gossamer::runtime {
 
-// into = into op from, for bytes [offset, offset + bytes) of the payload, where `offset` is a multiple of 64.
+// into = a op b, for bytes [offset, offset + bytes) of the payload, where `offset` is a multiple of 64. `into` may be
+// one of the two, or lies apart.
 struct HostMerge {
-  void (*merge)(const void* context, std::byte* into, const std::byte* from, std::uint64_t offset,
+  void (*merge)(const void* context, std::byte* into, const std::byte* a, const std::byte* b, std::uint64_t offset,
                 std::uint64_t bytes) = nullptr;
   const void* context = nullptr;
 };
@@ -33,7 +34,7 @@ class HostRun {
     std::byte* own = nullptr;             // this rank's area: layout.area_bytes(), zeroed, on a cache line
     std::vector<const std::byte*> areas;  // of all ranks, this one's too, as this process sees them
   };
-  // Areas are used by one run after another's end never: each run has its own.
+  // An area is of one run, and never of another after it.
   [[nodiscard]] static Result<HostRun> make(Setup setup);
 
   // What one operation is about; it must stay until progress has said true, or the run is given up. `input` and
@@ -43,13 +44,18 @@ class HostRun {
   struct Operation {
     const std::byte* input = nullptr;
     std::byte* output = nullptr;
-    std::uint64_t bytes = 0;  // equal on all ranks, at most what the layout was made for
+    std::uint64_t bytes = 0;   // equal on all ranks, at most what the layout was made for
+    std::uint64_t number = 0;  // the same on all ranks, another one for each operation
     HostMerge merge = {};
   };
   void begin(const Operation& operation);
 
   // Moves on as far as the others let it. True once the operation is finished, and then until the next.
   bool progress();
+
+  // Where progress has said false for good: the rank that is in another operation than this one. One of the two has
+  // left one out, by an error of its own.
+  [[nodiscard]] std::optional<Rank> strayed() const { return strayed_; }
 
   // The operation will not be finished, and there will be no other: the ranks have lost count of each other.
   void give_up() { is_torn_ = true, is_running_ = false; }
@@ -72,7 +78,9 @@ class HostRun {
   [[nodiscard]] Goal goal_of(const topology::HostStep& step) const;
   void publish();
   void wake_sleepers(std::byte* counter);
-  void take(const topology::HostStep& step, std::uint32_t pass);
+  [[nodiscard]] bool take(const topology::HostStep& step, std::uint32_t pass);
+  [[nodiscard]] bool check_stamp(std::uint32_t rank, const HostLayout::Piece& piece);
+  void stamp(const HostLayout::Piece& piece);
   void fold(std::byte* into, const HostLayout::Piece& piece);
   void fold_block(std::byte* into, const HostLayout::Piece& piece, std::uint64_t at, std::uint64_t bytes);
 
@@ -84,6 +92,7 @@ class HostRun {
   HostLayout::Cut cut_;
   bool is_running_ = false;
   bool is_torn_ = false;
+  std::optional<Rank> strayed_;
   std::uint64_t first_tick_ = 0;  // of the operation, counted from the run's beginning
   std::uint64_t first_pass_ = 0;
   std::uint32_t tick_ = 0;   // within the operation
