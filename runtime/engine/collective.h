@@ -18,7 +18,7 @@
 
 namespace gossamer::runtime {
 
-enum class ActionKind : std::uint8_t { send, receive, merge, prepare };
+enum class ActionKind : std::uint8_t { send, receive, merge, prepare, share };
 
 // Something that the driver does for the engine and reports back.
 struct Action {
@@ -29,7 +29,7 @@ struct Action {
   std::uint64_t context = 0;          // send, receive: comes back with the completion
   transport::Slice slice;             // send: from here; receive: to here; merge: into here
   const std::byte* staged = nullptr;  // merge: from here
-  std::uint32_t stage = 0;            // prepare: which
+  std::uint32_t stage = 0;            // prepare, share: which
 };
 
 // Which transfer a completion belongs to.

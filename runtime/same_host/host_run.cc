@@ -64,6 +64,7 @@ void HostRun::begin(const Operation& operation) {
   operation_ = operation;
   cut_ = setup_.layout.cut(operation.bytes);
   tick_ = phase_ = step_ = 0;
+  bytes_shared_ = 0;
   is_running_ = true;
 }
 
@@ -121,6 +122,7 @@ void HostRun::wake_sleepers(std::byte* counter) {
 
 bool HostRun::take(const HostStep& step, std::uint32_t pass) {
   const auto part = static_cast<std::uint32_t>((first_pass_ + pass) % setup_.layout.depth());
+  ++steps_taken_;
   for (std::uint32_t slice = step.slices.first; slice < step.slices.first + step.slices.count; ++slice) {
     const HostLayout::Piece piece = setup_.layout.piece(operation_.bytes, cut_, pass, part, slice);
     switch (step.kind) {
@@ -152,6 +154,7 @@ bool HostRun::take(const HostStep& step, std::uint32_t pass) {
 
 void HostRun::stamp(const HostLayout::Piece& piece) {
   std::memcpy(setup_.own + piece.stamp_at, &operation_.number, sizeof operation_.number);
+  bytes_shared_ += piece.bytes;
 }
 
 bool HostRun::check_stamp(std::uint32_t rank, const HostLayout::Piece& piece) {
@@ -192,7 +195,7 @@ void HostRun::fold_block(std::byte* into, const HostLayout::Piece& piece, std::u
 std::optional<Rank> HostRun::waits_for() const {
   if (!is_running_ || phase_ >= phases_.size() || step_ >= phases_[phase_].size()) return std::nullopt;
   const HostStep& step = phases_[phase_][step_];
-  if (step.kind != HostStepKind::await) return std::nullopt;
+  if (step.kind != HostStepKind::await || goal_of(step).is_reached()) return std::nullopt;
   return step.peer;
 }
 

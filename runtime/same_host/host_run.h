@@ -57,11 +57,17 @@ class HostRun {
   // left one out, by an error of its own.
   [[nodiscard]] std::optional<Rank> strayed() const { return strayed_; }
 
+  [[nodiscard]] bool is_running() const { return is_running_; }
+  // Copies and merges so far: tells whether progress has moved.
+  [[nodiscard]] std::uint64_t steps_taken() const { return steps_taken_; }
   // The operation will not be finished, and there will be no other: the ranks have lost count of each other.
   void give_up() { is_torn_ = true, is_running_ = false; }
   [[nodiscard]] bool is_torn() const { return is_torn_; }
 
-  // Whom it waits for, where progress has said false.
+  // That the latest operation wrote for the others.
+  [[nodiscard]] std::uint64_t bytes_shared() const { return bytes_shared_; }
+
+  // Who has not come to where this rank waits for it.
   [[nodiscard]] std::optional<Rank> waits_for() const;
   // Sleeps until that rank has moved on, at most `limit_ns`; may come back early.
   void sleep(std::uint64_t limit_ns);
@@ -95,6 +101,8 @@ class HostRun {
   std::optional<Rank> strayed_;
   std::uint64_t first_tick_ = 0;  // of the operation, counted from the run's beginning
   std::uint64_t first_pass_ = 0;
+  std::uint64_t bytes_shared_ = 0;
+  std::uint64_t steps_taken_ = 0;
   std::uint32_t tick_ = 0;   // within the operation
   std::uint32_t phase_ = 0;  // where it goes on in this tick
   std::uint32_t step_ = 0;
