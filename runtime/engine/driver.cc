@@ -320,10 +320,9 @@ bool Driver::poll_transport() {
 
 bool Driver::run_actions() {
   bool moved = !staged_plans_.empty() && run_staged();
-  Action action;
-  while (!is_computing() && engine_.next(action)) {
-    StagedWork* const staged = staged_of(action.plan);
-    if (staged == nullptr || !staged->hold(action)) run(action);
+  while (const Action* const action = is_computing() ? nullptr : engine_.next()) {
+    StagedWork* const staged = staged_of(action->plan);
+    if (staged == nullptr || !staged->hold(*action)) run(*action);
     moved = true;
   }
   if (moved && has_thread()) wake_waiters();
