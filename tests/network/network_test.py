@@ -108,6 +108,22 @@ class NetworkTest(unittest.TestCase):
         self.assertRegex(errors, r"sketch all-reduce over 4 ranks, 1\d\.\d KiB: circulant")
         self.assertRegex(errors, r"predicted to take [\d.]+ \w+, and the median of 16 took [\d.]+ \w+")
 
+    def test_ranks_that_share_hosts_take_two_levels(self):
+        # Goal: two ranks on each of two hosts choose a schedule of two levels, whose sums are right. Method: near and
+        # far links as they are set; the log of rank 0; dense, whose sums are exact here, ends with the weights of a
+        # schedule that knows no hosts.
+        self.up(2)
+        weights = set()
+        for cost, schedule in (("near shared-memory; far tcp-1g", "(rails|leaders) of "), ("tcp-1g", "circulant")):
+            status, output, errors = lab(self.name, "run", "--ranks-per-host", "2", "--", "env",
+                                         f"GOSSAMER_COST={cost}", EXCHANGE_PEER, "--algorithm", "4", "--steps", "5",
+                                         "--log", "1")
+            self.assertEqual(status, 0, output + errors)
+            self.assertRegex(output, rf"all-reduce over 4 ranks, .*: {schedule}")
+            self.assertEqual(len(re.findall("done 5", output)), 4, output)
+            weights.update(re.findall(r"weights (\w+)", output))
+        self.assertEqual(len(weights), 1, weights)
+
     def test_every_schedule_works_between_hosts(self):
         # Goal: ranks on several hosts, some of them on one, exchange with each schedule and end with equal weights,
         # which the peers compare. Method: two ranks on each of two hosts, for the numbers of gossamer_schedule.
