@@ -176,26 +176,11 @@ void CollectiveRun::merge_round(std::vector<Action>& actions) {
   }
 }
 
-Status CollectiveRun::transferred(std::uint32_t index, std::uint64_t bytes) {
-  Transfer& transfer = transfers_.at(index);
-  GOSSAMER_CHECK(transfer.pending, "a transfer completed twice");
-  transfer.pending = false;
-  --outstanding_;
-  if (transfer.kind == StepKind::send) return {};
-  if (concatenating_) {
-    part_bytes_[transfer.slices.first] = bytes;
-  } else if (bytes != transfer.bytes) {
-    return Error{Code::malformed,
-                 text("rank ", transfer.peer.value, " sent ", bytes, " B for ", label_, " slice ",
-                      transfer.slices.first, ", expected ", transfer.bytes, " B"),
-                 transfer.peer};
-  }
-  return {};
-}
-
-void CollectiveRun::merged() {
-  GOSSAMER_CHECK(phase_ == Phase::merging && outstanding_ > 0, "a merge that was not asked for");
-  --outstanding_;
+Error CollectiveRun::length_error(const Transfer& transfer, std::uint64_t bytes) const {
+  return {Code::malformed,
+          text("rank ", transfer.peer.value, " sent ", bytes, " B for ", label_, " slice ", transfer.slices.first,
+               ", expected ", transfer.bytes, " B"),
+          transfer.peer};
 }
 
 std::optional<CollectiveRun::Wait> CollectiveRun::wait() const {

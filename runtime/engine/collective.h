@@ -30,6 +30,7 @@ struct Action {
   transport::Slice slice;             // send: from here; receive: to here; merge: into here
   const std::byte* staged = nullptr;  // merge: from here
   std::uint32_t stage = 0;            // prepare, share: which
+  [[nodiscard]] bool is_transfer() const { return kind == ActionKind::send || kind == ActionKind::receive; }
 };
 
 // Which transfer a completion belongs to.
@@ -79,9 +80,26 @@ class CollectiveRun {
   // Appends the actions that can start now. True when the collective is finished.
   bool advance(std::vector<Action>& actions);
 
+  // Transfers or merges are not complete: there is nothing to advance to.
+  [[nodiscard]] bool is_busy() const { return outstanding_ > 0; }
+
   // One transfer of the current round is complete. `malformed` where the length is not the expected one.
-  Status transferred(std::uint32_t index, std::uint64_t bytes);
-  void merged();
+  Status transferred(std::uint32_t index, std::uint64_t bytes) {
+    Transfer& transfer = transfers_[index];
+    GOSSAMER_CHECK(transfer.pending, "a transfer completed twice");
+    transfer.pending = false;
+    --outstanding_;
+    if (transfer.kind == topology::StepKind::send) return {};
+    if (concatenating_)
+      part_bytes_[transfer.slices.first] = bytes;
+    else if (bytes != transfer.bytes)
+      return length_error(transfer, bytes);
+    return {};
+  }
+  void merged() {
+    GOSSAMER_CHECK(phase_ == Phase::merging && outstanding_ > 0, "a merge that was not asked for");
+    --outstanding_;
+  }
 
   [[nodiscard]] Rank peer_of(std::uint32_t index) const { return transfers_[index].peer; }
 
@@ -117,6 +135,7 @@ class CollectiveRun {
   };
 
   void measure(std::uint64_t payload_bytes);
+  [[nodiscard]] Error length_error(const Transfer& transfer, std::uint64_t bytes) const;
   void start_round(std::vector<Action>& actions);
   void merge_round(std::vector<Action>& actions);
 

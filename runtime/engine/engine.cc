@@ -13,11 +13,6 @@ Rank member(const Stage& stage, Rank place) {
 
 }  // namespace
 
-Engine::Plan& Engine::at(std::uint32_t plan) {
-  GOSSAMER_CHECK(plan < plans_.size() && plans_[plan], "no such plan");
-  return *plans_[plan];
-}
-
 Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work) {
   GOSSAMER_CHECK(number < tag_field_max && (number >= plans_.size() || !plans_[number]),
                  "a plan number is given twice");
@@ -37,7 +32,7 @@ Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name,
     plan->runs.push_back(std::move(run));
     plan->shared.push_back(nullptr);
   }
-  actions_.reserve(actions_max_ + plan->actions_max);
+  actions_.reserve(2 * (actions_max_ + plan->actions_max));
   if (number >= plans_.size()) plans_.resize(number + 1);
   actions_max_ += plan->actions_max;
   plans_[number] = std::move(plan);
@@ -97,20 +92,25 @@ void Engine::push(ActionKind kind, std::uint32_t plan, std::size_t stage) {
   actions_.push_back(action);
 }
 
-bool Engine::next(Action& action) {
+const Action* Engine::next() {
+  if (head_ == actions_.size()) {
+    actions_.clear();
+    head_ = 0;
+    return nullptr;
+  }
+  if (head_ > actions_max_) {  // seldom: as much has been taken as can wait
+    actions_.erase(actions_.begin(), actions_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
   while (head_ < actions_.size()) {
-    action = actions_[head_++];
-    if (head_ == actions_.size()) {  // before others are added: the queue is never longer than what waits in it
-      actions_.clear();
-      head_ = 0;
-    }
+    const Action& action = actions_[head_++];
     Plan* plan = plans_[action.plan].get();
     // What was queued before its plan failed or went is not done any more.
     if (plan == nullptr || plan->state.code.load(std::memory_order_relaxed) != Code::pending) continue;
-    if (action.kind == ActionKind::send || action.kind == ActionKind::receive) ++plan->outstanding;
-    return true;
+    if (action.is_transfer()) ++plan->outstanding;
+    return &action;
   }
-  return false;
+  return nullptr;
 }
 
 void Engine::advance(std::uint32_t plan) {
@@ -179,8 +179,9 @@ std::optional<Rank> Engine::awaited(const Plan& plan) const {
 void Engine::merged(std::uint32_t plan) {
   Plan& p = at(plan);
   if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;
-  p.runs[p.stage].merged();
-  advance(plan);
+  CollectiveRun& run = p.runs[p.stage];
+  run.merged();
+  if (!run.is_busy()) advance(plan);
 }
 
 void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
@@ -192,7 +193,7 @@ void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
   CollectiveRun& run = p.runs[id.stage];
   if (code != Code::done) return fail(id.plan, transfer_error(id, code, text("a message ended as ", code_name(code))));
   if (const Status status = run.transferred(id.index, bytes); !status.ok()) return fail(id.plan, status.error());
-  advance(id.plan);
+  if (!run.is_busy()) advance(id.plan);
 }
 
 void Engine::refused(std::uint64_t context, const Error& error) {
