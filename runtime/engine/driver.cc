@@ -247,13 +247,12 @@ Code Driver::wait(std::uint32_t plan, std::uint64_t limit_ns) {
   is_now_ = true;
   const std::uint64_t end_ns = now_ns_ + limit_ns;
   std::uint32_t idle = 0;
+  const auto is_pending = [&] { return state.code.load(std::memory_order_acquire) == Code::pending; };
   for (std::uint32_t passes = 1;; ++passes) {
-    bool moved = pass(passes % passes_without_clock != 0);
-    if (const Code code = state.code.load(std::memory_order_acquire); code != Code::pending) {
-      charge();
-      return code;
-    }
-    if (!moved && !sharing_.empty()) moved = spin_on_shared();
+    bool moved = !sharing_.empty() && spin_on_shared();
+    if (!is_pending()) break;
+    moved |= pass(passes % passes_without_clock != 0);
+    if (!is_pending()) break;
     idle = moved ? 0 : idle + 1;
     if (idle >= patience_.spins + patience_.yields)
       sleep(end_ns);
@@ -350,7 +349,10 @@ bool Driver::move_shared() {
 bool Driver::spin_on_shared() {
   const std::uint32_t spins = std::min(shared_spins_max, patience_.spins);
   for (std::uint32_t i = 0; i < spins; ++i) {
-    if (move_shared()) return true;
+    if (move_shared()) {
+      run_actions();
+      return true;
+    }
     relax();
   }
   return false;
