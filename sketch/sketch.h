@@ -17,6 +17,7 @@
 
 #include "base/base.h"
 #include "sketch/catalogue.h"
+#include "sketch/elements.h"
 #include "sketch/fixed_point.h"
 
 namespace gossamer::sketch {

@@ -77,7 +77,7 @@ void CollectiveRun::bind(const transport::Region& buffer, const transport::Regio
 // Concatenating: at a fixed stride.
 std::uint64_t CollectiveRun::slice_offset(std::uint32_t slice) const {
   if (concatenating_) return slice * part_stride(bytes_max_);
-  return topology::slice_begin(size_.shape.bytes(), slice, slice_count_);
+  return topology::slice_begin(size_.payload.bytes(), slice, slice_count_);
 }
 
 std::uint64_t CollectiveRun::range_bytes(const SliceRange& range) const {
@@ -97,7 +97,7 @@ void CollectiveRun::begin(std::uint32_t sequence, const StageSize& size) {
     std::fill(part_bytes_.begin(), part_bytes_.end(), 0);
     part_bytes_[own_slice_] = size.own_bytes;
   } else {
-    GOSSAMER_CHECK(size.shape.bytes() <= bytes_max_, "a payload larger than its capacity");
+    GOSSAMER_CHECK(size.payload.bytes() <= bytes_max_, "a payload larger than its capacity");
   }
   round_ = 0;
   phase_ = Phase::transferring;

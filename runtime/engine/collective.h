@@ -85,7 +85,7 @@ class CollectiveRun {
 
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
   [[nodiscard]] std::span<const std::uint64_t> part_bytes() const { return part_bytes_; }
-  [[nodiscard]] const sketch::PayloadShape& shape() const { return size_.shape; }
+  [[nodiscard]] const Payload& payload() const { return size_.payload; }
   [[nodiscard]] const std::string& label() const { return label_; }
 
   // Whom the current round waits for, and for what: rank 1, "sketch all-gather slice 2".

@@ -121,6 +121,17 @@ void Driver::release(Bound& bound) {
   bound.regions.clear();
 }
 
+Result<transport::Region> Driver::allocate_memory(std::size_t bytes) {
+  return exclusively([&] { return transport_.allocate_memory(bytes); });
+}
+
+void Driver::release_memory(const transport::Region& region) {
+  exclusively([&] {
+    transport_.release_memory(region);
+    return true;
+  });
+}
+
 std::optional<Ledger> Driver::remove(std::uint32_t plan, std::uint64_t limit_ns) {
   return exclusively([&]() -> std::optional<Ledger> {
     while (take_starts()) {
@@ -348,8 +359,8 @@ void Driver::run(const Action& action) {
     state.compute_ns += state.finished_ns - before_ns;
   };
   if (action.kind == ActionKind::merge) {
-    sketch::merge(engine_.shape(action.plan, action.stage), action.slice.offset, action.slice.data(),
-                  action.staged.data(), action.slice.bytes);
+    engine_.payload(action.plan, action.stage)
+        .merge(action.slice.offset, action.slice.data(), action.staged.data(), action.slice.bytes);
     account(simulated_ ? simulated_->merge_ns_per_byte * static_cast<double>(action.slice.bytes) : 0.0);
     if (StagedWork* const staged = staged_of(action.plan)) staged->merged(action);
     engine_.merged(action.plan);

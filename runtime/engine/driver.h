@@ -63,6 +63,9 @@ class Driver {
   // Gives up what is in flight on the plan, waits at most `limit_ns` for its transfers to end, and
   // forgets it. Nothing where transfers or copies are still under way: its memory must then outlive the transport.
   [[nodiscard]] std::optional<Ledger> remove(std::uint32_t plan, std::uint64_t limit_ns);
+  // Memory of the transport's own, beside what the thread does.
+  [[nodiscard]] Result<transport::Region> allocate_memory(std::size_t bytes);
+  void release_memory(const transport::Region& region);
   // Nothing is in flight, and nothing has broken.
   [[nodiscard]] bool is_idle();
   // Whether an operation was ever submitted.

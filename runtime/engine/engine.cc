@@ -194,8 +194,8 @@ std::span<const std::uint64_t> Engine::part_bytes(std::uint32_t plan) const {
   return p.runs[p.stage - 1].part_bytes();
 }
 
-const sketch::PayloadShape& Engine::shape(std::uint32_t plan, std::size_t stage) const {
-  return at(plan).runs[stage].shape();
+const Payload& Engine::payload(std::uint32_t plan, std::size_t stage) const {
+  return at(plan).runs[stage].payload();
 }
 
 bool Engine::waits_for(std::uint32_t plan, Rank peer) const {

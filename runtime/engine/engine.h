@@ -86,7 +86,7 @@ class Engine {
   [[nodiscard]] bool next(Action& action);
   [[nodiscard]] Work& work(std::uint32_t plan) { return *at(plan).work; }
   [[nodiscard]] std::span<const std::uint64_t> part_bytes(std::uint32_t plan) const;
-  [[nodiscard]] const sketch::PayloadShape& shape(std::uint32_t plan, std::size_t stage) const;
+  [[nodiscard]] const Payload& payload(std::uint32_t plan, std::size_t stage) const;
   [[nodiscard]] PlanState& state(std::uint32_t plan) { return at(plan).state; }
   // Transfers started and not completed; memory may be freed only at 0.
   [[nodiscard]] std::uint32_t outstanding(std::uint32_t plan) const { return at(plan).outstanding; }

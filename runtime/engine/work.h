@@ -11,7 +11,7 @@
 #include <string>
 
 #include "base/base.h"
-#include "sketch/sketch.h"
+#include "runtime/engine/payload.h"
 #include "topology/topology.h"
 
 namespace gossamer::runtime {
@@ -38,7 +38,7 @@ inline std::uint64_t Stage::buffer_bytes() const {
 
 // How much a stage moves this time.
 struct StageSize {
-  sketch::PayloadShape shape;   // merging: at most bytes_max, equal on all ranks
+  Payload payload;              // merging: at most bytes_max, equal on all ranks
   std::uint64_t own_bytes = 0;  // concatenating: length of this rank's part
 };
 
