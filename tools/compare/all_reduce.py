@@ -1,7 +1,18 @@
 """All-reduces of f32 sums: every program takes a turn of milliseconds, size after size, again and again."""
 import math
+import time
 
 from programs import Running, Trouble, median, percentile, say
+
+
+ROUNDS_MIN = 3
+
+
+class Effort:
+    """How much is measured: `rounds` of turns that last about turn_s, fewer where a size has taken size_s."""
+
+    def __init__(self, rounds, turn_s, size_s):
+        self.rounds, self.turn_s, self.size_s = rounds, turn_s, size_s
 
 
 def turns_of(running, size, turn_s):
@@ -13,7 +24,7 @@ def turns_of(running, size, turn_s):
     return (0 if first > 0.05 else min(20, max(1, count // 5))), count
 
 
-def compare(place, programs, sizes, rounds, turn_s, fail):
+def compare(place, programs, sizes, effort, fail):
     """A row for each size and program. A program that fails is out of this place, and `fail` hears why."""
     running = {}
     try:
@@ -25,15 +36,15 @@ def compare(place, programs, sizes, rounds, turn_s, fail):
         rows = []
         for size in sizes:
             say(f"{place.name}, {place.ranks} ranks, {size} bytes: " + ", ".join(running))
-            rows += compare_size(place, running, size, rounds, turn_s, fail)
+            rows += compare_size(place, running, size, effort, fail)
         return rows
     finally:
         for each in running.values():
             each.end()
 
 
-def compare_size(place, running, size, rounds, turn_s, fail):
-    wanted, samples, medians = {}, {}, {}
+def compare_size(place, running, size, effort, fail):
+    wanted, samples, medians, began = {}, {}, {}, time.monotonic()
 
     def drop(name, trouble):
         fail(trouble)
@@ -42,11 +53,13 @@ def compare_size(place, running, size, rounds, turn_s, fail):
     able = [name for name in running if size <= getattr(running[name].program, "bytes_max", math.inf)]
     for name in able:
         try:
-            wanted[name] = turns_of(running[name], size, turn_s)
+            wanted[name] = turns_of(running[name], size, effort.turn_s)
             samples[name], medians[name] = [], {}
         except Trouble as trouble:
             drop(name, trouble)
-    for turn in range(rounds):
+    for turn in range(effort.rounds):
+        if turn >= ROUNDS_MIN and time.monotonic() - began > effort.size_s:
+            break
         names = [name for name in able if name in running]
         for name in names[turn % max(1, len(names)):] + names[:turn % max(1, len(names))]:  # nobody is always first
             try:

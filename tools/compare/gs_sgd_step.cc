@@ -1,6 +1,5 @@
 // gs-SGD as a user of the C interface runs it.
 #include "bindings/c/gossamer.h"
-
 #include "sketch/sketch.h"
 #include "tools/compare/exchange_step.h"
 

@@ -17,12 +17,12 @@ Result<std::unique_ptr<Messages>> Messages::make(const StepSetup& setup, std::si
   std::unique_ptr<Messages> self(new Messages(setup));
   const char* const host = std::getenv("GOSSAMER_BIND_HOST");
   const char* const job = std::getenv("GOSSAMER_JOB");
-  GOSSAMER_ASSIGN(self->transport_,
-                  transport::make_ucx_transport({.job = job == nullptr ? "compare" : job,
-                                                 .local_host = host == nullptr ? "" : host}));
+  GOSSAMER_ASSIGN(self->transport_, transport::make_ucx_transport({.job = job == nullptr ? "compare" : job,
+                                                                   .local_host = host == nullptr ? "" : host}));
   const auto name = [&](std::uint32_t rank) { return text(setup.folder, "/address.", rank); };
   const transport::Address& own = self->transport_->address();
-  GOSSAMER_TRY(publish_file(name(setup.rank.value), std::string(reinterpret_cast<const char*>(own.data()), own.size())));
+  GOSSAMER_TRY(
+      publish_file(name(setup.rank.value), std::string(reinterpret_cast<const char*>(own.data()), own.size())));
   transport::View view{Epoch{1}, setup.rank, {}};
   for (std::uint32_t rank = 0; rank < setup.rank_count; ++rank) {
     GOSSAMER_ASSIGN(const std::string address, wait_for_file(name(rank)));

@@ -115,13 +115,13 @@ class Mpich:
 
     def commands(self, place, path):
         command = ["mpiexec.mpich", "-n", str(place.ranks)]
-        environment = {}
+        environment = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1"} if place.crowded else {}
         if not place.crowded:
             command += ["-bind-to", "core"]
         if place.lab:
             command += ["-launcher", "ssh", "-launcher-exec", ON_HOST, "-localhost", place.address(0), "-iface", "e0",
                         "-hosts", ",".join(place.address(rank) for rank in range(place.ranks))]
-            environment = {"UCX_TLS": "tcp,self", "UCX_NET_DEVICES": "e0", "MPIR_CVAR_NOLOCAL": "1"}
+            environment |= {"UCX_TLS": "tcp,self", "UCX_NET_DEVICES": "e0", "MPIR_CVAR_NOLOCAL": "1"}
         return [(place.on_host(0, [*command, os.path.join(place.folder, self.name), path]), environment)]
 
 
@@ -161,6 +161,13 @@ class Gossamer:
 
     def commands(self, place, path):
         return gossamer_ranks(place, [os.path.join(place.folder, "gossamer"), path, *self.arguments])
+
+
+class GossamerCall(Gossamer):
+    """The one-off call, which is for small vectors."""
+    name, label, what = "gossamer-call", "Gossamer, one-off", "gossamer_all_reduce"
+    arguments = ("call",)
+    bytes_max = 4 << 10
 
 
 def gossamer_ranks(place, command):
@@ -242,20 +249,22 @@ class Running:
         return [max(times) / 1e3 for times in zip(*by_rank)]
 
     def end(self):
-        """All processes end by themselves when their sockets close, or are killed."""
+        """The programs end by themselves when their sockets close; those that hang in a collective are made to."""
         for connection in self.ranks.values():
             connection.close()
         self.listener.close()
-        limit = time.monotonic() + 10
+        for patience_s, signal_number in ((10, signal.SIGTERM), (3, signal.SIGKILL)):
+            limit = time.monotonic() + patience_s
+            for process in self.processes:
+                try:
+                    process.wait(max(0, limit - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    pass
+                try:
+                    os.killpg(process.pid, signal_number)
+                except ProcessLookupError:
+                    pass
         for process in self.processes:
-            try:
-                process.wait(max(0, limit - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             process.wait()
         self.errors.close()
 
@@ -270,4 +279,4 @@ def median(samples):
     return statistics.median(samples)
 
 
-ALL = [OpenMpi(), Mpich(), Gloo(), Gossamer()]
+ALL = [OpenMpi(), Mpich(), Gloo(), Gossamer(), GossamerCall()]

@@ -16,7 +16,7 @@
 enum { chunk_bytes = 1 << 18 };
 static char chunk[chunk_bytes];
 
-static void fail(const char *what) {
+static void fail(const char* what) {
   perror(what);
   exit(1);
 }
@@ -48,7 +48,7 @@ static void send_stream(int stream, long long total) {
   close(stream);
 }
 
-int main(int count, char **arguments) {
+int main(int count, char** arguments) {
   struct sockaddr_in address;
   memset(&address, 0, sizeof address);
   if (count < 4 || inet_pton(AF_INET, arguments[2], &address.sin_addr) != 1) {
@@ -62,12 +62,12 @@ int main(int count, char **arguments) {
   if (strcmp(arguments[1], "receive") == 0) {
     const int yes = 1;
     setsockopt(own, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(own, (struct sockaddr *)&address, sizeof address) != 0 || listen(own, 1) != 0) fail("stream: listen");
+    if (bind(own, (struct sockaddr*)&address, sizeof address) != 0 || listen(own, 1) != 0) fail("stream: listen");
     printf("ready\n");
     fflush(stdout);
     receive_stream(own);
   } else if (count == 5 && strcmp(arguments[1], "send") == 0) {
-    if (connect(own, (struct sockaddr *)&address, sizeof address) != 0) fail("stream: connect");
+    if (connect(own, (struct sockaddr*)&address, sizeof address) != 0) fail("stream: connect");
     send_stream(own, strtoll(arguments[4], NULL, 10));
   }
   return 0;

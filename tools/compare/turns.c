@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-void turns_fail(const char *what, const char *why) {
+void turns_fail(const char* what, const char* why) {
   fprintf(stderr, "%s: %s\n", what, why);
   fflush(stderr);
   _exit(1);
@@ -22,8 +22,8 @@ int64_t turns_now_ns(void) {
   return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-void turns_write(int driver, const void *data, size_t bytes) {
-  const char *at = data;
+void turns_write(int driver, const void* data, size_t bytes) {
+  const char* at = data;
   while (bytes > 0) {
     const ssize_t moved = send(driver, at, bytes, MSG_NOSIGNAL);
     if (moved <= 0) turns_fail("turns", "the driver has gone");
@@ -32,7 +32,7 @@ void turns_write(int driver, const void *data, size_t bytes) {
   }
 }
 
-int turns_read_line(int driver, char *line, size_t size) {
+int turns_read_line(int driver, char* line, size_t size) {
   for (size_t at = 0; at + 1 < size; ++at) {
     if (read(driver, line + at, 1) != 1) return 0;
     if (line[at] == '\n') {
@@ -44,14 +44,14 @@ int turns_read_line(int driver, char *line, size_t size) {
   return 0;
 }
 
-int turns_connect(const char *path, int rank) {
+int turns_connect(const char* path, int rank) {
   struct sockaddr_un address;
   memset(&address, 0, sizeof address);
   address.sun_family = AF_UNIX;
   if (strlen(path) >= sizeof address.sun_path) turns_fail("turns", "the socket's path is too long");
   strcpy(address.sun_path, path);
   const int driver = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (driver < 0 || connect(driver, (struct sockaddr *)&address, sizeof address) != 0)
+  if (driver < 0 || connect(driver, (struct sockaddr*)&address, sizeof address) != 0)
     turns_fail("turns: no driver at", path);
   char hello[16];
   turns_write(driver, hello, (size_t)snprintf(hello, sizeof hello, "%d\n", rank));
@@ -73,21 +73,21 @@ static void bind_to_core(int rank, int rank_count) {
   }
 }
 
-static void check_sum(const float *output, size_t count, float expected) {
+static void check_sum(const float* output, size_t count, float expected) {
   size_t wrong = 0;
   for (size_t i = 0; i < count; ++i) wrong += output[i] != expected;
   if (wrong != 0) turns_fail("turns", "the sum is wrong");
 }
 
-void turns_run(const char *path, int rank, int rank_count, const turns_library *library) {
+void turns_run(const char* path, int rank, int rank_count, const turns_library* library) {
   float *input = NULL, *output = NULL;
-  int64_t *times = NULL;
+  int64_t* times = NULL;
   size_t prepared = 0;
   char line[128];
   const int driver = turns_connect(path, rank);
   bind_to_core(rank, rank_count);
   while (turns_read_line(driver, line, sizeof line)) {
-    char *rest = line;
+    char* rest = line;
     const size_t bytes = strtoull(rest, &rest, 10);
     const long warm_up = strtol(rest, &rest, 10), count = strtol(rest, &rest, 10);
     if (*rest != 0 || bytes < 4 || count < 1) turns_fail("turns: not a turn", line);
