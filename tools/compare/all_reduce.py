@@ -72,7 +72,8 @@ def compare_size(place, running, size, effort, fail):
     rows = []
     for name in [name for name in able if name in running]:
         row = {"network": place.name, "ranks": place.ranks, "bytes": size, "program": name,
-               "samples": len(samples[name]), "p50_us": median(samples[name]), "p99_us": percentile(samples[name], 0.99)}
+               "samples": len(samples[name]), "p50_us": median(samples[name]),
+               "p99_us": percentile(samples[name], 0.99)}
         if name != "gossamer" and medians.get("gossamer"):
             pairs = sorted(medians[name][turn] / medians["gossamer"][turn] for turn in medians[name]
                            if turn in medians["gossamer"])

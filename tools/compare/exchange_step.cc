@@ -3,8 +3,8 @@
 //     exchange_step ALGORITHM[:OPTIONS] SOCKET FOLDER DIMENSION DENSITY      rank and rank count from the environment
 //
 // Over the socket (turns.h) come lines "STEPS". For each step go five words back: ns of compress, ns of exchange, of
-// which in arithmetic, bytes sent, hash of the update. All ranks meet before compress and before exchange, which hosts
-// of their own would do: here a few cores do the compressing one rank after the other.
+// which in arithmetic, bytes sent, hash of the update. All ranks meet before compress and before exchange: on hosts of
+// their own they would be ready together, where here a few cores compress for one rank after the other.
 #include "tools/compare/exchange_step.h"
 
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 """The exchange of one training step by gs-SGD, gTop-k and Sketched-SGD: same d, same k, same network, same kernels.
 
-A step is compress (residual, and a sketch or a selection) and exchange (until every rank has the same update). All ranks
-meet before each of the two. The machine's cores are shared by all hosts of the lab, so compressing takes turns on them:
-what a step would take where each host has a core of its own is computed from the least that each piece took here and the
-bytes of the busiest link at the rate of a plain stream.
+A step is compress (residual, and a sketch or a selection) and exchange (until every rank has the same update). All
+ranks meet before each of the two. All hosts of the lab share the machine's cores, so arithmetic waits for a core. What
+a step would take where each host has one of its own is computed from the least that each piece took here, and the bytes
+of the busiest link at the rate of a plain stream.
 """
 import math
 import os
@@ -52,7 +52,7 @@ def build(_folder):
 
 
 def busiest_bytes(name, sent, k, ranks):
-    """What must pass one after the other over the busiest link: each way counts by itself, rounds follow one another."""
+    """What must pass one after the other over the busiest link; what comes and goes at once counts once."""
     if name == "gtop-k":
         return 2 * math.ceil(math.log2(ranks)) * 8 * k
     if name == "sketched-sgd":  # in at the root: sketches, values; out of it: the names, sums
@@ -106,8 +106,8 @@ def rows_of(steps, k, dimension, rate, ranks):
         alone = {"compress_alone_us": min(words[0] for step in done for words in step) / US,
                  "compute_alone_us": max(min(step[rank][2] for step in done) for rank in range(ranks)) / US,
                  "wire_us": busiest / rate * 1e6}
-        rows.append({"program": algorithm.name, "label": algorithm.label, "ranks": ranks, "dimension": dimension, "k": k,
-                     "steps": len(done), "step_p50_us": median([a + b for a, b in zip(compress, exchange)]),
+        rows.append({"program": algorithm.name, "label": algorithm.label, "ranks": ranks, "dimension": dimension,
+                     "k": k, "steps": len(done), "step_p50_us": median([a + b for a, b in zip(compress, exchange)]),
                      "compress_p50_us": median(compress), "exchange_p50_us": median(exchange),
                      "exchange_p99_us": percentile(exchange, 0.99), "bytes_per_step": sum(sent) / ranks,
                      "bytes_per_step_max": max(sent), "busiest_link_bytes": busiest, **alone,

@@ -5,8 +5,6 @@
 #include <array>
 #include <cstdlib>
 
-#include "runtime/engine/tag.h"
-
 namespace gossamer::compare {
 namespace {
 constexpr std::uint64_t close_ns = 2'000'000'000;
@@ -48,7 +46,8 @@ void Messages::begin_step() {
 }
 
 Tag Messages::tag(Rank source, std::uint32_t message) const {
-  return runtime::make_tag({.view = Epoch{1}, .plan = 1, .sequence = step_, .message = message, .source = source});
+  constexpr unsigned rank_bits = 12, message_bits = 20;
+  return Tag{(std::uint64_t{step_} << message_bits | message) << rank_bits | source.value};
 }
 
 Status Messages::start_send(Rank to, std::size_t offset, std::size_t bytes) {

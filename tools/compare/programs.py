@@ -151,7 +151,9 @@ class Gossamer:
     @staticmethod
     def missing():
         library = os.path.join(BUILD, "bindings", "c", "libgossamer.so")
-        return None if os.path.exists(library) else f"no {library}: build it with tools/test, or name it in GOSSAMER_BUILD"
+        if os.path.exists(library):
+            return None
+        return f"no {library}: build it with tools/test, or name its folder in GOSSAMER_BUILD"
 
     @staticmethod
     def build(folder):

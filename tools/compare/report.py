@@ -45,7 +45,8 @@ def all_reduce_tables(rows, floors, labels):
 
             def cell(name, key, by_name=by_name):
                 return number(by_name[name][key]) if key in by_name.get(name, {}) else ""
-            line = [size_text(size)] + [cell(name, "p50_us") for name in names] + [cell(name, "ratio") for name in rivals]
+            line = [size_text(size)] + [cell(name, "p50_us") for name in names]
+            line += [cell(name, "ratio") for name in rivals]
             line += [cell("gossamer", "p99_us")] + [cell(name, "p99_us") for name in rivals]
             if rate:
                 line += [cell("gossamer", "share_of_floor")]
@@ -53,8 +54,9 @@ def all_reduce_tables(rows, floors, labels):
         title = "Shared memory" if network == "shared-memory" else "1 Gbit/s"
         parts.append(f"{title}, {ranks} ranks:\n\n{table(head, lines)}\n")
     for each in floors:
-        parts.append(f"A plain TCP stream between {each['ranks']} hosts: {each['alone_bytes_per_s'] / 1e6:.1f} MB/s alone, "
-                     f"{each['together_bytes_per_s'] / 1e6:.1f} MB/s where every host sends to its next at once.\n")
+        alone, together = (each[f"{how}_bytes_per_s"] / 1e6 for how in ("alone", "together"))
+        parts.append(f"A plain TCP stream between {each['ranks']} hosts: {alone:.1f} MB/s alone, {together:.1f} MB/s "
+                     "where every host sends to its next at once.\n")
     return "\n".join(parts)
 
 
@@ -112,8 +114,8 @@ def panel(rows, names, x0, y0, rate, title):
     y = Axis([row["p50_us"] for row in rows], y0 + HEIGHT, -HEIGHT, 10)
     out = [f'<text x="{x0}" y="{y0 - 10}" font-weight="bold">{title}</text>']
     for tick in y.ticks():
-        out.append(f'<path d="M{x0} {y.at(tick):.1f} h{WIDTH}" stroke="#ddd"/><text x="{x0 - 8}" y="{y.at(tick) + 4:.1f}" '
-                   f'text-anchor="end">{time_text(tick)}</text>')
+        out.append(f'<path d="M{x0} {y.at(tick):.1f} h{WIDTH}" stroke="#ddd"/><text x="{x0 - 8}" '
+                   f'y="{y.at(tick) + 4:.1f}" text-anchor="end">{time_text(tick)}</text>')
     for tick in x.ticks():
         if round(math.log2(tick)) % 4 == 2:
             out.append(f'<path d="M{x.at(tick):.1f} {y0} v{HEIGHT}" stroke="#ddd"/><text x="{x.at(tick):.1f}" '
@@ -127,7 +129,8 @@ def panel(rows, names, x0, y0, rate, title):
     for name in reversed(names):  # Gossamer lies on top
         points = [(x.at(row["bytes"]), y.at(row["p50_us"])) for row in rows if row["program"] == name]
         out.append(polyline(points, COLOURS[name], ""))
-        out += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3.5" fill="{COLOURS[name]}" stroke="#fff"/>' for px, py in points]
+        out += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3.5" fill="{COLOURS[name]}" stroke="#fff"/>'
+                for px, py in points]
     return out
 
 
