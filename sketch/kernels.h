@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "sketch/elements.h"
 #include "sketch/sketch.h"
 
 namespace gossamer::sketch::kernels {

@@ -18,18 +18,18 @@
 
 namespace gossamer::runtime {
 
-enum class ActionKind : std::uint8_t { send, receive, merge, prepare };
+enum class ActionKind : std::uint8_t { send, receive, merge, prepare, share };
 
 // Something that the driver does for the engine and reports back.
 struct Action {
   ActionKind kind = ActionKind::prepare;
   std::uint32_t plan = 0;
-  Rank peer;                  // send, receive
-  Tag tag;                    // send, receive
-  std::uint64_t context = 0;  // send, receive: comes back with the completion
-  transport::Slice slice;     // send: from here; receive: to here; merge: into here
-  transport::Slice staged;    // merge: from here
-  std::size_t stage = 0;      // prepare: which
+  Rank peer;                          // send, receive
+  Tag tag;                            // send, receive
+  std::uint64_t context = 0;          // send, receive: comes back with the completion
+  transport::Slice slice;             // send: from here; receive: to here; merge: into here
+  const std::byte* staged = nullptr;  // merge: from here
+  std::uint32_t stage = 0;            // prepare, share: which
 };
 
 // Which transfer a completion belongs to.
@@ -71,6 +71,8 @@ class CollectiveRun {
   void bind(const transport::Region& buffer, const transport::Region& staging);
 
   [[nodiscard]] std::size_t actions_max() const { return actions_max_; }
+  // Of the whole program; a TransferId's index is below it.
+  [[nodiscard]] std::size_t transfer_count() const { return transfers_.size(); }
 
   void begin(std::uint32_t sequence, const StageSize& size);
 
@@ -102,8 +104,11 @@ class CollectiveRun {
     topology::StepKind kind = topology::StepKind::send;
     Rank peer;
     topology::SliceRange slices;
-    std::uint32_t message = 0;
+    Tag tag;  // of operation 0
     bool pending = false;
+    // In a payload of the measured size. Of a part: where it lies, and its capacity.
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
     std::uint64_t staging_offset = 0;
   };
   struct RoundSpan {
@@ -111,9 +116,7 @@ class CollectiveRun {
     std::uint32_t count = 0;
   };
 
-  [[nodiscard]] std::uint64_t slice_offset(std::uint32_t slice) const;
-  [[nodiscard]] std::uint64_t range_bytes(const topology::SliceRange& range) const;
-  [[nodiscard]] transport::Slice slice_of(const topology::SliceRange& range) const;
+  void measure(std::uint64_t payload_bytes);
   void start_round(std::vector<Action>& actions);
   void merge_round(std::vector<Action>& actions);
 
@@ -134,6 +137,7 @@ class CollectiveRun {
   enum class Phase : std::uint8_t { transferring, merging };
   std::uint32_t sequence_ = 0;
   StageSize size_;
+  std::optional<std::uint64_t> measured_bytes_;  // of the payload that the transfers' places are for
   std::vector<std::uint64_t> part_bytes_;
   std::size_t round_ = 0;
   Phase phase_ = Phase::transferring;

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <utility>
 #include <variant>
 
 #include "sketch/sketch.h"
@@ -34,6 +36,15 @@ class Payload {
       sketch::reduce_elements(vector->type, vector->op, into, into, from, bytes / sketch::element_bytes(vector->type));
     else
       sketch::merge(std::get<sketch::PayloadShape>(what_), offset, into, from, bytes);
+  }
+
+  // into = a merged with b; `into` may be one of them.
+  void merge(std::uint64_t offset, std::byte* into, const std::byte* a, const std::byte* b, std::uint64_t bytes) const {
+    if (const auto* vector = std::get_if<ElementVector>(&what_))
+      return sketch::reduce_elements(vector->type, vector->op, into, a, b, bytes / sketch::element_bytes(vector->type));
+    if (into == b) std::swap(a, b);
+    if (into != a) std::memcpy(into, a, bytes);
+    sketch::merge(std::get<sketch::PayloadShape>(what_), offset, into, b, bytes);
   }
 
  private:

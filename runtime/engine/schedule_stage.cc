@@ -17,6 +17,7 @@ struct Scheduled {
   RankSchedule schedule;  // over the group's ranks
   double predicted_ns = 0;
   std::string reason;
+  bool is_near = false;
 };
 
 topology::Groups hosts_of(const ScheduleWish& wish, const SchedulePolicy& policy) {
@@ -101,7 +102,9 @@ class Scheduling {
     if (!has_levels()) {
       GOSSAMER_ASSIGN(auto choice,
                       topology::choose_schedule(wish_.collective, wish_.rank_count, payload_bytes_, model()));
-      return of_kind(choice.kind, std::move(choice.reason));
+      GOSSAMER_ASSIGN(auto made, of_kind(choice.kind, std::move(choice.reason)));
+      made.is_near = hosts_.size() == 1 && wish_.rank_count > 1;
+      return made;
     }
     GOSSAMER_ASSIGN(auto choice,
                     topology::choose_schedule(wish_.collective, hosts_, payload_bytes_, policy_.cost, wish_.root));
@@ -133,6 +136,13 @@ Status schedule_stage(const ScheduleWish& wish, std::uint64_t payload_bytes, std
   GOSSAMER_ASSIGN(auto made, Scheduling(wish, wish.policy != nullptr ? *wish.policy : unset, payload_bytes).run());
   stage.predicted_ns = made.predicted_ns;
   stage.schedule = std::move(made.schedule);
+  stage.near.reset();
+  if (made.is_near)
+    stage.near = {.collective = wish.collective,
+                  .rank_count = wish.rank_count,
+                  .place = wish.rank,
+                  .root = wish.root,
+                  .members = {wish.members.begin(), wish.members.end()}};
   if (!wish.members.empty()) {
     for (topology::Round& round : stage.schedule.program.rounds)
       for (topology::Step& step : round.steps) step.peer = wish.members[step.peer.value];

@@ -7,8 +7,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/base.h"
 #include "runtime/engine/payload.h"
@@ -25,6 +27,17 @@ struct Stage {
   std::byte* buffer = nullptr;         // buffer_bytes()
   MemoryKind kind = MemoryKind::host;  // of the buffer; host if concatenating
   double predicted_ns = 0;             // what the cost model says of the schedule
+
+  // Where the schedule was left to the runtime and all ranks are on one host: what the stage does, for a run through
+  // memory that they share in place of messages.
+  struct Near {
+    topology::Collective collective = topology::Collective::all_reduce;
+    std::uint32_t rank_count = 1;
+    Rank place;                 // of this rank among them
+    Rank root;                  // by place
+    std::vector<Rank> members;  // ranks of the session by place; empty: all, in order
+  };
+  std::optional<Near> near;
 
   [[nodiscard]] std::uint64_t buffer_bytes() const;
 };

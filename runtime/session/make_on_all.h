@@ -12,7 +12,10 @@ auto Session::make_on_all(std::string_view subject, std::span<const Rank> member
   numbers_.take(draw.number);
   auto made = contained(make);
   Contribution mine;
-  if (!made.ok()) mine.trouble = made.error();
+  if (!made.ok())
+    mine.trouble = made.error();
+  else
+    mine.blob = driver_->shared_key(draw.number);
   const auto all = agree_among(subject, {}, mine, members, deadline);
   if (!made.ok()) {
     numbers_.give_back(draw.number, draw.ledger);
@@ -21,6 +24,10 @@ auto Session::make_on_all(std::string_view subject, std::span<const Rank> member
   if (!all.ok()) {
     unmake(*made);
     return all.error();
+  }
+  if (const Status shared = share_memory(subject, members, draw.number, *all, deadline); !shared.ok()) {
+    unmake(*made);
+    return shared.error();
   }
   return made;
 }

@@ -87,8 +87,8 @@ Result<Compressor*> Session::make_compressor(const Result<CompressorConfig>& con
       [&]() -> Result<Compressor*> {
         compressors_.reserve(compressors_.size() + 1);  // nothing fails once the plan is made
         GOSSAMER_ASSIGN(auto compressor,
-                        Compressor::make({std::move(*shape), rank(), rank_count(), &parts_.policy, parts_.pool.get()}, draw,
-                                         *driver_, *parts_.clock));
+                        Compressor::make({std::move(*shape), rank(), rank_count(), &parts_.policy, parts_.pool.get()},
+                                         draw, *driver_, *parts_.clock));
         compressors_.push_back(std::move(compressor));
         return compressors_.back().get();
       },
@@ -128,6 +128,24 @@ void Session::retire(std::unique_ptr<Plan> plan, std::uint64_t limit_ns) {
     numbers_.give_back(plan->number(), *ledger);
   else
     retired_.push_back(std::move(plan));
+}
+
+Status Session::share_memory(std::string_view subject, std::span<const Rank> members, std::uint32_t plan,
+                             std::span<const transport::RegionKey> keys, const Deadline& deadline) {
+  const bool is_offered_by_all = std::none_of(keys.begin(), keys.end(), [](const auto& key) { return key.empty(); });
+  if (!is_offered_by_all) {  // which all see alike
+    driver_->use_shared(plan, false);
+    return {};
+  }
+  const Status mapped = driver_->map_shared(plan, members, keys);
+  if (!mapped.ok()) log(LogLevel::warning, text(subject, ": goes by messages on this host: ", mapped.error().message));
+  Contribution mine;
+  mine.blob = {mapped.ok() ? std::byte{1} : std::byte{0}};
+  const auto all = agree_among(text(subject, ", memory shared"), {}, mine, members, deadline);
+  GOSSAMER_TRY(all);
+  driver_->use_shared(
+      plan, std::all_of(all->begin(), all->end(), [&](const Blob& blob) { return blob == Blob{std::byte{1}}; }));
+  return {};
 }
 
 Result<std::vector<Blob>> Session::agree_among(std::string_view subject, std::span<const Field> fields,

@@ -130,6 +130,9 @@ class Session {
   template <typename Make, typename Unmake>
   auto make_on_all(std::string_view subject, std::span<const Rank> members, const PlanDraw& draw,
                    const Deadline& deadline, Make make, Unmake unmake) -> decltype(make());
+  // With the keys of all: the plan's stages go through memory that its ranks share where all of them can map it.
+  Status share_memory(std::string_view subject, std::span<const Rank> members, std::uint32_t plan,
+                      std::span<const transport::RegionKey> keys, const Deadline& deadline);
   // One-off calls: agree on the fields, and move the data with the agreement or over a plan.
   struct Call {
     std::string_view name;
