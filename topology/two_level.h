@@ -59,11 +59,13 @@ struct TwoLevelCost {
 struct GroupChoice {
   std::optional<TwoLevelRequest> two_level;         // none: a schedule that knows nothing of groups is cheapest,
   ScheduleKind kind = ScheduleKind::binomial_tree;  // and this is its kind
+  double nanoseconds = 0;                           // what it is predicted to take
   std::string reason;                               // as of Choice
 };
 
 // The cheapest schedule for this payload over these groups. A pure function of its arguments. Beyond 64 ranks a few
-// groups stand for all; the programs of all their ranks are walked, for each candidate.
+// groups stand for all, and some ranks for a large group: 4,096 ranks take at most some 0.2 s, however they are parted,
+// 64 some milliseconds.
 [[nodiscard]] Result<GroupChoice> choose_schedule(Collective collective, const Groups& groups,
                                                   std::uint64_t payload_bytes, const TwoLevelCost& model,
                                                   Rank root = {});

@@ -4,10 +4,14 @@
 
 namespace gossamer::runtime {
 
-Engine::Plan& Engine::at(std::uint32_t plan) {
-  GOSSAMER_CHECK(plan < plans_.size() && plans_[plan], "no such plan");
-  return *plans_[plan];
+namespace {
+
+// The rank of the session that has this place among a stage's.
+Rank member(const Stage& stage, Rank place) {
+  return stage.near->members.empty() ? place : stage.near->members[place.value];
 }
+
+}  // namespace
 
 Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work) {
   GOSSAMER_CHECK(number < tag_field_max && (number >= plans_.size() || !plans_[number]),
@@ -26,8 +30,9 @@ Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name,
             stage, counts));
     plan->actions_max += run.actions_max();
     plan->runs.push_back(std::move(run));
+    plan->shared.push_back(nullptr);
   }
-  actions_.reserve(actions_max_ + plan->actions_max);
+  actions_.reserve(2 * (actions_max_ + plan->actions_max));
   if (number >= plans_.size()) plans_.resize(number + 1);
   actions_max_ += plan->actions_max;
   plans_[number] = std::move(plan);
@@ -76,29 +81,36 @@ void Engine::start(std::uint32_t plan) {
   if (broken_) return fail(plan, *broken_);
   if (p.outstanding != 0)
     return fail(plan, Error{Code::busy, text(p.name, " still has transfers of a failed operation: end the session")});
-  push_prepare(plan, 0);
+  push(ActionKind::prepare, plan, 0);
 }
 
-void Engine::push_prepare(std::uint32_t plan, std::size_t stage) {
+void Engine::push(ActionKind kind, std::uint32_t plan, std::size_t stage) {
   Action action;
-  action.kind = ActionKind::prepare;
+  action.kind = kind;
   action.plan = plan;
-  action.stage = stage;
+  action.stage = static_cast<std::uint32_t>(stage);
   actions_.push_back(action);
 }
 
-bool Engine::next(Action& action) {
+const Action* Engine::next() {
+  if (head_ == actions_.size()) {
+    actions_.clear();
+    head_ = 0;
+    return nullptr;
+  }
+  if (head_ > actions_max_) {  // seldom: as much has been taken as can wait
+    actions_.erase(actions_.begin(), actions_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
   while (head_ < actions_.size()) {
-    action = actions_[head_++];
+    const Action& action = actions_[head_++];
     Plan* plan = plans_[action.plan].get();
     // What was queued before its plan failed or went is not done any more.
     if (plan == nullptr || plan->state.code.load(std::memory_order_relaxed) != Code::pending) continue;
-    if (action.kind == ActionKind::send || action.kind == ActionKind::receive) ++plan->outstanding;
-    return true;
+    if (action.is_transfer()) ++plan->outstanding;
+    return &action;
   }
-  actions_.clear();
-  head_ = 0;
-  return false;
+  return nullptr;
 }
 
 void Engine::advance(std::uint32_t plan) {
@@ -107,7 +119,7 @@ void Engine::advance(std::uint32_t plan) {
   if (!run.advance(actions_)) return;
   p.state.bytes_sent += run.bytes_sent();
   ++p.stage;
-  push_prepare(plan, p.stage);
+  push(ActionKind::prepare, plan, p.stage);
 }
 
 void Engine::prepared(std::uint32_t plan, const Result<StageSize>& size) {
@@ -119,14 +131,57 @@ void Engine::prepared(std::uint32_t plan, const Result<StageSize>& size) {
   }
   if (p.stage == p.runs.size()) return finish(p);
   p.runs[p.stage].begin(p.ledger.operations + 1, *size);
-  advance(plan);
+  const HostRun* const shared = p.shared[p.stage];
+  if (shared == nullptr) return advance(plan);
+  if (shared->is_torn())
+    return fail(plan, Error{Code::busy, text(p.name, " was given up in the middle of an operation: make it anew")});
+  push(ActionKind::share, plan, p.stage);
+}
+
+HostRun::Operation Engine::shared_operation(std::uint32_t plan) const {
+  const Plan& p = at(plan);
+  const Payload& payload = p.runs[p.stage].payload();
+  std::byte* const buffer = p.work->stages()[p.stage].buffer;
+  return {.input = buffer,
+          .output = buffer,
+          .bytes = payload.bytes(),
+          .number = std::uint64_t{p.ledger.operations} + 1,
+          .merge = {[](const void* of, std::byte* into, const std::byte* a, const std::byte* b, std::uint64_t offset,
+                       std::uint64_t bytes) { static_cast<const Payload*>(of)->merge(offset, into, a, b, bytes); },
+                    &payload}};
+}
+
+void Engine::shared(std::uint32_t plan) {
+  Plan& p = at(plan);
+  if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;
+  p.state.bytes_sent += p.shared[p.stage]->bytes_shared();
+  ++p.stage;
+  push(ActionKind::prepare, plan, p.stage);
+}
+
+void Engine::strayed(std::uint32_t plan) {
+  const Plan& p = at(plan);
+  const Rank peer = member(p.work->stages()[p.stage], *p.shared[p.stage]->strayed());
+  fail(plan, Error{Code::mismatch,
+                   text("rank ", peer.value, " is in another operation of ", p.name, " than rank ", rank_.value,
+                        " (step ", p.state.operations, "): one of them ended one by an error of its own; make it anew"),
+                   peer});
+}
+
+std::optional<Rank> Engine::awaited(const Plan& plan) const {
+  if (plan.state.code.load(std::memory_order_relaxed) != Code::pending || plan.stage >= plan.runs.size()) return {};
+  if (plan.shared[plan.stage] == nullptr) return {};
+  const auto place = plan.shared[plan.stage]->waits_for();
+  if (!place) return {};
+  return member(plan.work->stages()[plan.stage], *place);
 }
 
 void Engine::merged(std::uint32_t plan) {
   Plan& p = at(plan);
   if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;
-  p.runs[p.stage].merged();
-  advance(plan);
+  CollectiveRun& run = p.runs[p.stage];
+  run.merged();
+  if (!run.is_busy()) advance(plan);
 }
 
 void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
@@ -138,7 +193,7 @@ void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
   CollectiveRun& run = p.runs[id.stage];
   if (code != Code::done) return fail(id.plan, transfer_error(id, code, text("a message ended as ", code_name(code))));
   if (const Status status = run.transferred(id.index, bytes); !status.ok()) return fail(id.plan, status.error());
-  advance(id.plan);
+  if (!run.is_busy()) advance(id.plan);
 }
 
 void Engine::refused(std::uint64_t context, const Error& error) {
@@ -176,6 +231,8 @@ void Engine::fail(std::uint32_t plan, const Error& error) {
 
 void Engine::end(std::uint32_t plan, const Error& error) {
   Plan& p = at(plan);
+  HostRun* const shared = p.stage < p.shared.size() ? p.shared[p.stage] : nullptr;
+  if (shared != nullptr && shared->is_running()) shared->give_up();
   p.work->drop();
   p.state.error = error;
   p.state.code.store(error.code, std::memory_order_release);
@@ -194,12 +251,11 @@ std::span<const std::uint64_t> Engine::part_bytes(std::uint32_t plan) const {
   return p.runs[p.stage - 1].part_bytes();
 }
 
-const sketch::PayloadShape& Engine::shape(std::uint32_t plan, std::size_t stage) const {
-  return at(plan).runs[stage].shape();
-}
+const Payload& Engine::payload(std::uint32_t plan, std::size_t stage) const { return at(plan).runs[stage].payload(); }
 
 bool Engine::waits_for(std::uint32_t plan, Rank peer) const {
   const Plan& p = at(plan);
+  if (const auto rank = awaited(p)) return *rank == peer;
   return p.state.code.load(std::memory_order_relaxed) == Code::pending && p.stage < p.runs.size() &&
          p.runs[p.stage].waits_for(peer);
 }
@@ -213,6 +269,9 @@ bool Engine::any_waits_for(Rank peer) const {
 std::string Engine::describe_wait(std::uint32_t plan, std::uint64_t waited_ns) const {
   const Plan& p = at(plan);
   const std::string place = text(p.name, " step ", p.state.operations);
+  if (const auto rank = awaited(p))
+    return text("rank ", rank_.value, " waits for rank ", rank->value, ", ", place, ", ", p.runs[p.stage].label(),
+                " in shared memory, ", format_duration(waited_ns));
   if (p.stage < p.runs.size())
     if (const auto wait = p.runs[p.stage].wait())
       return text("rank ", rank_.value, " waits for rank ", wait->peer.value, ", ", place, ", ", wait->what, ", ",

@@ -5,7 +5,7 @@
 //             ▼               ▼                   ▼               ▼              ▼
 //        ┌──────────────────────────────  Engine  ───────────────────────────────────┐
 //        └──────────────────────────────────┬─────────────────────────────────────────┘
-//                                           ▼ next(action)
+//                                           ▼ next()
 //                         send, receive, merge, prepare: done by the driver
 //
 // It holds no thread, no socket and no clock, and does not touch payload memory, so a whole cluster
@@ -24,6 +24,7 @@
 #include "runtime/engine/collective.h"
 #include "runtime/engine/ledger.h"
 #include "runtime/engine/work.h"
+#include "runtime/same_host/host_run.h"
 
 namespace gossamer::runtime {
 
@@ -36,8 +37,8 @@ struct PlanState {
   // Of the latest operation, on the driver's clock; written by the driver, valid once it is done.
   std::uint64_t started_ns = 0;
   std::uint64_t finished_ns = 0;
-  std::uint64_t compute_ns = 0;  // in merge and prepare
-  std::uint64_t wire_ns = 0;     // inside the transport while it moved something, for all plans together
+  std::uint64_t compute_ns = 0;  // in prepare, and in merges that are long enough to be told apart
+  std::uint64_t wire_ns = 0;     // in the rest of the driver's passes that moved something, for all plans together
 };
 
 class Engine {
@@ -61,6 +62,9 @@ class Engine {
   Status add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work);
   [[nodiscard]] std::vector<StageMemory> memory(std::uint32_t plan) const;
   void bind(std::uint32_t plan, std::size_t stage, const transport::Region& buffer, const transport::Region& staging);
+  // From now on the stage goes through memory that its ranks share: `run` is its run there, which outlives the plan and
+  // which the driver moves on.
+  void share(std::uint32_t plan, std::size_t stage, HostRun& run) { at(plan).shared.at(stage) = &run; }
   // Forgets a plan with no transfer outstanding.
   void remove(std::uint32_t plan);
   [[nodiscard]] const Ledger& ledger(std::uint32_t plan) const { return at(plan).ledger; }
@@ -72,6 +76,9 @@ class Engine {
   void completed(std::uint64_t context, Code code, std::uint64_t bytes);
   void prepared(std::uint32_t plan, const Result<StageSize>& size);
   void merged(std::uint32_t plan);
+  // The run in shared memory has finished its operation, or cannot: a rank has left one out.
+  void shared(std::uint32_t plan);
+  void strayed(std::uint32_t plan);
   // A transfer could not be started.
   void refused(std::uint64_t context, const Error& error);
   // A transfer of an operation that fails was not started, and will not be.
@@ -82,11 +89,19 @@ class Engine {
   void fail(std::uint32_t plan, const Error& error);
 
   // ---- outputs
-  // The next thing to do, in order. False when there is none until the next input.
-  [[nodiscard]] bool next(Action& action);
+  // The next thing to do, in order; there until the next call of this or of `remove`. Null when there is none until the
+  // next input.
+  [[nodiscard]] const Action* next();
   [[nodiscard]] Work& work(std::uint32_t plan) { return *at(plan).work; }
   [[nodiscard]] std::span<const std::uint64_t> part_bytes(std::uint32_t plan) const;
-  [[nodiscard]] const sketch::PayloadShape& shape(std::uint32_t plan, std::size_t stage) const;
+  [[nodiscard]] const Payload& payload(std::uint32_t plan, std::size_t stage) const;
+  // The present stage's run in shared memory; null where it has none.
+  [[nodiscard]] HostRun* shared_run(std::uint32_t plan) {
+    Plan& p = at(plan);
+    return p.stage < p.shared.size() ? p.shared[p.stage] : nullptr;
+  }
+  // For that run.
+  [[nodiscard]] HostRun::Operation shared_operation(std::uint32_t plan) const;
   [[nodiscard]] PlanState& state(std::uint32_t plan) { return at(plan).state; }
   // Transfers started and not completed; memory may be freed only at 0.
   [[nodiscard]] std::uint32_t outstanding(std::uint32_t plan) const { return at(plan).outstanding; }
@@ -95,6 +110,9 @@ class Engine {
   [[nodiscard]] const std::shared_ptr<std::atomic<std::uint32_t>>& in_flight_count() const { return in_flight_; }
   [[nodiscard]] std::size_t transfers_max(std::uint32_t plan, std::size_t stage) const {
     return at(plan).runs[stage].actions_max();
+  }
+  [[nodiscard]] std::size_t transfer_count(std::uint32_t plan, std::size_t stage) const {
+    return at(plan).runs[stage].transfer_count();
   }
   [[nodiscard]] bool waits_for(std::uint32_t plan, Rank peer) const;
   [[nodiscard]] bool any_waits_for(Rank peer) const;
@@ -107,6 +125,7 @@ class Engine {
     std::string name;
     Work* work = nullptr;
     std::vector<CollectiveRun> runs;
+    std::vector<HostRun*> shared;  // by stage; null: by messages
     std::size_t stage = 0;
     std::uint32_t outstanding = 0;
     std::size_t actions_max = 0;
@@ -114,19 +133,24 @@ class Engine {
     PlanState state;
   };
 
-  [[nodiscard]] Plan& at(std::uint32_t plan);
+  [[nodiscard]] Plan& at(std::uint32_t plan) {
+    GOSSAMER_CHECK(plan < plans_.size() && plans_[plan], "no such plan");
+    return *plans_[plan];
+  }
   [[nodiscard]] const Plan& at(std::uint32_t plan) const { return const_cast<Engine*>(this)->at(plan); }
-  void push_prepare(std::uint32_t plan, std::size_t stage);
+  void push(ActionKind kind, std::uint32_t plan, std::size_t stage);
   void advance(std::uint32_t plan);
   void finish(Plan& plan);
   void end(std::uint32_t plan, const Error& error);
+  // Whom the present stage waits for in shared memory.
+  [[nodiscard]] std::optional<Rank> awaited(const Plan& plan) const;
   [[nodiscard]] Error transfer_error(const TransferId& id, Code code, const std::string& what) const;
 
   Rank rank_;
   Epoch epoch_;
   std::string way_ = "the transport";
   std::vector<std::unique_ptr<Plan>> plans_;  // by number; null once removed
-  std::vector<Action> actions_;               // a queue: taken from head_, cleared when empty
+  std::vector<Action> actions_;               // a queue: taken from head_; never grows after `add`
   std::size_t head_ = 0;
   std::size_t actions_max_ = 0;  // of all plans together
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight_ = std::make_shared<std::atomic<std::uint32_t>>(0);

@@ -38,15 +38,18 @@ USES = {
 PUBLIC_HEADERS = {layer: [f"{layer}/{layer}.h"] for layer in USES}
 PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h", "topology/two_level.h"]
+PUBLIC_HEADERS["topology"].append("topology/host_schedule.h")
 PUBLIC_HEADERS["topology"] += ["topology/mixing.h", "topology/simulate/simulate.h"]  # for tools, and tests
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
+PUBLIC_HEADERS["runtime"].append("runtime/control/alone.h")  # for benchmarks
 PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's simulation, and tests
 
 # The rooms of a layer, and which others of the same layer each may include. What a room does not know is easily taken
 # away from it. Files outside of every room may include all of them.
 ROOMS = {
     "runtime/control": [],
-    "runtime/engine": ["runtime/control"],
+    "runtime/same_host": [],
+    "runtime/engine": ["runtime/control", "runtime/same_host"],
     "runtime/algorithms": ["runtime/control", "runtime/engine"],
     "runtime/collectives": ["runtime/engine"],
     "runtime/session": ["runtime/control", "runtime/engine", "runtime/algorithms", "runtime/collectives"],
@@ -56,6 +59,7 @@ ROOMS = {
     "topology/simulate": ["topology"],
     "topology/simulate/fabrics": ["topology", "topology/simulate"],
     "tools/command": [],
+    "tools/compare": [],
     "tools/launch": ["tools/command"],
     "tools/train": ["tools/command", "tools/launch"],
     "tools/study": ["tools/command", "tools/train"],
