@@ -18,7 +18,7 @@ class Effort:
 def turns_of(running, size, turn_s):
     """How many operations make a turn: (warm-up, count), from a short try. The loop around the clock counts too."""
     first = median(running.all_reduce_us(size, 1, 1)) / 1e6
-    if first < turn_s / 10:
+    if first < turn_s:  # the first one may have waited for a core
         first = median(running.all_reduce_us(size, 2, 5)) / 1e6
     count = max(1, min(1000, int(turn_s / max(first, 1e-9))))
     return (0 if first > 0.05 else min(20, max(1, count // 5))), count

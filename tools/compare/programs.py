@@ -15,7 +15,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.environ.get("GOSSAMER_BUILD", os.path.join(ROOT, "build", "release"))
+BUILD = os.path.abspath(os.environ.get("GOSSAMER_BUILD", os.path.join(ROOT, "build", "release")))
 ON_HOST = os.path.join(HERE, "on-host")
 COMPILED = ["-O3", "-march=native", "-Wall", "-Wextra"]
 START_S, TURN_S = 60, 120  # for starting a program, and for the longest turn
