@@ -21,7 +21,8 @@ constexpr std::uint64_t sleep_max_ns = 50'000'000;
 // And that often for all else, where it sleeps for a peer in shared memory.
 constexpr std::uint64_t shared_sleep_max_ns = 1'000'000;
 // Looks at shared memory between two passes that look at everything.
-constexpr std::uint32_t shared_spins_max = 64;
+constexpr std::uint32_t shared_looks_max = 64;
+constexpr std::uint32_t looks_in_a_pass = 8;
 // A shorter merge is not told apart from what the transport moves: looking at the clock would take as long.
 constexpr std::uint64_t told_apart_bytes = 4'096;
 // A waiter that always finds something to move looks at its deadline after so many passes.
@@ -249,11 +250,14 @@ Code Driver::wait(std::uint32_t plan, std::uint64_t limit_ns) {
   std::uint32_t idle = 0;
   const auto is_pending = [&] { return state.code.load(std::memory_order_acquire) == Code::pending; };
   for (std::uint32_t passes = 1;; ++passes) {
-    bool moved = !sharing_.empty() && spin_on_shared();
+    // With more ranks than cores a peer may need this one; else a look costs some of what a pass does.
+    const std::uint32_t looks =
+        sharing_.empty() ? 0 : std::min(shared_looks_max, std::max(patience_.spins, idle + 1) - idle);
+    bool moved = looks != 0 && spin_on_shared(looks);
     if (!is_pending()) break;
     moved |= pass(passes % passes_without_clock != 0);
     if (!is_pending()) break;
-    idle = moved ? 0 : idle + 1;
+    idle = moved ? 0 : idle + 1 + (patience_.spins > shared_looks_max ? looks / looks_in_a_pass : looks);
     if (idle >= patience_.spins + patience_.yields)
       sleep(end_ns);
     else if (idle >= patience_.spins)
@@ -346,9 +350,8 @@ bool Driver::move_shared() {
 }
 
 // A peer that computes as long is a moment away: losses and messages can wait for it.
-bool Driver::spin_on_shared() {
-  const std::uint32_t spins = std::min(shared_spins_max, patience_.spins);
-  for (std::uint32_t i = 0; i < spins; ++i) {
+bool Driver::spin_on_shared(std::uint32_t looks) {
+  for (std::uint32_t i = 0; i < looks; ++i) {
     if (move_shared()) {
       run_actions();
       return true;
