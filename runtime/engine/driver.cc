@@ -10,6 +10,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "runtime/engine/relax.h"
+
 namespace gossamer::runtime {
 
 namespace {
@@ -27,14 +29,6 @@ constexpr std::uint32_t looks_in_a_pass = 8;
 constexpr std::uint64_t told_apart_bytes = 4'096;
 // A waiter that always finds something to move looks at its deadline after so many passes.
 constexpr std::uint32_t passes_without_clock = 64;
-
-void relax() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 }  // namespace
 
@@ -325,42 +319,6 @@ bool Driver::pass(bool goes_on) {
   return moved;
 }
 
-bool Driver::move_shared() {
-  bool moved = false;
-  for (std::size_t i = 0; i < sharing_.size();) {
-    const Sharing entry = sharing_[i];
-    HostRun& run = *entry.run;
-    const std::uint64_t steps = run.steps_taken();
-    const bool is_finished = !run.is_torn() && run.progress();
-    moved |= is_finished || run.steps_taken() != steps;
-    if (!is_finished && !run.is_torn() && !run.strayed()) {
-      ++i;
-      continue;
-    }
-    sharing_.erase(sharing_.begin() + static_cast<std::ptrdiff_t>(i));
-    if (is_finished) engine_.shared(entry.plan);
-    if (!run.is_torn() && run.strayed()) engine_.strayed(entry.plan);
-    moved = true;
-  }
-  if (moved) {
-    silent_ns_ = 0;
-    turn_to_moving();
-  }
-  return moved;
-}
-
-// A peer that computes as long is a moment away: losses and messages can wait for it.
-bool Driver::spin_on_shared(std::uint32_t looks) {
-  for (std::uint32_t i = 0; i < looks; ++i) {
-    if (move_shared()) {
-      run_actions();
-      return true;
-    }
-    relax();
-  }
-  return false;
-}
-
 void Driver::charge() {
   if (!is_moving_ && computing_ == nullptr) return;
   const std::uint64_t before_ns = std::exchange(now_ns_, clock_.now_ns());
@@ -490,12 +448,8 @@ void Driver::run(const Action& action) {
       return merge(action);
     case ActionKind::prepare:
       return prepare(action);
-    case ActionKind::share: {
-      HostRun& run = *engine_.shared_run(action.plan);
-      run.begin(engine_.shared_operation(action.plan));
-      sharing_.push_back({action.plan, &run});
-      return;
-    }
+    case ActionKind::share:
+      return start_shared(action);
   }
 }
 

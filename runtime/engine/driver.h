@@ -122,6 +122,7 @@ class Driver {
   bool run_actions();
   // What goes through shared memory, as far as peers let it.
   bool move_shared();
+  void start_shared(const Action& action);
   bool spin_on_shared(std::uint32_t looks);
   bool run_staged();
   [[nodiscard]] bool is_computing() const { return simulated_ && clock_.now_ns() < busy_until_ns_; }

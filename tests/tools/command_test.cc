@@ -292,8 +292,8 @@ TEST_F(Command, ABenchOfTheEngineCountsOperationsAndSteps) {
   EXPECT_THAT(refused.errors, HasSubstr("--ranks 65: expected 1 to 64"));
 }
 
-// Goal: a bench of ranks that share memory has a row for each number of ranks and size, with sums that it has checked, and
-// refuses sizes that are no vectors. Method: small sizes, as JSON.
+// Goal: a bench of ranks that share memory has a row for each number of ranks and size, with sums that it has checked,
+// and refuses sizes that are no vectors. Method: small sizes, as JSON.
 TEST_F(Command, ABenchOfAHostMeasuresEachSize) {
   const Ran ran = run({"bench", "host", "--ranks=1,3", "--bytes=8,100000", "--json", "-"});
   ASSERT_EQ(ran.status, 0) << ran.errors;

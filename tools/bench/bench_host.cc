@@ -21,8 +21,8 @@ namespace {
 using runtime::HostLayout;
 using runtime::HostRun;
 
-constexpr std::uint32_t ranks_max = 64;
-constexpr std::uint64_t bytes_max = std::uint64_t{1} << 30;
+constexpr std::uint32_t host_ranks_max = 64;
+constexpr std::uint64_t vector_bytes_max = std::uint64_t{1} << 30;
 // Of each size: enough for a median, and for a p99 where it is short.
 constexpr std::uint64_t moved_bytes = std::uint64_t{1} << 28;
 constexpr std::uint64_t operations_min = 15;
@@ -172,10 +172,10 @@ Status check_host_bench(const HostBenchConfig& config) {
   if (config.ranks.empty()) return wrong("--ranks: expected at least one number");
   if (config.bytes.empty()) return wrong("--bytes: expected at least one size");
   for (const std::uint32_t ranks : config.ranks)
-    if (ranks < 1 || ranks > ranks_max) return wrong("--ranks ", ranks, ": expected 1 to ", ranks_max);
+    if (ranks < 1 || ranks > host_ranks_max) return wrong("--ranks ", ranks, ": expected 1 to ", host_ranks_max);
   for (const std::uint64_t bytes : config.bytes)
-    if (bytes < 4 || bytes > bytes_max || bytes % 4 != 0)
-      return wrong("--bytes ", bytes, ": expected a multiple of 4, from 4 to ", bytes_max);
+    if (bytes < 4 || bytes > vector_bytes_max || bytes % 4 != 0)
+      return wrong("--bytes ", bytes, ": expected a multiple of 4, from 4 to ", vector_bytes_max);
   return {};
 }
 
