@@ -3,6 +3,7 @@
 Usage: network_test.py NET_LAB GOSSAMER EXCHANGE_PEER [TEST...]. Ends with 77 where namespaces cannot be made.
 """
 import glob
+import json
 import os
 import re
 import signal
@@ -239,6 +240,18 @@ class NetworkTest(unittest.TestCase):
             with self.subTest(bind=bind):
                 self.expect_exchange(2, f"GOSSAMER_RENDEZVOUS=[fd77::1]:29400 GOSSAMER_BIND_HOST={bind}",
                                      {"GOSSAMER_TRANSPORT": "libfabric"})
+
+    def test_a_link_has_its_burst(self):
+        # Goal: --burst sets what passes an idle link at once, 256 KiB without it. Method: tc says it, to the rounding
+        # of its timer, for both ends.
+        for options, expected in (((), 256 << 10), (("--burst", "80k"), 80 << 10)):
+            self.up(1, "--rate", "1gbit", *options)
+            for name, device in ((f"gossamer-{self.name}-0", "e0"), (f"gossamer-{self.name}-switch", "p0")):
+                shown = subprocess.run(["tc", "-n", name, "-j", "qdisc", "show", "dev", device], capture_output=True,
+                                       text=True, check=True)
+                burst = next(each for each in json.loads(shown.stdout) if each["kind"] == "tbf")["options"]["burst"]
+                self.assertAlmostEqual(burst, expected, delta=expected / 100)
+            self.assertEqual(lab(self.name, "down")[0], 0)
 
     def test_a_link_has_its_rate(self):
         # Goal: --rate limits what leaves a host. Method: 8 MB to the neighbour take at least nine tenths of the time
