@@ -201,7 +201,7 @@ Status Driver::submit(std::uint32_t plan) {
     now_ns_ = state.started_ns;
     is_now_ = true;
     engine_.start(plan);
-    pass(false);
+    if (!bound_[plan]->shared || !finish_at_once(state)) pass(false);
     return {};
   }
   const std::uint32_t tail = starts_tail_.load(std::memory_order_relaxed);
@@ -469,7 +469,10 @@ void Driver::merge(const Action& action) {
 void Driver::prepare(const Action& action) {
   PlanState& state = engine_.state(action.plan);
   Work& work = engine_.work(action.plan);
-  turn_to_computing(state);
+  if (work.computes())
+    turn_to_computing(state);
+  else
+    turn_to_moving();
   const auto size = work.prepare(action.stage, engine_.part_bytes(action.plan));
   if (simulated_) pretend(state, static_cast<double>(simulated_->prepare_ns));
   const bool is_last = action.stage == work.stages().size();

@@ -123,6 +123,8 @@ class Driver {
   // What goes through shared memory, as far as peers let it.
   bool move_shared();
   void start_shared(const Action& action);
+  // What has just been started, where it goes through shared memory and all peers are there already.
+  bool finish_at_once(const PlanState& state);
   bool spin_on_shared(std::uint32_t looks);
   bool run_staged();
   [[nodiscard]] bool is_computing() const { return simulated_ && clock_.now_ns() < busy_until_ns_; }
@@ -157,6 +159,7 @@ class Driver {
     HostRun* run = nullptr;
   };
   std::vector<Sharing> sharing_;  // operations under way in shared memory
+  std::uint32_t finished_at_once_ = 0;
   std::array<transport::Completion, 64> completions_;
 
   // Plans to start, on their way to the thread: one producer, one consumer.

@@ -4,10 +4,28 @@
 
 namespace gossamer::runtime {
 
+namespace {
+
+// How often a start looks for its peers: about as long as the news of its own coming takes to them.
+constexpr std::uint32_t looks_of_a_start = 12;
+// What finishes at once looks neither at the transport nor for losses, but for each so many.
+constexpr std::uint32_t starts_without_pass = 16;
+
+}  // namespace
+
 void Driver::start_shared(const Action& action) {
   HostRun& run = *engine_.shared_run(action.plan);
   run.begin(engine_.shared_operation(action.plan));
   sharing_.push_back({action.plan, &run});
+}
+
+bool Driver::finish_at_once(const PlanState& state) {
+  run_actions();
+  if (sharing_.empty() || ++finished_at_once_ % starts_without_pass == 0) return false;
+  spin_on_shared(patience_.spins > looks_of_a_start ? looks_of_a_start : 1);
+  const bool is_finished = state.code.load(std::memory_order_acquire) != Code::pending;
+  if (is_finished) charge();
+  return is_finished;
 }
 
 bool Driver::move_shared() {
