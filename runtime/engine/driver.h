@@ -23,6 +23,7 @@
 #include "runtime/engine/buffer.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/staged_work.h"
+#include "runtime/engine/trace.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {
@@ -50,6 +51,11 @@ class Driver {
   ~Driver();
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
+
+  // From now on what is done is put down there, and written where a peer is lost. Before the first plan.
+  void trace_to(Trace& trace) { trace_ = &trace; }
+  // Without a thread. What fails is logged.
+  void write_trace();
 
   // From now on a thread of the driver's own progresses, until stop_thread. out_of_resources where none can be made.
   Status start_thread();
@@ -98,10 +104,12 @@ class Driver {
     std::vector<Buffer> staging;
     std::unique_ptr<StagedWork> staged;                                  // null: all buffers are on the host
     std::vector<std::vector<std::optional<transport::Token>>> receives;  // under way, by stage and index
+    std::uint32_t track = 0;                                             // of the trace
   };
 
   // True if something moved. `goes_on`: the next pass follows at once, so what moves now may be charged by that one.
   bool pass(bool goes_on);
+  void begin(std::uint32_t plan);
   Code wait_for_thread(const PlanState& state, std::uint64_t end_ns);
   bool take_starts();
   bool look_for_losses();
@@ -113,6 +121,7 @@ class Driver {
   [[nodiscard]] StagedWork* staged_of(std::uint32_t plan);
   void run(const Action& action);
   void start_transfer(const Action& action);
+  void start_message(const Action& action);
   void merge(const Action& action);
   void prepare(const Action& action);
   // On a virtual clock: computing takes so long.
@@ -121,6 +130,7 @@ class Driver {
   void turn_to_moving();
   void turn_to_computing(PlanState& state);
   void charge();
+  [[nodiscard]] Trace::Place place_of(const Action& action) const;
   void wake_waiters();
   void sleep(std::uint64_t until_ns);
   void thread_main();
@@ -133,6 +143,7 @@ class Driver {
   const Clock& clock_;
   const Patience patience_;
   const std::optional<ComputeCost> simulated_;
+  Trace* trace_ = nullptr;                     // null: nobody looks
   std::vector<std::unique_ptr<Bound>> bound_;  // by plan; null once removed
   std::vector<std::uint32_t> staged_plans_;
   std::array<transport::Completion, 64> completions_;

@@ -59,6 +59,7 @@ Result<std::unique_ptr<Session>> Session::make(SessionParts parts) {
   std::unique_ptr<Session> session(new Session(std::move(parts)));
   session->engine_ = std::move(engine);
   session->driver_ = std::move(driver);
+  if (session->parts_.trace) session->driver_->trace_to(*session->parts_.trace);
   session->parts_.control->watch(session->engine_->in_flight_count());
   return session;
 }
@@ -67,6 +68,7 @@ Session::~Session() {
   if (rank_count() > 1 && driver_->was_used() && driver_->is_idle())
     parts_.control->settle(settle_limit_ns, [this] { return !driver_->has_thread() && driver_->progress(); });
   driver_->stop_thread();
+  driver_->write_trace();
   while (!root_plans_.empty()) drop_root_plan(Rank{root_plans_.begin()->first}, retire_limit_ns);
   while (!compressors_.empty()) destroy_compressor(compressors_.back().get());
   const Status closed = parts_.transport->close_view(close_limit_ns);

@@ -18,6 +18,7 @@
 #include "runtime/control/control.h"
 #include "runtime/engine/driver.h"
 #include "runtime/engine/plan.h"
+#include "runtime/engine/trace.h"
 #include "runtime/session/compressor.h"
 #include "runtime/session/compressor_part.h"
 #include "runtime/session/deadline.h"
@@ -44,6 +45,7 @@ struct SessionParts {
   std::uint64_t timeout_ns = 30'000'000'000;  // of agreements
   std::unique_ptr<ThreadPool> pool;           // null: one thread
   topology::CostModel cost;                   // equal on all ranks
+  std::unique_ptr<Trace> trace;               // null: none
 };
 
 // One thread at a time.

@@ -42,6 +42,7 @@ struct Settings {
   std::string secret;          // where the session secret is, never what it is: control/secret/secret.h
   std::uint64_t lease_ns = 0;  // 0: none
   std::string cost;            // "auto", or a cost model: topology::parse_cost_model
+  std::string trace;           // trace_path(); empty: none
 };
 
 // What the caller gave, by the setting's name, as text like that of a variable; the rest is looked for elsewhere.

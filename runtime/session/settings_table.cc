@@ -139,6 +139,8 @@ constexpr SettingRow rows_of_settings[] = {
     {"cost", "GOSSAMER_COST", "auto",
      "what schedules are chosen by: auto, shared-memory, rdma, tcp-10g, tcp-1g, or MICROSECONDS,NS_PER_BYTE",
      take_cost},
+    {"trace", "GOSSAMER_TRACE", "", "file for what was done when, for Perfetto; %r in it is the rank; empty: none",
+     take_text<&Settings::trace>},
 };
 
 }  // namespace
