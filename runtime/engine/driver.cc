@@ -61,14 +61,6 @@ Driver::~Driver() {
     if (bound) release(*bound);
 }
 
-template <typename Body>
-auto Driver::exclusively(Body body) {
-  wanted_.fetch_add(1);
-  const std::lock_guard lock(mutex_);
-  wanted_.fetch_sub(1);
-  return body();
-}
-
 Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work) {
   return exclusively([&]() -> Status {
     auto owned = std::make_unique<Bound>();
@@ -86,6 +78,7 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
       else
         log(LogLevel::warning, text(name, " goes by messages on this host: ", shared.error().message));
     }
+    std::string track = trace_ != nullptr ? name : std::string();
     GOSSAMER_TRY(engine_.add(number, ledger, std::move(name), bound.staged ? *bound.staged : work));
     // Whatever ends this early, an exception too, takes back what there is.
     struct Undo {
@@ -120,32 +113,15 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
     staged_plans_.reserve(staged_plans_.size() + 1);
     sharing_.reserve(bound_.size() + 1);
     if (bound_.size() <= number) bound_.resize(number + 1);
+    if (trace_ != nullptr) {
+      std::vector<std::string> labels;
+      for (const Stage& stage : work.stages()) labels.push_back(stage.label);
+      bound.track = trace_->add_track(std::move(track), std::move(labels));
+    }
     undo.is_armed = false;
     if (bound.staged) staged_plans_.push_back(number);
     bound_[number] = std::move(owned);
     return {};
-  });
-}
-
-transport::RegionKey Driver::shared_key(std::uint32_t plan) {
-  return exclusively([&] {
-    const auto& shared = bound_.at(plan)->shared;
-    return shared ? shared->key() : transport::RegionKey();
-  });
-}
-
-Status Driver::map_shared(std::uint32_t plan, std::span<const Rank> ranks, std::span<const transport::RegionKey> keys) {
-  return exclusively([&] { return bound_.at(plan)->shared->map(ranks, keys); });
-}
-
-void Driver::use_shared(std::uint32_t plan, bool is_mapped_by_all) {
-  exclusively([&] {
-    auto& shared = bound_.at(plan)->shared;
-    if (!shared) return true;
-    if (!is_mapped_by_all) shared.reset();
-    for (std::size_t stage = 0; shared && stage < engine_.work(plan).stages().size(); ++stage)
-      if (HostRun* const run = shared->run(stage)) engine_.share(plan, stage, *run);
-    return true;
   });
 }
 
@@ -200,7 +176,7 @@ Status Driver::submit(std::uint32_t plan) {
   if (!has_thread()) {
     now_ns_ = state.started_ns;
     is_now_ = true;
-    engine_.start(plan);
+    begin(plan);
     if (!bound_[plan]->shared || !finish_at_once(state)) pass(false);
     return {};
   }
@@ -220,8 +196,15 @@ bool Driver::take_starts() {
   if (head == starts_tail_.load(std::memory_order_acquire)) return false;
   const std::uint32_t plan = starts_[head % starts_.size()];
   starts_head_.store(head + 1, std::memory_order_release);
-  engine_.start(plan);
+  begin(plan);
   return true;
+}
+
+void Driver::begin(std::uint32_t plan) {
+  engine_.start(plan);
+  if (trace_ == nullptr) return;
+  const PlanState& state = engine_.state(plan);
+  trace_->started(bound_[plan]->track, state.operations, state.started_ns);
 }
 
 Code Driver::test(std::uint32_t plan) {
@@ -360,6 +343,7 @@ bool Driver::look_for_losses() {
   }
   transport_.fail_peer(loss->rank);
   engine_.break_with(Error{Code::peer_lost, text("rank ", loss->rank.value, " is lost: ", loss->reason), loss->rank});
+  write_trace();
   return true;
 }
 
@@ -371,9 +355,11 @@ bool Driver::poll_transport() {
   if (count == 0) return false;
   silent_ns_ = 0;
   turn_to_moving();
+  if (trace_ != nullptr) charge();
   for (std::size_t i = 0; i < count; ++i) {
     const transport::Completion& completion = completions_[i];
     const TransferId id = TransferId::unpack(completion.context);
+    if (trace_ != nullptr) trace_->completed(bound_[id.plan]->track, engine_.peer_of(id), now_ns_);
     bound_[id.plan]->receives[id.stage][id.index].reset();
     if (StagedWork* const staged = staged_of(id.plan)) staged->receive_ended(completion.context, completion.code);
     engine_.completed(completion.context, completion.code, completion.bytes);
@@ -455,13 +441,18 @@ void Driver::run(const Action& action) {
 
 void Driver::merge(const Action& action) {
   PlanState& state = engine_.state(action.plan);
-  if (action.slice.bytes >= told_apart_bytes)
+  if (action.slice.bytes >= told_apart_bytes || trace_ != nullptr)
     turn_to_computing(state);
   else
     turn_to_moving();
+  const std::uint64_t before_ns = now_ns_;
   engine_.payload(action.plan, action.stage)
       .merge(action.slice.offset, action.slice.data(), action.staged, action.slice.bytes);
   if (simulated_) pretend(state, simulated_->merge_ns_per_byte * static_cast<double>(action.slice.bytes));
+  if (trace_ != nullptr) {
+    charge();
+    trace_->merged(place_of(action), {before_ns, now_ns_});
+  }
   if (StagedWork* const staged = staged_of(action.plan)) staged->merged(action);
   engine_.merged(action.plan);
 }
@@ -469,14 +460,19 @@ void Driver::merge(const Action& action) {
 void Driver::prepare(const Action& action) {
   PlanState& state = engine_.state(action.plan);
   Work& work = engine_.work(action.plan);
-  if (work.computes())
+  if (work.computes() || trace_ != nullptr)
     turn_to_computing(state);
   else
     turn_to_moving();
+  const std::uint64_t before_ns = now_ns_;
   const auto size = work.prepare(action.stage, engine_.part_bytes(action.plan));
   if (simulated_) pretend(state, static_cast<double>(simulated_->prepare_ns));
   const bool is_last = action.stage == work.stages().size();
-  if (is_last || !size.ok()) charge();
+  if (is_last || !size.ok() || trace_ != nullptr) charge();
+  if (trace_ != nullptr) {
+    trace_->prepared(place_of(action), {before_ns, now_ns_});
+    if (is_last && size.ok()) trace_->ended(bound_[action.plan]->track, now_ns_);
+  }
   if (is_last) {
     state.finished_ns = simulated_ ? busy_until_ns_ : now_ns_;
     state.wire_ns = wire_ns_.load(std::memory_order_relaxed) - state.wire_ns;
@@ -490,7 +486,26 @@ void Driver::pretend(PlanState& state, double cost_ns) {
   state.compute_ns += busy_until_ns_ - now_ns;
 }
 
+Trace::Place Driver::place_of(const Action& action) const {
+  return {bound_[action.plan]->track, action.stage, action.round, action.peer, action.slice.bytes};
+}
+
+void Driver::write_trace() {
+  if (trace_ == nullptr) return;
+  if (const Status written = trace_->write(clock_.now_ns()); !written.ok())
+    log(LogLevel::warning, written.error().message);
+}
+
 void Driver::start_transfer(const Action& action) {
+  if (trace_ == nullptr) return start_message(action);
+  charge();
+  const std::uint64_t before_ns = now_ns_;
+  start_message(action);
+  charge();
+  trace_->moved(place_of(action), {before_ns, now_ns_}, action.kind == ActionKind::send);
+}
+
+void Driver::start_message(const Action& action) {
   turn_to_moving();
   if (action.kind == ActionKind::send) {
     const auto token = transport_.start_send(action.peer, action.tag, action.slice, action.context);

@@ -13,6 +13,28 @@ constexpr std::uint32_t starts_without_pass = 16;
 
 }  // namespace
 
+transport::RegionKey Driver::shared_key(std::uint32_t plan) {
+  return exclusively([&] {
+    const auto& shared = bound_.at(plan)->shared;
+    return shared ? shared->key() : transport::RegionKey();
+  });
+}
+
+Status Driver::map_shared(std::uint32_t plan, std::span<const Rank> ranks, std::span<const transport::RegionKey> keys) {
+  return exclusively([&] { return bound_.at(plan)->shared->map(ranks, keys); });
+}
+
+void Driver::use_shared(std::uint32_t plan, bool is_mapped_by_all) {
+  exclusively([&] {
+    auto& shared = bound_.at(plan)->shared;
+    if (!shared) return true;
+    if (!is_mapped_by_all) shared.reset();
+    for (std::size_t stage = 0; shared && stage < engine_.work(plan).stages().size(); ++stage)
+      if (HostRun* const run = shared->run(stage)) engine_.share(plan, stage, *run);
+    return true;
+  });
+}
+
 void Driver::start_shared(const Action& action) {
   HostRun& run = *engine_.shared_run(action.plan);
   run.begin(engine_.shared_operation(action.plan));
