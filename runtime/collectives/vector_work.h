@@ -66,6 +66,7 @@ class VectorWork final : public Work {
 
   std::span<const Stage> stages() const override { return {&stage_, 1}; }
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override;
+  [[nodiscard]] bool computes() const override { return vector_.bytes() > 4096; }
   void drop() override {}
 
  private:

@@ -156,7 +156,8 @@ void CollectiveRun::start_round(std::vector<Action>& actions) {
          .tag = with_sequence(transfer.tag, sequence_),
          .context = TransferId{setup_.plan, sequence_, setup_.stage, i}.pack(),
          .slice = {is_staged ? staging_ : buffer_, is_staged ? transfer.staging_offset : transfer.offset, bytes},
-         .stage = setup_.stage});
+         .stage = setup_.stage,
+         .round = static_cast<std::uint32_t>(round_)});
   }
 }
 
@@ -172,7 +173,8 @@ void CollectiveRun::merge_round(std::vector<Action>& actions) {
                        .peer = transfer.peer,
                        .slice = {buffer_, transfer.offset, transfer.bytes},
                        .staged = staging_.base + transfer.staging_offset,
-                       .stage = setup_.stage});
+                       .stage = setup_.stage,
+                       .round = static_cast<std::uint32_t>(round_)});
   }
 }
 

@@ -30,6 +30,7 @@ struct Action {
   transport::Slice slice;             // send: from here; receive: to here; merge: into here
   const std::byte* staged = nullptr;  // merge: from here
   std::uint32_t stage = 0;            // prepare, share: which
+  std::uint32_t round = 0;            // of the stage
   [[nodiscard]] bool is_transfer() const { return kind == ActionKind::send || kind == ActionKind::receive; }
 };
 

@@ -10,6 +10,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "runtime/engine/relax.h"
+
 namespace gossamer::runtime {
 
 namespace {
@@ -21,19 +23,12 @@ constexpr std::uint64_t sleep_max_ns = 50'000'000;
 // And that often for all else, where it sleeps for a peer in shared memory.
 constexpr std::uint64_t shared_sleep_max_ns = 1'000'000;
 // Looks at shared memory between two passes that look at everything.
-constexpr std::uint32_t shared_spins_max = 64;
+constexpr std::uint32_t shared_looks_max = 64;
+constexpr std::uint32_t looks_in_a_pass = 8;
 // A shorter merge is not told apart from what the transport moves: looking at the clock would take as long.
 constexpr std::uint64_t told_apart_bytes = 4'096;
 // A waiter that always finds something to move looks at its deadline after so many passes.
 constexpr std::uint32_t passes_without_clock = 64;
-
-void relax() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 }  // namespace
 
@@ -66,14 +61,6 @@ Driver::~Driver() {
     if (bound) release(*bound);
 }
 
-template <typename Body>
-auto Driver::exclusively(Body body) {
-  wanted_.fetch_add(1);
-  const std::lock_guard lock(mutex_);
-  wanted_.fetch_sub(1);
-  return body();
-}
-
 Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work) {
   return exclusively([&]() -> Status {
     auto owned = std::make_unique<Bound>();
@@ -91,6 +78,7 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
       else
         log(LogLevel::warning, text(name, " goes by messages on this host: ", shared.error().message));
     }
+    std::string track = trace_ != nullptr ? name : std::string();
     GOSSAMER_TRY(engine_.add(number, ledger, std::move(name), bound.staged ? *bound.staged : work));
     // Whatever ends this early, an exception too, takes back what there is.
     struct Undo {
@@ -125,32 +113,15 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
     staged_plans_.reserve(staged_plans_.size() + 1);
     sharing_.reserve(bound_.size() + 1);
     if (bound_.size() <= number) bound_.resize(number + 1);
+    if (trace_ != nullptr) {
+      std::vector<std::string> labels;
+      for (const Stage& stage : work.stages()) labels.push_back(stage.label);
+      bound.track = trace_->add_track(std::move(track), std::move(labels));
+    }
     undo.is_armed = false;
     if (bound.staged) staged_plans_.push_back(number);
     bound_[number] = std::move(owned);
     return {};
-  });
-}
-
-transport::RegionKey Driver::shared_key(std::uint32_t plan) {
-  return exclusively([&] {
-    const auto& shared = bound_.at(plan)->shared;
-    return shared ? shared->key() : transport::RegionKey();
-  });
-}
-
-Status Driver::map_shared(std::uint32_t plan, std::span<const Rank> ranks, std::span<const transport::RegionKey> keys) {
-  return exclusively([&] { return bound_.at(plan)->shared->map(ranks, keys); });
-}
-
-void Driver::use_shared(std::uint32_t plan, bool is_mapped_by_all) {
-  exclusively([&] {
-    auto& shared = bound_.at(plan)->shared;
-    if (!shared) return true;
-    if (!is_mapped_by_all) shared.reset();
-    for (std::size_t stage = 0; shared && stage < engine_.work(plan).stages().size(); ++stage)
-      if (HostRun* const run = shared->run(stage)) engine_.share(plan, stage, *run);
-    return true;
   });
 }
 
@@ -205,8 +176,8 @@ Status Driver::submit(std::uint32_t plan) {
   if (!has_thread()) {
     now_ns_ = state.started_ns;
     is_now_ = true;
-    engine_.start(plan);
-    pass(false);
+    begin(plan);
+    if (!bound_[plan]->shared || !finish_at_once(state)) pass(false);
     return {};
   }
   const std::uint32_t tail = starts_tail_.load(std::memory_order_relaxed);
@@ -225,8 +196,15 @@ bool Driver::take_starts() {
   if (head == starts_tail_.load(std::memory_order_acquire)) return false;
   const std::uint32_t plan = starts_[head % starts_.size()];
   starts_head_.store(head + 1, std::memory_order_release);
-  engine_.start(plan);
+  begin(plan);
   return true;
+}
+
+void Driver::begin(std::uint32_t plan) {
+  engine_.start(plan);
+  if (trace_ == nullptr) return;
+  const PlanState& state = engine_.state(plan);
+  trace_->started(bound_[plan]->track, state.operations, state.started_ns);
 }
 
 Code Driver::test(std::uint32_t plan) {
@@ -249,11 +227,14 @@ Code Driver::wait(std::uint32_t plan, std::uint64_t limit_ns) {
   std::uint32_t idle = 0;
   const auto is_pending = [&] { return state.code.load(std::memory_order_acquire) == Code::pending; };
   for (std::uint32_t passes = 1;; ++passes) {
-    bool moved = !sharing_.empty() && spin_on_shared();
+    // With more ranks than cores a peer may need this one; else a look costs some of what a pass does.
+    const std::uint32_t looks =
+        sharing_.empty() ? 0 : std::min(shared_looks_max, std::max(patience_.spins, idle + 1) - idle);
+    bool moved = looks != 0 && spin_on_shared(looks);
     if (!is_pending()) break;
     moved |= pass(passes % passes_without_clock != 0);
     if (!is_pending()) break;
-    idle = moved ? 0 : idle + 1;
+    idle = moved ? 0 : idle + 1 + (patience_.spins > shared_looks_max ? looks / looks_in_a_pass : looks);
     if (idle >= patience_.spins + patience_.yields)
       sleep(end_ns);
     else if (idle >= patience_.spins)
@@ -321,43 +302,6 @@ bool Driver::pass(bool goes_on) {
   return moved;
 }
 
-bool Driver::move_shared() {
-  bool moved = false;
-  for (std::size_t i = 0; i < sharing_.size();) {
-    const Sharing entry = sharing_[i];
-    HostRun& run = *entry.run;
-    const std::uint64_t steps = run.steps_taken();
-    const bool is_finished = !run.is_torn() && run.progress();
-    moved |= is_finished || run.steps_taken() != steps;
-    if (!is_finished && !run.is_torn() && !run.strayed()) {
-      ++i;
-      continue;
-    }
-    sharing_.erase(sharing_.begin() + static_cast<std::ptrdiff_t>(i));
-    if (is_finished) engine_.shared(entry.plan);
-    if (!run.is_torn() && run.strayed()) engine_.strayed(entry.plan);
-    moved = true;
-  }
-  if (moved) {
-    silent_ns_ = 0;
-    turn_to_moving();
-  }
-  return moved;
-}
-
-// A peer that computes as long is a moment away: losses and messages can wait for it.
-bool Driver::spin_on_shared() {
-  const std::uint32_t spins = std::min(shared_spins_max, patience_.spins);
-  for (std::uint32_t i = 0; i < spins; ++i) {
-    if (move_shared()) {
-      run_actions();
-      return true;
-    }
-    relax();
-  }
-  return false;
-}
-
 void Driver::charge() {
   if (!is_moving_ && computing_ == nullptr) return;
   const std::uint64_t before_ns = std::exchange(now_ns_, clock_.now_ns());
@@ -399,6 +343,7 @@ bool Driver::look_for_losses() {
   }
   transport_.fail_peer(loss->rank);
   engine_.break_with(Error{Code::peer_lost, text("rank ", loss->rank.value, " is lost: ", loss->reason), loss->rank});
+  write_trace();
   return true;
 }
 
@@ -410,9 +355,11 @@ bool Driver::poll_transport() {
   if (count == 0) return false;
   silent_ns_ = 0;
   turn_to_moving();
+  if (trace_ != nullptr) charge();
   for (std::size_t i = 0; i < count; ++i) {
     const transport::Completion& completion = completions_[i];
     const TransferId id = TransferId::unpack(completion.context);
+    if (trace_ != nullptr) trace_->completed(bound_[id.plan]->track, engine_.peer_of(id), now_ns_);
     bound_[id.plan]->receives[id.stage][id.index].reset();
     if (StagedWork* const staged = staged_of(id.plan)) staged->receive_ended(completion.context, completion.code);
     engine_.completed(completion.context, completion.code, completion.bytes);
@@ -487,24 +434,25 @@ void Driver::run(const Action& action) {
       return merge(action);
     case ActionKind::prepare:
       return prepare(action);
-    case ActionKind::share: {
-      HostRun& run = *engine_.shared_run(action.plan);
-      run.begin(engine_.shared_operation(action.plan));
-      sharing_.push_back({action.plan, &run});
-      return;
-    }
+    case ActionKind::share:
+      return start_shared(action);
   }
 }
 
 void Driver::merge(const Action& action) {
   PlanState& state = engine_.state(action.plan);
-  if (action.slice.bytes >= told_apart_bytes)
+  if (action.slice.bytes >= told_apart_bytes || trace_ != nullptr)
     turn_to_computing(state);
   else
     turn_to_moving();
+  const std::uint64_t before_ns = now_ns_;
   engine_.payload(action.plan, action.stage)
       .merge(action.slice.offset, action.slice.data(), action.staged, action.slice.bytes);
   if (simulated_) pretend(state, simulated_->merge_ns_per_byte * static_cast<double>(action.slice.bytes));
+  if (trace_ != nullptr) {
+    charge();
+    trace_->merged(place_of(action), {before_ns, now_ns_});
+  }
   if (StagedWork* const staged = staged_of(action.plan)) staged->merged(action);
   engine_.merged(action.plan);
 }
@@ -512,11 +460,19 @@ void Driver::merge(const Action& action) {
 void Driver::prepare(const Action& action) {
   PlanState& state = engine_.state(action.plan);
   Work& work = engine_.work(action.plan);
-  turn_to_computing(state);
+  if (work.computes() || trace_ != nullptr)
+    turn_to_computing(state);
+  else
+    turn_to_moving();
+  const std::uint64_t before_ns = now_ns_;
   const auto size = work.prepare(action.stage, engine_.part_bytes(action.plan));
   if (simulated_) pretend(state, static_cast<double>(simulated_->prepare_ns));
   const bool is_last = action.stage == work.stages().size();
-  if (is_last || !size.ok()) charge();
+  if (is_last || !size.ok() || trace_ != nullptr) charge();
+  if (trace_ != nullptr) {
+    trace_->prepared(place_of(action), {before_ns, now_ns_});
+    if (is_last && size.ok()) trace_->ended(bound_[action.plan]->track, now_ns_);
+  }
   if (is_last) {
     state.finished_ns = simulated_ ? busy_until_ns_ : now_ns_;
     state.wire_ns = wire_ns_.load(std::memory_order_relaxed) - state.wire_ns;
@@ -530,7 +486,26 @@ void Driver::pretend(PlanState& state, double cost_ns) {
   state.compute_ns += busy_until_ns_ - now_ns;
 }
 
+Trace::Place Driver::place_of(const Action& action) const {
+  return {bound_[action.plan]->track, action.stage, action.round, action.peer, action.slice.bytes};
+}
+
+void Driver::write_trace() {
+  if (trace_ == nullptr) return;
+  if (const Status written = trace_->write(clock_.now_ns()); !written.ok())
+    log(LogLevel::warning, written.error().message);
+}
+
 void Driver::start_transfer(const Action& action) {
+  if (trace_ == nullptr) return start_message(action);
+  charge();
+  const std::uint64_t before_ns = now_ns_;
+  start_message(action);
+  charge();
+  trace_->moved(place_of(action), {before_ns, now_ns_}, action.kind == ActionKind::send);
+}
+
+void Driver::start_message(const Action& action) {
   turn_to_moving();
   if (action.kind == ActionKind::send) {
     const auto token = transport_.start_send(action.peer, action.tag, action.slice, action.context);

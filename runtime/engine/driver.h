@@ -24,6 +24,7 @@
 #include "runtime/engine/engine.h"
 #include "runtime/engine/host_memory.h"
 #include "runtime/engine/staged_work.h"
+#include "runtime/engine/trace.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {
@@ -51,6 +52,11 @@ class Driver {
   ~Driver();
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
+
+  // From now on what is done is put down there, and written where a peer is lost. Before the first plan.
+  void trace_to(Trace& trace) { trace_ = &trace; }
+  // Without a thread. What fails is logged.
+  void write_trace();
 
   // From now on a thread of the driver's own progresses, until stop_thread. out_of_resources where none can be made.
   Status start_thread();
@@ -111,10 +117,12 @@ class Driver {
     std::unique_ptr<HostMemory> shared;                                  // null: by messages
     std::unique_ptr<StagedWork> staged;                                  // null: all buffers are on the host
     std::vector<std::vector<std::optional<transport::Token>>> receives;  // under way, by stage and index
+    std::uint32_t track = 0;                                             // of the trace
   };
 
   // True if something moved. `goes_on`: the next pass follows at once, so what moves now may be charged by that one.
   bool pass(bool goes_on);
+  void begin(std::uint32_t plan);
   Code wait_for_thread(const PlanState& state, std::uint64_t end_ns);
   bool take_starts();
   bool look_for_losses();
@@ -122,13 +130,17 @@ class Driver {
   bool run_actions();
   // What goes through shared memory, as far as peers let it.
   bool move_shared();
-  bool spin_on_shared();
+  void start_shared(const Action& action);
+  // What has just been started, where it goes through shared memory and all peers are there already.
+  bool finish_at_once(const PlanState& state);
+  bool spin_on_shared(std::uint32_t looks);
   bool run_staged();
   [[nodiscard]] bool is_computing() const { return simulated_ && clock_.now_ns() < busy_until_ns_; }
   void release(Bound& bound);
   [[nodiscard]] StagedWork* staged_of(std::uint32_t plan);
   void run(const Action& action);
   void start_transfer(const Action& action);
+  void start_message(const Action& action);
   void merge(const Action& action);
   void prepare(const Action& action);
   // On a virtual clock: computing takes so long.
@@ -137,11 +149,18 @@ class Driver {
   void turn_to_moving();
   void turn_to_computing(PlanState& state);
   void charge();
+  [[nodiscard]] Trace::Place place_of(const Action& action) const;
   void wake_waiters();
   void sleep(std::uint64_t until_ns);
   void thread_main();
+  // Runs `body` while the thread, if any, stands aside.
   template <typename Body>
-  auto exclusively(Body body);  // runs `body` while the thread, if any, stands aside
+  auto exclusively(Body body) {
+    wanted_.fetch_add(1);
+    const std::lock_guard lock(mutex_);
+    wanted_.fetch_sub(1);
+    return body();
+  }
 
   Engine& engine_;
   transport::Transport& transport_;
@@ -149,6 +168,7 @@ class Driver {
   const Clock& clock_;
   const Patience patience_;
   const std::optional<ComputeCost> simulated_;
+  Trace* trace_ = nullptr;                     // null: nobody looks
   std::vector<std::unique_ptr<Bound>> bound_;  // by plan; null once removed
   std::vector<std::uint32_t> staged_plans_;
   struct Sharing {
@@ -156,6 +176,7 @@ class Driver {
     HostRun* run = nullptr;
   };
   std::vector<Sharing> sharing_;  // operations under way in shared memory
+  std::uint32_t finished_at_once_ = 0;
   std::array<transport::Completion, 64> completions_;
 
   // Plans to start, on their way to the thread: one producer, one consumer.

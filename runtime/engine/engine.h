@@ -114,6 +114,7 @@ class Engine {
   [[nodiscard]] std::size_t transfer_count(std::uint32_t plan, std::size_t stage) const {
     return at(plan).runs[stage].transfer_count();
   }
+  [[nodiscard]] Rank peer_of(const TransferId& id) const { return at(id.plan).runs[id.stage].peer_of(id.index); }
   [[nodiscard]] bool waits_for(std::uint32_t plan, Rank peer) const;
   [[nodiscard]] bool any_waits_for(Rank peer) const;
 

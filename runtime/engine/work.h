@@ -67,6 +67,9 @@ class Work {
   // input, a disagreement) end it everywhere without a message more.
   virtual Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) = 0;
 
+  // Whether `prepare` may take long enough to be told apart from what is moved: that costs two looks at the clock.
+  [[nodiscard]] virtual bool computes() const { return true; }
+
   // The operation has failed: what was not committed is taken back.
   virtual void drop() = 0;
 };

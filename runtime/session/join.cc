@@ -8,6 +8,7 @@
 
 #include "runtime/control/joining/local_host.h"
 #include "runtime/control/mesh.h"
+#include "runtime/session/clock_offset.h"
 #include "runtime/session/data_path.h"
 #include "runtime/session/introduction.h"
 #include "runtime/session/link_cost.h"
@@ -102,6 +103,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
       {"byte order", std::endian::native == std::endian::little ? "little" : "big"},
       {"transport", settings.transport},
       {"cost", settings.cost},
+      {"trace", settings.trace.empty() ? "off" : "on"},
       {"libfabric provider", settings.transport == "libfabric" ? settings.libfabric_provider : "none"},
   };
   shared.insert(shared.end(), schedules.fields.begin(), schedules.fields.end());
@@ -152,6 +154,20 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   const std::uint64_t path_ns = left_ns();
   GOSSAMER_TRY(open_data_path(**made, *control, view, path_ns / 4 * 3, path_ns));
 
+  std::unique_ptr<Trace> trace;
+  if (!settings.trace.empty()) {
+    const bool is_one_host = local_ranks == settings.rank_count;
+    const auto offset = is_one_host ? Result<ClockOffset>(ClockOffset{})
+                                    : measure_clock_offset(*control, SteadyClock(), settings.rank, left_ns());
+    if (!offset.ok()) return of_what_was_left(offset.error());
+    trace = std::make_unique<Trace>(TraceConfig{.path = trace_path(settings.trace, settings.rank, settings.rank_count),
+                                                .rank = settings.rank,
+                                                .rank_count = settings.rank_count,
+                                                .host = host,
+                                                .offset_ns = offset->offset_ns,
+                                                .uncertainty_ns = offset->uncertainty_ns});
+  }
+
   const std::uint32_t cores = usable_cores();
   const bool threaded = settings.progress == ProgressMode::thread ||
                         (settings.progress == ProgressMode::automatic && cores >= 2 * local_ranks);
@@ -168,6 +184,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   parts.timeout_ns = settings.init_timeout_ns;
   parts.policy = {cost.cost, hosts_of(introductions), std::move(schedules.rules), std::move(schedules.files)};
   parts.pool = std::move(*pool);
+  parts.trace = std::move(trace);
   auto session = Session::make(std::move(parts));
   GOSSAMER_TRY(session);
   if (threaded) GOSSAMER_TRY((*session)->start_thread());

@@ -11,7 +11,7 @@ static_assert(PlanNumbers::plans_max == tag_field_max);
 
 namespace {
 
-constexpr std::size_t head_bytes = 8;
+constexpr std::size_t offer_head_bytes = 8;
 constexpr std::size_t entry_bytes = 16;
 constexpr std::uint32_t flag_held = 1;
 
@@ -100,7 +100,7 @@ std::optional<PlanDraw> common_plan(std::span<const PlanOffer> offers) {
 
 Blob encode_offer(const PlanOffer& offer) {
   Blob blob;
-  blob.reserve(head_bytes + entry_bytes * (offer.free.size() + 1));
+  blob.reserve(offer_head_bytes + entry_bytes * (offer.free.size() + 1));
   put(blob, offer.unused);
   put(blob, offer.held ? flag_held : 0u);
   if (offer.held) put_draw(blob, *offer.held);
@@ -112,7 +112,7 @@ Result<PlanOffer> decode_offer(std::span<const std::byte> bytes, Rank rank) {
   const auto wrong = [&](std::string_view what) {
     return Error{Code::malformed, text("the plan numbers of rank ", rank.value, " ", what), rank};
   };
-  if (bytes.size() < head_bytes || (bytes.size() - head_bytes) % entry_bytes != 0) return wrong("are cut short");
+  if (bytes.size() < offer_head_bytes || (bytes.size() - offer_head_bytes) % entry_bytes != 0) return wrong("are cut short");
   PlanOffer offer;
   offer.unused = take_number<std::uint32_t>(bytes);
   const auto flags = take_number<std::uint32_t>(bytes);

@@ -34,6 +34,7 @@ Result<std::unique_ptr<Session>> Session::make(SessionParts parts) {
   std::unique_ptr<Session> session(new Session(std::move(parts)));
   session->engine_ = std::move(engine);
   session->driver_ = std::move(driver);
+  if (session->parts_.trace) session->driver_->trace_to(*session->parts_.trace);
   session->parts_.control->watch(session->engine_->in_flight_count());
   return session;
 }
@@ -42,6 +43,7 @@ Session::~Session() {
   if (rank_count() > 1 && driver_->was_used() && driver_->is_idle())
     parts_.control->settle(settle_limit_ns, [this] { return !driver_->has_thread() && driver_->progress(); });
   driver_->stop_thread();
+  driver_->write_trace();
   while (!call_plans_.empty()) drop_call_plan(CallKind(call_plans_.begin()->first), retire_limit_ns);
   while (!collectives_.empty()) destroy_collective(collectives_.back().get());
   while (!compressors_.empty()) destroy_compressor(compressors_.back().get());

@@ -20,6 +20,7 @@
 #include "runtime/engine/driver.h"
 #include "runtime/engine/plan.h"
 #include "runtime/engine/schedule_policy.h"
+#include "runtime/engine/trace.h"
 #include "runtime/session/collective.h"
 #include "runtime/session/compressor.h"
 #include "runtime/session/compressor_part.h"
@@ -45,6 +46,7 @@ struct SessionParts {
   std::uint64_t timeout_ns = 30'000'000'000;  // of agreements
   std::unique_ptr<ThreadPool> pool;           // null: one thread
   SchedulePolicy policy;                      // equal on all ranks
+  std::unique_ptr<Trace> trace;               // null: none
 };
 
 // One thread at a time.

@@ -44,6 +44,7 @@ struct Settings {
   std::string cost;            // as parse_cost_setting of link_cost.h takes it
   std::string schedule;        // as topology::parse_schedule_rules takes it; empty: no rules
   std::string host;            // this host's name; empty: found out
+  std::string trace;           // trace_path(); empty: none
 };
 
 // What the caller gave, by the setting's name, as text like that of a variable; the rest is looked for elsewhere.

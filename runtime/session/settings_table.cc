@@ -162,6 +162,8 @@ constexpr SettingRow rows_of_settings[] = {
      take_schedule},
     {"host", "GOSSAMER_HOST", "", "the name of this host: ranks with one name are near each other; empty: found out",
      take_host},
+    {"trace", "GOSSAMER_TRACE", "", "file for what was done when, for Perfetto; %r in it is the rank; empty: none",
+     take_text<&Settings::trace>},
 };
 
 }  // namespace

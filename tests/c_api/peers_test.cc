@@ -134,6 +134,17 @@ TEST(Stopped, TheWaitSaysWhoWaitsForWhom) {
   }
 }
 
+// Goal: the same where ranks wait for each other in shared memory. Method: the schedule is left to the library.
+TEST(Stopped, TheWaitInSharedMemorySaysWhoWaitsForWhom) {
+  PeerGroup group({.rank_count = 3, .arguments = {"--steps", "9", "--stop-at", "2", "--wait-ms", "500"}});
+  for (const unsigned r : {0u, 2u}) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << group.output(r);
+    EXPECT_THAT(group.output(r),
+                ::testing::ContainsRegex(text("error GOSSAMER_DEADLINE at step, rank -1, index -1: rank ", r,
+                                              " waits for rank [0-9], gs-sgd step 3, sketch in shared memory, 5")));
+  }
+}
+
 // Goal: a rank that is stopped while it exchanges is given up by all others within its lease, with its rank and the
 // reason, and ends with an error of its own when it goes on. Method: SIGSTOP of each of three ranks in turn, in the
 // middle of steps without end; waits without a limit worth naming; SIGCONT when the others have ended.

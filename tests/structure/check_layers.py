@@ -65,6 +65,7 @@ ROOMS = {
     "tools/study": ["tools/command", "tools/train"],
     "tools/graph": ["tools/command"],
     "tools/simulate": ["tools/command"],
+    "tools/trace": ["tools/command"],
     "tools/bench": ["tools/command", "tools/launch", "tools/train"],
     "tools/info": ["tools/command", "tools/launch", "tools/train"],
 }

@@ -292,6 +292,23 @@ TEST_F(Command, ABenchOfTheEngineCountsOperationsAndSteps) {
   EXPECT_THAT(refused.errors, HasSubstr("--ranks 65: expected 1 to 64"));
 }
 
+// Goal: a bench of ranks that share memory has a row for each number of ranks and size, with sums that it has checked,
+// and refuses sizes that are no vectors. Method: small sizes, as JSON.
+TEST_F(Command, ABenchOfAHostMeasuresEachSize) {
+  const Ran ran = run({"bench", "host", "--ranks=1,3", "--bytes=8,100000", "--json", "-"});
+  ASSERT_EQ(ran.status, 0) << ran.errors;
+  const auto document = nlohmann::json::parse(ran.output);
+  EXPECT_EQ(document.at("schema"), "gossamer.bench.host/1");
+  ASSERT_EQ(document.at("rows").size(), 4u);
+  for (const auto& row : document.at("rows")) {
+    EXPECT_GE(row.at("p99_us").get<double>(), row.at("p50_us").get<double>());
+    EXPECT_GE(row.at("copy_us").get<double>(), 0);
+  }
+  const Ran refused = run({"bench", "host", "--bytes=7"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.errors, HasSubstr("--bytes 7: expected a multiple of 4"));
+}
+
 // Goal: Ctrl-C ends a bench of transports, and leaves neither process nor file. Method: SIGINT once the first process
 // has its memory; a bench that would take much longer.
 TEST_F(Command, InterruptEndsABenchAndLeavesNothing) {

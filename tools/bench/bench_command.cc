@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "tools/bench/bench_engine.h"
+#include "tools/bench/bench_host.h"
 #include "tools/bench/bench_sketch.h"
 #include "tools/bench/bench_transport.h"
 #include "tools/command/commands.h"
@@ -55,6 +56,19 @@ int run_engine(const EngineBenchConfig& config) {
   return told.ok() ? exit_success : complain("bench engine", told.error().message, exit_failure);
 }
 
+int run_host(const HostBenchConfig& config) {
+  const Status valid = check_host_bench(config);
+  if (!valid.ok()) return complain("bench host", valid.error().message, exit_usage);
+  const Status writable = check_writable(config.json);
+  if (!writable.ok()) return complain("bench host", writable.error().message, exit_failure);
+  const Result<nlohmann::json> rows = bench_host(config);
+  if (!rows.ok()) return complain("bench host", rows.error().message, exit_failure);
+  const nlohmann::json document = {
+      {"schema", "gossamer.bench.host/1"}, {"environment", environment_json()}, {"rows", *rows}};
+  const Status told = publish({config.json, {}}, host_bench_table(*rows), document);
+  return told.ok() ? exit_success : complain("bench host", told.error().message, exit_failure);
+}
+
 }  // namespace
 
 Action add_bench_command(CLI::App& app) {
@@ -96,7 +110,16 @@ Action add_bench_command(CLI::App& app) {
   engine->add_option("--bytes", engine_config->bytes, "of the vector")->capture_default_str();
   engine->add_option("--rounds", engine_config->rounds, "of which the median counts")->capture_default_str();
   engine->add_option("--json", engine_config->json, "write every row to this file; - is stdout");
-  return [config, transport_config, transport, engine_config, engine] {
+
+  auto host_config = std::make_shared<HostBenchConfig>();
+  CLI::App* host = app.add_subcommand("host", "an all-reduce through memory that ranks share, beside copying as much");
+  host->add_option("--ranks", host_config->ranks, "numbers of ranks, each a process")
+      ->delimiter(',')
+      ->capture_default_str();
+  host->add_option("--bytes", host_config->bytes, "sizes of the vector")->delimiter(',')->capture_default_str();
+  host->add_option("--json", host_config->json, "write every row to this file; - is stdout");
+  return [config, transport_config, transport, engine_config, engine, host_config, host] {
+    if (host->parsed()) return run_host(*host_config);
     if (engine->parsed()) return run_engine(*engine_config);
     return transport->parsed() ? run_transport(*transport_config) : run_sketch(*config);
   };
