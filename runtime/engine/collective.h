@@ -79,6 +79,11 @@ class CollectiveRun {
 
   // One transfer of the current round is complete. `malformed` where the length is not the expected one.
   Status transferred(std::uint32_t index, std::uint64_t bytes);
+  // The transport has lost that transfer's peer: false where the stage needs every part. Else it counts as complete,
+  // and without bytes, as soon as the peer is known to be lost.
+  [[nodiscard]] bool missed(std::uint32_t index);
+  // Known to be lost: nothing is moved to or from it any more.
+  void lose(Rank peer);
   void merged();
 
   [[nodiscard]] Rank peer_of(std::uint32_t index) const { return transfers_[index].peer; }
@@ -104,6 +109,8 @@ class CollectiveRun {
     topology::SliceRange slices;
     std::uint32_t message = 0;
     bool pending = false;
+    bool broken = false;  // pending, though the transport has ended it
+    bool lost = false;    // its peer is
     std::uint64_t staging_offset = 0;
   };
   struct RoundSpan {
@@ -122,6 +129,8 @@ class CollectiveRun {
   std::string merging_;  // words for a wait
   std::string moving_;
   bool concatenating_ = false;
+  bool phased_ = false;
+  bool may_miss_ = false;
   std::uint64_t bytes_max_ = 0;
   std::uint32_t slice_count_ = 1;
   std::uint32_t own_slice_ = 0;
@@ -136,6 +145,7 @@ class CollectiveRun {
   StageSize size_;
   std::vector<std::uint64_t> part_bytes_;
   std::size_t round_ = 0;
+  std::size_t end_round_ = 0;
   Phase phase_ = Phase::transferring;
   std::uint32_t outstanding_ = 0;
   bool started_ = false;

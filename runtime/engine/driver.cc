@@ -234,25 +234,40 @@ bool Driver::pass() {
 }
 
 bool Driver::look_for_losses() {
-  if (engine_.broken()) return false;
-  const auto loss = control_.loss();
-  if (!loss) return false;
-  if (loss->left) {
-    const std::uint64_t now_ns = clock_.now_ns();
-    if (!loss_) {
-      loss_ = loss;
-      looked_at_ns_ = now_ns;
+  const std::vector<Loss> news = control_.losses(losses_seen_);
+  losses_seen_ += news.size();
+  bool moved = false;
+  for (const Loss& loss : news) {
+    if (loss.left) {
+      if (left_.empty()) looked_at_ns_ = clock_.now_ns();
+      left_.push_back(loss);
+      continue;
     }
-    // A caller that computes between two tests has not listened meanwhile.
-    const std::uint64_t since_ns = now_ns - looked_at_ns_;
-    silent_ns_ += simulated_ ? since_ns : std::min(since_ns, sleep_max_ns);
-    looked_at_ns_ = now_ns;
-    if (engine_.in_flight() == 0 || !engine_.any_waits_for(loss->rank)) return false;
-    if (silent_ns_ < silence_ns) return false;
+    lose(loss);
+    moved = true;
   }
-  transport_.fail_peer(loss->rank);
-  engine_.break_with(Error{Code::peer_lost, text("rank ", loss->rank.value, " is lost: ", loss->reason), loss->rank});
+  if (left_.empty()) return moved;
+  // A caller that computes between two tests has not listened meanwhile.
+  const std::uint64_t now_ns = clock_.now_ns();
+  const std::uint64_t since_ns = now_ns - looked_at_ns_;
+  silent_ns_ += simulated_ ? since_ns : std::min(since_ns, sleep_max_ns);
+  looked_at_ns_ = now_ns;
+  if (engine_.in_flight() == 0 || silent_ns_ < silence_ns) return moved;
+  const auto waited =
+      std::find_if(left_.begin(), left_.end(), [this](const Loss& loss) { return engine_.any_waits_for(loss.rank); });
+  if (waited == left_.end()) return moved;
+  lose(*waited);
+  left_.erase(waited);
   return true;
+}
+
+void Driver::lose(const Loss& loss) {
+  transport_.fail_peer(loss.rank);
+  Error error{Code::peer_lost, text("rank ", loss.rank.value, " is lost: ", loss.reason), loss.rank};
+  if (loss.given_up)
+    engine_.break_with(std::move(error));
+  else
+    engine_.lose(loss.rank, std::move(error));
 }
 
 bool Driver::poll_transport() {
@@ -389,7 +404,7 @@ void Driver::sleep(std::uint64_t until_ns) {
   const std::uint64_t now_ns = clock_.now_ns();
   if (may_sleep && now_ns < until_ns) {
     // A loss that is known already keeps its descriptor readable: do not poll it, or this would spin.
-    const int control_descriptor = loss_ || engine_.broken() ? -1 : control_.event_descriptor();
+    const int control_descriptor = losses_seen_ > 0 || engine_.broken() ? -1 : control_.event_descriptor();
     std::array<pollfd, 3> descriptors = {pollfd{transport_.event_descriptor(), POLLIN, 0},
                                          pollfd{control_descriptor, POLLIN, 0}, pollfd{wake_.value(), POLLIN, 0}};
     const std::uint64_t sleep_ns = std::min(sleep_max_ns, until_ns - now_ns);

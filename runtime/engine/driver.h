@@ -104,6 +104,7 @@ class Driver {
   bool pass();
   bool take_starts();
   bool look_for_losses();
+  void lose(const Loss& loss);
   bool poll_transport();
   bool run_actions();
   bool run_staged();
@@ -131,7 +132,8 @@ class Driver {
   std::atomic<std::uint32_t> starts_head_{0};
   std::atomic<std::uint32_t> starts_tail_{0};
 
-  std::optional<Loss> loss_;        // a peer that left in good order; operations that need it will fail
+  std::size_t losses_seen_ = 0;     // of the control plane's
+  std::vector<Loss> left_;          // peers that left in good order; operations that need them will fail
   std::uint64_t silent_ns_ = 0;     // how long nothing has moved since, while this driver looked
   std::uint64_t looked_at_ns_ = 0;  // when it last did
 

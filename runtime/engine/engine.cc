@@ -1,5 +1,7 @@
 #include "runtime/engine/engine.h"
 
+#include <algorithm>
+
 #include "runtime/engine/tag.h"
 
 namespace gossamer::runtime {
@@ -27,10 +29,15 @@ Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name,
     plan->actions_max += run.actions_max();
     plan->runs.push_back(std::move(run));
   }
+  const auto stages = work.stages();
+  plan->may_miss =
+      !stages.empty() && std::all_of(stages.begin(), stages.end(), [](const Stage& stage) { return stage.may_miss; });
   actions_.reserve(actions_max_ + plan->actions_max);
   if (number >= plans_.size()) plans_.resize(number + 1);
   actions_max_ += plan->actions_max;
   plans_[number] = std::move(plan);
+  for (const Rank peer : lost_)
+    if (plans_[number]->may_miss) go_on_without(number, peer);
   return {};
 }
 
@@ -73,7 +80,8 @@ void Engine::start(std::uint32_t plan) {
   ++p.state.operations;
   p.state.bytes_sent = 0;
   p.stage = 0;
-  if (broken_) return fail(plan, *broken_);
+  p.is_in_stage = false;
+  if (broken_ && (is_out_ || !p.may_miss)) return fail(plan, *broken_);
   if (p.outstanding != 0)
     return fail(plan, Error{Code::busy, text(p.name, " still has transfers of a failed operation: end the session")});
   push_prepare(plan, 0);
@@ -105,6 +113,7 @@ void Engine::advance(std::uint32_t plan) {
   Plan& p = at(plan);
   CollectiveRun& run = p.runs[p.stage];
   if (!run.advance(actions_)) return;
+  p.is_in_stage = false;
   p.state.bytes_sent += run.bytes_sent();
   ++p.stage;
   push_prepare(plan, p.stage);
@@ -119,6 +128,7 @@ void Engine::prepared(std::uint32_t plan, const Result<StageSize>& size) {
   }
   if (p.stage == p.runs.size()) return finish(p);
   p.runs[p.stage].begin(p.ledger.operations + 1, *size);
+  p.is_in_stage = true;
   advance(plan);
 }
 
@@ -136,6 +146,7 @@ void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
   --p.outstanding;
   if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;  // the failed operation's leftovers
   CollectiveRun& run = p.runs[id.stage];
+  if (miss(id, code)) return advance(id.plan);
   if (code != Code::done) return fail(id.plan, transfer_error(id, code, text("a message ended as ", code_name(code))));
   if (const Status status = run.transferred(id.index, bytes); !status.ok()) return fail(id.plan, status.error());
   advance(id.plan);
@@ -143,8 +154,14 @@ void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
 
 void Engine::refused(std::uint64_t context, const Error& error) {
   const TransferId id = TransferId::unpack(context);
-  --at(id.plan).outstanding;
+  Plan& p = at(id.plan);
+  --p.outstanding;
+  if (p.state.code.load(std::memory_order_relaxed) == Code::pending && miss(id, error.code)) return advance(id.plan);
   fail(id.plan, transfer_error(id, error.code, error.message));
+}
+
+bool Engine::miss(const TransferId& id, Code code) {
+  return code == Code::peer_lost && at(id.plan).runs[id.stage].missed(id.index);
 }
 
 // Names the other rank, what moves the bytes and the place, and for a loss where to look.
@@ -182,7 +199,28 @@ void Engine::end(std::uint32_t plan, const Error& error) {
   in_flight_->fetch_sub(1, std::memory_order_release);
 }
 
+void Engine::lose(Rank peer, Error error) {
+  if (std::find(lost_.begin(), lost_.end(), peer) != lost_.end()) return;
+  lost_.push_back(peer);
+  if (!broken_) broken_ = std::move(error);
+  for (std::uint32_t plan = 0; plan < plans_.size(); ++plan) {
+    if (!plans_[plan]) continue;
+    if (plans_[plan]->may_miss)
+      go_on_without(plan, peer);
+    else
+      fail(plan, *broken_);
+  }
+}
+
+void Engine::go_on_without(std::uint32_t plan, Rank peer) {
+  Plan& p = at(plan);
+  p.work->lost(peer);
+  for (CollectiveRun& run : p.runs) run.lose(peer);
+  if (p.state.code.load(std::memory_order_relaxed) == Code::pending && p.is_in_stage) advance(plan);
+}
+
 void Engine::break_with(Error error) {
+  is_out_ = true;
   broken_ = std::move(error);
   for (std::uint32_t plan = 0; plan < plans_.size(); ++plan)
     if (plans_[plan]) fail(plan, *broken_);
