@@ -78,6 +78,11 @@ void merge_cells(CellType type, std::byte* into, const std::byte* from, std::siz
 void narrow(CellType type, const float* values, std::byte* cells, std::size_t count);
 void widen(CellType type, const std::byte* cells, float* values, std::size_t count);
 
+// As in elements.h; an operator that fits the type, and a type that can be scaled.
+void reduce_elements(ElementType type, ReduceOp op, std::byte* into, const std::byte* a, const std::byte* b,
+                     std::size_t count);
+void scale_elements(ElementType type, double factor, std::byte* values, std::size_t count);
+
 // The HWY_TARGET bit of the kernels that run now, and of all that were compiled.
 std::int64_t target_chosen();
 std::int64_t targets_compiled();

@@ -1,4 +1,5 @@
-// The public header of `sketch`: gradients to payloads and back. It knows no ranks and no networks.
+// The public header of `sketch`: gradients to payloads and back, and user vectors (elements.h). It knows no ranks and
+// no networks.
 //
 // All vectors are f32 in host memory, contiguous, of any alignment; sizes are in elements unless a
 // name says bytes. Every function gives the same bits for the same input on every machine and with
@@ -17,6 +18,7 @@
 
 #include "base/base.h"
 #include "sketch/catalogue.h"
+#include "sketch/elements.h"
 #include "sketch/fixed_point.h"
 
 namespace gossamer::sketch {
