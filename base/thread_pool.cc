@@ -81,8 +81,9 @@ bool ThreadPool::take_part(std::uint64_t& seen, std::uint32_t& part) {
 
 void ThreadPool::run(std::uint32_t parts, FunctionRef<void(std::uint32_t, std::uint32_t)> body) {
   GOSSAMER_CHECK(parts <= parts_max, "more parts than a loop can have");
-  const std::unique_lock lock(running_, std::try_to_lock);
-  if (parts <= 1 || workers_.empty() || !lock.owns_lock()) {
+  std::unique_lock<std::mutex> lock;
+  if (parts > 1 && !workers_.empty()) lock = std::unique_lock(running_, std::try_to_lock);
+  if (!lock.owns_lock()) {
     for (std::uint32_t part = 0; part < parts; ++part) body(part, 0);
     return;
   }

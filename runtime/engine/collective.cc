@@ -35,7 +35,13 @@ Result<CollectiveRun> CollectiveRun::make(const Setup& setup, const Stage& stage
   MessageCounts largest = before;
   const auto add = [&](StepKind kind, Rank peer, SliceRange slices_of_step) {
     std::uint32_t& count = counts[{peer.value, kind == StepKind::send}];
-    run.transfers_.push_back({.kind = kind, .peer = peer, .slices = slices_of_step, .message = count});
+    run.transfers_.push_back({.kind = kind,
+                              .peer = peer,
+                              .slices = slices_of_step,
+                              .tag = make_tag({.view = setup.epoch,
+                                               .plan = setup.plan,
+                                               .message = count,
+                                               .source = kind == StepKind::send ? setup.rank : peer})});
     messages_max = std::max(messages_max, ++count);
   };
   for (const topology::Round& round : schedule.program.rounds) {
@@ -87,19 +93,25 @@ void CollectiveRun::bind(const transport::Region& buffer, const transport::Regio
   staging_ = staging;
 }
 
-// Concatenating: at a fixed stride.
-std::uint64_t CollectiveRun::slice_offset(std::uint32_t slice) const {
-  if (concatenating_) return slice * part_stride(bytes_max_);
-  return topology::slice_begin(size_.shape.bytes(), slice, slice_count_);
-}
-
-std::uint64_t CollectiveRun::range_bytes(const SliceRange& range) const {
-  if (concatenating_) return part_bytes_[range.first];
-  return slice_offset(range.first + range.count) - slice_offset(range.first);
-}
-
-transport::Slice CollectiveRun::slice_of(const SliceRange& range) const {
-  return {buffer_, slice_offset(range.first), range_bytes(range)};
+// Where each transfer's bytes lie; mostly, operations are of one size.
+void CollectiveRun::measure(std::uint64_t payload_bytes) {
+  const auto offset = [&](std::uint32_t slice) {
+    return concatenating_ ? slice * part_stride(bytes_max_) : topology::slice_begin(payload_bytes, slice, slice_count_);
+  };
+  for (const RoundSpan& round : rounds_) {
+    std::uint64_t staged = 0;
+    for (std::uint32_t i = round.first; i < round.first + round.count; ++i) {
+      Transfer& transfer = transfers_[i];
+      const SliceRange& slices = transfer.slices;
+      transfer.offset = offset(slices.first);
+      transfer.bytes = concatenating_ ? bytes_max_ : offset(slices.first + slices.count) - transfer.offset;
+      if (transfer.kind != StepKind::receive_merge) continue;
+      transfer.staging_offset = staged;
+      staged += align_up(transfer.bytes);
+    }
+    GOSSAMER_CHECK(staged <= staging_.bytes, "a round needs more staging memory than its plan has");
+  }
+  measured_bytes_ = payload_bytes;
 }
 
 void CollectiveRun::begin(std::uint32_t sequence, const StageSize& size) {
@@ -112,6 +124,7 @@ void CollectiveRun::begin(std::uint32_t sequence, const StageSize& size) {
   } else {
     GOSSAMER_CHECK(size.shape.bytes() <= bytes_max_, "a payload larger than its capacity");
   }
+  if (const std::uint64_t bytes = size.shape.bytes(); measured_bytes_ != bytes) measure(bytes);
   GOSSAMER_CHECK(!phased_ || size.phase < rounds_.size(), "a phase that the program does not have");
   round_ = phased_ ? size.phase : 0;
   end_round_ = phased_ ? round_ + 1 : rounds_.size();
@@ -143,39 +156,25 @@ bool CollectiveRun::advance(std::vector<Action>& actions) {
 
 void CollectiveRun::start_round(std::vector<Action>& actions) {
   const RoundSpan& round = rounds_[round_];
-  std::uint64_t staged = 0;
   for (std::uint32_t i = round.first; i < round.first + round.count; ++i) {
     Transfer& transfer = transfers_[i];
     if (transfer.lost) continue;
-    transport::Slice slice = slice_of(transfer.slices);
     const bool outgoing = transfer.kind == StepKind::send;
-    if (concatenating_) {
-      if (!outgoing) slice.bytes = bytes_max_;  // posted at capacity; the true length comes with the message
-    } else if (slice.bytes == 0) {
-      continue;  // both sides know that there is nothing to move
-    }
-    if (transfer.kind == StepKind::receive_merge) {
-      transfer.staging_offset = staged;
-      slice = {staging_, staged, slice.bytes};
-      staged += align_up(slice.bytes);
-      GOSSAMER_CHECK(staged <= staging_.bytes, "a round needs more staging memory than its plan has");
-    }
+    // A part is received at capacity; its true length comes with the message.
+    const std::uint64_t bytes = concatenating_ && outgoing ? part_bytes_[transfer.slices.first] : transfer.bytes;
+    if (bytes == 0 && !concatenating_) continue;  // both sides know that there is nothing to move
     transfer.pending = true;
     ++outstanding_;
-    if (outgoing) bytes_sent_ += slice.bytes;
-    const Tag tag = make_tag({.view = setup_.epoch,
-                              .plan = setup_.plan,
-                              .sequence = sequence_,
-                              .message = transfer.message,
-                              .source = outgoing ? setup_.rank : transfer.peer});
-    actions.push_back({.kind = outgoing ? ActionKind::send : ActionKind::receive,
-                       .plan = setup_.plan,
-                       .peer = transfer.peer,
-                       .tag = tag,
-                       .context = TransferId{setup_.plan, sequence_, setup_.stage, i}.pack(),
-                       .slice = slice,
-                       .staged = {},
-                       .stage = setup_.stage});
+    if (outgoing) bytes_sent_ += bytes;
+    const bool is_staged = transfer.kind == StepKind::receive_merge;
+    actions.push_back(
+        {.kind = outgoing ? ActionKind::send : ActionKind::receive,
+         .plan = setup_.plan,
+         .peer = transfer.peer,
+         .tag = with_sequence(transfer.tag, sequence_),
+         .context = TransferId{setup_.plan, sequence_, setup_.stage, i}.pack(),
+         .slice = {is_staged ? staging_ : buffer_, is_staged ? transfer.staging_offset : transfer.offset, bytes},
+         .stage = setup_.stage});
   }
 }
 
@@ -184,36 +183,15 @@ void CollectiveRun::merge_round(std::vector<Action>& actions) {
   const RoundSpan& round = rounds_[round_];
   for (std::uint32_t i = round.first; i < round.first + round.count; ++i) {
     const Transfer& transfer = transfers_[i];
-    if (transfer.kind != StepKind::receive_merge) continue;
-    const transport::Slice into = slice_of(transfer.slices);
-    if (into.bytes == 0) continue;
+    if (transfer.kind != StepKind::receive_merge || transfer.bytes == 0) continue;
     ++outstanding_;
     actions.push_back({.kind = ActionKind::merge,
                        .plan = setup_.plan,
                        .peer = transfer.peer,
-                       .tag = {},
-                       .context = 0,
-                       .slice = into,
-                       .staged = {staging_, transfer.staging_offset, into.bytes},
+                       .slice = {buffer_, transfer.offset, transfer.bytes},
+                       .staged = staging_.base + transfer.staging_offset,
                        .stage = setup_.stage});
   }
-}
-
-Status CollectiveRun::transferred(std::uint32_t index, std::uint64_t bytes) {
-  Transfer& transfer = transfers_.at(index);
-  GOSSAMER_CHECK(transfer.pending, "a transfer completed twice");
-  transfer.pending = false;
-  --outstanding_;
-  if (transfer.kind == StepKind::send) return {};
-  if (concatenating_) {
-    part_bytes_[transfer.slices.first] = bytes;
-  } else if (const std::uint64_t expected = range_bytes(transfer.slices); bytes != expected) {
-    return Error{Code::malformed,
-                 text("rank ", transfer.peer.value, " sent ", bytes, " B for ", label_, " slice ",
-                      transfer.slices.first, ", expected ", expected, " B"),
-                 transfer.peer};
-  }
-  return {};
 }
 
 bool CollectiveRun::missed(std::uint32_t index) {
@@ -237,9 +215,11 @@ void CollectiveRun::lose(Rank peer) {
   }
 }
 
-void CollectiveRun::merged() {
-  GOSSAMER_CHECK(phase_ == Phase::merging && outstanding_ > 0, "a merge that was not asked for");
-  --outstanding_;
+Error CollectiveRun::length_error(const Transfer& transfer, std::uint64_t bytes) const {
+  return {Code::malformed,
+          text("rank ", transfer.peer.value, " sent ", bytes, " B for ", label_, " slice ", transfer.slices.first,
+               ", expected ", transfer.bytes, " B"),
+          transfer.peer};
 }
 
 std::optional<CollectiveRun::Wait> CollectiveRun::wait() const {

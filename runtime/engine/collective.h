@@ -24,12 +24,13 @@ enum class ActionKind : std::uint8_t { send, receive, merge, prepare };
 struct Action {
   ActionKind kind = ActionKind::prepare;
   std::uint32_t plan = 0;
-  Rank peer;                  // send, receive
-  Tag tag;                    // send, receive
-  std::uint64_t context = 0;  // send, receive: comes back with the completion
-  transport::Slice slice;     // send: from here; receive: to here; merge: into here
-  transport::Slice staged;    // merge: from here
-  std::size_t stage = 0;      // prepare: which
+  Rank peer;                          // send, receive
+  Tag tag;                            // send, receive
+  std::uint64_t context = 0;          // send, receive: comes back with the completion
+  transport::Slice slice;             // send: from here; receive: to here; merge: into here
+  const std::byte* staged = nullptr;  // merge: from here
+  std::uint32_t stage = 0;            // prepare: which
+  [[nodiscard]] bool is_transfer() const { return kind == ActionKind::send || kind == ActionKind::receive; }
 };
 
 // Which transfer a completion belongs to.
@@ -71,20 +72,39 @@ class CollectiveRun {
   void bind(const transport::Region& buffer, const transport::Region& staging);
 
   [[nodiscard]] std::size_t actions_max() const { return actions_max_; }
+  // Of the whole program; a TransferId's index is below it.
+  [[nodiscard]] std::size_t transfer_count() const { return transfers_.size(); }
 
   void begin(std::uint32_t sequence, const StageSize& size);
 
   // Appends the actions that can start now. True when the collective is finished.
   bool advance(std::vector<Action>& actions);
 
+  // Transfers or merges are not complete: there is nothing to advance to.
+  [[nodiscard]] bool is_busy() const { return outstanding_ > 0; }
+
   // One transfer of the current round is complete. `malformed` where the length is not the expected one.
-  Status transferred(std::uint32_t index, std::uint64_t bytes);
+  Status transferred(std::uint32_t index, std::uint64_t bytes) {
+    Transfer& transfer = transfers_[index];
+    GOSSAMER_CHECK(transfer.pending, "a transfer completed twice");
+    transfer.pending = false;
+    --outstanding_;
+    if (transfer.kind == topology::StepKind::send) return {};
+    if (concatenating_)
+      part_bytes_[transfer.slices.first] = bytes;
+    else if (bytes != transfer.bytes)
+      return length_error(transfer, bytes);
+    return {};
+  }
   // The transport has lost that transfer's peer: false where the stage needs every part. Else it counts as complete,
   // and without bytes, as soon as the peer is known to be lost.
   [[nodiscard]] bool missed(std::uint32_t index);
   // Known to be lost: nothing is moved to or from it any more.
   void lose(Rank peer);
-  void merged();
+  void merged() {
+    GOSSAMER_CHECK(phase_ == Phase::merging && outstanding_ > 0, "a merge that was not asked for");
+    --outstanding_;
+  }
 
   [[nodiscard]] Rank peer_of(std::uint32_t index) const { return transfers_[index].peer; }
 
@@ -107,10 +127,13 @@ class CollectiveRun {
     topology::StepKind kind = topology::StepKind::send;
     Rank peer;
     topology::SliceRange slices;
-    std::uint32_t message = 0;
+    Tag tag;  // of operation 0
     bool pending = false;
     bool broken = false;  // pending, though the transport has ended it
     bool lost = false;    // its peer is
+    // In a payload of the measured size. Of a part: where it lies, and its capacity.
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
     std::uint64_t staging_offset = 0;
   };
   struct RoundSpan {
@@ -118,9 +141,8 @@ class CollectiveRun {
     std::uint32_t count = 0;
   };
 
-  [[nodiscard]] std::uint64_t slice_offset(std::uint32_t slice) const;
-  [[nodiscard]] std::uint64_t range_bytes(const topology::SliceRange& range) const;
-  [[nodiscard]] transport::Slice slice_of(const topology::SliceRange& range) const;
+  void measure(std::uint64_t payload_bytes);
+  [[nodiscard]] Error length_error(const Transfer& transfer, std::uint64_t bytes) const;
   void start_round(std::vector<Action>& actions);
   void merge_round(std::vector<Action>& actions);
 
@@ -143,6 +165,7 @@ class CollectiveRun {
   enum class Phase : std::uint8_t { transferring, merging };
   std::uint32_t sequence_ = 0;
   StageSize size_;
+  std::optional<std::uint64_t> measured_bytes_;  // of the payload that the transfers' places are for
   std::vector<std::uint64_t> part_bytes_;
   std::size_t round_ = 0;
   std::size_t end_round_ = 0;

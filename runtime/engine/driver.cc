@@ -18,6 +18,8 @@ namespace {
 constexpr std::uint64_t silence_ns = 200'000'000;
 // A sleeper looks around at least so often, for events that no descriptor shows.
 constexpr std::uint64_t sleep_max_ns = 50'000'000;
+// A shorter merge is not told apart from what the transport moves: looking at the clock would take as long.
+constexpr std::uint64_t told_apart_bytes = 4'096;
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -54,7 +56,8 @@ Driver::Driver(Engine& engine, transport::Transport& transport, Control& control
 
 Driver::~Driver() {
   stop_thread();
-  for (auto& [plan, bound] : bound_) release(bound);
+  for (const auto& bound : bound_)
+    if (bound) release(*bound);
 }
 
 template <typename Body>
@@ -67,7 +70,8 @@ auto Driver::exclusively(Body body) {
 
 Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work) {
   return exclusively([&]() -> Status {
-    Bound bound;
+    auto owned = std::make_unique<Bound>();
+    Bound& bound = *owned;
     if (StagedWork::is_needed(work)) {
       auto staged =
           StagedWork::make(work, engine_, simulated_ ? std::optional<CopyCost>(simulated_->copy) : std::nullopt);
@@ -87,7 +91,7 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
         driver.release(bound);
       }
     } undo{*this, bound, number};
-    std::size_t receives = 0;
+    std::size_t transfers = 0;
     const auto stages = engine_.memory(number);
     bound.regions.reserve(2 * stages.size());
     bound.staging.reserve(stages.size());
@@ -101,17 +105,15 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
       bound.regions.push_back(staging_region);
       bound.staging.push_back(std::move(staging));
       engine_.bind(number, i, buffer_region, staging_region);
-      receives += engine_.transfers_max(number, i);
+      transfers += engine_.transfers_max(number, i);
+      bound.receives.emplace_back(engine_.transfer_count(number, i));
     }
-    bound.receives.reserve(receives);
-    if (bound.staged) {
-      bound.staged->reserve(receives);
-      staged_plans_.reserve(staged_plans_.size() + 1);
-    }
-    const auto entry = bound_.try_emplace(number).first;
+    if (bound.staged) bound.staged->reserve(transfers);
+    staged_plans_.reserve(staged_plans_.size() + 1);
+    if (bound_.size() <= number) bound_.resize(number + 1);
     undo.is_armed = false;
-    entry->second = std::move(bound);
-    if (entry->second.staged) staged_plans_.push_back(number);
+    if (bound.staged) staged_plans_.push_back(number);
+    bound_[number] = std::move(owned);
     return {};
   });
 }
@@ -126,17 +128,19 @@ std::optional<Ledger> Driver::remove(std::uint32_t plan, std::uint64_t limit_ns)
     while (take_starts()) {
     }
     engine_.fail(plan, Error{Code::cancelled, "the plan was removed"});
-    Bound& bound = bound_.at(plan);
-    for (const auto& [context, token] : bound.receives) transport_.cancel(token);
+    Bound& bound = *bound_.at(plan);
+    for (const auto& of_stage : bound.receives)
+      for (const auto& receive : of_stage)
+        if (receive) transport_.cancel(*receive);
     const std::uint64_t end_ns = clock_.now_ns() + limit_ns;
     while (engine_.outstanding(plan) > 0 && !simulated_ && clock_.now_ns() < end_ns)
-      if (!pass()) sched_yield();
+      if (!pass(false)) sched_yield();
     const bool is_copied = !bound.staged || bound.staged->drain().ok();
     if (engine_.outstanding(plan) > 0 || !is_copied) return std::nullopt;
     std::erase(staged_plans_, plan);
     release(bound);
     const Ledger ledger = engine_.ledger(plan);
-    bound_.erase(plan);
+    bound_[plan].reset();
     engine_.remove(plan);
     return ledger;
   });
@@ -150,8 +154,9 @@ Status Driver::submit(std::uint32_t plan) {
   state.compute_ns = 0;
   state.wire_ns = wire_ns_.load(std::memory_order_relaxed);  // until it ends; then the difference
   if (!has_thread()) {
+    now_ns_ = state.started_ns;
     engine_.start(plan);
-    pass();
+    pass(true);
     return {};
   }
   const std::uint32_t tail = starts_tail_.load(std::memory_order_relaxed);
@@ -178,7 +183,7 @@ Code Driver::test(std::uint32_t plan) {
   const PlanState& state = engine_.state(plan);
   Code code = state.code.load(std::memory_order_acquire);
   if (code == Code::pending && !has_thread()) {
-    pass();
+    pass(false);
     code = state.code.load(std::memory_order_acquire);
   }
   return code;
@@ -186,30 +191,47 @@ Code Driver::test(std::uint32_t plan) {
 
 Code Driver::wait(std::uint32_t plan, std::uint64_t limit_ns) {
   const PlanState& state = engine_.state(plan);
-  const std::uint64_t end_ns = clock_.now_ns() + limit_ns;
+  if (const Code code = state.code.load(std::memory_order_acquire); code != Code::pending) return code;
+  if (has_thread()) return wait_for_thread(state, clock_.now_ns() + limit_ns);
+  now_ns_ = clock_.now_ns();
+  const std::uint64_t end_ns = now_ns_ + limit_ns;
   std::uint32_t idle = 0;
+  bool moved = true;
   while (true) {
-    const bool moved = !has_thread() && pass();
+    moved = pass(moved);  // which has ended by reading the clock where something moved
     if (const Code code = state.code.load(std::memory_order_acquire); code != Code::pending) return code;
     idle = moved ? 0 : idle + 1;
+    if (idle >= patience_.spins + patience_.yields)
+      sleep(end_ns);
+    else if (idle >= patience_.spins)
+      sched_yield();
+    if (now_ns_ >= end_ns) return state.code.load(std::memory_order_acquire);
+  }
+}
+
+Code Driver::wait_for_thread(const PlanState& state, std::uint64_t end_ns) {
+  const auto code = [&] { return state.code.load(std::memory_order_acquire); };
+  for (std::uint32_t idle = 0; code() == Code::pending; ++idle) {
     if (idle < patience_.spins) {
       relax();
       if (idle % 64 != 0) continue;
-    } else if (idle < patience_.spins + patience_.yields) {
-      sched_yield();
-    } else if (!has_thread()) {
-      sleep(end_ns);
-    } else {
-      waiters_.fetch_add(1);
-      {
-        std::unique_lock lock(waiter_mutex_);
-        waiter_.wait_for(lock, std::chrono::nanoseconds(std::min(sleep_max_ns, limit_ns)),
-                         [&] { return state.code.load(std::memory_order_acquire) != Code::pending; });
-      }
-      waiters_.fetch_sub(1);
     }
-    if (clock_.now_ns() >= end_ns) return state.code.load(std::memory_order_acquire);
+    const std::uint64_t now_ns = clock_.now_ns();
+    if (now_ns >= end_ns) break;
+    if (idle < patience_.spins) continue;
+    if (idle < patience_.spins + patience_.yields) {
+      sched_yield();
+      continue;
+    }
+    waiters_.fetch_add(1);
+    {
+      std::unique_lock lock(waiter_mutex_);
+      waiter_.wait_for(lock, std::chrono::nanoseconds(std::min(sleep_max_ns, end_ns - now_ns)),
+                       [&] { return code() != Code::pending; });
+    }
+    waiters_.fetch_sub(1);
   }
+  return code();
 }
 
 std::string Driver::describe_wait(std::uint32_t plan, std::uint64_t waited_ns) {
@@ -220,17 +242,40 @@ bool Driver::is_idle() {
   return exclusively([&] { return engine_.in_flight() == 0 && !engine_.broken(); });
 }
 
-bool Driver::progress() { return pass(); }
+bool Driver::progress() { return pass(false); }
 
-bool Driver::pass() {
+bool Driver::pass(bool is_now) {
   if (is_computing()) return false;
+  if (!is_now) now_ns_ = clock_.now_ns();
   bool moved = false;
   while (take_starts()) moved = true;
   moved |= look_for_losses();
   moved |= run_actions();
   moved |= poll_transport();
   moved |= run_actions();
+  if (moved) charge();
   return moved;
+}
+
+void Driver::charge() {
+  if (!is_moving_ && computing_ == nullptr) return;
+  const std::uint64_t before_ns = std::exchange(now_ns_, clock_.now_ns());
+  if (computing_ != nullptr)
+    computing_->compute_ns += now_ns_ - before_ns;
+  else  // nobody else writes it
+    wire_ns_.store(wire_ns_.load(std::memory_order_relaxed) + now_ns_ - before_ns, std::memory_order_relaxed);
+  computing_ = nullptr;
+  is_moving_ = false;
+}
+
+void Driver::turn_to_moving() {
+  if (computing_ != nullptr) charge();
+  is_moving_ = true;
+}
+
+void Driver::turn_to_computing(PlanState& state) {
+  if (computing_ != &state) charge();
+  computing_ = &state;
 }
 
 bool Driver::look_for_losses() {
@@ -258,6 +303,7 @@ bool Driver::look_for_losses() {
   if (waited == left_.end()) return moved;
   lose(*waited);
   left_.erase(waited);
+  silent_ns_ = 0;  // the next one may have sent what those who go on need
   return true;
 }
 
@@ -272,24 +318,17 @@ void Driver::lose(const Loss& loss) {
 
 bool Driver::poll_transport() {
   // Later, what was sent may still have to be moved on for a peer, though its plan is gone.
-  if (engine_.in_flight() == 0 && bound_.empty() && !was_used()) return false;
-  std::array<transport::Completion, 64> completions;
-  const std::uint64_t before_ns = clock_.now_ns();
-  const std::size_t count = transport_.poll(completions);
+  if (!was_used() && bound_.empty() && engine_.in_flight() == 0) return false;
+  if (computing_ != nullptr) charge();
+  const std::size_t count = transport_.poll(completions_);
   if (count == 0) return false;
   silent_ns_ = 0;
-  wire_ns_.fetch_add(clock_.now_ns() - before_ns, std::memory_order_relaxed);
+  turn_to_moving();
   for (std::size_t i = 0; i < count; ++i) {
-    const transport::Completion& completion = completions[i];
-    auto& receives = bound_.at(TransferId::unpack(completion.context).plan).receives;
-    const auto found = std::find_if(receives.begin(), receives.end(),
-                                    [&](const auto& entry) { return entry.first == completion.context; });
-    if (found != receives.end()) {
-      *found = receives.back();
-      receives.pop_back();
-    }
-    if (StagedWork* const staged = staged_of(TransferId::unpack(completion.context).plan))
-      staged->receive_ended(completion.context, completion.code);
+    const transport::Completion& completion = completions_[i];
+    const TransferId id = TransferId::unpack(completion.context);
+    bound_[id.plan]->receives[id.stage][id.index].reset();
+    if (StagedWork* const staged = staged_of(id.plan)) staged->receive_ended(completion.context, completion.code);
     engine_.completed(completion.context, completion.code, completion.bytes);
   }
   return true;
@@ -297,32 +336,32 @@ bool Driver::poll_transport() {
 
 bool Driver::run_actions() {
   bool moved = !staged_plans_.empty() && run_staged();
-  Action action;
-  while (!is_computing() && engine_.next(action)) {
-    StagedWork* const staged = staged_of(action.plan);
-    if (staged == nullptr || !staged->hold(action)) run(action);
+  while (const Action* const action = is_computing() ? nullptr : engine_.next()) {
+    StagedWork* const staged = staged_of(action->plan);
+    if (staged == nullptr || !staged->hold(*action)) run(*action);
     moved = true;
   }
-  if (!moved) return false;
+  if (moved && has_thread()) wake_waiters();
+  return moved;
+}
+
+void Driver::wake_waiters() {
   std::atomic_thread_fence(std::memory_order_seq_cst);  // a waiter counts itself, then looks at the state
-  if (waiters_.load(std::memory_order_relaxed) > 0) {
-    { const std::lock_guard lock(waiter_mutex_); }
-    waiter_.notify_all();
-  }
-  return true;
+  if (waiters_.load(std::memory_order_relaxed) == 0) return;
+  { const std::lock_guard lock(waiter_mutex_); }
+  waiter_.notify_all();
 }
 
 StagedWork* Driver::staged_of(std::uint32_t plan) {
   if (staged_plans_.empty()) return nullptr;
-  const auto bound = bound_.find(plan);
-  return bound != bound_.end() ? bound->second.staged.get() : nullptr;
+  return plan < bound_.size() && bound_[plan] ? bound_[plan]->staged.get() : nullptr;
 }
 
 bool Driver::run_staged() {
   bool moved = false;
   for (const std::uint32_t plan : staged_plans_) {
     if (engine_.state(plan).code.load(std::memory_order_relaxed) != Code::pending) continue;
-    StagedWork& staged = *bound_.at(plan).staged;
+    StagedWork& staged = *bound_[plan]->staged;
     const auto copied = staged.progress(clock_.now_ns());
     if (!copied.ok()) {
       engine_.fail(plan, copied.error());
@@ -341,57 +380,75 @@ bool Driver::run_staged() {
 
 bool Driver::is_copying() const {
   return std::any_of(staged_plans_.begin(), staged_plans_.end(),
-                     [&](std::uint32_t plan) { return bound_.at(plan).staged->is_copying(); });
+                     [&](std::uint32_t plan) { return bound_[plan]->staged->is_copying(); });
 }
 
 std::uint64_t Driver::next_copy_ns() const {
   std::uint64_t next = 0;
   for (const std::uint32_t plan : staged_plans_) {
-    const std::uint64_t end_ns = bound_.at(plan).staged->next_end_ns();
+    const std::uint64_t end_ns = bound_[plan]->staged->next_end_ns();
     if (end_ns != 0) next = next == 0 ? end_ns : std::min(next, end_ns);
   }
   return next;
 }
 
 void Driver::run(const Action& action) {
-  if (action.kind == ActionKind::send || action.kind == ActionKind::receive) return start_transfer(action);
-  PlanState& state = engine_.state(action.plan);
-  const std::uint64_t before_ns = clock_.now_ns();
-  const auto account = [&](double simulated_cost_ns) {
-    if (simulated_) busy_until_ns_ = before_ns + static_cast<std::uint64_t>(simulated_cost_ns);
-    state.finished_ns = simulated_ ? busy_until_ns_ : clock_.now_ns();
-    state.compute_ns += state.finished_ns - before_ns;
-  };
-  if (action.kind == ActionKind::merge) {
-    sketch::merge(engine_.shape(action.plan, action.stage), action.slice.offset, action.slice.data(),
-                  action.staged.data(), action.slice.bytes);
-    account(simulated_ ? simulated_->merge_ns_per_byte * static_cast<double>(action.slice.bytes) : 0.0);
-    if (StagedWork* const staged = staged_of(action.plan)) staged->merged(action);
-    engine_.merged(action.plan);
-    return;
+  switch (action.kind) {
+    case ActionKind::send:
+    case ActionKind::receive:
+      return start_transfer(action);
+    case ActionKind::merge:
+      return merge(action);
+    case ActionKind::prepare:
+      return prepare(action);
   }
-  const auto size = engine_.work(action.plan).prepare(action.stage, engine_.part_bytes(action.plan));
-  account(simulated_ ? static_cast<double>(simulated_->prepare_ns) : 0.0);
-  if (action.stage == engine_.work(action.plan).stages().size())
+}
+
+void Driver::merge(const Action& action) {
+  PlanState& state = engine_.state(action.plan);
+  if (action.slice.bytes >= told_apart_bytes)
+    turn_to_computing(state);
+  else
+    turn_to_moving();
+  sketch::merge(engine_.shape(action.plan, action.stage), action.slice.offset, action.slice.data(), action.staged,
+                action.slice.bytes);
+  if (simulated_) pretend(state, simulated_->merge_ns_per_byte * static_cast<double>(action.slice.bytes));
+  if (StagedWork* const staged = staged_of(action.plan)) staged->merged(action);
+  engine_.merged(action.plan);
+}
+
+void Driver::prepare(const Action& action) {
+  PlanState& state = engine_.state(action.plan);
+  Work& work = engine_.work(action.plan);
+  turn_to_computing(state);
+  const auto size = work.prepare(action.stage, engine_.part_bytes(action.plan));
+  if (simulated_) pretend(state, static_cast<double>(simulated_->prepare_ns));
+  const bool is_last = action.stage == work.stages().size();
+  if (is_last || !size.ok()) charge();
+  if (is_last) {
+    state.finished_ns = simulated_ ? busy_until_ns_ : now_ns_;
     state.wire_ns = wire_ns_.load(std::memory_order_relaxed) - state.wire_ns;
+  }
   engine_.prepared(action.plan, size);  // may publish the end of the operation: the state is complete before it
 }
 
+void Driver::pretend(PlanState& state, double cost_ns) {
+  const std::uint64_t now_ns = clock_.now_ns();
+  busy_until_ns_ = now_ns + static_cast<std::uint64_t>(cost_ns);
+  state.compute_ns += busy_until_ns_ - now_ns;
+}
+
 void Driver::start_transfer(const Action& action) {
-  const std::uint64_t before_ns = clock_.now_ns();
+  turn_to_moving();
   if (action.kind == ActionKind::send) {
     const auto token = transport_.start_send(action.peer, action.tag, action.slice, action.context);
     if (!token.ok()) engine_.refused(action.context, token.error());
-  } else {
-    const auto token = transport_.start_receive(action.peer, action.tag, action.slice, action.context);
-    if (token.ok()) {
-      bound_.at(action.plan).receives.emplace_back(action.context, *token);
-      if (StagedWork* const staged = staged_of(action.plan)) staged->receive_started(action);
-    } else {
-      engine_.refused(action.context, token.error());
-    }
+    return;
   }
-  wire_ns_.fetch_add(clock_.now_ns() - before_ns, std::memory_order_relaxed);
+  const auto token = transport_.start_receive(action.peer, action.tag, action.slice, action.context);
+  if (!token.ok()) return engine_.refused(action.context, token.error());
+  bound_[action.plan]->receives[action.stage][TransferId::unpack(action.context).index] = *token;
+  if (StagedWork* const staged = staged_of(action.plan)) staged->receive_started(action);
 }
 
 void Driver::sleep(std::uint64_t until_ns) {
@@ -440,13 +497,15 @@ void Driver::thread_main() {
   while (!stopping_.load(std::memory_order_relaxed)) {
     while (wanted_.load() > 0) sched_yield();
     const std::lock_guard lock(mutex_);
-    idle = pass() ? 0 : idle + 1;
-    if (idle < patience_.spins)
-      relax();
-    else if (idle < patience_.spins + patience_.yields)
-      sched_yield();
-    else
-      sleep(clock_.now_ns() + sleep_max_ns);
+    bool moved = false;
+    do {
+      moved = pass(moved);
+      idle = moved ? 0 : idle + 1;
+      if (idle >= patience_.spins + patience_.yields)
+        sleep(clock_.now_ns() + sleep_max_ns);
+      else if (idle >= patience_.spins)
+        sched_yield();
+    } while (wanted_.load(std::memory_order_relaxed) == 0 && !stopping_.load(std::memory_order_relaxed));
   }
 }
 

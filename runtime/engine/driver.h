@@ -10,7 +10,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -97,11 +96,13 @@ class Driver {
   struct Bound {
     std::vector<transport::Region> regions;
     std::vector<Buffer> staging;
-    std::unique_ptr<StagedWork> staged;                                // null: all buffers are on the host
-    std::vector<std::pair<std::uint64_t, transport::Token>> receives;  // context and token of those under way
+    std::unique_ptr<StagedWork> staged;                                  // null: all buffers are on the host
+    std::vector<std::vector<std::optional<transport::Token>>> receives;  // under way, by stage and index
   };
 
-  bool pass();
+  // `is_now`: now_ns_ has just been read; after a pass in which something moved, it has.
+  bool pass(bool is_now);
+  Code wait_for_thread(const PlanState& state, std::uint64_t end_ns);
   bool take_starts();
   bool look_for_losses();
   void lose(const Loss& loss);
@@ -113,6 +114,15 @@ class Driver {
   [[nodiscard]] StagedWork* staged_of(std::uint32_t plan);
   void run(const Action& action);
   void start_transfer(const Action& action);
+  void merge(const Action& action);
+  void prepare(const Action& action);
+  // On a virtual clock: computing takes so long.
+  void pretend(PlanState& state, double cost_ns);
+  // Where what is done changes, the clock is read, and the time since the last reading charged to what was done.
+  void turn_to_moving();
+  void turn_to_computing(PlanState& state);
+  void charge();
+  void wake_waiters();
   void sleep(std::uint64_t until_ns);
   void thread_main();
   template <typename Body>
@@ -124,8 +134,9 @@ class Driver {
   const Clock& clock_;
   const Patience patience_;
   const std::optional<ComputeCost> simulated_;
-  std::map<std::uint32_t, Bound> bound_;
+  std::vector<std::unique_ptr<Bound>> bound_;  // by plan; null once removed
   std::vector<std::uint32_t> staged_plans_;
+  std::array<transport::Completion, 64> completions_;
 
   // Plans to start, on their way to the thread: one producer, one consumer.
   std::array<std::uint32_t, 256> starts_{};
@@ -140,7 +151,11 @@ class Driver {
   std::atomic<bool> was_used_{false};
 
   std::uint64_t busy_until_ns_ = 0;
-  std::atomic<std::uint64_t> wire_ns_{0};  // inside the transport while it moved something, since the beginning
+
+  std::uint64_t now_ns_ = 0;               // the latest reading of the clock
+  PlanState* computing_ = nullptr;         // whose plan has computed since then
+  bool is_moving_ = false;                 // or whether something else has moved
+  std::atomic<std::uint64_t> wire_ns_{0};  // PlanState::wire_ns of all time
 
   std::thread thread_;
   std::mutex mutex_;  // over everything above, in thread mode; never taken by submit and test

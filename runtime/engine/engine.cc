@@ -6,11 +6,6 @@
 
 namespace gossamer::runtime {
 
-Engine::Plan& Engine::at(std::uint32_t plan) {
-  GOSSAMER_CHECK(plan < plans_.size() && plans_[plan], "no such plan");
-  return *plans_[plan];
-}
-
 Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work) {
   GOSSAMER_CHECK(number < tag_field_max && (number >= plans_.size() || !plans_[number]),
                  "a plan number is given twice");
@@ -32,7 +27,7 @@ Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name,
   const auto stages = work.stages();
   plan->may_miss =
       !stages.empty() && std::all_of(stages.begin(), stages.end(), [](const Stage& stage) { return stage.may_miss; });
-  actions_.reserve(actions_max_ + plan->actions_max);
+  actions_.reserve(2 * (actions_max_ + plan->actions_max));
   if (number >= plans_.size()) plans_.resize(number + 1);
   actions_max_ += plan->actions_max;
   plans_[number] = std::move(plan);
@@ -91,22 +86,29 @@ void Engine::push_prepare(std::uint32_t plan, std::size_t stage) {
   Action action;
   action.kind = ActionKind::prepare;
   action.plan = plan;
-  action.stage = stage;
+  action.stage = static_cast<std::uint32_t>(stage);
   actions_.push_back(action);
 }
 
-bool Engine::next(Action& action) {
+const Action* Engine::next() {
+  if (head_ == actions_.size()) {
+    actions_.clear();
+    head_ = 0;
+    return nullptr;
+  }
+  if (head_ > actions_max_) {  // seldom: as much has been taken as can wait
+    actions_.erase(actions_.begin(), actions_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
   while (head_ < actions_.size()) {
-    action = actions_[head_++];
+    const Action& action = actions_[head_++];
     Plan* plan = plans_[action.plan].get();
     // What was queued before its plan failed or went is not done any more.
     if (plan == nullptr || plan->state.code.load(std::memory_order_relaxed) != Code::pending) continue;
-    if (action.kind == ActionKind::send || action.kind == ActionKind::receive) ++plan->outstanding;
-    return true;
+    if (action.is_transfer()) ++plan->outstanding;
+    return &action;
   }
-  actions_.clear();
-  head_ = 0;
-  return false;
+  return nullptr;
 }
 
 void Engine::advance(std::uint32_t plan) {
@@ -135,8 +137,9 @@ void Engine::prepared(std::uint32_t plan, const Result<StageSize>& size) {
 void Engine::merged(std::uint32_t plan) {
   Plan& p = at(plan);
   if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;
-  p.runs[p.stage].merged();
-  advance(plan);
+  CollectiveRun& run = p.runs[p.stage];
+  run.merged();
+  if (!run.is_busy()) advance(plan);
 }
 
 void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
@@ -146,10 +149,12 @@ void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
   --p.outstanding;
   if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;  // the failed operation's leftovers
   CollectiveRun& run = p.runs[id.stage];
-  if (miss(id, code)) return advance(id.plan);
-  if (code != Code::done) return fail(id.plan, transfer_error(id, code, text("a message ended as ", code_name(code))));
+  if (code != Code::done) {
+    if (miss(id, code)) return advance(id.plan);
+    return fail(id.plan, transfer_error(id, code, text("a message ended as ", code_name(code))));
+  }
   if (const Status status = run.transferred(id.index, bytes); !status.ok()) return fail(id.plan, status.error());
-  advance(id.plan);
+  if (!run.is_busy()) advance(id.plan);
 }
 
 void Engine::refused(std::uint64_t context, const Error& error) {

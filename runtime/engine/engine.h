@@ -5,7 +5,7 @@
 //             ▼               ▼                   ▼               ▼              ▼
 //        ┌──────────────────────────────  Engine  ───────────────────────────────────┐
 //        └──────────────────────────────────┬─────────────────────────────────────────┘
-//                                           ▼ next(action)
+//                                           ▼ next()
 //                         send, receive, merge, prepare: done by the driver
 //
 // It holds no thread, no socket and no clock, and does not touch payload memory, so a whole cluster
@@ -36,8 +36,8 @@ struct PlanState {
   // Of the latest operation, on the driver's clock; written by the driver, valid once it is done.
   std::uint64_t started_ns = 0;
   std::uint64_t finished_ns = 0;
-  std::uint64_t compute_ns = 0;  // in merge and prepare
-  std::uint64_t wire_ns = 0;     // inside the transport while it moved something, for all plans together
+  std::uint64_t compute_ns = 0;  // in prepare, and in merges that are long enough to be told apart
+  std::uint64_t wire_ns = 0;     // in the rest of the driver's passes that moved something, for all plans together
 };
 
 class Engine {
@@ -85,8 +85,9 @@ class Engine {
   void fail(std::uint32_t plan, const Error& error);
 
   // ---- outputs
-  // The next thing to do, in order. False when there is none until the next input.
-  [[nodiscard]] bool next(Action& action);
+  // The next thing to do, in order; there until the next call of this or of `remove`. Null when there is none until the
+  // next input.
+  [[nodiscard]] const Action* next();
   [[nodiscard]] Work& work(std::uint32_t plan) { return *at(plan).work; }
   [[nodiscard]] std::span<const std::uint64_t> part_bytes(std::uint32_t plan) const;
   [[nodiscard]] const sketch::PayloadShape& shape(std::uint32_t plan, std::size_t stage) const;
@@ -98,6 +99,9 @@ class Engine {
   [[nodiscard]] const std::shared_ptr<std::atomic<std::uint32_t>>& in_flight_count() const { return in_flight_; }
   [[nodiscard]] std::size_t transfers_max(std::uint32_t plan, std::size_t stage) const {
     return at(plan).runs[stage].actions_max();
+  }
+  [[nodiscard]] std::size_t transfer_count(std::uint32_t plan, std::size_t stage) const {
+    return at(plan).runs[stage].transfer_count();
   }
   [[nodiscard]] bool waits_for(std::uint32_t plan, Rank peer) const;
   [[nodiscard]] bool any_waits_for(Rank peer) const;
@@ -119,7 +123,10 @@ class Engine {
     PlanState state;
   };
 
-  [[nodiscard]] Plan& at(std::uint32_t plan);
+  [[nodiscard]] Plan& at(std::uint32_t plan) {
+    GOSSAMER_CHECK(plan < plans_.size() && plans_[plan], "no such plan");
+    return *plans_[plan];
+  }
   [[nodiscard]] const Plan& at(std::uint32_t plan) const { return const_cast<Engine*>(this)->at(plan); }
   void push_prepare(std::uint32_t plan, std::size_t stage);
   void advance(std::uint32_t plan);
@@ -134,7 +141,7 @@ class Engine {
   Epoch epoch_;
   std::string way_ = "the transport";
   std::vector<std::unique_ptr<Plan>> plans_;  // by number; null once removed
-  std::vector<Action> actions_;               // a queue: taken from head_, cleared when empty
+  std::vector<Action> actions_;               // a queue: taken from head_; never grows after `add`
   std::size_t head_ = 0;
   std::size_t actions_max_ = 0;  // of all plans together
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight_ = std::make_shared<std::atomic<std::uint32_t>>(0);

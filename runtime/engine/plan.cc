@@ -69,10 +69,9 @@ void Plan::compare_with_prediction() {
 Result<Code> Plan::test() { return settle(driver_.test(number_)); }
 
 Status Plan::wait(std::uint64_t limit_ns) {
-  const std::uint64_t before_ns = clock_.now_ns();
   GOSSAMER_ASSIGN(const auto code, settle(driver_.wait(number_, limit_ns)));
   if (code != Code::pending) return {};
-  return Error{Code::deadline, driver_.describe_wait(number_, clock_.now_ns() - before_ns)};
+  return Error{Code::deadline, driver_.describe_wait(number_, clock_.now_ns() - driver_.state(number_).started_ns)};
 }
 
 }  // namespace gossamer::runtime

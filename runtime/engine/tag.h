@@ -36,4 +36,9 @@ struct TagFields {
              (f.message & mask) << 12 | (f.source.value & mask)};
 }
 
+// The tag of the same message in another operation; `tag` is that of operation 0.
+[[nodiscard]] constexpr Tag with_sequence(Tag tag, std::uint32_t sequence) {
+  return Tag{tag.value | std::uint64_t{sequence & 0xffffu} << 24};
+}
+
 }  // namespace gossamer::runtime

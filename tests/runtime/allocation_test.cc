@@ -1,4 +1,4 @@
-// A started plan allocates nothing: global operator new counts.
+// A started plan allocates nothing and takes no lock: global operator new and the C library's locks count.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -7,6 +7,7 @@
 
 #include "tests/runtime/cluster_fixture.h"
 #include "tests/support/allocations.h"
+#include "tests/support/locks.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -61,10 +62,12 @@ std::string own_rendezvous(std::uint32_t number) {
   return text("127.", 1 + pid / 62'500 % 250, ".", pid / 250 % 250, ".", 1 + pid % 250, ":", 20'000 + number);
 }
 
-// Goal: steps with real messages allocate nothing once warm, on any rank, in any thread of ours. Method: ranks as
-// threads of one process over UCX, all algorithms; operator new is counted over ten steps that all ranks begin and end
-// together. The lease is off, since the service threads' beats allocate, apart from plans.
-TEST_P(StartedPlans, AllocateNothingBetweenRanks) {
+// Goal: steps with real messages allocate nothing once warm, on any rank, in any thread of ours, and the caller's
+// thread takes no lock; only where another thread progresses, a wait that sleeps does. Method: ranks as threads of one
+// process over UCX, all algorithms; operator new is counted over ten steps that all ranks begin and end together, and
+// locks are in the threads that call. The lease is off, since the service threads' beats allocate, apart from plans;
+// one thread computes, since several share their work under a lock.
+TEST_P(StartedPlans, AllocateAndLockNothingBetweenRanks) {
   std::uint32_t number = 0;
   for (const std::uint32_t p : {2u, 3u})
     for (const AlgorithmKind kind : all_algorithms()) {
@@ -75,6 +78,7 @@ TEST_P(StartedPlans, AllocateNothingBetweenRanks) {
         if (mark < 2) marks[mark++] = gossamer::testing::allocation_count();
       });
       std::vector<std::string> troubles(p);
+      std::vector<std::size_t> locks(p);
       const auto run_rank = [&](std::uint32_t rank) -> Status {
         const SettingsRequest request = {
             {"rank", text(rank)},
@@ -83,6 +87,7 @@ TEST_P(StartedPlans, AllocateNothingBetweenRanks) {
             {"job", text("allocation-", ::getpid())},
             {"progress", std::string(find_choice(progress_choices, static_cast<int>(GetParam().progress))->name)},
             {"transport", "ucx"},
+            {"threads", "1"},
             {"lease", "0"}};
         auto session = Session::join(request);
         GOSSAMER_TRY(session);
@@ -97,9 +102,14 @@ TEST_P(StartedPlans, AllocateNothingBetweenRanks) {
         const float* const pointers[] = {g[0].data(), g[1].data(), g[2].data(), g[3].data()};
         const auto steps = [&](int count) -> Status {
           for (int i = 0; i < count; ++i) {
+            const std::size_t before = gossamer::testing::own_lock_count();
             GOSSAMER_TRY((*compressor)->compress(pointers));
             GOSSAMER_TRY((*compressor)->reduce());
+            GOSSAMER_TRY((*compressor)->test());
+            const std::size_t started = gossamer::testing::own_lock_count();
             GOSSAMER_TRY((*compressor)->wait(20'000'000'000));
+            const std::size_t ended = gossamer::testing::own_lock_count();
+            locks[rank] += (GetParam().progress == ProgressMode::inline_only ? ended : started) - before;
           }
           return {};
         };
@@ -117,6 +127,7 @@ TEST_P(StartedPlans, AllocateNothingBetweenRanks) {
         });
       for (std::thread& rank : ranks) rank.join();
       for (std::uint32_t r = 0; r < p; ++r) ASSERT_EQ(troubles[r], "") << "rank " << r;
+      for (std::uint32_t r = 0; r < p; ++r) EXPECT_EQ(locks[r], 0u) << algorithm_name(kind) << ", rank " << r;
       EXPECT_EQ(marks[1], marks[0]) << algorithm_name(kind) << ", " << p << " ranks";
     }
 }

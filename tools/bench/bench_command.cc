@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "tools/bench/bench_engine.h"
 #include "tools/bench/bench_sketch.h"
 #include "tools/bench/bench_transport.h"
 #include "tools/command/commands.h"
@@ -41,6 +42,19 @@ int run_transport(const TransportBenchConfig& config) {
   return told.ok() ? exit_success : complain("bench transport", told.error().message, exit_failure);
 }
 
+int run_engine(const EngineBenchConfig& config) {
+  const Status valid = check_engine_bench(config);
+  if (!valid.ok()) return complain("bench engine", valid.error().message, exit_usage);
+  const Status writable = check_writable(config.json);
+  if (!writable.ok()) return complain("bench engine", writable.error().message, exit_failure);
+  const Result<nlohmann::json> rows = bench_engine(config);
+  if (!rows.ok()) return complain("bench engine", rows.error().message, exit_failure);
+  const nlohmann::json document = {
+      {"schema", "gossamer.bench.engine/1"}, {"environment", environment_json()}, {"rows", *rows}};
+  const Status told = publish({config.json, {}}, engine_bench_table(*rows), document);
+  return told.ok() ? exit_success : complain("bench engine", told.error().message, exit_failure);
+}
+
 }  // namespace
 
 Action add_bench_command(CLI::App& app) {
@@ -75,7 +89,15 @@ Action add_bench_command(CLI::App& app) {
   transport->add_option("--rounds", transport_config->rounds, "alternating rounds, of which the median counts")
       ->capture_default_str();
   transport->add_option("--json", transport_config->json, "write every row to this file; - is stdout");
-  return [config, transport_config, transport] {
+
+  auto engine_config = std::make_shared<EngineBenchConfig>();
+  CLI::App* engine = app.add_subcommand("engine", "what a started plan costs beside its transport");
+  engine->add_option("--ranks", engine_config->ranks, "numbers of ranks")->delimiter(',')->capture_default_str();
+  engine->add_option("--bytes", engine_config->bytes, "of the vector")->capture_default_str();
+  engine->add_option("--rounds", engine_config->rounds, "of which the median counts")->capture_default_str();
+  engine->add_option("--json", engine_config->json, "write every row to this file; - is stdout");
+  return [config, transport_config, transport, engine_config, engine] {
+    if (engine->parsed()) return run_engine(*engine_config);
     return transport->parsed() ? run_transport(*transport_config) : run_sketch(*config);
   };
 }
