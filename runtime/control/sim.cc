@@ -126,7 +126,7 @@ void SimControlHub::resume(Rank rank) {
   for (const Loser& loser : losers_) {
     if (!loser.stopped || loser.loss.rank != rank || loser.known_ns > now_ns) continue;
     const Rank by{rank.value == 0 ? 1u : 0u};
-    ranks_[rank.value].given_up = Loss{by, text("it gave this rank up: \"", loser.loss.reason, "\"")};
+    ranks_[rank.value].given_up = Loss{by, text("it gave this rank up: \"", loser.loss.reason, "\""), false, true};
   }
   std::erase_if(
       losers_, [&](const Loser& loser) { return loser.stopped && loser.loss.rank == rank && loser.known_ns > now_ns; });

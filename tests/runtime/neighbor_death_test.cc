@@ -34,15 +34,16 @@ std::array<double, count + 1> sums_of(const std::vector<GossipState>& states, co
   return sums;
 }
 
+// The whole first.
 std::vector<std::set<std::uint32_t>> subsets(const std::vector<std::uint32_t>& of) {
   std::vector<std::set<std::uint32_t>> all(std::size_t{1} << of.size());
   for (std::size_t bits = 0; bits < all.size(); ++bits)
     for (std::size_t i = 0; i < of.size(); ++i)
-      if ((bits >> i & 1u) != 0) all[bits].insert(of[i]);
+      if ((bits >> i & 1u) == 0) all[bits].insert(of[i]);
   return all;
 }
 
-// What a rank's operation left out, of all that it may have: the one that gives its very bits. Of parts of the dead
+// What a rank's operation left out: the most that gives its very bits. Of parts of the dead
 // those that came before their deaths count; of shares for them, those not given before this rank knew.
 std::optional<Missing> missing_of(const Exchange& exchange, std::uint64_t operation, std::uint32_t rank,
                                   const std::vector<GossipState>& before, const std::set<std::uint32_t>& dead) {
