@@ -212,6 +212,7 @@ class Chooser {
     GroupChoice choice;
     choice.two_level = cheapest.two_level;
     choice.kind = cheapest.kind;
+    choice.nanoseconds = cheapest.nanoseconds;
     choice.reason =
         text(cheapest.name(), " for ", collective_name(collective_), " of ", format_bytes(payload_bytes_), " over ",
              groups_.rank_count(), groups_.rank_count() == 1 ? " rank in " : " ranks in ", groups_.size(),

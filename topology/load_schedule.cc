@@ -16,8 +16,38 @@ Error unreadable(const std::string& path, std::string_view why) {
   return Error{Code::unavailable, text("schedule file ", path, ": ", why)};
 }
 
+}  // namespace
+
+Status check_purpose(const Schedule& schedule, Collective collective, std::uint32_t rank_count, Rank root) {
+  const ScheduleRequest& request = schedule.request;
+  if (request.collective != collective) {
+    return Error{Code::invalid_argument,
+                 text("the schedule is for the collective ", collective_name(request.collective), ", expected ",
+                      collective_name(collective))};
+  }
+  if (request.rank_count != rank_count) {
+    return Error{Code::invalid_argument,
+                 text("the schedule is over ", request.rank_count, " ranks, expected ", rank_count)};
+  }
+  if (has_root(collective) && request.root != root) {
+    return Error{Code::invalid_argument, text("the schedule has root ", request.root.value, ", expected ", root.value)};
+  }
+  return {};
+}
+
+Status prove_schedule(const Schedule& schedule, Collective collective, std::uint32_t rank_count, Rank root) {
+  GOSSAMER_TRY(check_purpose(schedule, collective, rank_count, root));
+  return check_schedule(schedule);
+}
+
+Result<Schedule> prove_schedule(std::string_view text, Collective collective, std::uint32_t rank_count, Rank root) {
+  Result<Schedule> schedule = parse_schedule(text);
+  if (schedule) GOSSAMER_TRY(prove_schedule(*schedule, collective, rank_count, root));
+  return schedule;
+}
+
 // One byte more than parse_schedule takes, at most: it then says so itself.
-Result<std::string> read_text(const std::string& path) {
+Result<std::string> read_schedule(const std::string& path) {
   const UniqueDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.value() < 0) return unreadable(path, std::strerror(errno));
   struct stat status {};
@@ -35,31 +65,8 @@ Result<std::string> read_text(const std::string& path) {
   return content;
 }
 
-}  // namespace
-
-Result<Schedule> prove_schedule(std::string_view text, Collective collective, std::uint32_t rank_count, Rank root) {
-  Result<Schedule> schedule = parse_schedule(text);
-  if (!schedule) return schedule;
-  const ScheduleRequest& request = schedule->request;
-  if (request.collective != collective) {
-    return Error{Code::invalid_argument,
-                 gossamer::text("the schedule is for the collective ", collective_name(request.collective),
-                                ", expected ", collective_name(collective))};
-  }
-  if (request.rank_count != rank_count) {
-    return Error{Code::invalid_argument,
-                 gossamer::text("the schedule is over ", request.rank_count, " ranks, expected ", rank_count)};
-  }
-  if (has_root(collective) && request.root != root) {
-    return Error{Code::invalid_argument,
-                 gossamer::text("the schedule has root ", request.root.value, ", expected ", root.value)};
-  }
-  GOSSAMER_TRY(check_schedule(*schedule));
-  return schedule;
-}
-
 Result<Schedule> load_schedule(const std::string& path, Collective collective, std::uint32_t rank_count, Rank root) {
-  const Result<std::string> content = read_text(path);
+  const Result<std::string> content = read_schedule(path);
   if (!content) return content.error();
   Result<Schedule> schedule = prove_schedule(*content, collective, rank_count, root);
   if (schedule) return schedule;

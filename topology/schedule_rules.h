@@ -59,4 +59,12 @@ inline constexpr std::size_t schedule_rules_bytes_max = 4'096;
 [[nodiscard]] Result<Schedule> load_schedule(const std::string& path, Collective collective, std::uint32_t rank_count,
                                              Rank root = {});
 
+// The steps of the above, for a schedule that is used more than once.
+[[nodiscard]] Result<std::string> read_schedule(const std::string& path);  // its text
+// That it is for this at all, whether right or wrong.
+[[nodiscard]] Status check_purpose(const Schedule& schedule, Collective collective, std::uint32_t rank_count,
+                                   Rank root = {});
+[[nodiscard]] Status prove_schedule(const Schedule& schedule, Collective collective, std::uint32_t rank_count,
+                                    Rank root = {});
+
 }  // namespace gossamer::topology

@@ -59,6 +59,7 @@ struct TwoLevelCost {
 struct GroupChoice {
   std::optional<TwoLevelRequest> two_level;         // none: a schedule that knows nothing of groups is cheapest,
   ScheduleKind kind = ScheduleKind::binomial_tree;  // and this is its kind
+  double nanoseconds = 0;                           // what it is predicted to take
   std::string reason;                               // as of Choice
 };
 

@@ -12,16 +12,27 @@
 #include <string>
 #include <type_traits>
 
+#include "bindings/c/call.h"
 #include "bindings/c/objects.h"
 #include "runtime/runtime.h"
 #include "sketch/sketch.h"
 #include "topology/topology.h"
 
-namespace {
-
+using namespace gossamer::c;
 using gossamer::Code;
 using gossamer::Error;
 using gossamer::text;
+
+// In the namespace of the template.
+namespace gossamer::c {
+template <>
+constexpr std::array<PaddedSize, 2> padded_sizes<gossamer_config>{{{64, 60}, {72, 68}}};
+// 112 bytes were built with and without `decode` at their end: read_compressor_config takes it where it is one.
+template <>
+constexpr std::array<PaddedSize, 2> padded_sizes<gossamer_compressor_config>{{{104, 100}, {120, 116}}};
+}  // namespace gossamer::c
+
+namespace {
 
 // The table of the header and the table of the core are one: same names, same values.
 #define SAME_VALUE(name, value, remedy) static_assert(static_cast<int>(Code::name) == (value));
@@ -55,52 +66,10 @@ static_assert(static_cast<int>(gossamer::MemoryKind::host) == GOSSAMER_MEMORY_HO
 static_assert((0 GOSSAMER_CODE_TABLE(COUNT_ONE)) == (0 GOSSAMER_STATUS_TABLE(COUNT_ONE)));
 #undef COUNT_ONE
 
-thread_local Error last_error{Code::done, ""};
-
-gossamer_status fail(Error error) {
-  const auto status = static_cast<gossamer_status>(error.code);
-  last_error = std::move(error);
-  return status;
-}
-
-gossamer_status fail_argument(const char* function, const std::string& problem) {
-  return fail(Error{Code::invalid_argument, text(function, ": ", problem)});
-}
-
-gossamer_status fail_forked(const char* function) {
-  return fail_argument(function,
-                       "the session belongs to the process that this one was forked from; fork before gossamer_init, "
-                       "or start a new program in the child (exec)");
-}
-
 // Sessions of this process and of those that it was forked from.
 std::atomic<int> open_sessions{0};
 std::atomic<std::uint64_t> owner_forks{0};  // of the process that opened the latest
 
-template <typename R>
-gossamer_status outcome(const R& result) {
-  return result.ok() ? GOSSAMER_DONE : fail(result.error());
-}
-
-// Threads that are started inside inherit the default floating-point environment.
-template <typename Body>
-gossamer_status guarded(Body body) {
-  const gossamer::DefaultFloatEnvironment environment;
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return fail(Error{Code::out_of_resources, "no memory is left"});
-  } catch (const std::exception& exception) {
-    return fail(Error{Code::internal, text("unexpected: ", exception.what())});
-  }
-}
-
-// What `check` finds wrong in this rank's call, for the other ranks too; exceptions included.
-template <typename Check>
-std::optional<Error> mistake_of(Check check) {
-  if (guarded(check) == GOSSAMER_DONE) return std::nullopt;
-  return last_error;
-}
 // A field that filled up a struct's padding would leave its size as it was, and nothing would tell an older caller's
 // padding from a newer caller's field: so no struct ends in padding.
 #define ENDS_WITH(Struct, field) \
@@ -112,60 +81,10 @@ ENDS_WITH(gossamer_stats, clipped);
 #undef ENDS_WITH
 static_assert(sizeof(gossamer_tensor) == offsetof(gossamer_tensor, exact) + 8, "ends in a named hole");
 
-// Earlier headers had padding. What callers of that size have in their last bytes is no field.
-struct PaddedSize {
-  std::size_t size;
-  std::size_t fields;
-};
-template <typename Struct>
-constexpr std::array<PaddedSize, 0> padded_sizes{};
-template <>
-constexpr std::array<PaddedSize, 2> padded_sizes<gossamer_config>{{{64, 60}, {72, 68}}};
-// 112 bytes were built with and without `decode` at their end: read_compressor_config takes it where it is one.
-template <>
-constexpr std::array<PaddedSize, 2> padded_sizes<gossamer_compressor_config>{{{104, 100}, {120, 116}}};
-
 constexpr std::size_t compressor_config_size_of_two = 112;
 // The last size in which DENSE had momentum 0.9 by default.
 constexpr std::size_t compressor_config_size_before_plain_mean = 120;
 constexpr std::size_t tensor_size_first = 24;
-
-// Copies the caller's struct into one of this library's size: what an older caller does not know stays
-// at its default, what a newer caller knows must be zero here, or it would be ignored silently.
-template <typename Struct>
-gossamer_status read_struct(const char* function, const Struct* given, Struct& copy) {
-  const std::size_t size = given->struct_size;
-  if (size < sizeof(std::size_t) || size > 65536)
-    return fail_argument(function, text("struct_size is ", size, ": begin with the initializer macro"));
-  std::size_t known = std::min(size, sizeof(Struct));
-  for (const PaddedSize& padded : padded_sizes<Struct>)
-    if (size == padded.size) known = padded.fields;
-  std::memcpy(static_cast<void*>(&copy), given, known);
-  const auto* bytes = reinterpret_cast<const unsigned char*>(given);
-  for (std::size_t i = sizeof(Struct); i < size; ++i)
-    if (bytes[i] != 0)
-      return fail_argument(function, "the struct has fields that this version of the library does not know");
-  copy.struct_size = sizeof(Struct);
-  return GOSSAMER_DONE;
-}
-
-template <typename Struct>
-gossamer_status write_struct(const char* function, const Struct& value, Struct* out) {
-  const std::size_t size = out->struct_size;
-  if (size < sizeof(std::size_t) || size > 65536)
-    return fail_argument(function, text("struct_size is ", size, ": begin with the initializer macro"));
-  std::memcpy(static_cast<void*>(out), &value, std::min(size, sizeof(Struct)));
-  out->struct_size = size;
-  return GOSSAMER_DONE;
-}
-
-// 0 means the default; negative limits are none.
-gossamer_status read_limit(const char* function, int64_t given, uint64_t fallback, uint64_t& limit) {
-  if (given < 0)
-    return fail_argument(function, text("the timeout is ", given, " ns, expected 0 for the default, or more"));
-  limit = given == 0 ? fallback : static_cast<uint64_t>(given);
-  return GOSSAMER_DONE;
-}
 
 // What was given becomes the text of settings, which is read and checked where they are resolved.
 gossamer_status read_config(const gossamer_config* given, gossamer::runtime::SettingsRequest& request) {

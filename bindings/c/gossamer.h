@@ -172,6 +172,25 @@ GOSSAMER_API gossamer_status gossamer_broadcast(gossamer_session* session, void*
 GOSSAMER_API gossamer_status gossamer_check_equal(gossamer_session* session, const char* name, const void* data,
                                                   size_t bytes, int64_t timeout_ns);
 
+/* ---- groups and memory -------------------------------------------------------------------------- */
+
+/* Some ranks of the session, in an order of their own: rank i of the group is rank ranks[i] of the session. */
+typedef struct gossamer_group gossamer_group;
+
+/* Local: nothing is agreed on before something is made on the group, with the same ranks in the same order on each of
+ * them. INVALID_ARGUMENT: a number that is no rank, one twice, or the own rank is not among them. */
+GOSSAMER_API gossamer_status gossamer_group_create(gossamer_session* session, const int32_t* ranks, size_t rank_count,
+                                                   gossamer_group** group);
+/* NULL is allowed. What was made on it stays. Finalize destroys those that are left. */
+GOSSAMER_API void gossamer_group_destroy(gossamer_group* group);
+
+/* Zeroed host memory that ranks on this host may read in place, where the transport can map it; from a cache line on.
+ * Local. The caller's until gossamer_free or gossamer_finalize. OUT_OF_RESOURCES names the limit that is too small. */
+GOSSAMER_API gossamer_status gossamer_allocate(gossamer_session* session, size_t bytes, void** memory);
+/* After the collectives whose memory it is. NULL is allowed; other addresses than gossamer_allocate's are
+ * INVALID_ARGUMENT. */
+GOSSAMER_API gossamer_status gossamer_free(gossamer_session* session, void* memory);
+
 /* ---- compressor --------------------------------------------------------------------------------- */
 
 typedef struct gossamer_compressor gossamer_compressor;
@@ -314,7 +333,7 @@ GOSSAMER_API gossamer_status gossamer_operation_test(gossamer_operation* operati
  * rank, and for a sketch no index. */
 GOSSAMER_API gossamer_status gossamer_operation_wait(gossamer_operation* operation, int64_t timeout_ns);
 
-/* What a finished operation gives every rank, the same bits everywhere. */
+/* What a finished operation of a compressor gives every rank, the same bits everywhere. */
 typedef struct gossamer_update {
   size_t struct_size;      /* sizeof(gossamer_update); the initializer sets it */
   uint64_t count;          /* of values */
@@ -356,6 +375,92 @@ typedef struct gossamer_stats {
 #define GOSSAMER_STATS_INIT \
   { sizeof(gossamer_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0 }
 GOSSAMER_API gossamer_status gossamer_compressor_stats(const gossamer_compressor* compressor, gossamer_stats* stats);
+
+/* ---- collectives -------------------------------------------------------------------------------- */
+
+typedef struct gossamer_collective gossamer_collective;
+
+/* What each does with a vector of `count` elements, over the P ranks that take part. A slice is a rank's part of the
+ * vector: gossamer_collective_slice. In place (input NULL, or the same address as output) the vector lies in `output`. */
+typedef enum gossamer_collective_kind {
+  GOSSAMER_ALL_REDUCE = 1,     /* input and output: the vector. The same bits on every rank */
+  GOSSAMER_REDUCE = 2,         /* input: the vector; output: the vector at the root, not read elsewhere */
+  GOSSAMER_BROADCAST = 3,      /* input: the vector at the root, not read elsewhere; output: the vector */
+  GOSSAMER_REDUCE_SCATTER = 4, /* input: the vector; output: this rank's slice. In place: the vector, of which the slice is
+                                  the result, in its place, and the rest has no meaning afterwards */
+  GOSSAMER_ALL_GATHER = 5,     /* input: this rank's slice; output: the vector. In place: the slice is in its place */
+  GOSSAMER_BARRIER = 7         /* no vector: ends when all have started it */
+} gossamer_collective_kind;
+
+typedef enum gossamer_type {
+  GOSSAMER_F32 = 0,
+  GOSSAMER_F64 = 1,
+  GOSSAMER_BF16 = 2, /* each merge of two is done in f32 and rounded to nearest even; F16 too */
+  GOSSAMER_F16 = 3,
+  GOSSAMER_I8 = 4, /* integers wrap */
+  GOSSAMER_I32 = 5,
+  GOSSAMER_I64 = 6,
+  GOSSAMER_U8 = 7
+} gossamer_type;
+
+typedef enum gossamer_op {
+  GOSSAMER_SUM = 0,
+  GOSSAMER_MIN = 1, /* a NaN of any rank is a NaN in the result; -0 is less than +0 */
+  GOSSAMER_MAX = 2,
+  GOSSAMER_MEAN = 3,  /* the sum, then divided by P (F16: divided before, so that it stays in range). Floating types */
+  GOSSAMER_BIT_OR = 4 /* integer types */
+} gossamer_op;
+
+typedef struct gossamer_collective_config {
+  size_t struct_size;          /* sizeof(gossamer_collective_config); the initializer sets it */
+  const char* name;            /* for messages. NULL: the kind's */
+  int32_t kind;                /* a gossamer_collective_kind */
+  int32_t type;                /* a gossamer_type */
+  int32_t op;                  /* a gossamer_op: ALL_REDUCE, REDUCE, REDUCE_SCATTER */
+  int32_t root;                /* REDUCE, BROADCAST: a rank of the group */
+  uint64_t count;              /* elements of the whole vector, equal on all ranks; any number, 0 too */
+  const void* input;           /* on the host */
+  void* output;                /* on the host; overlaps `input` nowhere, or is the same address */
+  const gossamer_group* group; /* NULL: all ranks of the session */
+  int32_t schedule;            /* a gossamer_schedule */
+  uint32_t reserved_;          /* 0 */
+} gossamer_collective_config;
+#define GOSSAMER_COLLECTIVE_CONFIG_INIT \
+  { sizeof(gossamer_collective_config), NULL, 0, GOSSAMER_F32, GOSSAMER_SUM, 0, 0, NULL, NULL, NULL, GOSSAMER_SCHEDULE_AUTO, 0 }
+
+/* Makes a collective, to be started many times on the same memory. Collective over the group, in the same order on all
+ * of its ranks; it is made on every one or on none, with errors as of gossamer_compressor_create: MISMATCH names the
+ * field, both values and both ranks. The buffers stay allocated until it is destroyed. Several may be in flight at once,
+ * one operation each, started in any order. Blocks, at most the init timeout. */
+GOSSAMER_API gossamer_status gossamer_collective_create(gossamer_session* session,
+                                                        const gossamer_collective_config* config,
+                                                        gossamer_collective** collective);
+
+/* Starts it on what is in the input now. Collective over the group; returns at once, without allocating. Until the
+ * operation has ended, the input must not change and the output not be read. *operation belongs to the collective and is
+ * valid until its next start or its end. BUSY where one is in flight: *operation is that one. After any other failure it
+ * is NULL. After an error of the operation the output is undefined. */
+GOSSAMER_API gossamer_status gossamer_collective_start(gossamer_collective* collective, gossamer_operation** operation);
+
+/* Frees it; an operation in flight is given up, within 200 ms. NULL is allowed. Local. The buffers are the caller's again
+ * on return; after PEER_LOST or DEADLINE they must stay allocated until gossamer_finalize. */
+GOSSAMER_API void gossamer_collective_destroy(gossamer_collective* collective);
+
+/* Which elements of the vector are rank `rank`'s (of the group) in REDUCE_SCATTER and ALL_GATHER: as equal parts as lines
+ * of 64 bytes allow. Local; any P that the collective has. */
+GOSSAMER_API gossamer_status gossamer_collective_slice(const gossamer_collective* collective, int32_t rank, uint64_t* first,
+                                                       uint64_t* count);
+
+/* One-off, in place, over all ranks of the session: for small vectors, and for large ones that are summed once. `type` and
+ * `op` as above. Collective; blocks, at most timeout_ns (0: the init timeout) in all. Up to 8 KiB cost one round trip of
+ * the control plane and are merged in the order of ranks, more an exchange in chunks besides. After an error `data` is
+ * undefined. MISMATCH on every rank if counts, types or operators differ, or if one rank's call is wrong. */
+GOSSAMER_API gossamer_status gossamer_all_reduce(gossamer_session* session, void* data, uint64_t count, int32_t type,
+                                                 int32_t op, int64_t timeout_ns);
+
+/* Returns when every rank of the session has called it: one round trip of the control plane. Blocks, at most timeout_ns
+ * (0: the init timeout). */
+GOSSAMER_API gossamer_status gossamer_barrier(gossamer_session* session, int64_t timeout_ns);
 
 #ifdef __cplusplus
 }

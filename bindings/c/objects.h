@@ -29,10 +29,23 @@ struct gossamer_compressor {
   gossamer_operation operation;
 };
 
+struct gossamer_group {
+  gossamer_session* session;
+  std::vector<gossamer::Rank> ranks;
+};
+
+struct gossamer_collective {
+  gossamer_session* session = nullptr;
+  gossamer::runtime::Collective* collective = nullptr;  // the session's
+  gossamer_operation operation;
+};
+
 struct gossamer_session {
   std::unique_ptr<gossamer::runtime::Session> session;
   std::uint64_t forks = gossamer::fork_count();  // of the process that owns it
   std::vector<std::unique_ptr<gossamer_compressor>> compressors;
+  std::vector<std::unique_ptr<gossamer_collective>> collectives;
+  std::vector<std::unique_ptr<gossamer_group>> groups;
 };
 
 inline bool is_forked(const gossamer_session& session) { return session.forks != gossamer::fork_count(); }

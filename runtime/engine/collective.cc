@@ -122,9 +122,9 @@ void CollectiveRun::begin(std::uint32_t sequence, const StageSize& size) {
     std::fill(part_bytes_.begin(), part_bytes_.end(), 0);
     part_bytes_[own_slice_] = size.own_bytes;
   } else {
-    GOSSAMER_CHECK(size.shape.bytes() <= bytes_max_, "a payload larger than its capacity");
+    GOSSAMER_CHECK(size.payload.bytes() <= bytes_max_, "a payload larger than its capacity");
   }
-  if (const std::uint64_t bytes = size.shape.bytes(); measured_bytes_ != bytes) measure(bytes);
+  if (const std::uint64_t bytes = size.payload.bytes(); measured_bytes_ != bytes) measure(bytes);
   GOSSAMER_CHECK(!phased_ || size.phase < rounds_.size(), "a phase that the program does not have");
   round_ = phased_ ? size.phase : 0;
   end_round_ = phased_ ? round_ + 1 : rounds_.size();

@@ -18,7 +18,7 @@
 
 namespace gossamer::runtime {
 
-enum class ActionKind : std::uint8_t { send, receive, merge, prepare };
+enum class ActionKind : std::uint8_t { send, receive, merge, prepare, share };
 
 // Something that the driver does for the engine and reports back.
 struct Action {
@@ -29,7 +29,7 @@ struct Action {
   std::uint64_t context = 0;          // send, receive: comes back with the completion
   transport::Slice slice;             // send: from here; receive: to here; merge: into here
   const std::byte* staged = nullptr;  // merge: from here
-  std::uint32_t stage = 0;            // prepare: which
+  std::uint32_t stage = 0;            // prepare, share: which
   [[nodiscard]] bool is_transfer() const { return kind == ActionKind::send || kind == ActionKind::receive; }
 };
 
@@ -110,7 +110,7 @@ class CollectiveRun {
 
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
   [[nodiscard]] std::span<const std::uint64_t> part_bytes() const { return part_bytes_; }
-  [[nodiscard]] const sketch::PayloadShape& shape() const { return size_.shape; }
+  [[nodiscard]] const Payload& payload() const { return size_.payload; }
   [[nodiscard]] const std::string& label() const { return label_; }
 
   // Whom the current round waits for, and for what: rank 1, "sketch all-gather slice 2".

@@ -18,6 +18,10 @@ namespace {
 constexpr std::uint64_t silence_ns = 200'000'000;
 // A sleeper looks around at least so often, for events that no descriptor shows.
 constexpr std::uint64_t sleep_max_ns = 50'000'000;
+// And that often for all else, where it sleeps for a peer in shared memory.
+constexpr std::uint64_t shared_sleep_max_ns = 1'000'000;
+// Looks at shared memory between two passes that look at everything.
+constexpr std::uint32_t shared_spins_max = 64;
 // A shorter merge is not told apart from what the transport moves: looking at the clock would take as long.
 constexpr std::uint64_t told_apart_bytes = 4'096;
 
@@ -78,6 +82,13 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
       GOSSAMER_TRY(staged);
       bound.staged = std::move(*staged);
     }
+    if (!simulated_ && !bound.staged && transport_.capabilities().can_map) {
+      auto shared = HostMemory::make(work.stages(), transport_);
+      if (shared.ok())
+        bound.shared = *std::move(shared);
+      else
+        log(LogLevel::warning, text(name, " goes by messages on this host: ", shared.error().message));
+    }
     GOSSAMER_TRY(engine_.add(number, ledger, std::move(name), bound.staged ? *bound.staged : work));
     // Whatever ends this early, an exception too, takes back what there is.
     struct Undo {
@@ -110,6 +121,7 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
     }
     if (bound.staged) bound.staged->reserve(transfers);
     staged_plans_.reserve(staged_plans_.size() + 1);
+    sharing_.reserve(bound_.size() + 1);
     if (bound_.size() <= number) bound_.resize(number + 1);
     undo.is_armed = false;
     if (bound.staged) staged_plans_.push_back(number);
@@ -118,9 +130,43 @@ Status Driver::add(std::uint32_t number, const Ledger& ledger, std::string name,
   });
 }
 
+transport::RegionKey Driver::shared_key(std::uint32_t plan) {
+  return exclusively([&] {
+    const auto& shared = bound_.at(plan)->shared;
+    return shared ? shared->key() : transport::RegionKey();
+  });
+}
+
+Status Driver::map_shared(std::uint32_t plan, std::span<const Rank> ranks, std::span<const transport::RegionKey> keys) {
+  return exclusively([&] { return bound_.at(plan)->shared->map(ranks, keys); });
+}
+
+void Driver::use_shared(std::uint32_t plan, bool is_mapped_by_all) {
+  exclusively([&] {
+    auto& shared = bound_.at(plan)->shared;
+    if (!shared) return true;
+    if (!is_mapped_by_all) shared.reset();
+    for (std::size_t stage = 0; shared && stage < engine_.work(plan).stages().size(); ++stage)
+      if (HostRun* const run = shared->run(stage)) engine_.share(plan, stage, *run);
+    return true;
+  });
+}
+
 void Driver::release(Bound& bound) {
   for (const transport::Region& region : bound.regions) transport_.release_memory(region);
   bound.regions.clear();
+  bound.shared.reset();
+}
+
+Result<transport::Region> Driver::allocate_memory(std::size_t bytes) {
+  return exclusively([&] { return transport_.allocate_memory(bytes); });
+}
+
+void Driver::release_memory(const transport::Region& region) {
+  exclusively([&] {
+    transport_.release_memory(region);
+    return true;
+  });
 }
 
 std::optional<Ledger> Driver::remove(std::uint32_t plan, std::uint64_t limit_ns) {
@@ -138,6 +184,7 @@ std::optional<Ledger> Driver::remove(std::uint32_t plan, std::uint64_t limit_ns)
     const bool is_copied = !bound.staged || bound.staged->drain().ok();
     if (engine_.outstanding(plan) > 0 || !is_copied) return std::nullopt;
     std::erase(staged_plans_, plan);
+    std::erase_if(sharing_, [plan](const Sharing& entry) { return entry.plan == plan; });
     release(bound);
     const Ledger ledger = engine_.ledger(plan);
     bound_[plan].reset();
@@ -200,6 +247,7 @@ Code Driver::wait(std::uint32_t plan, std::uint64_t limit_ns) {
   while (true) {
     moved = pass(moved);  // which has ended by reading the clock where something moved
     if (const Code code = state.code.load(std::memory_order_acquire); code != Code::pending) return code;
+    if (!moved && !sharing_.empty()) moved = spin_on_shared();
     idle = moved ? 0 : idle + 1;
     if (idle >= patience_.spins + patience_.yields)
       sleep(end_ns);
@@ -251,10 +299,48 @@ bool Driver::pass(bool is_now) {
   while (take_starts()) moved = true;
   moved |= look_for_losses();
   moved |= run_actions();
+  while (!sharing_.empty() && move_shared()) {
+    moved = true;
+    run_actions();
+  }
   moved |= poll_transport();
   moved |= run_actions();
   if (moved) charge();
   return moved;
+}
+
+bool Driver::move_shared() {
+  bool moved = false;
+  for (std::size_t i = 0; i < sharing_.size();) {
+    const Sharing entry = sharing_[i];
+    HostRun& run = *entry.run;
+    const std::uint64_t steps = run.steps_taken();
+    const bool is_finished = !run.is_torn() && run.progress();
+    moved |= is_finished || run.steps_taken() != steps;
+    if (!is_finished && !run.is_torn() && !run.strayed()) {
+      ++i;
+      continue;
+    }
+    sharing_.erase(sharing_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (is_finished) engine_.shared(entry.plan);
+    if (!run.is_torn() && run.strayed()) engine_.strayed(entry.plan);
+    moved = true;
+  }
+  if (moved) {
+    silent_ns_ = 0;
+    turn_to_moving();
+  }
+  return moved;
+}
+
+// A peer that computes as long is a moment away: losses and messages can wait for it.
+bool Driver::spin_on_shared() {
+  const std::uint32_t spins = std::min(shared_spins_max, patience_.spins);
+  for (std::uint32_t i = 0; i < spins; ++i) {
+    if (move_shared()) return true;
+    relax();
+  }
+  return false;
 }
 
 void Driver::charge() {
@@ -401,6 +487,12 @@ void Driver::run(const Action& action) {
       return merge(action);
     case ActionKind::prepare:
       return prepare(action);
+    case ActionKind::share: {
+      HostRun& run = *engine_.shared_run(action.plan);
+      run.begin(engine_.shared_operation(action.plan));
+      sharing_.push_back({action.plan, &run});
+      return;
+    }
   }
 }
 
@@ -410,8 +502,8 @@ void Driver::merge(const Action& action) {
     turn_to_computing(state);
   else
     turn_to_moving();
-  sketch::merge(engine_.shape(action.plan, action.stage), action.slice.offset, action.slice.data(), action.staged,
-                action.slice.bytes);
+  engine_.payload(action.plan, action.stage)
+      .merge(action.slice.offset, action.slice.data(), action.staged, action.slice.bytes);
   if (simulated_) pretend(state, simulated_->merge_ns_per_byte * static_cast<double>(action.slice.bytes));
   if (StagedWork* const staged = staged_of(action.plan)) staged->merged(action);
   engine_.merged(action.plan);
@@ -452,6 +544,11 @@ void Driver::start_transfer(const Action& action) {
 }
 
 void Driver::sleep(std::uint64_t until_ns) {
+  if (!sharing_.empty()) {
+    const std::uint64_t now_ns = clock_.now_ns();
+    if (now_ns < until_ns) sharing_.front().run->sleep(std::min(shared_sleep_max_ns, until_ns - now_ns));
+    return;
+  }
   if (transport_.event_descriptor() < 0 || is_copying()) {  // the end of a copy wakes nobody
     sched_yield();
     return;

@@ -22,6 +22,7 @@
 #include "runtime/control/control.h"
 #include "runtime/engine/buffer.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/host_memory.h"
 #include "runtime/engine/staged_work.h"
 #include "transport/transport.h"
 
@@ -59,9 +60,20 @@ class Driver {
   // Adds a plan to the engine (Engine::add) and registers its memory. Buffers in device memory are staged through the
   // host. What fails leaves nothing: no plan, and no memory registered.
   Status add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work);
+  // Memory that the plan's ranks share where they are all on one host (Stage::near). Its key goes to all of them: empty
+  // where it has none. Once all keys are here, each maps the others' memory; where all could, the plan's stages go
+  // through it from then on, else by messages.
+  [[nodiscard]] transport::RegionKey shared_key(std::uint32_t plan);
+  // `ranks` of the session in the order of `keys`; empty: all.
+  [[nodiscard]] Status map_shared(std::uint32_t plan, std::span<const Rank> ranks,
+                                  std::span<const transport::RegionKey> keys);
+  void use_shared(std::uint32_t plan, bool is_mapped_by_all);
   // Gives up what is in flight on the plan, waits at most `limit_ns` for its transfers to end, and
   // forgets it. Nothing where transfers or copies are still under way: its memory must then outlive the transport.
   [[nodiscard]] std::optional<Ledger> remove(std::uint32_t plan, std::uint64_t limit_ns);
+  // Memory of the transport's own, beside what the thread does.
+  [[nodiscard]] Result<transport::Region> allocate_memory(std::size_t bytes);
+  void release_memory(const transport::Region& region);
   // Nothing is in flight, and nothing has broken.
   [[nodiscard]] bool is_idle();
   // Whether an operation was ever submitted.
@@ -96,6 +108,7 @@ class Driver {
   struct Bound {
     std::vector<transport::Region> regions;
     std::vector<Buffer> staging;
+    std::unique_ptr<HostMemory> shared;                                  // null: by messages
     std::unique_ptr<StagedWork> staged;                                  // null: all buffers are on the host
     std::vector<std::vector<std::optional<transport::Token>>> receives;  // under way, by stage and index
   };
@@ -108,6 +121,9 @@ class Driver {
   void lose(const Loss& loss);
   bool poll_transport();
   bool run_actions();
+  // What goes through shared memory, as far as peers let it.
+  bool move_shared();
+  bool spin_on_shared();
   bool run_staged();
   [[nodiscard]] bool is_computing() const { return simulated_ && clock_.now_ns() < busy_until_ns_; }
   void release(Bound& bound);
@@ -136,6 +152,11 @@ class Driver {
   const std::optional<ComputeCost> simulated_;
   std::vector<std::unique_ptr<Bound>> bound_;  // by plan; null once removed
   std::vector<std::uint32_t> staged_plans_;
+  struct Sharing {
+    std::uint32_t plan = 0;
+    HostRun* run = nullptr;
+  };
+  std::vector<Sharing> sharing_;  // operations under way in shared memory
   std::array<transport::Completion, 64> completions_;
 
   // Plans to start, on their way to the thread: one producer, one consumer.

@@ -6,6 +6,15 @@
 
 namespace gossamer::runtime {
 
+namespace {
+
+// The rank of the session that has this place among a stage's.
+Rank member(const Stage& stage, Rank place) {
+  return stage.near->members.empty() ? place : stage.near->members[place.value];
+}
+
+}  // namespace
+
 Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work) {
   GOSSAMER_CHECK(number < tag_field_max && (number >= plans_.size() || !plans_[number]),
                  "a plan number is given twice");
@@ -23,6 +32,7 @@ Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name,
             stage, counts));
     plan->actions_max += run.actions_max();
     plan->runs.push_back(std::move(run));
+    plan->shared.push_back(nullptr);
   }
   const auto stages = work.stages();
   plan->may_miss =
@@ -79,12 +89,12 @@ void Engine::start(std::uint32_t plan) {
   if (broken_ && (is_out_ || !p.may_miss)) return fail(plan, *broken_);
   if (p.outstanding != 0)
     return fail(plan, Error{Code::busy, text(p.name, " still has transfers of a failed operation: end the session")});
-  push_prepare(plan, 0);
+  push(ActionKind::prepare, plan, 0);
 }
 
-void Engine::push_prepare(std::uint32_t plan, std::size_t stage) {
+void Engine::push(ActionKind kind, std::uint32_t plan, std::size_t stage) {
   Action action;
-  action.kind = ActionKind::prepare;
+  action.kind = kind;
   action.plan = plan;
   action.stage = static_cast<std::uint32_t>(stage);
   actions_.push_back(action);
@@ -118,7 +128,7 @@ void Engine::advance(std::uint32_t plan) {
   p.is_in_stage = false;
   p.state.bytes_sent += run.bytes_sent();
   ++p.stage;
-  push_prepare(plan, p.stage);
+  push(ActionKind::prepare, plan, p.stage);
 }
 
 void Engine::prepared(std::uint32_t plan, const Result<StageSize>& size) {
@@ -131,7 +141,49 @@ void Engine::prepared(std::uint32_t plan, const Result<StageSize>& size) {
   if (p.stage == p.runs.size()) return finish(p);
   p.runs[p.stage].begin(p.ledger.operations + 1, *size);
   p.is_in_stage = true;
-  advance(plan);
+  const HostRun* const shared = p.shared[p.stage];
+  if (shared == nullptr) return advance(plan);
+  if (shared->is_torn())
+    return fail(plan, Error{Code::busy, text(p.name, " was given up in the middle of an operation: make it anew")});
+  push(ActionKind::share, plan, p.stage);
+}
+
+HostRun::Operation Engine::shared_operation(std::uint32_t plan) const {
+  const Plan& p = at(plan);
+  const Payload& payload = p.runs[p.stage].payload();
+  std::byte* const buffer = p.work->stages()[p.stage].buffer;
+  return {.input = buffer,
+          .output = buffer,
+          .bytes = payload.bytes(),
+          .number = std::uint64_t{p.ledger.operations} + 1,
+          .merge = {[](const void* of, std::byte* into, const std::byte* a, const std::byte* b, std::uint64_t offset,
+                       std::uint64_t bytes) { static_cast<const Payload*>(of)->merge(offset, into, a, b, bytes); },
+                    &payload}};
+}
+
+void Engine::shared(std::uint32_t plan) {
+  Plan& p = at(plan);
+  if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;
+  p.state.bytes_sent += p.shared[p.stage]->bytes_shared();
+  ++p.stage;
+  push(ActionKind::prepare, plan, p.stage);
+}
+
+void Engine::strayed(std::uint32_t plan) {
+  const Plan& p = at(plan);
+  const Rank peer = member(p.work->stages()[p.stage], *p.shared[p.stage]->strayed());
+  fail(plan, Error{Code::mismatch,
+                   text("rank ", peer.value, " is in another operation of ", p.name, " than rank ", rank_.value,
+                        " (step ", p.state.operations, "): one of them ended one by an error of its own; make it anew"),
+                   peer});
+}
+
+std::optional<Rank> Engine::awaited(const Plan& plan) const {
+  if (plan.state.code.load(std::memory_order_relaxed) != Code::pending || plan.stage >= plan.runs.size()) return {};
+  if (plan.shared[plan.stage] == nullptr) return {};
+  const auto place = plan.shared[plan.stage]->waits_for();
+  if (!place) return {};
+  return member(plan.work->stages()[plan.stage], *place);
 }
 
 void Engine::merged(std::uint32_t plan) {
@@ -198,6 +250,8 @@ void Engine::fail(std::uint32_t plan, const Error& error) {
 
 void Engine::end(std::uint32_t plan, const Error& error) {
   Plan& p = at(plan);
+  HostRun* const shared = p.stage < p.shared.size() ? p.shared[p.stage] : nullptr;
+  if (shared != nullptr && shared->is_running()) shared->give_up();
   p.work->drop();
   p.state.error = error;
   p.state.code.store(error.code, std::memory_order_release);
@@ -237,12 +291,11 @@ std::span<const std::uint64_t> Engine::part_bytes(std::uint32_t plan) const {
   return p.runs[p.stage - 1].part_bytes();
 }
 
-const sketch::PayloadShape& Engine::shape(std::uint32_t plan, std::size_t stage) const {
-  return at(plan).runs[stage].shape();
-}
+const Payload& Engine::payload(std::uint32_t plan, std::size_t stage) const { return at(plan).runs[stage].payload(); }
 
 bool Engine::waits_for(std::uint32_t plan, Rank peer) const {
   const Plan& p = at(plan);
+  if (const auto rank = awaited(p)) return *rank == peer;
   return p.state.code.load(std::memory_order_relaxed) == Code::pending && p.stage < p.runs.size() &&
          p.runs[p.stage].waits_for(peer);
 }
@@ -256,6 +309,9 @@ bool Engine::any_waits_for(Rank peer) const {
 std::string Engine::describe_wait(std::uint32_t plan, std::uint64_t waited_ns) const {
   const Plan& p = at(plan);
   const std::string place = text(p.name, " step ", p.state.operations);
+  if (const auto rank = awaited(p))
+    return text("rank ", rank_.value, " waits for rank ", rank->value, ", ", place, ", ", p.runs[p.stage].label(),
+                " in shared memory, ", format_duration(waited_ns));
   if (p.stage < p.runs.size())
     if (const auto wait = p.runs[p.stage].wait())
       return text("rank ", rank_.value, " waits for rank ", wait->peer.value, ", ", place, ", ", wait->what, ", ",

@@ -24,6 +24,7 @@
 #include "runtime/engine/collective.h"
 #include "runtime/engine/ledger.h"
 #include "runtime/engine/work.h"
+#include "runtime/same_host/host_run.h"
 
 namespace gossamer::runtime {
 
@@ -61,6 +62,9 @@ class Engine {
   Status add(std::uint32_t number, const Ledger& ledger, std::string name, Work& work);
   [[nodiscard]] std::vector<StageMemory> memory(std::uint32_t plan) const;
   void bind(std::uint32_t plan, std::size_t stage, const transport::Region& buffer, const transport::Region& staging);
+  // From now on the stage goes through memory that its ranks share: `run` is its run there, which outlives the plan and
+  // which the driver moves on.
+  void share(std::uint32_t plan, std::size_t stage, HostRun& run) { at(plan).shared.at(stage) = &run; }
   // Forgets a plan with no transfer outstanding.
   void remove(std::uint32_t plan);
   [[nodiscard]] const Ledger& ledger(std::uint32_t plan) const { return at(plan).ledger; }
@@ -72,6 +76,9 @@ class Engine {
   void completed(std::uint64_t context, Code code, std::uint64_t bytes);
   void prepared(std::uint32_t plan, const Result<StageSize>& size);
   void merged(std::uint32_t plan);
+  // The run in shared memory has finished its operation, or cannot: a rank has left one out.
+  void shared(std::uint32_t plan);
+  void strayed(std::uint32_t plan);
   // A transfer could not be started.
   void refused(std::uint64_t context, const Error& error);
   // A transfer of an operation that fails was not started, and will not be.
@@ -90,7 +97,14 @@ class Engine {
   [[nodiscard]] const Action* next();
   [[nodiscard]] Work& work(std::uint32_t plan) { return *at(plan).work; }
   [[nodiscard]] std::span<const std::uint64_t> part_bytes(std::uint32_t plan) const;
-  [[nodiscard]] const sketch::PayloadShape& shape(std::uint32_t plan, std::size_t stage) const;
+  [[nodiscard]] const Payload& payload(std::uint32_t plan, std::size_t stage) const;
+  // The present stage's run in shared memory; null where it has none.
+  [[nodiscard]] HostRun* shared_run(std::uint32_t plan) {
+    Plan& p = at(plan);
+    return p.stage < p.shared.size() ? p.shared[p.stage] : nullptr;
+  }
+  // For that run.
+  [[nodiscard]] HostRun::Operation shared_operation(std::uint32_t plan) const;
   [[nodiscard]] PlanState& state(std::uint32_t plan) { return at(plan).state; }
   // Transfers started and not completed; memory may be freed only at 0.
   [[nodiscard]] std::uint32_t outstanding(std::uint32_t plan) const { return at(plan).outstanding; }
@@ -114,6 +128,7 @@ class Engine {
     std::string name;
     Work* work = nullptr;
     std::vector<CollectiveRun> runs;
+    std::vector<HostRun*> shared;  // by stage; null: by messages
     std::size_t stage = 0;
     std::uint32_t outstanding = 0;
     std::size_t actions_max = 0;
@@ -128,13 +143,15 @@ class Engine {
     return *plans_[plan];
   }
   [[nodiscard]] const Plan& at(std::uint32_t plan) const { return const_cast<Engine*>(this)->at(plan); }
-  void push_prepare(std::uint32_t plan, std::size_t stage);
+  void push(ActionKind kind, std::uint32_t plan, std::size_t stage);
   void advance(std::uint32_t plan);
   void go_on_without(std::uint32_t plan, Rank peer);
   // Whether a transfer's end is settled so: its peer is lost, and the plan may miss that.
   bool miss(const TransferId& id, Code code);
   void finish(Plan& plan);
   void end(std::uint32_t plan, const Error& error);
+  // Whom the present stage waits for in shared memory.
+  [[nodiscard]] std::optional<Rank> awaited(const Plan& plan) const;
   [[nodiscard]] Error transfer_error(const TransferId& id, Code code, const std::string& what) const;
 
   Rank rank_;

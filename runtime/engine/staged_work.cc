@@ -32,7 +32,7 @@ void StagedWork::reserve(std::size_t actions_max) {
 Result<StageSize> StagedWork::prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) {
   GOSSAMER_TRY(drain());  // something is under way only where the device hung in the operation before
   auto size = work_.prepare(stage, part_bytes);
-  if (size.ok() && stage < mirrors_.size() && mirrors_[stage]) mirrors_[stage]->begin(size->shape.bytes());
+  if (size.ok() && stage < mirrors_.size() && mirrors_[stage]) mirrors_[stage]->begin(size->payload.bytes());
   return size;
 }
 

@@ -7,11 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/base.h"
-#include "sketch/sketch.h"
+#include "runtime/engine/payload.h"
 #include "topology/topology.h"
 
 namespace gossamer::runtime {
@@ -28,6 +30,17 @@ struct Stage {
   MemoryKind kind = MemoryKind::host;  // of the buffer; host if concatenating
   double predicted_ns = 0;             // what the cost model says of the schedule
 
+  // Where the schedule was left to the runtime and all ranks are on one host: what the stage does, for a run through
+  // memory that they share in place of messages.
+  struct Near {
+    topology::Collective collective = topology::Collective::all_reduce;
+    std::uint32_t rank_count = 1;
+    Rank place;                 // of this rank among them
+    Rank root;                  // by place
+    std::vector<Rank> members;  // ranks of the session by place; empty: all, in order
+  };
+  std::optional<Near> near;
+
   [[nodiscard]] std::uint64_t buffer_bytes() const;
 };
 
@@ -40,7 +53,7 @@ inline std::uint64_t Stage::buffer_bytes() const {
 
 // How much a stage moves this time.
 struct StageSize {
-  sketch::PayloadShape shape;   // merging: at most bytes_max, equal on all ranks
+  Payload payload;              // merging: at most bytes_max, equal on all ranks
   std::uint64_t own_bytes = 0;  // concatenating: length of this rank's part
   std::uint32_t phase = 0;      // phased: which round of the program; equal on all ranks
 };

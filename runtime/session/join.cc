@@ -153,7 +153,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   parts.transport = std::move(*made);
   parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores);
   parts.timeout_ns = settings.init_timeout_ns;
-  parts.cost = cost.model;
+  parts.policy.cost = {cost.model, cost.model};
   parts.pool = std::move(*pool);
   auto session = Session::make(std::move(parts));
   GOSSAMER_TRY(session);

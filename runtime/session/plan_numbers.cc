@@ -132,4 +132,14 @@ Result<PlanOffer> decode_offer(std::span<const std::byte> bytes, Rank rank) {
   return offer;
 }
 
+Result<std::vector<PlanOffer>> decode_offers(std::span<const Blob> blobs, std::span<const Rank> members) {
+  std::vector<PlanOffer> offers;
+  for (std::size_t r = 0; r < blobs.size(); ++r) {
+    const Rank rank = members.empty() ? Rank{static_cast<std::uint32_t>(r)} : members[r];
+    GOSSAMER_ASSIGN(auto offer, decode_offer(blobs[r], rank));
+    offers.push_back(std::move(offer));
+  }
+  return offers;
+}
+
 }  // namespace gossamer::runtime

@@ -58,5 +58,8 @@ class PlanNumbers {
 [[nodiscard]] Blob encode_offer(const PlanOffer& offer);
 // Of `rank`. `malformed`: cut short, not ascending, or numbers that no plan has.
 [[nodiscard]] Result<PlanOffer> decode_offer(std::span<const std::byte> bytes, Rank rank);
+// Of these ranks, whose blobs they are; empty: of all.
+[[nodiscard]] Result<std::vector<PlanOffer>> decode_offers(std::span<const Blob> blobs,
+                                                           std::span<const Rank> members = {});
 
 }  // namespace gossamer::runtime

@@ -15,9 +15,12 @@
 
 #include "base/base.h"
 #include "runtime/algorithms/compressor_config.h"
+#include "runtime/collectives/chunk_work.h"
 #include "runtime/control/control.h"
 #include "runtime/engine/driver.h"
 #include "runtime/engine/plan.h"
+#include "runtime/engine/schedule_policy.h"
+#include "runtime/session/collective.h"
 #include "runtime/session/compressor.h"
 #include "runtime/session/compressor_part.h"
 #include "runtime/session/deadline.h"
@@ -26,8 +29,6 @@
 #include "transport/transport.h"
 
 namespace gossamer::runtime {
-
-class BroadcastWork;
 
 // Version of what peers say to each other: tags, payload layouts, control messages.
 inline constexpr std::uint32_t wire_version = 2;
@@ -43,7 +44,7 @@ struct SessionParts {
   std::optional<ComputeCost> simulated;
   std::uint64_t timeout_ns = 30'000'000'000;  // of agreements
   std::unique_ptr<ThreadPool> pool;           // null: one thread
-  topology::CostModel cost;                   // equal on all ranks
+  SchedulePolicy policy;                      // equal on all ranks
 };
 
 // One thread at a time.
@@ -71,24 +72,50 @@ class Session {
   Result<Compressor*> make_compressor(const Result<CompressorConfig>& config);
   void destroy_compressor(Compressor* compressor);
 
+  // The same for a collective among `members`, in the order of their places; empty: all. Others do not call.
+  // `invalid_argument` on this rank alone where they are no ranks, or this one is not among them.
+  Result<Collective*> make_collective(const Result<CollectiveConfig>& config, const std::vector<Rank>& members = {});
+  void destroy_collective(Collective* collective);
+
   // Small data travels with the agreement: one round trip over the control plane. Larger data goes in chunks over a
   // plan of its root, made by the first broadcast that needs it. After an error `data` holds anything on ranks other
   // than the root.
   Status broadcast(std::span<std::byte> data, Rank root, std::uint64_t limit_ns, std::optional<Error> mistake = {});
+  // The same for a reduction over all ranks, in place, of a vector whose elements all ranks count alike.
+  Status all_reduce(const ElementVector& vector, std::byte* data, std::uint64_t limit_ns,
+                    std::optional<Error> mistake = {});
+  // All ranks have called it.
+  Status barrier(std::uint64_t limit_ns, std::optional<Error> mistake = {});
   Status check_equal(std::string_view name, std::span<const std::byte> data, std::uint64_t limit_ns,
                      std::optional<Error> mistake = {});
+
+  // Local: zeroed memory that the transport owns and ranks on this host can map.
+  Result<std::span<std::byte>> allocate(std::size_t bytes);
+  // False where it is none of allocate's.
+  bool free(const void* memory);
+  // The block of `allocate` that this address lies in; empty: in none.
+  [[nodiscard]] std::span<const std::byte> allocation_of(const void* address) const;
 
   // For the owner of a simulation.
   [[nodiscard]] Driver& driver() { return *driver_; }
   Status start_thread() { return driver_->start_thread(); }
 
  private:
-  explicit Session(SessionParts parts) : parts_(std::move(parts)), cost_(parts_.cost) {}
+  // What giving a plan up may take.
+  static constexpr std::uint64_t retire_limit_ns = 200'000'000;
 
-  // Of the broadcasts from one root.
-  struct RootPlan {
+  explicit Session(SessionParts parts) : parts_(std::move(parts)) {}
+
+  // Memory of `allocate`: the transport's where peers can map it, else plain.
+  struct Allocation {
+    std::size_t bytes = 0;
+    transport::Region region;
+    Buffer plain;
+  };
+  // Of one-off calls of one kind that are too large for the control plane.
+  struct CallPlan {
     std::unique_ptr<Plan> plan;
-    BroadcastWork* work = nullptr;  // the plan's
+    ChunkWork* work = nullptr;  // the plan's
   };
 
   // From the parts of all ranks: the number of the compressor's plan, the same everywhere, or the same error.
@@ -96,22 +123,40 @@ class Session {
                                                       const Deadline& deadline);
   // What `make` makes with a plan of the drawn number: on every rank or on none. Where it was made here and not
   // everywhere, `unmake` takes it back.
+  // `members`: ascending; empty: all ranks.
+  Result<std::vector<Blob>> agree_among(std::string_view subject, std::span<const Field> fields,
+                                        const Contribution& mine, std::span<const Rank> members,
+                                        const Deadline& deadline);
   template <typename Make, typename Unmake>
-  auto make_on_all(std::string_view subject, const PlanDraw& draw, const Deadline& deadline, Make make, Unmake unmake)
-      -> decltype(make());
-  Result<RootPlan*> root_plan(Rank root, const std::vector<Blob>& blobs, const Deadline& deadline);
-  Status move_chunks(RootPlan& plan, std::span<std::byte> data, Rank root, const Deadline& deadline);
-  void drop_root_plan(Rank root, std::uint64_t limit_ns);
+  auto make_on_all(std::string_view subject, std::span<const Rank> members, const PlanDraw& draw,
+                   const Deadline& deadline, Make make, Unmake unmake) -> decltype(make());
+  // With the keys of all: the plan's stages go through memory that its ranks share where all of them can map it.
+  Status share_memory(std::string_view subject, std::span<const Rank> members, std::uint32_t plan,
+                      std::span<const transport::RegionKey> keys, const Deadline& deadline);
+  // One-off calls: agree on the fields, and move the data with the agreement or over a plan.
+  struct Call {
+    std::string_view name;
+    CallKind kind;
+    std::vector<Field> fields;
+    bool is_inline = true;  // its data travels with the agreement
+  };
+  Result<std::vector<Blob>> agree_on_call(const Call& call, std::span<const std::byte> given,
+                                          const std::optional<Error>& mistake, const Deadline& deadline);
+  Status move_chunks(const Call& call, std::span<std::byte> data, const std::vector<Blob>& offers,
+                     const Deadline& deadline);
+  Result<CallPlan*> call_plan(const Call& call, const std::vector<Blob>& blobs, const Deadline& deadline);
+  void drop_call_plan(const CallKind& kind, std::uint64_t limit_ns);
   // Its number is free again where its memory is.
   void retire(std::unique_ptr<Plan> plan, std::uint64_t limit_ns);
 
   SessionParts parts_;
-  topology::CostModel cost_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Driver> driver_;
   PlanNumbers numbers_;
   std::vector<std::unique_ptr<Compressor>> compressors_;
-  std::map<std::uint32_t, RootPlan> root_plans_;
+  std::vector<std::unique_ptr<Collective>> collectives_;
+  std::map<CallKind, CallPlan> call_plans_;
+  std::map<const std::byte*, Allocation> allocations_;  // by their first byte
   // Whose memory the transport may still use after a loss: freed after the view is closed.
   std::vector<std::unique_ptr<Plan>> retired_;
 };

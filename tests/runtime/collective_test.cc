@@ -50,7 +50,7 @@ TEST(CollectiveRunTest, RefusesAMessageOfTheWrongLength) {
   auto run = CollectiveRun::make({.epoch = Epoch{1}, .rank = Rank{0}}, stage, counts);
   ASSERT_TRUE(run.ok());
   run->bind({1, memory.data(), 512}, {2, memory.data() + 512, 512});
-  run->begin(1, {{64, 0}, 0});
+  run->begin(1, {sketch::PayloadShape{64, 0}, 0});
   std::vector<Action> actions;
   ASSERT_FALSE(run->advance(actions));
   ASSERT_EQ(actions.size(), 2u);

@@ -7,7 +7,7 @@
 #include <limits>
 #include <numeric>
 
-#include "runtime/collectives/broadcast.h"
+#include "runtime/collectives/chunk_work.h"
 #include "tests/runtime/thread_cluster.h"
 
 namespace gossamer::runtime {
@@ -158,7 +158,7 @@ TEST(PlanNumbers, AreUsedAgain) {
 // sizes about the limits of what travels with the agreement and of chunks; roots in turn; a compressor between.
 TEST_P(RankCounts, BroadcastsOfEverySizeAndRootAreRight) {
   ThreadCluster cluster(GetParam());
-  constexpr std::size_t chunk = BroadcastWork::chunk_bytes;
+  constexpr std::size_t chunk = ChunkWork::chunk_bytes;
   cluster.on_each([&](std::uint32_t rank, Session& session) {
     for (std::uint32_t round = 0; round < 2 * GetParam(); ++round) {
       const Rank root{round % GetParam()};
@@ -185,7 +185,7 @@ TEST(Broadcast, EndsWithinItsDeadlineAndTheNextOneIsRight) {
   std::array<std::uint64_t, 3> took_ns{};
   cluster.on_each([&](std::uint32_t rank, Session& session) {
     const SteadyClock clock;
-    std::vector<std::byte> data(20 * BroadcastWork::chunk_bytes, std::byte(rank));
+    std::vector<std::byte> data(20 * ChunkWork::chunk_bytes, std::byte(rank));
     ASSERT_TRUE(session.broadcast(data, Rank{1}, 0).ok());
     for (const std::uint64_t limit_ns : {1u, 200'000u, 1'000'000u, 3'000'000u}) {
       const std::uint64_t before_ns = clock.now_ns();

@@ -55,7 +55,7 @@ class Ranks {
   [[nodiscard]] Status exchange() {
     StageSize size;
     for (Each& each : ranks_) size = each.decode.fill_histogram(*each.sketch);
-    sum_histograms(size.shape);
+    sum_histograms(*size.payload.shape());
     part_bytes.clear();
     for (Each& each : ranks_) {
       const auto filled = each.decode.fill_candidates(*each.sketch);

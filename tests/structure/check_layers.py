@@ -38,6 +38,7 @@ USES = {
 PUBLIC_HEADERS = {layer: [f"{layer}/{layer}.h"] for layer in USES}
 PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h", "topology/two_level.h"]
+PUBLIC_HEADERS["topology"].append("topology/host_schedule.h")
 PUBLIC_HEADERS["topology"] += ["topology/mixing.h", "topology/simulate/simulate.h"]  # for tools, and tests
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
 PUBLIC_HEADERS["runtime"].append("runtime/control/alone.h")  # for benchmarks
@@ -47,7 +48,8 @@ PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's si
 # away from it. Files outside of every room may include all of them.
 ROOMS = {
     "runtime/control": [],
-    "runtime/engine": ["runtime/control"],
+    "runtime/same_host": [],
+    "runtime/engine": ["runtime/control", "runtime/same_host"],
     "runtime/algorithms": ["runtime/control", "runtime/engine"],
     "runtime/collectives": ["runtime/engine"],
     "runtime/session": ["runtime/control", "runtime/engine", "runtime/algorithms", "runtime/collectives"],

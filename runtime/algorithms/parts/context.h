@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 #include "runtime/algorithms/compressor_config.h"
-#include "topology/topology.h"
+#include "runtime/engine/schedule_policy.h"
 
 namespace gossamer::runtime {
 
@@ -13,8 +13,8 @@ struct AlgorithmContext {
   CompressorShape shape;
   Rank rank;
   std::uint32_t rank_count = 1;
-  topology::CostModel cost;
-  ThreadPool* pool = nullptr;  // the session's; null: the calling thread does it all
+  const SchedulePolicy* policy = nullptr;  // the session's; null: a default one
+  ThreadPool* pool = nullptr;              // the session's; null: the calling thread does it all
 };
 
 }  // namespace gossamer::runtime

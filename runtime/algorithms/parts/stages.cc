@@ -14,7 +14,7 @@ Result<Stage> scheduled(const AlgorithmContext& context, topology::Collective co
                                .rank = context.rank,
                                .rank_count = context.rank_count,
                                .kind = context.shape.schedule,
-                               .cost = context.cost},
+                               .policy = context.policy},
                               usual_bytes, context.shape.name, stage));
   return stage;
 }

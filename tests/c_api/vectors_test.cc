@@ -1,0 +1,93 @@
+// Users' collectives between real processes: every kind, groups, mistakes, deaths, and many of them for long.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <csignal>
+
+#include "tests/c_api/peer_group.h"
+#include "tests/support/sweep.h"
+
+namespace gossamer::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::chrono::seconds patience{100};
+
+PeerGroupOptions peers(unsigned rank_count, std::vector<std::string> arguments) {
+  return {.rank_count = rank_count, .arguments = std::move(arguments), .program = VECTOR_PEER};
+}
+
+void expect_all_end(PeerGroup& group, unsigned rank_count) {
+  for (unsigned r = 0; r < rank_count; ++r) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << "rank " << r << " hangs:\n" << group.output(r);
+    EXPECT_TRUE(WIFEXITED(group.status(r)) && WEXITSTATUS(group.status(r)) == 0) << "rank " << r << ":\n"
+                                                                                 << group.output(r);
+    EXPECT_THAT(group.output(r), HasSubstr("end\n")) << "rank " << r;
+  }
+  EXPECT_THAT(shared_memory_left(group.job()), ::testing::IsEmpty());
+}
+
+class VectorsOf : public ::testing::TestWithParam<unsigned> {};
+INSTANTIATE_TEST_SUITE_P(Ranks, VectorsOf, ::testing::Values(1, 2, 3, 4, 6));
+
+// Goal: every kind, from nothing to some MB, again and again on the same memory. Method: whole numbers beside a loop;
+// the caller's memory and gossamer_allocate's.
+TEST_P(VectorsOf, AreWhatALoopSays) {
+  for (const char* mode : {"kinds", "allocated"}) {
+    PeerGroup group(peers(GetParam(), {mode}));
+    expect_all_end(group, GetParam());
+  }
+}
+
+// Goal: the same over TCP. Method: UCX without shared memory.
+TEST_P(VectorsOf, AreWhatALoopSaysOverTcp) {
+  PeerGroupOptions options = peers(GetParam(), {"kinds"});
+  options.environment = {{"UCX_TLS", "tcp,self"}};
+  PeerGroup group(options);
+  expect_all_end(group, GetParam());
+}
+
+// Goal: groups that overlap, made and dropped while all ranks sum. Method: parities, and all but the first.
+TEST_P(VectorsOf, OfGroupsDoNotMeet) {
+  PeerGroup group(peers(GetParam(), {"groups"}));
+  expect_all_end(group, GetParam());
+}
+
+// Goal: a mistake of one rank is told to the others at once, and the next call works. Method: one after the other; the
+// init timeout is longer than the test's patience.
+TEST(Vectors, AMistakeOfOneRankIsToldToAll) {
+  PeerGroupOptions options = peers(3, {"mistakes"});
+  options.environment = {{"GOSSAMER_INIT_TIMEOUT_S", "300"}};
+  PeerGroup group(options);
+  expect_all_end(group, 3);
+}
+
+// Goal: a death in the middle of a sum ends the others', with its rank. Method: SIGKILL once all have begun.
+class VectorsAfterADeath : public VectorsOf {};
+INSTANTIATE_TEST_SUITE_P(Ranks, VectorsAfterADeath, ::testing::Values(2, 3, 4, 6));
+TEST_P(VectorsAfterADeath, EndWithTheRankThatDied) {
+  PeerGroup group(peers(GetParam(), {"death"}));
+  for (unsigned r = 0; r < GetParam(); ++r) ASSERT_TRUE(group.wait_for_line(r, "ready", patience)) << group.output(r);
+  group.signal(1, SIGKILL);
+  for (unsigned r = 0; r < GetParam(); ++r) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << "rank " << r << " hangs:\n" << group.output(r);
+    if (r == 1) continue;
+    EXPECT_THAT(group.output(r), HasSubstr("GOSSAMER_PEER_LOST")) << "rank " << r;
+    EXPECT_THAT(group.output(r), HasSubstr("rank 1")) << "rank " << r;
+  }
+}
+
+// Goal: nothing grows and nothing hangs. Method: mixed operations, up to a dozen in flight, with eight ranks; each
+// value of the sweep is a seed.
+TEST(VectorSoak, OfEightRanksNeitherGrowsNorHangs) {
+  for (const std::uint64_t seed : sweep({1, 25}, 1)) {
+    SCOPED_TRACE(replay_of(seed));
+    PeerGroup group(peers(8, {"soak", sweep_choice().sample ? "10000" : "2000", std::to_string(seed)}));
+    expect_all_end(group, 8);
+  }
+}
+
+}  // namespace
+}  // namespace gossamer::testing
