@@ -18,13 +18,13 @@ static_assert(sizeof(PartWire) == part_header_bytes);
 
 }  // namespace
 
-void encode_part_header(const PartHeader& header, std::byte* to) {
+void encode_part_header(const NeighborPart& header, std::byte* to) {
   const PartWire wire{static_cast<std::uint32_t>(header.kind), part_version, header.operation, header.weight,
                       header.value_bytes};
   std::memcpy(to, &wire, sizeof wire);
 }
 
-Result<PartHeader> decode_part(std::span<const std::byte> message, const PartExpected& expected) {
+Result<NeighborPart> decode_part(std::span<const std::byte> message, const PartExpected& expected) {
   const auto wrong = [&](const auto&... words) {
     return Error{Code::malformed, text("the part of rank ", expected.from.value, " ", words...), expected.from};
   };
@@ -35,7 +35,7 @@ Result<PartHeader> decode_part(std::span<const std::byte> message, const PartExp
   if (wire.version != part_version) return wrong("is of version ", wire.version, ", expected ", part_version);
   if (wire.operation != expected.operation)
     return wrong("is of operation ", wire.operation, ", expected ", expected.operation);
-  const PartHeader header{static_cast<PartKind>(wire.kind), wire.operation, wire.weight, wire.value_bytes};
+  const NeighborPart header{static_cast<PartKind>(wire.kind), wire.operation, wire.weight, wire.value_bytes};
   const bool has_values = header.kind == PartKind::values;
   if (!has_values && header.kind != PartKind::none) return wrong("is of unknown kind ", wire.kind);
   const std::uint64_t value_bytes = has_values ? expected.value_bytes : 0;

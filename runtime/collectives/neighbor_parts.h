@@ -23,14 +23,14 @@ enum class PartKind : std::uint32_t {
   none = 3,  // nothing this time: who sent it keeps what it would have given
 };
 
-struct PartHeader {
+struct NeighborPart {
   PartKind kind = PartKind::values;
   std::uint64_t operation = 0;  // of the plan, from 1
   double weight = 0;            // of the sender, before it gave any of it away; 0 with `none`
   std::uint64_t value_bytes = 0;
 };
 
-void encode_part_header(const PartHeader& header, std::byte* to);
+void encode_part_header(const NeighborPart& header, std::byte* to);
 
 struct PartExpected {
   Rank from;
@@ -40,6 +40,6 @@ struct PartExpected {
 };
 
 // Of a whole message.
-[[nodiscard]] Result<PartHeader> decode_part(std::span<const std::byte> message, const PartExpected& expected);
+[[nodiscard]] Result<NeighborPart> decode_part(std::span<const std::byte> message, const PartExpected& expected);
 
 }  // namespace gossamer::runtime

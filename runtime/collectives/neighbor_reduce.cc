@@ -105,7 +105,7 @@ StageSize NeighborReduceWork::give() {
   std::byte* const own = stage_.buffer;
   is_finite_ = count_ == 0 || sketch::copy_finite(type_, input_, own + part_header_bytes, count_);
   gives_ = is_finite_ && weight_ >= weight_min;
-  PartHeader header{.kind = PartKind::none, .operation = ended_ + 1};
+  NeighborPart header{.kind = PartKind::none, .operation = ended_ + 1};
   if (gives_) header = {PartKind::values, ended_ + 1, weight_, value_bytes()};
   encode_part_header(header, own);
   return {.own_bytes = part_header_bytes + header.value_bytes,

@@ -304,7 +304,7 @@ TEST(NeighborReduceRefuses, TellsGraphsApartByTheirHash) {
 
 constexpr PartExpected expected_part{.from = Rank{3}, .operation = 7, .value_bytes = 8, .weight_max = 4};
 
-std::vector<std::byte> message_of(const PartHeader& header, std::size_t bytes_behind) {
+std::vector<std::byte> message_of(const NeighborPart& header, std::size_t bytes_behind) {
   std::vector<std::byte> message(part_header_bytes + bytes_behind);
   encode_part_header(header, message.data());
   return message;
@@ -321,7 +321,7 @@ std::string answer_to(const std::vector<std::byte>& message) {
 // Goal: a part is taken as it was sent, and whatever is not what is expected is malformed, with the rank and both
 // values. Method: each field wrong, alone.
 TEST(NeighborParts, AreWhatIsExpectedOrMalformed) {
-  const PartHeader good{PartKind::values, 7, 0.75, 8};
+  const NeighborPart good{PartKind::values, 7, 0.75, 8};
   const auto back = decode_part(message_of(good, 8), expected_part);
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(back->kind, PartKind::values);
