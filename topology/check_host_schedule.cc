@@ -185,9 +185,8 @@ class HostProof {
       if (id == MergeTrees::nothing) return before_it_has_it(at, "folds", slice);
       sum = rank == 0 ? id : trees_.sum(sum, id);
     }
-    if (step.kind == HostStepKind::fold_exposed) return write(at, slice, sum);
     buffer(at, slice) = sum;
-    return {};
+    return step.kind == HostStepKind::fold_exposed ? write(at, slice, sum) : Status{};
   }
 
   Result<MergeTrees::Id> read(const Place& at, std::uint32_t owner, std::uint32_t slice) {

@@ -22,15 +22,26 @@ struct FarBytes {
   std::vector<double> received;
 };
 
+// A rank whose program is walked, and for how many of its group's it stands where their far bytes are added up.
+struct Walked {
+  Rank rank;
+  double weight = 1.0;
+};
+
 class Walk {
  public:
   Walk(const Draft& draft, std::uint64_t payload_bytes, const Groups& groups, const TwoLevelCost& model)
       : draft_(draft), groups_(groups), model_(model), slicing_{payload_bytes, draft.slice_count} {}
 
-  void add_group(std::uint32_t group) {
+  // All of them in one group.
+  void add_group(std::span<const Walked> members) {
+    std::vector<std::vector<RoundLoad>> loads;
+    loads.reserve(members.size());
+    for (const Walked& member : members) loads.push_back(loads_of(member.rank));
     FarBytes far;
-    if (groups_.size() > 1 && groups_.members(group).size() > model_.far_links) far = far_bytes_of(group);
-    for (const Rank rank : groups_.members(group)) add_rank(rank, far);
+    const std::uint32_t group = groups_.group_of(members.front().rank);
+    if (groups_.size() > 1 && groups_.members(group).size() > model_.far_links) far = far_bytes_of(members, loads);
+    for (const std::vector<RoundLoad>& each : loads) add(each, far);
   }
 
   [[nodiscard]] Cost cost() const {
@@ -42,33 +53,36 @@ class Walk {
   }
 
  private:
-  [[nodiscard]] RoundLoad load(Rank rank, const Round& round) const {
+  [[nodiscard]] std::vector<RoundLoad> loads_of(Rank rank) const {
     const std::uint32_t own = groups_.group_of(rank);
-    return load_of(round, slicing_, [&](Rank peer) { return groups_.group_of(peer) != own; });
+    const Program program = draft_.program(rank.value);
+    std::vector<RoundLoad> loads;
+    loads.reserve(program.rounds.size());
+    for (const Round& round : program.rounds)
+      loads.push_back(load_of(round, slicing_, [&](Rank peer) { return groups_.group_of(peer) != own; }));
+    return loads;
   }
 
-  [[nodiscard]] FarBytes far_bytes_of(std::uint32_t group) const {
+  [[nodiscard]] static FarBytes far_bytes_of(std::span<const Walked> members,
+                                             std::span<const std::vector<RoundLoad>> loads) {
     FarBytes far;
-    for (const Rank rank : groups_.members(group)) {
-      const Program program = draft_.program(rank.value);
-      const std::size_t rounds = std::max(far.sent.size(), program.rounds.size());
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      const std::size_t rounds = std::max(far.sent.size(), loads[m].size());
       far.sent.resize(rounds, 0.0);
       far.received.resize(rounds, 0.0);
-      for (std::size_t i = 0; i < program.rounds.size(); ++i) {
-        const LinkLoad link = load(rank, program.rounds[i]).far;
-        far.sent[i] += static_cast<double>(link.sent);
-        far.received[i] += static_cast<double>(link.received);
+      for (std::size_t i = 0; i < loads[m].size(); ++i) {
+        far.sent[i] += members[m].weight * static_cast<double>(loads[m][i].far.sent);
+        far.received[i] += members[m].weight * static_cast<double>(loads[m][i].far.received);
       }
     }
     return far;
   }
 
-  void add_rank(Rank rank, const FarBytes& far) {
-    const Program program = draft_.program(rank.value);
-    if (program.rounds.size() > slowest_.size()) slowest_.resize(program.rounds.size(), 0.0);
+  void add(std::span<const RoundLoad> loads, const FarBytes& far) {
+    if (loads.size() > slowest_.size()) slowest_.resize(loads.size(), 0.0);
     std::uint64_t sent = 0;
-    for (std::size_t i = 0; i < program.rounds.size(); ++i) {
-      const RoundLoad load = this->load(rank, program.rounds[i]);
+    for (std::size_t i = 0; i < loads.size(); ++i) {
+      const RoundLoad& load = loads[i];
       double nanoseconds = load.near.cost_ns(model_.near) + load.far.cost_ns(model_.far);
       if (!far.sent.empty() && load.far.sends + load.far.receives > 0) {
         const double shared = std::max(far.sent[i], far.received[i]) / model_.far_links;
@@ -121,11 +135,70 @@ std::vector<std::uint32_t> groups_to_walk(const Groups& groups, std::span<const 
   return walked;
 }
 
-Cost cost_of(const Draft& draft, std::uint64_t payload_bytes, const Groups& groups, const TwoLevelCost& model,
-             std::span<const std::uint32_t> walked) {
+// Of a large group, those that are unlike the others, and some of the rest, which stand for all of it. How many: so
+// that a candidate takes some milliseconds at most, whatever the number of ranks and rounds.
+class Sample {
+ public:
+  // `ranks`, and in each group the members at `places`, are unlike others.
+  Sample(const Draft& draft, const Groups& groups, std::span<const std::uint32_t> ranks,
+         std::span<const std::uint32_t> places)
+      : groups_(groups), ranks_(ranks.begin(), ranks.end()), places_(places), walked_(groups_to_walk(groups, ranks)) {
+    constexpr std::size_t rounds_walked_max = 32'768;
+    constexpr std::size_t least = 4;
+    constexpr std::size_t most = 12;
+    std::sort(ranks_.begin(), ranks_.end());
+    const std::size_t rounds = walked_.size() * std::max(draft.round_count, 1u);
+    others_ = std::clamp(rounds_walked_max / rounds, least, most);
+  }
+
+  [[nodiscard]] std::span<const std::uint32_t> groups() const { return walked_; }
+
+  [[nodiscard]] std::vector<Walked> members(std::uint32_t group) const {
+    const std::vector<Rank>& all = groups_.members(group);
+    std::vector<std::size_t> chosen;  // places, at first those of ranks unlike others
+    if (groups_.rank_count() > all_ranks_walked_max) chosen = special_places(all);
+    std::vector<Walked> members;
+    if (chosen.empty() || all.size() <= chosen.size() + others_) {
+      for (const Rank rank : all) members.push_back({rank});
+      return members;
+    }
+    for (const std::size_t place : chosen) members.push_back({all[place]});
+    const std::size_t special = chosen.size();
+    // Places of a golden ratio's multiples: spread, and in step with no power of two.
+    for (std::uint64_t i = 1; chosen.size() < special + others_ && i <= 4 * others_; ++i) {
+      const auto place = static_cast<std::size_t>((i * 2'654'435'769u % (std::uint64_t{1} << 32) * all.size()) >> 32);
+      if (std::find(chosen.begin(), chosen.end(), place) == chosen.end()) chosen.push_back(place);
+    }
+    const double weight = static_cast<double>(all.size() - special) /
+                          static_cast<double>(std::max<std::size_t>(chosen.size() - special, 1));
+    for (std::size_t i = special; i < chosen.size(); ++i) members.push_back({all[chosen[i]], weight});
+    return members;
+  }
+
+ private:
+  [[nodiscard]] std::vector<std::size_t> special_places(const std::vector<Rank>& all) const {
+    std::vector<std::size_t> special = {0, all.size() - 1};
+    for (const std::uint32_t place : places_)
+      if (place < all.size()) special.push_back(place);
+    for (std::size_t place = 0; place < all.size(); ++place)
+      if (std::binary_search(ranks_.begin(), ranks_.end(), all[place].value)) special.push_back(place);
+    std::sort(special.begin(), special.end());
+    special.erase(std::unique(special.begin(), special.end()), special.end());
+    return special;
+  }
+
+  const Groups& groups_;
+  std::vector<std::uint32_t> ranks_;
+  std::span<const std::uint32_t> places_;
+  std::vector<std::uint32_t> walked_;
+  std::size_t others_ = 0;
+};
+
+double sampled_cost_ns(const Draft& draft, std::uint64_t payload_bytes, const Groups& groups, const TwoLevelCost& model,
+                       const Sample& sample) {
   Walk walk(draft, payload_bytes, groups, model);
-  for (const std::uint32_t group : walked) walk.add_group(group);
-  return walk.cost();
+  for (const std::uint32_t group : sample.groups()) walk.add_group(sample.members(group));
+  return walk.cost().nanoseconds;
 }
 
 struct Candidate {
@@ -174,8 +247,8 @@ class Chooser {
     }
     const Result<Draft> flat = make_draft(request);
     if (!flat) return flat.error();
-    const std::vector<std::uint32_t> walked = groups_to_walk(groups_, cost_ranks_of(request));
-    return cost_of(*flat, payload_bytes_, groups_, model_, walked).nanoseconds;
+    const std::vector<std::uint32_t> ranks = cost_ranks_of(request);
+    return sampled_cost_ns(*flat, payload_bytes_, groups_, model_, Sample(*flat, groups_, ranks, {}));
   }
 
   // What a level cannot do, or cannot cut alike, is no candidate.
@@ -201,9 +274,14 @@ class Chooser {
     const Rank root{groups_.group_of(root_)};
     for (const std::uint32_t group : cost_ranks_of({request.outer, collective_, groups_.size(), root}))
       leaders.push_back(groups_.members(group).front().value);
-    const std::vector<std::uint32_t> walked = groups_to_walk(groups_, leaders);
+    // What the inner level begins with, or ends with, is unlike in the same places.
+    const Collective inner = request.form == TwoLevelForm::rails    ? Collective::reduce_scatter
+                             : collective_ == Collective::broadcast ? Collective::broadcast
+                                                                    : Collective::reduce;
+    const std::vector<std::uint32_t> places = cost_ranks_of({request.inner, inner, groups_.largest(), Rank{0}});
     candidates_.push_back(
-        {request, request.outer, cost_of(*two_level, payload_bytes_, groups_, model_, walked).nanoseconds});
+        {request, request.outer,
+         sampled_cost_ns(*two_level, payload_bytes_, groups_, model_, Sample(*two_level, groups_, leaders, places))});
   }
 
   [[nodiscard]] GroupChoice best() const {
@@ -247,9 +325,13 @@ Result<Cost> predict_schedule_cost(const Schedule& schedule, std::uint64_t paylo
     }
   }
   Draft draft{ranks, schedule.slice_count, 0, [&](std::uint32_t rank) { return schedule.programs[rank]; }};
-  std::vector<std::uint32_t> all(groups.size());
-  std::iota(all.begin(), all.end(), 0u);
-  return cost_of(draft, payload_bytes, groups, model, all);
+  Walk walk(draft, payload_bytes, groups, model);
+  for (std::uint32_t group = 0; group < groups.size(); ++group) {
+    std::vector<Walked> members;
+    for (const Rank rank : groups.members(group)) members.push_back({rank});
+    walk.add_group(members);
+  }
+  return walk.cost();
 }
 
 Result<Cost> predict_schedule_cost(const Schedule& schedule, std::uint64_t payload_bytes, const CostModel& model) {

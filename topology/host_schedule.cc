@@ -87,9 +87,9 @@ std::uint32_t host_slice_count(const HostRequest& request) { return is_cut_by_ra
 //
 //                              phase 0              phase 1                        phase 2
 //   all-reduce      whole      E all                *F all
-//                   sliced     E all but r          *F r, to the area              *R q of each rank q
+//                   sliced     E all but r          *F r, and to the area          *R q of each rank q
 //   reduce          whole      E all                root: *F all
-//                   sliced     E all but r          *F r, to the area; root: here  root: *R q of each rank q
+//                   sliced     E all but r          *F r; others: and to the area  root: *R q of each rank q
 //   reduce-scatter             E all but r          *F r
 //   all-gather                 E r                  *R q of each rank q
 //   broadcast                  root: E all          others: R all, after a wait for the root
@@ -117,7 +117,6 @@ Result<HostProgram> make_host_program(const HostRequest& request, Rank of) {
       writer.begin_phase();
       writer.await_others(1);
       writer.fold(HostStepKind::fold_exposed, rank);
-      writer.read(rank, rank);
       writer.begin_phase();
       writer.await_and_read_others();
       break;

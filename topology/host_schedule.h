@@ -37,7 +37,7 @@ enum class HostStepKind : std::uint8_t {
   await = 1,         // until `peer` has finished the tick that is `back` before this one
   expose = 2,        // own area = own buffer
   fold = 3,          // own buffer = the contributions of all ranks, in their order: own buffer, areas of the others
-  fold_exposed = 4,  // own area = the same
+  fold_exposed = 4,  // own buffer and own area = the same
   read = 5,          // own buffer = area of `peer`, which may be the rank itself
 };
 

@@ -64,7 +64,8 @@ struct GroupChoice {
 };
 
 // The cheapest schedule for this payload over these groups. A pure function of its arguments. Beyond 64 ranks a few
-// groups stand for all; the programs of all their ranks are walked, for each candidate.
+// groups stand for all, and some ranks for a large group: 4,096 ranks take at most some 0.2 s, however they are parted,
+// 64 some milliseconds.
 [[nodiscard]] Result<GroupChoice> choose_schedule(Collective collective, const Groups& groups,
                                                   std::uint64_t payload_bytes, const TwoLevelCost& model,
                                                   Rank root = {});

@@ -362,7 +362,7 @@ typedef struct gossamer_stats {
   uint64_t compress_ns; /* the last gossamer_compress */
   uint64_t exchange_ns; /* the last operation, start to end: the sum of the next three */
   uint64_t waiting_ns;  /* of it: nothing to do but wait for peers */
-  uint64_t wire_ns;     /* of it: inside the transport, moving bytes */
+  uint64_t wire_ns;     /* of it: inside the transport, moving bytes; merges of less than 4 KiB too */
   uint64_t compute_ns;  /* of it: merging, decoding, gathering */
   uint64_t total_bytes_sent;
   uint64_t total_bytes_read;

@@ -24,6 +24,8 @@ constexpr std::uint64_t shared_sleep_max_ns = 1'000'000;
 constexpr std::uint32_t shared_spins_max = 64;
 // A shorter merge is not told apart from what the transport moves: looking at the clock would take as long.
 constexpr std::uint64_t told_apart_bytes = 4'096;
+// A waiter that always finds something to move looks at its deadline after so many passes.
+constexpr std::uint32_t passes_without_clock = 64;
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -180,7 +182,7 @@ std::optional<Ledger> Driver::remove(std::uint32_t plan, std::uint64_t limit_ns)
         if (receive) transport_.cancel(*receive);
     const std::uint64_t end_ns = clock_.now_ns() + limit_ns;
     while (engine_.outstanding(plan) > 0 && !simulated_ && clock_.now_ns() < end_ns)
-      if (!pass(false)) sched_yield();
+      if (!progress()) sched_yield();
     const bool is_copied = !bound.staged || bound.staged->drain().ok();
     if (engine_.outstanding(plan) > 0 || !is_copied) return std::nullopt;
     std::erase(staged_plans_, plan);
@@ -202,8 +204,9 @@ Status Driver::submit(std::uint32_t plan) {
   state.wire_ns = wire_ns_.load(std::memory_order_relaxed);  // until it ends; then the difference
   if (!has_thread()) {
     now_ns_ = state.started_ns;
+    is_now_ = true;
     engine_.start(plan);
-    pass(true);
+    pass(false);
     return {};
   }
   const std::uint32_t tail = starts_tail_.load(std::memory_order_relaxed);
@@ -230,7 +233,7 @@ Code Driver::test(std::uint32_t plan) {
   const PlanState& state = engine_.state(plan);
   Code code = state.code.load(std::memory_order_acquire);
   if (code == Code::pending && !has_thread()) {
-    pass(false);
+    progress();
     code = state.code.load(std::memory_order_acquire);
   }
   return code;
@@ -241,20 +244,24 @@ Code Driver::wait(std::uint32_t plan, std::uint64_t limit_ns) {
   if (const Code code = state.code.load(std::memory_order_acquire); code != Code::pending) return code;
   if (has_thread()) return wait_for_thread(state, clock_.now_ns() + limit_ns);
   now_ns_ = clock_.now_ns();
+  is_now_ = true;
   const std::uint64_t end_ns = now_ns_ + limit_ns;
   std::uint32_t idle = 0;
-  bool moved = true;
-  while (true) {
-    moved = pass(moved);  // which has ended by reading the clock where something moved
-    if (const Code code = state.code.load(std::memory_order_acquire); code != Code::pending) return code;
-    if (!moved && !sharing_.empty()) moved = spin_on_shared();
+  const auto is_pending = [&] { return state.code.load(std::memory_order_acquire) == Code::pending; };
+  for (std::uint32_t passes = 1;; ++passes) {
+    bool moved = !sharing_.empty() && spin_on_shared();
+    if (!is_pending()) break;
+    moved |= pass(passes % passes_without_clock != 0);
+    if (!is_pending()) break;
     idle = moved ? 0 : idle + 1;
     if (idle >= patience_.spins + patience_.yields)
       sleep(end_ns);
     else if (idle >= patience_.spins)
       sched_yield();
-    if (now_ns_ >= end_ns) return state.code.load(std::memory_order_acquire);
+    if (now_ns_ >= end_ns) break;
   }
+  charge();
+  return state.code.load(std::memory_order_acquire);
 }
 
 Code Driver::wait_for_thread(const PlanState& state, std::uint64_t end_ns) {
@@ -290,11 +297,15 @@ bool Driver::is_idle() {
   return exclusively([&] { return engine_.in_flight() == 0 && !engine_.broken(); });
 }
 
-bool Driver::progress() { return pass(false); }
+bool Driver::progress() {
+  is_now_ = false;
+  return pass(false);
+}
 
-bool Driver::pass(bool is_now) {
+bool Driver::pass(bool goes_on) {
   if (is_computing()) return false;
-  if (!is_now) now_ns_ = clock_.now_ns();
+  if (!is_now_) now_ns_ = clock_.now_ns();
+  is_now_ = false;
   bool moved = false;
   while (take_starts()) moved = true;
   moved |= look_for_losses();
@@ -305,7 +316,8 @@ bool Driver::pass(bool is_now) {
   }
   moved |= poll_transport();
   moved |= run_actions();
-  if (moved) charge();
+  is_now_ = moved && goes_on;
+  if (!is_now_ || computing_ != nullptr) charge();
   return moved;
 }
 
@@ -337,7 +349,10 @@ bool Driver::move_shared() {
 bool Driver::spin_on_shared() {
   const std::uint32_t spins = std::min(shared_spins_max, patience_.spins);
   for (std::uint32_t i = 0; i < spins; ++i) {
-    if (move_shared()) return true;
+    if (move_shared()) {
+      run_actions();
+      return true;
+    }
     relax();
   }
   return false;
@@ -352,6 +367,7 @@ void Driver::charge() {
     wire_ns_.store(wire_ns_.load(std::memory_order_relaxed) + now_ns_ - before_ns, std::memory_order_relaxed);
   computing_ = nullptr;
   is_moving_ = false;
+  is_now_ = true;
 }
 
 void Driver::turn_to_moving() {
@@ -594,10 +610,9 @@ void Driver::thread_main() {
   while (!stopping_.load(std::memory_order_relaxed)) {
     while (wanted_.load() > 0) sched_yield();
     const std::lock_guard lock(mutex_);
-    bool moved = false;
+    is_now_ = false;
     do {
-      moved = pass(moved);
-      idle = moved ? 0 : idle + 1;
+      idle = pass(true) ? 0 : idle + 1;
       if (idle >= patience_.spins + patience_.yields)
         sleep(clock_.now_ns() + sleep_max_ns);
       else if (idle >= patience_.spins)

@@ -113,8 +113,8 @@ class Driver {
     std::vector<std::vector<std::optional<transport::Token>>> receives;  // under way, by stage and index
   };
 
-  // `is_now`: now_ns_ has just been read; after a pass in which something moved, it has.
-  bool pass(bool is_now);
+  // True if something moved. `goes_on`: the next pass follows at once, so what moves now may be charged by that one.
+  bool pass(bool goes_on);
   Code wait_for_thread(const PlanState& state, std::uint64_t end_ns);
   bool take_starts();
   bool look_for_losses();
@@ -176,6 +176,7 @@ class Driver {
   std::uint64_t now_ns_ = 0;               // the latest reading of the clock
   PlanState* computing_ = nullptr;         // whose plan has computed since then
   bool is_moving_ = false;                 // or whether something else has moved
+  bool is_now_ = false;                    // it need not be read: it was just now, or what moves since then goes on
   std::atomic<std::uint64_t> wire_ns_{0};  // PlanState::wire_ns of all time
 
   std::thread thread_;

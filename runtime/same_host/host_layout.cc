@@ -26,8 +26,8 @@ constexpr std::uint64_t cache_lines(std::uint64_t bytes) { return (bytes + 63) /
 HostLayout HostLayout::make(topology::Collective collective, std::uint32_t rank_count, Rank root,
                             std::uint64_t bytes_max) {
   HostLayout layout;
-  layout.request_ = {collective, bytes_max <= host_inline_bytes_max ? HostForm::whole : HostForm::sliced, rank_count,
-                     root};
+  const bool is_inline = bytes_max <= host_inline_bytes_max(rank_count);
+  layout.request_ = {collective, is_inline ? HostForm::whole : HostForm::sliced, rank_count, root};
   layout.slice_count_ = topology::host_slice_count(layout.request_);
   if (layout.is_inline()) {
     layout.part_bytes_ = std::max<std::uint64_t>(128, cache_lines(inline_at + bytes_max));

@@ -23,7 +23,9 @@ namespace gossamer::runtime {
 
 // Up to here each rank merges everything itself, with one synchronisation: less to do than to wait for each other
 // again.
-inline constexpr std::uint64_t host_inline_bytes_max = 2048;
+[[nodiscard]] constexpr std::uint64_t host_inline_bytes_max(std::uint32_t rank_count) {
+  return std::clamp<std::uint64_t>(8192 / rank_count, 512, 4096);
+}
 
 class HostLayout {
  public:

@@ -123,33 +123,42 @@ void HostRun::wake_sleepers(std::byte* counter) {
 bool HostRun::take(const HostStep& step, std::uint32_t pass) {
   const auto part = static_cast<std::uint32_t>((first_pass_ + pass) % setup_.layout.depth());
   ++steps_taken_;
+  if (step.kind == HostStepKind::expose) {
+    expose(step, pass, part);
+    return true;
+  }
   for (std::uint32_t slice = step.slices.first; slice < step.slices.first + step.slices.count; ++slice) {
     const HostLayout::Piece piece = setup_.layout.piece(operation_.bytes, cut_, pass, part, slice);
-    switch (step.kind) {
-      case HostStepKind::await:
-        break;
-      case HostStepKind::expose:
-        stamp(piece);
-        copy_bytes(setup_.own + piece.in_area, operation_.input + piece.offset, piece.bytes);
-        break;
-      case HostStepKind::fold:
-      case HostStepKind::fold_exposed:
-        for (std::uint32_t rank = 0; rank < setup_.areas.size(); ++rank)
-          if (rank != setup_.rank.value && !check_stamp(rank, piece)) return false;
-        if (step.kind == HostStepKind::fold) {
-          fold(operation_.output + piece.offset, piece);
-        } else {
-          stamp(piece);
-          fold(setup_.own + piece.in_area, piece);
-        }
-        break;
-      case HostStepKind::read:
-        if (!check_stamp(step.peer.value, piece)) return false;
-        copy_bytes(operation_.output + piece.offset, setup_.areas[step.peer.value] + piece.in_area, piece.bytes);
-        break;
+    if (step.kind == HostStepKind::read) {
+      if (!check_stamp(step.peer.value, piece)) return false;
+      copy_bytes(operation_.output + piece.offset, setup_.areas[step.peer.value] + piece.in_area, piece.bytes);
+      continue;
     }
+    for (std::uint32_t rank = 0; rank < setup_.areas.size(); ++rank)
+      if (rank != setup_.rank.value && !check_stamp(rank, piece)) return false;
+    fold(piece, step.kind == HostStepKind::fold_exposed);
   }
   return true;
+}
+
+void HostRun::expose(const HostStep& step, std::uint32_t pass, std::uint32_t part) {
+  const auto write_all = [&] {
+    for (std::uint32_t slice = step.slices.first; slice < step.slices.first + step.slices.count; ++slice) {
+      const HostLayout::Piece piece = setup_.layout.piece(operation_.bytes, cut_, pass, part, slice);
+      stamp(piece);
+      write(piece, 0, operation_.input + piece.offset, piece.bytes);
+    }
+  };
+  if (setup_.layout.is_inline()) return write_all();
+  stores_.timed(step.slices.count * cut_.piece_bytes, write_all);
+}
+
+void HostRun::write(const HostLayout::Piece& piece, std::uint64_t at, const std::byte* from, std::uint64_t bytes) {
+  std::byte* const into = setup_.own + piece.in_area + at;
+  if (stores_.is_past_caches())
+    copy_past_caches(into, from, bytes);
+  else
+    copy_bytes(into, from, bytes);
 }
 
 void HostRun::stamp(const HostLayout::Piece& piece) {
@@ -167,8 +176,10 @@ bool HostRun::check_stamp(std::uint32_t rank, const HostLayout::Piece& piece) {
 
 // In the order of ranks. Where the own contribution lies where the sums go, and is not among the first two, sums wait
 // elsewhere until it is in them.
-void HostRun::fold(std::byte* into, const HostLayout::Piece& piece) {
+void HostRun::fold(const HostLayout::Piece& piece, bool is_exposed) {
+  std::byte* const into = operation_.output + piece.offset;
   const bool is_in_the_way = into == operation_.input + piece.offset && setup_.rank.value > 1;
+  if (is_exposed) stamp(piece);
   for (std::uint64_t at = 0; at < piece.bytes; at += block_bytes) {
     const std::uint64_t bytes = std::min(block_bytes, piece.bytes - at);
     if (!is_in_the_way) {
@@ -177,6 +188,7 @@ void HostRun::fold(std::byte* into, const HostLayout::Piece& piece) {
       fold_block(scratch_.data(), piece, at, bytes);
       copy_bytes(into + at, scratch_.data(), bytes);
     }
+    if (is_exposed) write(piece, at, into + at, bytes);
   }
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/base.h"
 #include "runtime/same_host/host_layout.h"
+#include "runtime/same_host/store_choice.h"
 #include "topology/host_schedule.h"
 
 namespace gossamer::runtime {
@@ -87,12 +88,16 @@ class HostRun {
   [[nodiscard]] bool take(const topology::HostStep& step, std::uint32_t pass);
   [[nodiscard]] bool check_stamp(std::uint32_t rank, const HostLayout::Piece& piece);
   void stamp(const HostLayout::Piece& piece);
-  void fold(std::byte* into, const HostLayout::Piece& piece);
+  void expose(const topology::HostStep& step, std::uint32_t pass, std::uint32_t part);
+  void fold(const HostLayout::Piece& piece, bool is_exposed);
+  void write(const HostLayout::Piece& piece, std::uint64_t at, const std::byte* from, std::uint64_t bytes);
   void fold_block(std::byte* into, const HostLayout::Piece& piece, std::uint64_t at, std::uint64_t bytes);
 
   Setup setup_;
   std::vector<std::vector<topology::HostStep>> phases_;
   std::vector<std::byte> scratch_;
+
+  StoreChoice stores_;
 
   Operation operation_;
   HostLayout::Cut cut_;

@@ -1,5 +1,7 @@
 #include "runtime/session/introduction.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -47,15 +49,20 @@ class Reader {
 }  // namespace
 
 Blob encode_introduction(const Introduction& introduction) {
-  const std::string host = introduction.host.substr(0, Introduction::host_bytes_max);
+  std::size_t text_bytes = 0;
+  std::array<std::string, 3> texts = {introduction.host, introduction.memory, introduction.name};
+  for (std::string& each : texts) {
+    each.resize(std::min(each.size(), Introduction::host_bytes_max));
+    text_bytes += each.size();
+  }
   GOSSAMER_CHECK(introduction.address.size() <= Introduction::address_bytes_max, "a transport's address is small");
-  Blob blob(4 * sizeof(std::uint32_t) + host.size() + introduction.address.size());
+  Blob blob(6 * sizeof(std::uint32_t) + text_bytes + introduction.address.size());
   const std::uint32_t links =
       (introduction.links.shared_memory ? memory_bit : 0u) | (introduction.links.adapter ? adapter_bit : 0u);
   std::memcpy(blob.data(), &Introduction::format_version, sizeof Introduction::format_version);
   std::memcpy(blob.data() + sizeof links, &links, sizeof links);
   std::size_t at = 2 * sizeof links;
-  write_bytes(blob, at, host.data(), host.size());
+  for (const std::string& each : texts) write_bytes(blob, at, each.data(), each.size());
   write_bytes(blob, at, introduction.address.data(), introduction.address.size());
   return blob;
 }
@@ -71,14 +78,16 @@ Result<Introduction> decode_introduction(const Blob& blob, Rank rank) {
     return wrong(text("has format version ", *version, ", expected ", Introduction::format_version));
   const auto links = reader.number();
   if (!links || *links > (memory_bit | adapter_bit)) return wrong("has links that are cut short or unknown");
-  const auto host = reader.bytes(Introduction::host_bytes_max);
-  if (!host) return wrong("has a host name that is cut short or too long");
+  Introduction introduction;
+  for (std::string* each : {&introduction.host, &introduction.memory, &introduction.name}) {
+    const auto bytes = reader.bytes(Introduction::host_bytes_max);
+    if (!bytes) return wrong("has a host name that is cut short or too long");
+    each->assign(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  }
   const auto address = reader.bytes(Introduction::address_bytes_max);
   if (!address) return wrong("has a transport address that is cut short or too long");
   if (!reader.empty()) return wrong("goes on after its end");
-  Introduction introduction;
   introduction.links = {(*links & memory_bit) != 0, (*links & adapter_bit) != 0};
-  introduction.host.assign(reinterpret_cast<const char*>(host->data()), host->size());
   introduction.address.resize(address->size());
   if (!address->empty()) std::memcpy(introduction.address.data(), address->data(), address->size());
   return introduction;

@@ -1,6 +1,6 @@
 // What one rank tells all others about itself when a session begins.
 //
-//   | version, 4 B | links, 4 B | length of host, 4 B | host | length of address, 4 B | transport address |
+//   | version, 4 B | links, 4 B | host | memory | name | transport address |    texts behind their lengths, 4 B
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,13 @@ struct Links {
 };
 
 struct Introduction {
-  static constexpr std::uint32_t format_version = 2;
-  static constexpr std::size_t host_bytes_max = 256;
+  static constexpr std::uint32_t format_version = 3;
+  static constexpr std::size_t host_bytes_max = 256;  // and of memory and name
   static constexpr std::size_t address_bytes_max = std::size_t{64} << 10;
 
   std::string host;            // equal on ranks that share their cores
+  std::string memory;          // equal on ranks of a host that see the same /dev/shm
+  std::string name;            // of the host, where the user gives it one; else empty
   transport::Address address;  // for open_view
   Links links;
 };

@@ -1,5 +1,6 @@
 // Joining a real session: settings, control mesh, transport, addresses.
 #include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bit>
@@ -11,6 +12,7 @@
 #include "runtime/session/introduction.h"
 #include "runtime/session/link_cost.h"
 #include "runtime/session/session.h"
+#include "runtime/session/user_schedules.h"
 #include "runtime/session/version.h"
 #include "sketch/sketch.h"
 
@@ -23,6 +25,12 @@ std::string host_identity() {
   std::string identity;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> identity;
   return identity.empty() ? text("host ", gethostid()) : identity;
+}
+
+// The same for those of them that see the same /dev/shm: a container may have its own.
+std::string memory_identity() {
+  struct stat status {};
+  return ::stat("/dev/shm", &status) == 0 ? text("/dev/shm ", status.st_dev) : "none";
 }
 
 std::uint32_t usable_cores() {
@@ -86,7 +94,8 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
           text("; that is what was left of the init timeout of ", format_duration(settings.init_timeout_ns));
     return error;
   };
-  const std::vector<Field> shared = {
+  UserSchedules schedules = read_user_schedules(settings.schedule);
+  std::vector<Field> shared = {
       {"library version", version},
       {"wire version", text(wire_version)},
       {"hash version", text(sketch::hash_version)},
@@ -95,6 +104,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
       {"cost", settings.cost},
       {"libfabric provider", settings.transport == "libfabric" ? settings.libfabric_provider : "none"},
   };
+  shared.insert(shared.end(), schedules.fields.begin(), schedules.fields.end());
   MeshOptions mesh;
   mesh.rank = settings.rank;
   mesh.rank_count = settings.rank_count;
@@ -109,6 +119,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   GOSSAMER_TRY(secret);
   mesh.secret = *secret;
   GOSSAMER_ASSIGN(auto control, make_control_mesh(mesh, shared));
+  if (schedules.trouble) return *schedules.trouble;
 
   transport::sweep_shared_memory();  // what killed processes left behind
   auto made = make_transport(settings);
@@ -122,8 +133,10 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   if (!all_ready.ok()) return of_what_was_left(all_ready.error());
 
   const std::string host = host_identity();
-  auto blobs = control->all_gather(
-      "addresses", encode_introduction({host, (*made)->address(), links_of((*made)->capabilities())}), left_ns());
+  auto blobs = control->all_gather("addresses",
+                                   encode_introduction({host, memory_identity(), settings.host, (*made)->address(),
+                                                        links_of((*made)->capabilities())}),
+                                   left_ns());
   if (!blobs.ok()) return of_what_was_left(blobs.error());
   transport::View view{Epoch{1}, settings.rank, {}};
   std::uint32_t local_ranks = 0;
@@ -153,7 +166,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   parts.transport = std::move(*made);
   parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores);
   parts.timeout_ns = settings.init_timeout_ns;
-  parts.policy.cost = {cost.model, cost.model};
+  parts.policy = {cost.cost, hosts_of(introductions), std::move(schedules.rules), std::move(schedules.files)};
   parts.pool = std::move(*pool);
   auto session = Session::make(std::move(parts));
   GOSSAMER_TRY(session);

@@ -41,7 +41,9 @@ struct Settings {
   ThreadPoolConfig threads;
   std::string secret;          // where the session secret is, never what it is: control/secret/secret.h
   std::uint64_t lease_ns = 0;  // 0: none
-  std::string cost;            // "auto", or a cost model: topology::parse_cost_model
+  std::string cost;            // as parse_cost_setting of link_cost.h takes it
+  std::string schedule;        // as topology::parse_schedule_rules takes it; empty: no rules
+  std::string host;            // this host's name; empty: found out
 };
 
 // What the caller gave, by the setting's name, as text like that of a variable; the rest is looked for elsewhere.

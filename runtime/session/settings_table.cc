@@ -8,7 +8,9 @@
 
 #include "runtime/control/mesh.h"
 #include "runtime/control/secret/secret.h"
-#include "topology/topology.h"
+#include "runtime/session/introduction.h"
+#include "runtime/session/link_cost.h"
+#include "topology/schedule_rules.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -92,10 +94,25 @@ Refusal take_secret(std::string_view value, Settings& settings) {
 }
 
 Refusal take_cost(std::string_view value, Settings& settings) {
-  if (value != "auto" && !topology::parse_cost_model(value).ok())
-    return "auto, shared-memory, rdma, tcp-10g, tcp-1g, or microseconds for a message and nanoseconds for a byte, as "
-           "in 25,10";
+  const auto setting = parse_cost_setting(value);
+  if (!setting.ok()) return setting.error().message;
   settings.cost = value;
+  return std::nullopt;
+}
+
+Refusal take_schedule(std::string_view value, Settings& settings) {
+  if (!value.empty()) {
+    const auto rules = topology::parse_schedule_rules(value);
+    if (!rules.ok()) return text("rules like all-reduce:0-4k:butterfly;4k-:circulant (", rules.error().message, ")");
+  }
+  settings.schedule = value;
+  return std::nullopt;
+}
+
+Refusal take_host(std::string_view value, Settings& settings) {
+  if (value.size() > Introduction::host_bytes_max)
+    return text("a name of at most ", Introduction::host_bytes_max, " characters");
+  settings.host = value;
   return std::nullopt;
 }
 
@@ -137,8 +154,14 @@ constexpr SettingRow rows_of_settings[] = {
        return take_seconds(value, 0.1, true, s.lease_ns, "a number of seconds from 0.1 to 86400, or 0 for none");
      }},
     {"cost", "GOSSAMER_COST", "auto",
-     "what schedules are chosen by: auto, shared-memory, rdma, tcp-10g, tcp-1g, or MICROSECONDS,NS_PER_BYTE",
+     "what schedules are chosen by: auto, shared-memory, rdma, tcp-10g, tcp-1g, or MICROSECONDS,NS_PER_BYTE; or near "
+     "and far: near MODEL; far MODEL",
      take_cost},
+    {"schedule", "GOSSAMER_SCHEDULE", "",
+     "which schedules: KIND, file:PATH, or by collective and bytes: all-reduce:0-4k:butterfly;4k-:ring; empty: by cost",
+     take_schedule},
+    {"host", "GOSSAMER_HOST", "", "the name of this host: ranks with one name are near each other; empty: found out",
+     take_host},
 };
 
 }  // namespace

@@ -49,6 +49,7 @@ Result<std::unique_ptr<SimCluster>> SimCluster::make(const SimClusterOptions& op
     parts.control = self->hub_.make_control(Rank{r});
     parts.transport = std::move(transports[r]);
     parts.simulated = options.compute;
+    parts.policy = options.policy;
     GOSSAMER_ASSIGN(auto session, Session::make(std::move(parts)));
     self->sessions_.push_back(std::move(session));
   }

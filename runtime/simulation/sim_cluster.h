@@ -27,6 +27,7 @@ struct SimClusterOptions {
   ComputeCost compute;
   std::uint64_t detection_delay_ns = 1'000'000;  // from a death to the others' knowing of it
   std::uint64_t lease_ns = 5'000'000'000;        // from a stop to that; 0: never
+  SchedulePolicy policy;
 };
 
 class SimCluster {

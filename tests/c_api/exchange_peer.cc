@@ -2,11 +2,13 @@
 // and prints what it sees, one line each. Through the C interface only, as a user would.
 //
 //   exchange_peer --algorithm N --schedule N --steps N [--columns N] [--progress N] [--stop-at STEP] [--nan-at STEP]
+//                 [--log 1]
 #include <gossamer.h>
 #include <signal.h>
 
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -35,11 +37,16 @@ void check(gossamer_status status, const char* where) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::map<std::string, long> option = {{"--algorithm", 1}, {"--schedule", 0}, {"--steps", 10},   {"--columns", 0},
-                                        {"--progress", 0},  {"--nan-at", -1},  {"--stop-at", -1}, {"--wait-ms", 0}};
+  std::map<std::string, long> option = {{"--algorithm", 1}, {"--schedule", 0}, {"--steps", 10},
+                                        {"--columns", 0},   {"--progress", 0}, {"--nan-at", -1},
+                                        {"--stop-at", -1},  {"--wait-ms", 0},  {"--log", 0}};
   for (int i = 1; i + 1 < argc; i += 2) option.at(argv[i]) = std::atol(argv[i + 1]);
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
 
+  if (option["--log"] != 0) {
+    const auto print = [](gossamer_log_level, const char* line, void*) { std::printf("log %s\n", line); };
+    gossamer_set_log(GOSSAMER_LOG_INFO, print, nullptr);
+  }
   gossamer_config config = GOSSAMER_CONFIG_INIT;
   config.progress = static_cast<int32_t>(option["--progress"]);
   gossamer_session* session = nullptr;
@@ -103,6 +110,13 @@ int main(int argc, char** argv) {
   check(gossamer_check_equal(session, "weights", weights.data(), weight_count * sizeof(float), 0), "weights");
   check(gossamer_check_equal(session, "bias", bias.data(), bias_count * sizeof(float), 0), "bias");
   gossamer_finalize(session);
+  std::uint64_t hash = 14'695'981'039'346'656'037u;  // FNV-1a
+  for (const float weight : weights) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, &weight, sizeof bits);
+    hash = (hash ^ bits) * 1'099'511'628'211u;
+  }
+  std::printf("weights %016llx\n", static_cast<unsigned long long>(hash));
   std::printf("done %ld\n", option["--steps"] - failed);
   return 0;
 }

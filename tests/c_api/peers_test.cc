@@ -8,12 +8,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <stdexcept>
 
 #include "base/base.h"
 #include "tests/c_api/peer_group.h"
 #include "tests/support/sweep.h"
+#include "tests/tools/temporary_folder.h"
 
 namespace gossamer::testing {
 namespace {
@@ -169,6 +172,90 @@ TEST(Mismatch, IsRefusedOnEveryRankWithBothValues) {
     EXPECT_THAT(group.output(r), ::testing::AllOf(HasSubstr("columns"), HasSubstr("4096"), HasSubstr("8192")));
   }
   EXPECT_THAT(shared_memory_left(group.job()), ::testing::IsEmpty());  // they exit without finalize
+}
+
+// What a rank printed behind `word` at the beginning of a line.
+std::string said(const PeerGroup& group, unsigned rank, const std::string& word) {
+  const std::string output = "\n" + group.output(rank);
+  const std::size_t at = output.find("\n" + word);
+  if (at == std::string::npos) return "";
+  const std::size_t begin = at + 1 + word.size();
+  return output.substr(begin, output.find('\n', begin) - begin);
+}
+
+// A butterfly over four ranks, distance 2 first: no kind does it.
+constexpr const char* far_pairs_first =
+    "gossamer-schedule 1\nkind butterfly\ncollective all-reduce\nranks 4\nroot 0\nslices 1\n"
+    "rank 0\nsend 0+1 to 2; merge 0+1 from 2\nsend 0+1 to 1; merge 0+1 from 1\n"
+    "rank 1\nsend 0+1 to 3; merge 0+1 from 3\nsend 0+1 to 0; merge 0+1 from 0\n"
+    "rank 2\nsend 0+1 to 0; merge 0+1 from 0\nsend 0+1 to 3; merge 0+1 from 3\n"
+    "rank 3\nsend 0+1 to 1; merge 0+1 from 1\nsend 0+1 to 2; merge 0+1 from 2\nend\n";
+
+// Goal: a schedule that a user wrote, rules, and two levels over hosts run between processes, with the right sums.
+// Method: dense, whose sums are exact here: the weights of each have the bits of a tree's; the log says which it was.
+TEST(UserSchedule, EndsWithTheWeightsOfATree) {
+  const tools::TemporaryFolder folder;
+  std::ofstream(folder / "pairs.txt") << far_pairs_first;
+  const auto run = [&](const std::string& schedule, const std::map<std::string, std::string>& environment,
+                       bool on_two_hosts, const std::string& log) -> std::string {
+    PeerGroupOptions options{.rank_count = 4,
+                             .arguments = {"--algorithm", "4", "--steps", "5", "--schedule", schedule, "--log", "1"},
+                             .environment = environment};
+    if (on_two_hosts)
+      for (unsigned r = 0; r < 4; ++r) options.environment_of[r] = {{"GOSSAMER_HOST", r < 2 ? "a" : "b"}};
+    PeerGroup group(options);
+    expect_all_done(group, 4, "done 5");
+    EXPECT_THAT(group.output(0), ::testing::ContainsRegex("all-reduce over 4 ranks.*: " + log));
+    return said(group, 0, "weights ");
+  };
+  const std::string expected = run("1", {}, false, "binomial-tree .as configured");
+  EXPECT_EQ(expected.size(), 16u);
+  EXPECT_EQ(run("0", {{"GOSSAMER_SCHEDULE", "file:" + (folder / "pairs.txt")}}, false, "file:.*by the rule"), expected);
+  EXPECT_EQ(run("0", {{"GOSSAMER_SCHEDULE", "0-4k:star;4k-:ring"}}, false, "ring .by the rule \"4k-:ring\""), expected);
+  EXPECT_EQ(run("0", {{"GOSSAMER_COST", "near shared-memory; far tcp-1g"}}, true, "(rails|leaders) of "), expected);
+}
+
+// Goal: ranks whose rules, or whose files of one name, differ are told at joining; a file that cannot be read, and a
+// wrong one with the proof's words, on every rank. Method: rules of two texts; files of one relative path in two
+// folders; no file; a rank that overwrites what it should add to.
+TEST(UserSchedule, MistakesAreToldOnEveryRank) {
+  const tools::TemporaryFolder folder;
+  for (const char* name : {"0", "1"}) std::filesystem::create_directory(folder / name);
+  const std::string pairs = far_pairs_first;
+  std::string wrong = pairs;
+  wrong.replace(wrong.find("merge 0+1 from 2"), 16, "receive 0+1 from 2");
+  const auto write = [&](const char* rank, const std::string& content) {
+    std::ofstream((folder / rank) + "/pairs.txt") << content;
+  };
+  const auto expect_all = [&](const std::string& rules, const std::string& rules_of_1, unsigned ranks,
+                              const auto& words) {
+    PeerGroupOptions options{
+        .rank_count = ranks,
+        .arguments = {"-c", "cd " + folder.path() + "/$((GOSSAMER_RANK % 2)) && exec " + EXCHANGE_PEER + " --steps 1"},
+        .environment = {{"GOSSAMER_SCHEDULE", rules}},
+        .environment_of = {{1, {{"GOSSAMER_SCHEDULE", rules_of_1}}}},
+        .program = "/bin/sh"};
+    PeerGroup group(options);
+    for (unsigned r = 0; r < ranks; ++r) {
+      ASSERT_TRUE(group.wait_for_end(r, patience)) << group.output(r);
+      EXPECT_THAT(group.output(r), words);
+    }
+  };
+  expect_all("ring", "0-4k:star;4k-:ring", 2,
+             ::testing::AllOf(HasSubstr("error GOSSAMER_MISMATCH at init"),
+                              HasSubstr("schedule: rank 0 has ring, rank 1 has 0-4k:star;4k-:ring")));
+  write("0", pairs);
+  write("1", "# another\n" + pairs);
+  expect_all("file:pairs.txt", "file:pairs.txt", 2,
+             ::testing::AllOf(HasSubstr("error GOSSAMER_MISMATCH at init"),
+                              HasSubstr("schedule file pairs.txt: rank 0 has hash "), HasSubstr(", rank 1 has hash ")));
+  expect_all("file:none.txt", "file:none.txt", 2,
+             HasSubstr("error GOSSAMER_UNAVAILABLE at init, rank -1, index -1: schedule file none.txt: No such file"));
+  write("0", wrong);
+  write("1", wrong);
+  expect_all("file:pairs.txt", "file:pairs.txt", 4,
+             ::testing::AllOf(HasSubstr("error GOSSAMER_INVALID_ARGUMENT at compressor"),
+                              HasSubstr("schedule file pairs.txt: rank 0 in round 0")));
 }
 
 // Goal: a rank whose own configuration is wrong says so, and the others do not wait for it. Method: too many columns.

@@ -3,6 +3,7 @@
 Usage: network_test.py NET_LAB GOSSAMER EXCHANGE_PEER [TEST...]. Ends with 77 where namespaces cannot be made.
 """
 import glob
+import json
 import os
 import re
 import signal
@@ -107,6 +108,22 @@ class NetworkTest(unittest.TestCase):
         self.assertRegex(errors, "schedules for tcp-1g")
         self.assertRegex(errors, r"sketch all-reduce over 4 ranks, 1\d\.\d KiB: circulant")
         self.assertRegex(errors, r"predicted to take [\d.]+ \w+, and the median of 16 took [\d.]+ \w+")
+
+    def test_ranks_that_share_hosts_take_two_levels(self):
+        # Goal: two ranks on each of two hosts choose a schedule of two levels, whose sums are right. Method: near and
+        # far links as they are set; the log of rank 0; dense, whose sums are exact here, ends with the weights of a
+        # schedule that knows no hosts.
+        self.up(2)
+        weights = set()
+        for cost, schedule in (("near shared-memory; far tcp-1g", "(rails|leaders) of "), ("tcp-1g", "circulant")):
+            status, output, errors = lab(self.name, "run", "--ranks-per-host", "2", "--", "env",
+                                         f"GOSSAMER_COST={cost}", EXCHANGE_PEER, "--algorithm", "4", "--steps", "5",
+                                         "--log", "1")
+            self.assertEqual(status, 0, output + errors)
+            self.assertRegex(output, rf"all-reduce over 4 ranks, .*: {schedule}")
+            self.assertEqual(len(re.findall("done 5", output)), 4, output)
+            weights.update(re.findall(r"weights (\w+)", output))
+        self.assertEqual(len(weights), 1, weights)
 
     def test_every_schedule_works_between_hosts(self):
         # Goal: ranks on several hosts, some of them on one, exchange with each schedule and end with equal weights,
@@ -223,6 +240,18 @@ class NetworkTest(unittest.TestCase):
             with self.subTest(bind=bind):
                 self.expect_exchange(2, f"GOSSAMER_RENDEZVOUS=[fd77::1]:29400 GOSSAMER_BIND_HOST={bind}",
                                      {"GOSSAMER_TRANSPORT": "libfabric"})
+
+    def test_a_link_has_its_burst(self):
+        # Goal: --burst sets what passes an idle link at once, 256 KiB without it. Method: tc says it, to the rounding
+        # of its timer, for both ends.
+        for options, expected in (((), 256 << 10), (("--burst", "80k"), 80 << 10)):
+            self.up(1, "--rate", "1gbit", *options)
+            for name, device in ((f"gossamer-{self.name}-0", "e0"), (f"gossamer-{self.name}-switch", "p0")):
+                shown = subprocess.run(["tc", "-n", name, "-j", "qdisc", "show", "dev", device], capture_output=True,
+                                       text=True, check=True)
+                burst = next(each for each in json.loads(shown.stdout) if each["kind"] == "tbf")["options"]["burst"]
+                self.assertAlmostEqual(burst, expected, delta=expected / 100)
+            self.assertEqual(lab(self.name, "down")[0], 0)
 
     def test_a_link_has_its_rate(self):
         # Goal: --rate limits what leaves a host. Method: 8 MB to the neighbour take at least nine tenths of the time

@@ -40,6 +40,7 @@ class TestCluster {
  public:
   explicit TestCluster(const ClusterCase& c, std::uint64_t seed = 1);
   TestCluster(std::uint32_t rank_count, const CompressorConfig& config, std::uint64_t seed);
+  TestCluster(const SimClusterOptions& options, const CompressorConfig& config) { set_up(options, config); }
   // Behind fault decorators; the network has the faults' seed.
   TestCluster(const ClusterCase& c, const transport::FaultOptions& faults);
   TestCluster(std::uint32_t rank_count, const CompressorConfig& config, const transport::FaultOptions& faults);

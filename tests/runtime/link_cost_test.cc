@@ -5,9 +5,12 @@
 namespace gossamer::runtime {
 namespace {
 
-Introduction rank_on(const std::string& host, bool shared_memory, bool adapter) {
+Introduction rank_on(const std::string& host, bool shared_memory, bool adapter, const std::string& memory = "",
+                     const std::string& name = "") {
   Introduction introduction;
   introduction.host = host;
+  introduction.memory = memory;
+  introduction.name = name;
   introduction.links = {shared_memory, adapter};
   return introduction;
 }
@@ -26,8 +29,42 @@ TEST(LinkCost, IsThatOfTheSlowestLinkThatRanksMayShare) {
   EXPECT_EQ(name({rank_on("a", true, true), rank_on("b", true, false)}), "tcp-1g");
   EXPECT_EQ(name({rank_on("a", true, true), rank_on("b", true, true)}, "tcp-10g"), "tcp-10g");
   EXPECT_EQ(name({rank_on("a", true, true)}, "40,9"), "40,9");
-  EXPECT_EQ(choose_link_cost("40,9", {})->model.beta_ns_per_byte, 9.0);
-  EXPECT_FALSE(choose_link_cost("fast", {}).ok());
+  EXPECT_EQ(choose_link_cost("40,9", std::vector{rank_on("a", true, true)})->cost.far.beta_ns_per_byte, 9.0);
+  EXPECT_FALSE(choose_link_cost("fast", std::vector{rank_on("a", true, true)}).ok());
+}
+
+// Goal: where ranks share hosts that others do not, near and far links have models of their own. Method: two hosts of
+// two, one of which may lack shared memory; a setting for both, in either order; settings that are none.
+TEST(LinkCost, ParsNearFromFar) {
+  const auto name = [](bool shared, std::string_view setting) {
+    const std::vector<Introduction> ranks = {rank_on("a", true, false), rank_on("a", true, false),
+                                             rank_on("b", true, false), rank_on("b", shared, false)};
+    return choose_link_cost(setting, ranks)->name;
+  };
+  EXPECT_EQ(name(true, "auto"), "shared-memory within 2 hosts and tcp-1g between them");
+  EXPECT_EQ(name(false, "auto"), "tcp-1g");
+  EXPECT_EQ(name(true, "rdma"), "rdma");
+  EXPECT_EQ(name(true, "near 2,0.5; far tcp-10g"), "2,0.5 within 2 hosts and tcp-10g between them");
+  EXPECT_EQ(name(true, "far tcp-10g;near 2,0.5"), "2,0.5 within 2 hosts and tcp-10g between them");
+  EXPECT_EQ(name(true, "near rdma; far rdma"), "rdma");
+  for (const char* wrong : {"near rdma", "near rdma;", "near rdma; near rdma", "near; far rdma", "near fast; far rdma",
+                            "near auto; far rdma", "rdma; tcp-1g", "near rdma; far rdma; far rdma", ";"}) {
+    EXPECT_FALSE(parse_cost_setting(wrong).ok()) << wrong;
+  }
+}
+
+// Goal: ranks are on one host where they share memory, unless the user says otherwise. Method: containers with a
+// /dev/shm of their own are hosts; names of the user's part what shares memory, and join what does not, which then is
+// not taken for memory that is shared.
+TEST(LinkCost, HostsGoByTheirMemoryOrTheirNames) {
+  const auto groups = [](std::vector<Introduction> ranks) { return topology::Groups::by_name(hosts_of(ranks)).size(); };
+  EXPECT_EQ(groups({rank_on("a", true, false, "m"), rank_on("a", true, false, "m")}), 1u);
+  EXPECT_EQ(groups({rank_on("a", true, false, "m"), rank_on("a", true, false, "n")}), 2u);
+  EXPECT_EQ(groups({rank_on("a", true, false, "m", "x"), rank_on("a", true, false, "m", "y")}), 2u);
+  EXPECT_EQ(groups({rank_on("a", true, false, "m", "x"), rank_on("a", true, false, "m")}), 2u);
+  const std::vector<Introduction> joined = {rank_on("a", true, false, "m", "x"), rank_on("b", true, false, "m", "x")};
+  EXPECT_EQ(groups(joined), 1u);
+  EXPECT_EQ(choose_link_cost("auto", joined)->name, "tcp-1g");
 }
 
 // Goal: what a transport has is read from the names of its library. Method: lists as UCX and libfabric give them.
@@ -46,13 +83,15 @@ TEST(LinkCost, ReadsLinksFromTheTransportsWays) {
   EXPECT_EQ(links({}), (Links{false, false}));
 }
 
-// Goal: links reach the other ranks. Method: each combination there and back.
+// Goal: links and hosts reach the other ranks. Method: each combination there and back.
 TEST(LinkCost, TravelsWithTheIntroduction) {
   for (const bool shared_memory : {false, true}) {
     for (const bool adapter : {false, true}) {
-      const auto decoded = decode_introduction(encode_introduction(rank_on("h", shared_memory, adapter)), Rank{1});
+      const auto decoded =
+          decode_introduction(encode_introduction(rank_on("h", shared_memory, adapter, "m", "n")), Rank{1});
       ASSERT_TRUE(decoded.ok()) << decoded.error().message;
       EXPECT_EQ(decoded->links, (Links{shared_memory, adapter}));
+      EXPECT_EQ(decoded->host + decoded->memory + decoded->name, "hmn");
     }
   }
 }

@@ -224,7 +224,10 @@ TEST(Settings, RefuseWrongValuesWithTheirOrigin) {
                                                                   {"GOSSAMER_LEASE_S", "5s"},
                                                                   {"GOSSAMER_COST", "ethernet"},
                                                                   {"GOSSAMER_COST", "1"},
-                                                                  {"GOSSAMER_COST", "1,-2"}};
+                                                                  {"GOSSAMER_COST", "1,-2"},
+                                                                  {"GOSSAMER_COST", "near rdma"},
+                                                                  {"GOSSAMER_SCHEDULE", "all-reduce:ring;buterfly"},
+                                                                  {"GOSSAMER_HOST", std::string(257, 'h')}};
   for (const auto& [name, value] : wrong) {
     Environment environment;
     environment.set(name, value);
@@ -233,6 +236,18 @@ TEST(Settings, RefuseWrongValuesWithTheirOrigin) {
     EXPECT_EQ(settings.error().code, Code::invalid_argument);
     EXPECT_THAT(settings.error().message, HasSubstr("\"" + value + "\" (from environment), expected"));
   }
+}
+
+// Goal: rules for schedules are read where settings are, and a mistake is pointed at. Method: rules with a file, none,
+// and a kind with a letter too few.
+TEST(Settings, PointAtTheMistakeInRulesForSchedules) {
+  const std::string rules = "all-reduce:0-4k:butterfly;4k-:file:/etc/job/ring.txt";
+  EXPECT_EQ(resolve_settings({{"schedule", rules}})->schedule, rules);
+  EXPECT_EQ(resolve_settings({{"schedule", ""}})->schedule, "");
+  EXPECT_THAT(resolve_settings({{"schedule", "all-reduce:0-4k:buterfly"}}).error().message,
+              AllOf(HasSubstr("schedule is \"all-reduce:0-4k:buterfly\" (from api), expected rules like "),
+                    HasSubstr("(schedule rules, character 17: expected a kind of schedule ("),
+                    HasSubstr("found \"buterfly\")")));
 }
 
 // Goal: each row of the list takes what it has as its default, and every way to say a setting reaches it alike. Method:

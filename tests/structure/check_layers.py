@@ -59,6 +59,7 @@ ROOMS = {
     "topology/simulate": ["topology"],
     "topology/simulate/fabrics": ["topology", "topology/simulate"],
     "tools/command": [],
+    "tools/compare": [],
     "tools/launch": ["tools/command"],
     "tools/train": ["tools/command", "tools/launch"],
     "tools/study": ["tools/command", "tools/train"],

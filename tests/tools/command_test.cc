@@ -271,6 +271,27 @@ TEST_F(Command, ABenchOfTransportsSaysBetweenWhomItMeasures) {
   EXPECT_THAT(launched.errors, HasSubstr("OMPI_COMM_WORLD_SIZE is 4, but this bench is no rank of that session"));
 }
 
+// Goal: a bench of the engine has a row for each schedule and number of ranks, whose time grows with the steps, and
+// refuses numbers that no session has. Method: one round, as JSON.
+TEST_F(Command, ABenchOfTheEngineCountsOperationsAndSteps) {
+  const Ran ran = run({"bench", "engine", "--ranks=1,64", "--rounds=1", "--json", "-"});
+  ASSERT_EQ(ran.status, 0) << ran.errors;
+  const auto document = nlohmann::json::parse(ran.output);
+  EXPECT_EQ(document.at("schema"), "gossamer.bench.engine/1");
+  const auto& rows = document.at("rows");
+  ASSERT_EQ(rows.size(), 4u);
+  for (const std::size_t i : {0u, 2u}) {
+    EXPECT_EQ(rows[i].at("steps"), 0);
+    EXPECT_FALSE(rows[i].contains("step_ns"));
+    EXPECT_GT(rows[i + 1].at("steps"), 10);
+    EXPECT_GT(rows[i + 1].at("operation_ns").get<double>(), rows[i].at("operation_ns").get<double>());
+    EXPECT_GT(rows[i + 1].at("idle_ns"), 0);
+  }
+  const Ran refused = run({"bench", "engine", "--ranks=65"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.errors, HasSubstr("--ranks 65: expected 1 to 64"));
+}
+
 // Goal: Ctrl-C ends a bench of transports, and leaves neither process nor file. Method: SIGINT once the first process
 // has its memory; a bench that would take much longer.
 TEST_F(Command, InterruptEndsABenchAndLeavesNothing) {

@@ -170,11 +170,11 @@ TEST(ChooseOverGroups, HalvingAndDoublingPaysBetweenNeighbours) {
   EXPECT_EQ(choice.kind, ScheduleKind::halving_doubling) << choice.reason;
 }
 
-// Goal: beyond 64 ranks a few groups stand for all. Method: what is chosen costs, walked over all ranks, at most 5 %
-// more than the cheapest of what there is to choose from.
+// Goal: beyond 64 ranks a few groups stand for all, and some ranks for a large group. Method: what is chosen costs,
+// walked over all ranks, at most 5 % more than the cheapest of what there is to choose from.
 TEST(ChooseOverGroups, AFewGroupsStandForAllBeyond64) {
   const TwoLevelCost costs{near_link, far_link, 2};
-  for (const Groups& groups : {hosts(12, 8), hosts(33, 4), hosts(3, 27)}) {
+  for (const Groups& groups : {hosts(12, 8), hosts(33, 4), hosts(3, 27), hosts(2, 150)}) {
     for (const std::uint64_t payload : {std::uint64_t{1} << 12, std::uint64_t{1} << 18, std::uint64_t{1} << 24}) {
       double least = std::numeric_limits<double>::infinity();
       for (const ScheduleKind inner :
@@ -212,11 +212,12 @@ TEST(ChooseOverGroups, SaysWhyWithTheBestPredictions) {
 }
 
 // Goal: a choice over many ranks is quick, since every rank makes it for every stage. Method: 1,024 ranks on 128 hosts,
-// on one, and on hosts of their own.
+// on one, and on hosts of their own; 4,096 on two hosts, of which all programs of all ranks take half a minute.
 TEST(ChooseOverGroups, IsMadeForAThousandRanks) {
   EXPECT_TRUE(choose_schedule(Collective::all_reduce, hosts(1, 1'024), 1 << 24, {near_link, far_link}).ok());
   EXPECT_TRUE(choose_schedule(Collective::all_reduce, hosts(1'024, 1), 1 << 24, {near_link, far_link}).ok());
   EXPECT_TRUE(choose_schedule(Collective::all_reduce, hosts(128, 8), 1 << 24, {near_link, far_link}).ok());
+  EXPECT_TRUE(choose_schedule(Collective::all_reduce, hosts(2, 2'048), 1 << 24, {near_link, far_link}).ok());
 }
 
 // Goal: senseless numbers are refused. Method: one of each.
