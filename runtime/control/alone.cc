@@ -1,13 +1,15 @@
 #include "runtime/control/alone.h"
 
+#include "runtime/control/members.h"
+
 namespace gossamer::runtime {
 namespace {
 
 class Alone final : public QuietControl {
  public:
-  Status agree(std::string_view, std::span<const Field>, std::uint64_t) override { return {}; }
-  Result<std::vector<Blob>> agree_and_gather(std::string_view, std::span<const Field>, const Contribution& mine,
-                                             std::uint64_t) override {
+  Result<std::vector<Blob>> agree_among(std::span<const Rank> members, std::string_view subject, std::span<const Field>,
+                                        const Contribution& mine, std::uint64_t) override {
+    GOSSAMER_TRY(members_of(subject, members, {Rank{0}, 1}));
     if (mine.trouble) return *mine.trouble;
     return std::vector<Blob>{mine.blob};
   }

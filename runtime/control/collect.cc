@@ -1,8 +1,10 @@
 #include "runtime/control/collect.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/control/fields.h"
+#include "runtime/control/members.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -15,6 +17,12 @@ wire::Verdict failed(const Error& error) {
   wire::Verdict verdict;
   set_error(verdict, error);
   return verdict;
+}
+
+// Of the first that came.
+const std::string& subject_of(const std::vector<std::optional<wire::Collect>>& parts) {
+  const auto someone = std::find_if(parts.begin(), parts.end(), [](const auto& part) { return part.has_value(); });
+  return (*someone)->subject();
 }
 
 bool gathers(const wire::Collect& part) { return part.kind() == wire::Collect::ALL_GATHER || !part.blob().empty(); }
@@ -33,44 +41,70 @@ Error trouble_error(std::string_view subject, Rank rank, const Error& trouble) {
           rank};
 }
 
+Result<Collector::Lists::iterator> Collector::list_of(Rank rank, const wire::Collect& part) {
+  const auto refuse = [&](std::string_view why) {
+    return Error{Code::malformed, text("rank ", rank.value, " came to ", why), rank};
+  };
+  if (static_cast<std::uint32_t>(part.members_size()) > rank_count_) return refuse("a collective of too many ranks");
+  Members members;
+  for (const std::uint32_t member : part.members()) members.push_back(Rank{member});
+  auto whole = members_of(part.subject(), members, {rank, rank_count_});
+  if (!whole.ok()) return refuse(whole.error().message);
+  if (const auto found = lists_.find(*whole); found != lists_.end()) return found;
+  if (begun_[rank.value] == lists_max)
+    return refuse(text("a group that is one more than the ", lists_max, " that it may have begun"));
+  ++begun_[rank.value];
+  const std::size_t size = whole->size();
+  return lists_.emplace(std::move(*whole), List{{}, std::vector<std::uint64_t>(size, 0), rank}).first;
+}
+
 Result<std::vector<Answer>> Collector::add(Rank rank, wire::Collect part, std::uint64_t now_ns) {
   if (part.sequence() != next_[rank.value]) {
     return Error{Code::malformed,
                  text("rank ", rank.value, " came to collective ", part.sequence(), " after ", next_[rank.value]),
                  rank};
   }
-  ++next_[rank.value];
-  const auto [entry, fresh] = open_.try_emplace(part.sequence());
+  ++next_[rank.value];  // what is refused from here on leaves its sender in step
+  GOSSAMER_ASSIGN(const auto list, list_of(rank, part));
+  const Members& members = list->first;
+  const auto place = std::lower_bound(members.begin(), members.end(), rank) - members.begin();
+  const auto [entry, fresh] = list->second.open.try_emplace(list->second.next[static_cast<std::size_t>(place)]++);
+  const Open open{list, entry};
   Collective& collective = entry->second;
-  if (fresh) collective.parts.resize(rank_count_);
+  if (fresh) collective.parts.resize(members.size());
 
   const std::uint64_t deadline_ns = part.deadline_ns() > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + part.deadline_ns();
   if (collective.came == 0 || deadline_ns < collective.deadline_ns) {
     collective.deadline_ns = deadline_ns;
     collective.allowed_ns = part.deadline_ns();
   }
-  collective.parts[rank.value] = std::move(part);
+  std::optional<wire::Collect>& own = collective.parts[static_cast<std::size_t>(place)];
+  own = std::move(part);
   ++collective.came;
 
   std::vector<Answer> answers;
   if (collective.verdict) {
     answers.push_back({rank, *collective.verdict});
-    if (collective.came == rank_count_) open_.erase(entry);
-  } else if (const auto loss = loss_for(entry->first)) {
-    decide(entry, failed(loss_error(collective.parts[rank.value]->subject(), *loss)), answers);
-  } else if (collective.came == rank_count_) {
-    decide(entry, judge(collective), answers);
+    answers.back().verdict.set_sequence(own->sequence());
+    own->Clear();
+    forget_if_complete(open);
+  } else if (const auto loss = loss_for(open)) {
+    decide(open, failed(loss_error(own->subject(), *loss)), answers);
+  } else if (collective.came == members.size()) {
+    decide(open, judge(open), answers);
   }
   return answers;
 }
 
 // All parts are there.
-wire::Verdict Collector::judge(const Collective& collective) const {
-  const wire::Collect& first = *collective.parts[0];
+wire::Verdict Collector::judge(const Open& open) const {
+  const Members& members = open.members();
+  const auto& parts = open.collective().parts;
+  const wire::Collect& first = *parts[0];
   const std::vector<Field> first_fields = fields_of(first.fields());
   const std::string subject = shown(first.subject());
   std::uint64_t bytes = 0;
-  Rank largest{0};
+  std::size_t largest = 0;
   bool gathered = false;
   // A size that a peer claims makes its part no smaller than it is, and the sum of all no smaller than its terms.
   const auto size_of = [](const wire::Collect& part) {
@@ -78,107 +112,140 @@ wire::Verdict Collector::judge(const Collective& collective) const {
     return std::max<std::uint64_t>(std::min(part.oversize_bytes(), claim_max), part.ByteSizeLong());
   };
   // A rank that was called wrongly may not even know what the collective is called.
-  for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
-    const wire::Collect& part = *collective.parts[rank];
-    if (part.has_trouble()) return failed(trouble_error(part.subject(), Rank{rank}, error_of(part.trouble())));
+  for (std::size_t place = 0; place < members.size(); ++place) {
+    const wire::Collect& part = *parts[place];
+    if (part.has_trouble()) return failed(trouble_error(part.subject(), members[place], error_of(part.trouble())));
   }
-  for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
-    const wire::Collect& part = *collective.parts[rank];
+  for (std::size_t place = 0; place < members.size(); ++place) {
+    const wire::Collect& part = *parts[place];
     if (part.kind() != first.kind() || part.subject() != first.subject()) {
       return failed({Code::mismatch,
-                     text("ranks are at different collectives: rank 0 is at ", describe(first), ", rank ", rank,
-                          " is at ", describe(part)),
-                     Rank{rank}});
+                     text("ranks are at different collectives: rank ", members[0].value, " is at ", describe(first),
+                          ", rank ", members[place].value, " is at ", describe(part)),
+                     members[place]});
     }
     gathered = gathered || gathers(part);
     bytes += size_of(part);
-    if (size_of(part) > size_of(*collective.parts[largest.value])) largest = Rank{rank};
+    if (size_of(part) > size_of(*parts[largest])) largest = place;
   }
-  if (bytes > collect_bytes_max && (gathered || size_of(*collective.parts[largest.value]) > collect_bytes_max)) {
+  if (bytes > collect_bytes_max && (gathered || size_of(*parts[largest]) > collect_bytes_max)) {
     return failed({Code::out_of_resources,
-                   text(subject, ": the parts of all ranks have ", format_bytes(bytes), " together, and ",
-                        format_bytes(collect_bytes_max), " is the limit; rank ", largest.value, " gave most, ",
-                        format_bytes(size_of(*collective.parts[largest.value]))),
-                   largest});
+                   text(subject, ": the parts of ", members_text(members, rank_count_), " have ", format_bytes(bytes),
+                        " together, and ", format_bytes(collect_bytes_max), " is the limit; rank ",
+                        members[largest].value, " gave most, ", format_bytes(size_of(*parts[largest]))),
+                   members[largest]});
   }
   wire::Verdict verdict;
-  for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
-    const wire::Collect& part = *collective.parts[rank];
+  for (std::size_t place = 0; place < members.size(); ++place) {
+    const wire::Collect& part = *parts[place];
     if (gathered) verdict.add_blobs(part.blob());
     if (first.kind() == wire::Collect::ALL_GATHER) continue;
-    if (const auto difference = first_difference({Rank{0}, first_fields}, {Rank{rank}, fields_of(part.fields())})) {
-      return failed({Code::mismatch, text(subject, ": ", *difference), Rank{rank}});
-    }
+    const std::vector<Field> fields = fields_of(part.fields());
+    if (const auto difference = first_difference({members[0], first_fields}, {members[place], fields}))
+      return failed({Code::mismatch, text(subject, ": ", *difference), members[place]});
   }
   return verdict;
 }
 
-void Collector::decide(Book::iterator entry, wire::Verdict verdict, std::vector<Answer>& answers) {
-  Collective& collective = entry->second;
-  verdict.set_sequence(entry->first);
-  for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
-    if (!collective.parts[rank]) continue;
-    answers.push_back({Rank{rank}, verdict});
-    collective.parts[rank]->Clear();
+void Collector::decide(const Open& open, const wire::Verdict& verdict, std::vector<Answer>& answers) {
+  Collective& collective = open.collective();
+  for (std::size_t place = 0; place < collective.parts.size(); ++place) {
+    std::optional<wire::Collect>& part = collective.parts[place];
+    if (!part) continue;
+    answers.push_back({open.members()[place], verdict});
+    answers.back().verdict.set_sequence(part->sequence());
+    part->Clear();
   }
-  collective.verdict = std::move(verdict);
-  if (collective.came == rank_count_) open_.erase(entry);
+  collective.verdict = verdict;
+  forget_if_complete(open);
 }
 
-std::optional<Loss> Collector::loss_for(std::uint64_t sequence) const {
+// Where nothing of a list is open, all its members have come as far.
+void Collector::forget_if_complete(const Open& open) {
+  if (open.collective().came < open.members().size()) return;
+  List& list = open.list->second;
+  list.open.erase(open.entry);
+  if (!list.open.empty()) return;
+  --begun_[list.begun_by.value];
+  lists_.erase(open.list);
+}
+
+std::optional<Loss> Collector::loss_for(const Open& open) const {
   if (death_) return death_;
+  const Members& members = open.members();
   for (const Loss& loss : left_) {
-    if (next_[loss.rank.value] <= sequence) return loss;
+    const auto found = std::lower_bound(members.begin(), members.end(), loss.rank);
+    if (found == members.end() || *found != loss.rank) continue;
+    if (open.list->second.next[static_cast<std::size_t>(found - members.begin())] <= open.entry->first) return loss;
   }
   return std::nullopt;
+}
+
+std::vector<Collector::Open> Collector::undecided() {
+  std::vector<Open> all;
+  for (auto list = lists_.begin(); list != lists_.end(); ++list) {
+    std::map<std::uint64_t, Collective>& open = list->second.open;
+    for (auto entry = open.begin(); entry != open.end(); ++entry)
+      if (!entry->second.verdict) all.push_back({list, entry});
+  }
+  return all;
 }
 
 std::vector<Answer> Collector::lose(const Loss& loss) {
   if (!loss.left && !death_) death_ = loss;
   if (loss.left) left_.push_back(loss);
   std::vector<Answer> answers;
-  for (auto entry = open_.begin(); entry != open_.end();) {
-    const auto current = entry++;
-    if (current->second.verdict) continue;
-    const auto cause = loss_for(current->first);
-    if (!cause) continue;
-    const auto& parts = current->second.parts;
-    const auto someone = std::find_if(parts.begin(), parts.end(), [](const auto& part) { return part.has_value(); });
-    decide(current, failed(loss_error((*someone)->subject(), *cause)), answers);
+  for (const Open& open : undecided()) {
+    const auto cause = loss_for(open);
+    if (cause) decide(open, failed(loss_error(subject_of(open.collective().parts), *cause)), answers);
   }
   return answers;
 }
 
-std::vector<Answer> Collector::expire(std::uint64_t now_ns) {
-  std::vector<Answer> answers;
-  for (auto entry = open_.begin(); entry != open_.end();) {
-    const auto current = entry++;
-    const Collective& collective = current->second;
-    if (collective.verdict || collective.deadline_ns > now_ns) continue;
-    std::vector<Rank> missing;
-    std::string subject;
-    for (std::uint32_t rank = 0; rank < rank_count_; ++rank) {
-      if (!collective.parts[rank]) {
-        missing.push_back(Rank{rank});
-      } else {
-        subject = shown(collective.parts[rank]->subject());
-      }
-    }
-    decide(current,
-           failed({Code::deadline,
-                   text(subject, ": ", name_ranks(missing), " of ", rank_count_, " did not come within ",
-                        format_duration(collective.allowed_ns)),
-                   missing.front()}),
-           answers);
+Error Collector::deadline_error(const Open& open) {
+  const Members& members = open.members();
+  const Collective& collective = open.collective();
+  std::vector<Rank> missing;
+  for (std::size_t place = 0; place < members.size(); ++place)
+    if (!collective.parts[place]) missing.push_back(members[place]);
+  const bool is_whole = members.size() == rank_count_;
+  std::string words = text(shown(subject_of(collective.parts)), ": ", name_ranks(missing), " of ",
+                           is_whole ? text(rank_count_) : name_ranks(members), " did not come within ",
+                           format_duration(collective.allowed_ns));
+  // Where they wait instead. Two groups whose ranks wait for each other are told so, whichever is first.
+  constexpr int elsewhere_max = 3;
+  int elsewhere = 0;
+  for (const Open& other : undecided()) {
+    const auto& parts = other.collective().parts;
+    std::vector<Rank> waiting;
+    for (std::size_t place = 0; place < parts.size(); ++place)
+      if (parts[place] && std::binary_search(missing.begin(), missing.end(), other.members()[place]))
+        waiting.push_back(other.members()[place]);
+    if (waiting.empty()) continue;
+    if (++elsewhere > elsewhere_max) break;
+    words += text("; ", name_ranks(waiting), waiting.size() == 1 ? " is at " : " are at ", shown(subject_of(parts)),
+                  " of ", members_text(other.members(), rank_count_));
   }
+  return {Code::deadline, std::move(words), missing.front()};
+}
+
+std::vector<Answer> Collector::expire(std::uint64_t now_ns) {
+  // All words are found before anything is decided: what ends together is told of each other.
+  std::vector<std::pair<Open, Error>> expired;
+  for (const Open& open : undecided())
+    if (open.collective().deadline_ns <= now_ns) expired.emplace_back(open, deadline_error(open));
+  std::vector<Answer> answers;
+  for (const auto& [open, error] : expired) decide(open, failed(error), answers);
   return answers;
 }
 
 std::optional<std::uint64_t> Collector::next_deadline_ns() const {
   std::optional<std::uint64_t> next;
-  for (const auto& [sequence, collective] : open_) {
-    if (collective.verdict) continue;
-    next = std::min(next.value_or(UINT64_MAX), collective.deadline_ns);
+  for (const auto& [members, list] : lists_) {
+    for (const auto& [number, collective] : list.open) {
+      if (collective.verdict) continue;
+      next = std::min(next.value_or(UINT64_MAX), collective.deadline_ns);
+    }
   }
   return next;
 }

@@ -21,39 +21,72 @@ struct Answer {
   wire::Verdict verdict;
 };
 
-// The n-th collective of one rank belongs with the n-th of every other; a different subject there is a
-// mismatch. Once decided, whoever still comes to it gets the same verdict, so that ranks stay in step.
+// The n-th collective of one list of ranks at one member belongs with the n-th of that list at every other; a different
+// subject there is a mismatch. Once decided, whoever still comes to it gets the same verdict, so that ranks stay in
+// step.
+//
+//   rank 1    {1 2} first          {1 2} second
+//   rank 2    {1 2} first    {2 3} first    {1 2} second      lists do not disturb each other
+//   rank 3                   {2 3} first
+//
+// A list takes memory while some of its members have come further than others, and none when all are as far: counting
+// then begins anew for all.
 class Collector {
  public:
-  explicit Collector(std::uint32_t rank_count) : next_(rank_count, 0), rank_count_(rank_count) {}
+  // How many lists one rank may have begun that not all members have brought to an end.
+  static constexpr std::uint32_t lists_max = 4096;
+
+  explicit Collector(std::uint32_t rank_count) : next_(rank_count, 0), begun_(rank_count, 0), rank_count_(rank_count) {}
 
   // `rank`'s part. The earliest deadline of those that came ends the wait. `malformed`: a rank's
-  // sequence has a gap or repeats.
+  // sequence has a gap or repeats; its list does not ascend, goes beyond the session, leaves its sender out, or is one
+  // too many.
   [[nodiscard]] Result<std::vector<Answer>> add(Rank rank, wire::Collect part, std::uint64_t now_ns);
 
-  // A peer that died ends every collective; one that left ends those that it had not come to. The
+  // A peer that died ends every collective; one that left ends those of its lists that it had not come to. The
   // first of either stays.
   [[nodiscard]] std::vector<Answer> lose(const Loss& loss);
 
   [[nodiscard]] std::vector<Answer> expire(std::uint64_t now_ns);
   [[nodiscard]] std::optional<std::uint64_t> next_deadline_ns() const;
 
+  // Lists that take memory.
+  [[nodiscard]] std::size_t list_count() const { return lists_.size(); }
+
  private:
+  using Members = std::vector<Rank>;
   struct Collective {
-    std::vector<std::optional<wire::Collect>> parts;  // in rank order; emptied of their content by a verdict
+    std::vector<std::optional<wire::Collect>> parts;  // in the order of members; of a verdict's, the sequences are left
     std::uint32_t came = 0;
     std::uint64_t deadline_ns = 0;  // on the caller's clock
     std::uint64_t allowed_ns = 0;   // as the rank whose deadline it is asked
     std::optional<wire::Verdict> verdict;
   };
-  using Book = std::map<std::uint64_t, Collective>;
+  struct List {
+    std::map<std::uint64_t, Collective> open;  // by number in this list; while not all came
+    std::vector<std::uint64_t> next;           // each member's, in their order
+    Rank begun_by;
+  };
+  using Lists = std::map<Members, List>;
+  // One collective that is open.
+  struct Open {
+    Lists::iterator list;
+    std::map<std::uint64_t, Collective>::iterator entry;
+    [[nodiscard]] const Members& members() const { return list->first; }
+    [[nodiscard]] Collective& collective() const { return entry->second; }
+  };
 
-  [[nodiscard]] wire::Verdict judge(const Collective& collective) const;
-  [[nodiscard]] std::optional<Loss> loss_for(std::uint64_t sequence) const;
-  void decide(Book::iterator entry, wire::Verdict verdict, std::vector<Answer>& answers);
+  [[nodiscard]] Result<Lists::iterator> list_of(Rank rank, const wire::Collect& part);
+  [[nodiscard]] wire::Verdict judge(const Open& open) const;
+  [[nodiscard]] std::optional<Loss> loss_for(const Open& open) const;
+  [[nodiscard]] Error deadline_error(const Open& open);
+  [[nodiscard]] std::vector<Open> undecided();
+  void decide(const Open& open, const wire::Verdict& verdict, std::vector<Answer>& answers);
+  void forget_if_complete(const Open& open);
 
-  Book open_;
-  std::vector<std::uint64_t> next_;  // each rank's next sequence
+  Lists lists_;
+  std::vector<std::uint64_t> next_;   // each rank's next sequence
+  std::vector<std::uint32_t> begun_;  // lists in lists_ that each rank began
   std::uint32_t rank_count_;
   std::optional<Loss> death_;
   std::vector<Loss> left_;

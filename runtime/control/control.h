@@ -41,27 +41,46 @@ using Blob = std::vector<std::byte>;
 
 // What a rank brings to an agreement beside its fields.
 struct Contribution {
-  Blob blob;                     // for all ranks; together at most about 1 MiB
-  std::optional<Error> trouble;  // why this rank cannot take part as it should: ends the agreement on all ranks
+  Blob blob;                     // for all members; together at most about 1 MiB
+  std::optional<Error> trouble;  // why this rank cannot take part as it should: ends the agreement on all members
 };
 
 class Control {
  public:
   virtual ~Control() = default;
 
-  // Collective: every rank calls it with the same subject, in the same order. Succeeds on all ranks
-  // when all have equal fields; else fails with `mismatch` on all ranks, and the message names the
-  // first field that differs, both values and both ranks ("columns: rank 0 has 4096, rank 2 has 8192").
-  // `deadline`: names the ranks that did not come; the earliest deadline of those that came counts, and
-  // it is a duration from the call. `peer_lost`: at once. `busy`: another thread of this rank is in a
-  // collective. Blocks; caller's thread.
-  virtual Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) = 0;
+  // Collective among `members`: session ranks, ascending, this one among them; empty: all ranks. Each of them calls it
+  // with the same subject. The n-th call with a list at one rank belongs with the n-th with that list at every other,
+  // whatever they do with other lists in between; a rank is in one collective at a time. Rank 0 judges, a member or
+  // not.
+  //
+  // Succeeds on all members when all have equal fields, and each has all members' blobs, in the order of the list, in
+  // the same round trip. Else it fails on all of them; errors name ranks of the session:
+  //
+  //   mismatch          the first field that differs, both values and both ranks ("columns: rank 0 has 4096, rank 2 has
+  //                     8192"), or a member with trouble that was called wrongly (`invalid_argument`), and its words
+  //   the trouble's     of a member whose trouble is another
+  //   deadline          the members that did not come, and where such a one waits in another list's collective, that
+  //   one.
+  //                     The earliest deadline of those that came counts, and it is a duration from the call
+  //   peer_lost         at once: a member or rank 0 left, or any rank of the session died
+  //   busy              another thread of this rank is in a collective; on this rank alone
+  //   invalid_argument  a list that is not as above; on this rank alone
+  //
+  // Blocks; caller's thread.
+  virtual Result<std::vector<Blob>> agree_among(std::span<const Rank> members, std::string_view subject,
+                                                std::span<const Field> fields, const Contribution& mine,
+                                                std::uint64_t deadline_ns) = 0;
 
-  // As agree(), and where it succeeds, every rank has all ranks' blobs, in rank order, in the same round trip. A rank
-  // that comes with trouble fails it on every rank, with the rank and its words: `mismatch` where it was called wrongly
-  // (`invalid_argument`), else the trouble's own code.
-  virtual Result<std::vector<Blob>> agree_and_gather(std::string_view subject, std::span<const Field> fields,
-                                                     const Contribution& mine, std::uint64_t deadline_ns) = 0;
+  // Among all ranks.
+  Result<std::vector<Blob>> agree_and_gather(std::string_view subject, std::span<const Field> fields,
+                                             const Contribution& mine, std::uint64_t deadline_ns) {
+    return agree_among({}, subject, fields, mine, deadline_ns);
+  }
+  Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) {
+    GOSSAMER_TRY(agree_among({}, subject, fields, {}, deadline_ns));
+    return {};
+  }
 
   // Collective: gives every rank all ranks' blobs, in rank order; about 1 MiB together
   // (`out_of_resources` on all ranks beyond). Else as agree().

@@ -21,6 +21,7 @@
 #include "runtime/control/joining/joiner.h"
 #include "runtime/control/joining/places.h"
 #include "runtime/control/lease.h"
+#include "runtime/control/members.h"
 #include "runtime/control/settle.h"
 
 namespace gossamer::runtime {
@@ -50,9 +51,9 @@ class Mesh final : public Control, private ConnectionOwner {
 
   Status join(const MeshOptions& options, std::span<const Field> shared);
 
-  Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) override;
-  Result<std::vector<Blob>> agree_and_gather(std::string_view subject, std::span<const Field> fields,
-                                             const Contribution& mine, std::uint64_t deadline_ns) override;
+  Result<std::vector<Blob>> agree_among(std::span<const Rank> members, std::string_view subject,
+                                        std::span<const Field> fields, const Contribution& mine,
+                                        std::uint64_t deadline_ns) override;
   Result<std::vector<Blob>> all_gather(std::string_view subject, const Blob& mine, std::uint64_t deadline_ns) override;
   [[nodiscard]] std::optional<Loss> loss() const override;
   [[nodiscard]] std::vector<Loss> losses(std::size_t known) const override;
@@ -389,22 +390,21 @@ std::optional<Loss> Mesh::loss() const {
 
 // --- collectives --------------------------------------------------------------------------------
 
-Status Mesh::agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) {
-  GOSSAMER_TRY(agree_and_gather(subject, fields, {}, deadline_ns));
-  return {};
-}
-
-Result<std::vector<Blob>> Mesh::agree_and_gather(std::string_view subject, std::span<const Field> fields,
-                                                 const Contribution& mine, std::uint64_t deadline_ns) {
+Result<std::vector<Blob>> Mesh::agree_among(std::span<const Rank> members, std::string_view subject,
+                                            std::span<const Field> fields, const Contribution& mine,
+                                            std::uint64_t deadline_ns) {
+  GOSSAMER_ASSIGN(const auto list, members_of(subject, members, {rank_, rank_count_}));
   wire::Collect part;
   part.set_kind(wire::Collect::AGREE);
+  if (list.size() < rank_count_)
+    for (const Rank member : list) part.add_members(member.value);
   part.set_subject(std::string(subject));
   part.set_deadline_ns(deadline_ns);
   add_fields(*part.mutable_fields(), fields);
   part.set_blob(mine.blob.data(), mine.blob.size());
   if (mine.trouble) set_error(*part.mutable_trouble(), {mine.trouble->code, shown(mine.trouble->message)});
   GOSSAMER_ASSIGN(const auto verdict, collect(std::move(part)));
-  return blobs_of(verdict, rank_count_);
+  return blobs_of(verdict, list.size());
 }
 
 Result<std::vector<Blob>> Mesh::all_gather(std::string_view subject, const Blob& mine, std::uint64_t deadline_ns) {
@@ -458,7 +458,7 @@ void Mesh::send_answers(const std::vector<Answer>& answers) {
   bool drained = true;
   for (const Answer& answer : answers) {
     if (answer.to == rank_) {
-      own = &answer.verdict;
+      if (own == nullptr || answer.verdict.sequence() > own->sequence()) own = &answer.verdict;
     } else if (const auto& connection = connections_[answer.to.value]) {
       wire::Message message;
       *message.mutable_verdict() = answer.verdict;

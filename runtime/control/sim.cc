@@ -4,6 +4,7 @@
 
 #include "runtime/control/collect.h"
 #include "runtime/control/fields.h"
+#include "runtime/control/members.h"
 
 namespace gossamer::runtime {
 
@@ -12,22 +13,20 @@ class SimControl final : public Control {
   SimControl(SimControlHub& hub, Rank rank) : hub_(hub), rank_(rank) {}
   ~SimControl() override { leave(); }
 
-  Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) override {
-    GOSSAMER_TRY(agree_and_gather(subject, fields, {}, deadline_ns));
-    return {};
-  }
-
-  Result<std::vector<Blob>> agree_and_gather(std::string_view subject, std::span<const Field> fields,
-                                             const Contribution& mine, std::uint64_t) override {
+  Result<std::vector<Blob>> agree_among(std::span<const Rank> members, std::string_view subject,
+                                        std::span<const Field> fields, const Contribution& mine,
+                                        std::uint64_t) override {
+    const auto rank_count = static_cast<std::uint32_t>(hub_.ranks_.size());
+    GOSSAMER_ASSIGN(const auto list, members_of(subject, members, {rank_, rank_count}));
     GOSSAMER_TRY(check_alive(subject));
-    const std::uint64_t sequence = hub_.ranks_[rank_.value].sequence++;
+    const std::uint64_t number = hub_.ranks_[rank_.value].came[list]++;
     const auto [entry, first] = hub_.given_.try_emplace(
-        sequence, SimControlHub::Given{rank_, std::string(subject), {fields.begin(), fields.end()}, mine});
+        {list, number}, SimControlHub::Given{rank_, std::string(subject), {fields.begin(), fields.end()}, mine});
     const SimControlHub::Given& given = entry->second;
     if (given.mine.trouble) return trouble_error(subject, given.rank, *given.mine.trouble);
     if (mine.trouble) return trouble_error(subject, rank_, *mine.trouble);
-    std::vector<Blob> blobs(hub_.ranks_.size(), given.mine.blob);
-    blobs[rank_.value] = mine.blob;
+    std::vector<Blob> blobs(list.size(), given.mine.blob);
+    blobs[static_cast<std::size_t>(std::find(list.begin(), list.end(), rank_) - list.begin())] = mine.blob;
     if (first) return blobs;
     if (given.subject != subject) {
       return Error{Code::mismatch,

@@ -3,7 +3,7 @@
 // What it is not: a collective here cannot wait, since one thread plays all ranks in turn. So
 //   - agree() compares with the ranks that came before and succeeds for the first that comes; only later
 //     ones see a mismatch or another rank's trouble, and a rank that never comes is not missed;
-//   - agree_and_gather() gives a rank its own blob, and for all others that of the first that came;
+//   - a rank gets its own blob, and for all others that of the first that came;
 //   - settle() waits for nobody;
 //   - all_gather() is refused;
 //   - there is no event descriptor (-1): the driver asks losses() at each tick.
@@ -48,7 +48,7 @@ class SimControlHub {
     bool stopped;  // and not dead
   };
   struct RankState {
-    std::uint64_t sequence = 0;
+    std::map<std::vector<Rank>, std::uint64_t> came;  // to how many collectives of each list
     bool left = false;
     std::optional<Loss> given_up;  // as it hears of it, once it goes on
   };
@@ -64,7 +64,8 @@ class SimControlHub {
   const Clock& clock_;
   std::vector<RankState> ranks_;
   std::vector<Loser> losers_;
-  std::map<std::uint64_t, Given> given_;  // the first that came to each collective
+  // The first that came to each collective: of which list, and which of that.
+  std::map<std::pair<std::vector<Rank>, std::uint64_t>, Given> given_;
 };
 
 }  // namespace gossamer::runtime

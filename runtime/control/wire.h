@@ -16,7 +16,7 @@ namespace gossamer::runtime {
 // "GOSSAMER" read as big-endian text: tells a rank from a stranger at the door.
 constexpr std::uint64_t control_magic = 0x474f5353414d4552u;
 // Grows with every change of control.proto that an older peer would misread.
-constexpr std::uint32_t control_protocol = 3;
+constexpr std::uint32_t control_protocol = 4;
 
 // The shared field that says whose rank a Hello comes from. In every version, as Hello itself.
 constexpr const char* job_field = "job";
@@ -58,15 +58,15 @@ inline void add_fields(WireFields& to, std::span<const Field> fields) {
   return fields;
 }
 
-// In rank order; none was sent where all are empty.
-[[nodiscard]] inline std::vector<Blob> blobs_of(const wire::Verdict& verdict, std::uint32_t rank_count) {
+// In the order of the members; none was sent where all are empty.
+[[nodiscard]] inline std::vector<Blob> blobs_of(const wire::Verdict& verdict, std::size_t member_count) {
   std::vector<Blob> blobs;
-  blobs.reserve(rank_count);
+  blobs.reserve(member_count);
   for (const std::string& blob : verdict.blobs()) {
     const auto bytes = std::as_bytes(std::span(blob));
     blobs.emplace_back(bytes.begin(), bytes.end());
   }
-  blobs.resize(rank_count);
+  blobs.resize(member_count);
   return blobs;
 }
 

@@ -151,8 +151,7 @@ Status Session::share_memory(std::string_view subject, std::span<const Rank> mem
 Result<std::vector<Blob>> Session::agree_among(std::string_view subject, std::span<const Field> fields,
                                                const Contribution& mine, std::span<const Rank> members,
                                                const Deadline& deadline) {
-  if (!members.empty()) return Error{Code::unavailable, "groups"};
-  return parts_.control->agree_and_gather(subject, fields, mine, deadline.left_ns());
+  return parts_.control->agree_among(members, subject, fields, mine, deadline.left_ns());
 }
 
 }  // namespace gossamer::runtime

@@ -85,6 +85,25 @@ TEST(SimControl, LaterRankSeesTheDifference) {
   EXPECT_EQ(zero->agree("a", few, 0).error().code, Code::mismatch);
 }
 
+// Goal: groups are counted for themselves, and blobs come by place. Method: {0 2} and {1 2} of three ranks, in turns.
+TEST(SimControl, GroupsAreCountedForThemselves) {
+  VirtualClock clock;
+  SimControlHub hub(3, clock);
+  const auto zero = hub.make_control(Rank{0});
+  const auto one = hub.make_control(Rank{1});
+  const auto two = hub.make_control(Rank{2});
+  const std::array zero_two = {Rank{0}, Rank{2}};
+  const std::array one_two = {Rank{1}, Rank{2}};
+  const Contribution mine{Blob(1, std::byte{7}), {}};
+  EXPECT_TRUE(two->agree_among(one_two, "a", {}, {}, 0).ok());
+  EXPECT_TRUE(two->agree_among(zero_two, "b", {}, {}, 0).ok());
+  EXPECT_TRUE(one->agree_among(one_two, "a", {}, {}, 0).ok());
+  const auto blobs = zero->agree_among(zero_two, "b", {}, mine, 0);
+  ASSERT_TRUE(blobs.ok()) << blobs.error().message;
+  EXPECT_EQ(*blobs, (std::vector<Blob>{mine.blob, {}}));
+  EXPECT_EQ(zero->agree_among(one_two, "a", {}, {}, 0).error().code, Code::invalid_argument);
+}
+
 // Goal: a gather says that it cannot be, rather than giving a part of the ranks. Method: one rank asks.
 TEST(SimControl, GatherIsRefused) {
   VirtualClock clock;

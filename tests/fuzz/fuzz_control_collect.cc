@@ -4,8 +4,10 @@
 //
 //   input   | ranks, 1 B | event | event | ...
 //   event   | kind, 1 B | rank, 1 B | ... |     kind: part, time that passes, death, good-bye
+#include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "fuzz.h"
@@ -16,6 +18,8 @@ namespace {
 using namespace gossamer;
 namespace wire = runtime::wire;
 
+using Members = std::vector<std::uint32_t>;
+
 class Session {
  public:
   explicit Session(std::uint32_t rank_count)
@@ -25,10 +29,15 @@ class Session {
     if (gone_[rank.value]) return;  // its connection is closed
     std::uint64_t& next = next_[rank.value];
     if (right_sequence) part.set_sequence(next);
-    const bool in_step = part.sequence() == next;
-    if (in_step) given_[next++].emplace(rank.value, part);
+    const Members members = members_of(part);
+    const bool is_right = part.sequence() == next && is_list_of(rank.value, members);
+    if (is_right) {
+      const Place place{members, came_[members][rank.value]++};
+      given_[place].emplace(rank.value, part);
+      places_.emplace(std::pair(rank.value, next++), place);
+    }
     const auto answers = collector_.add(rank, std::move(part), now_ns_);
-    GOSSAMER_CHECK(answers.ok() == in_step, "a gap in a sequence is refused, and nothing else");
+    GOSSAMER_CHECK(answers.ok() == is_right, "a gap in a sequence or a wrong list is refused, and nothing else");
     if (answers.ok()) return note(*answers);
     fuzz::check_refusal(answers.error(), Code::malformed);
     lose(rank, false);
@@ -49,47 +58,73 @@ class Session {
     check_complete();
   }
 
-  // Whoever gave a part has its verdict when all came, or when someone died.
+  // Whoever gave a part has its verdict when all members came, or when someone died. Lists are kept as long as one of
+  // their members has not come as far as another.
   void check_complete() const {
-    for (const auto& [sequence, parts] : given_) {
-      const auto found = answered_.find(sequence);
+    std::set<Members> apart;
+    for (const auto& [place, parts] : given_) {
+      const auto found = answered_.find(place);
       const std::size_t answers = found == answered_.end() ? 0 : found->second.size();
-      if (died_ || parts.size() == rank_count_) GOSSAMER_CHECK(answers == parts.size(), "a part without a verdict");
+      const bool is_whole = parts.size() == place.first.size();
+      if (died_ || is_whole) GOSSAMER_CHECK(answers == parts.size(), "a part without a verdict");
+      if (!is_whole) apart.insert(place.first);
     }
+    GOSSAMER_CHECK(collector_.list_count() == apart.size(), "lists that nobody needs, or are missed");
   }
 
  private:
+  // Which collective of which list.
+  using Place = std::pair<Members, std::uint64_t>;
+
+  [[nodiscard]] Members members_of(const wire::Collect& part) const {
+    Members members(part.members().begin(), part.members().end());
+    for (std::uint32_t rank = 0; members.size() < rank_count_ && part.members().empty(); ++rank)
+      members.push_back(rank);
+    return members;
+  }
+
+  [[nodiscard]] bool is_list_of(std::uint32_t rank, const Members& members) const {
+    bool ascends = true;
+    for (std::size_t i = 1; i < members.size(); ++i) ascends = ascends && members[i - 1] < members[i];
+    return ascends && members.back() < rank_count_ && std::find(members.begin(), members.end(), rank) != members.end();
+  }
+
   void note(const std::vector<runtime::Answer>& answers) {
     for (const runtime::Answer& answer : answers) {
-      const std::uint64_t sequence = answer.verdict.sequence();
-      GOSSAMER_CHECK(given_[sequence].contains(answer.to.value), "a verdict for a rank that gave nothing");
-      GOSSAMER_CHECK(answered_[sequence].insert(answer.to.value).second, "a second verdict");
+      const auto part = places_.find({answer.to.value, answer.verdict.sequence()});
+      GOSSAMER_CHECK(part != places_.end(), "a verdict for a rank that gave nothing");
+      const Place& place = part->second;
+      GOSSAMER_CHECK(answered_[place].insert(answer.to.value).second, "a second verdict");
       wire::Message message;
       *message.mutable_verdict() = answer.verdict;
       GOSSAMER_CHECK(message.ByteSizeLong() <= runtime::frame_bytes_max, "a verdict too large to send");
-      const auto [first, fresh] = verdicts_.emplace(sequence, answer.verdict.SerializeAsString());
-      GOSSAMER_CHECK(first->second == answer.verdict.SerializeAsString(), "ranks that get different verdicts");
-      if (fresh && answer.verdict.code() == 0) check_success(sequence, answer.verdict);
-      if (answer.verdict.code() == 0) continue;
-      const Error error = runtime::error_of(answer.verdict);
+      wire::Verdict verdict = answer.verdict;
+      verdict.clear_sequence();  // each member's own
+      const auto [first, fresh] = verdicts_.emplace(place, verdict.SerializeAsString());
+      GOSSAMER_CHECK(first->second == verdict.SerializeAsString(), "ranks that get different verdicts");
+      if (fresh && verdict.code() == 0) check_success(place, verdict);
+      if (verdict.code() == 0) continue;
+      const Error error = runtime::error_of(verdict);
       GOSSAMER_CHECK(!error.message.empty(), "a verdict that fails without a reason");
       for (const char c : error.message) GOSSAMER_CHECK(c >= ' ' && c <= '~', "a peer's words are shown raw");
     }
   }
 
-  void check_success(std::uint64_t sequence, const wire::Verdict& verdict) {
-    const auto& parts = given_[sequence];
-    GOSSAMER_CHECK(parts.size() == rank_count_, "success before all came");
+  void check_success(const Place& place, const wire::Verdict& verdict) {
+    const Members& members = place.first;
+    const auto& parts = given_[place];
+    GOSSAMER_CHECK(parts.size() == members.size(), "success before all came");
     const wire::Collect& first = parts.begin()->second;
     const bool gather = first.kind() == wire::Collect::ALL_GATHER;
     bool has_blobs = gather;
     for (const auto& [rank, part] : parts) has_blobs = has_blobs || !part.blob().empty();
-    GOSSAMER_CHECK(verdict.blobs_size() == (has_blobs ? static_cast<int>(rank_count_) : 0), "blobs are missing");
+    GOSSAMER_CHECK(verdict.blobs_size() == (has_blobs ? static_cast<int>(members.size()) : 0), "blobs are missing");
+    int at = 0;
     for (const auto& [rank, part] : parts) {
       GOSSAMER_CHECK(part.kind() == first.kind() && part.subject() == first.subject(), "collectives that differ");
       GOSSAMER_CHECK(part.oversize_bytes() <= runtime::collect_bytes_max, "success with a part that was not sent");
       GOSSAMER_CHECK(!part.has_trouble(), "success with a rank that could not take part");
-      if (has_blobs) GOSSAMER_CHECK(verdict.blobs(static_cast<int>(rank)) == part.blob(), "another rank's blob");
+      if (has_blobs) GOSSAMER_CHECK(verdict.blobs(at++) == part.blob(), "another rank's blob");
       if (!gather) {
         GOSSAMER_CHECK(values_of(part) == values_of(first), "success with fields that differ");
       }
@@ -109,9 +144,11 @@ class Session {
   std::vector<std::uint64_t> next_;
   std::vector<bool> gone_;
   bool died_ = false;
-  std::map<std::uint64_t, std::map<std::uint32_t, wire::Collect>> given_;
-  std::map<std::uint64_t, std::set<std::uint32_t>> answered_;
-  std::map<std::uint64_t, std::string> verdicts_;
+  std::map<Members, std::map<std::uint32_t, std::uint64_t>> came_;   // how far each member has come
+  std::map<std::pair<std::uint32_t, std::uint64_t>, Place> places_;  // of each rank's parts, by sequence
+  std::map<Place, std::map<std::uint32_t, wire::Collect>> given_;
+  std::map<Place, std::set<std::uint32_t>> answered_;
+  std::map<Place, std::string> verdicts_;
 };
 
 }  // namespace

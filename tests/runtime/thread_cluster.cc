@@ -179,14 +179,12 @@ class TableControl final : public QuietControl {
   TableControl(std::shared_ptr<Table> table, Rank rank, std::uint32_t rank_count)
       : table_(std::move(table)), rank_(rank), rank_count_(rank_count) {}
 
-  Status agree(std::string_view subject, std::span<const Field> fields, std::uint64_t deadline_ns) override {
-    GOSSAMER_TRY(agree_and_gather(subject, fields, {}, deadline_ns));
-    return {};
-  }
-  Result<std::vector<Blob>> agree_and_gather(std::string_view subject, std::span<const Field> fields,
-                                             const Contribution& mine, std::uint64_t deadline_ns) override {
+  Result<std::vector<Blob>> agree_among(std::span<const Rank> members, std::string_view subject,
+                                        std::span<const Field> fields, const Contribution& mine,
+                                        std::uint64_t deadline_ns) override {
     wire::Collect part;
     part.set_kind(wire::Collect::AGREE);
+    for (const Rank member : members) part.add_members(member.value);
     add_fields(*part.mutable_fields(), fields);
     if (mine.trouble) set_error(*part.mutable_trouble(), *mine.trouble);
     return collect(std::move(part), subject, mine.blob, deadline_ns);
@@ -203,9 +201,10 @@ class TableControl final : public QuietControl {
     part.set_subject(std::string(subject));
     part.set_deadline_ns(deadline_ns);
     part.set_blob(mine.data(), mine.size());
+    const auto members = static_cast<std::uint32_t>(part.members_size());
     const auto verdict = table_->collect(rank_, std::move(part));
     GOSSAMER_TRY(verdict);
-    return blobs_of(*verdict, rank_count_);
+    return blobs_of(*verdict, members == 0 ? rank_count_ : members);
   }
 
   std::shared_ptr<Table> table_;
