@@ -292,15 +292,19 @@ gossamer_graph graph_of(int32_t kind) {
 }
 
 // Toward the mean over the graphs that exist for any number of ranks, several in flight in an order of this rank's own,
-// from one element to a million; one of them by matrices.
+// from one element to many; one of them by matrices, one among the even ranks.
 void gossip(unsigned seed) {
   const int32_t kinds[] = {GOSSAMER_GRAPH_ONE_PEER,    GOSSAMER_GRAPH_RING, GOSSAMER_GRAPH_COMPLETE,
                            GOSSAMER_GRAPH_EXPONENTIAL, GOSSAMER_GRAPH_BASE, GOSSAMER_GRAPH_MATRIX};
   const std::size_t ranks = static_cast<std::size_t>(rank_count);
   const std::vector<double> shares(ranks * ranks, 1.0 / rank_count);
+  std::vector<int32_t> even;
+  for (int32_t r = 0; r < rank_count; r += 2) even.push_back(r);
+  gossamer_group* group = nullptr;
+  if (rank % 2 == 0) expect(gossamer_group_create(session, even.data(), even.size(), &group) == GOSSAMER_DONE, "group");
   std::vector<std::vector<float>> data;
   std::vector<gossamer_collective*> made;
-  for (const uint64_t count : {1u, 1000u, 1'000'000u}) {
+  for (const uint64_t count : {1u, 1000u, 100'000u}) {
     for (const int32_t kind : kinds) {
       data.emplace_back(count, static_cast<float>(rank));
       gossamer_graph graph = graph_of(kind);
@@ -308,17 +312,24 @@ void gossip(unsigned seed) {
       made.push_back(make(mixing(graph, data.back())));
     }
   }
+  if (group != nullptr) {
+    data.emplace_back(5000, static_cast<float>(rank));
+    gossamer_collective_config config = config_of(GOSSAMER_NEIGHBOR_REDUCE, GOSSAMER_F32, 5000, data.back().data());
+    config.group = group;  // and no graph: one peer
+    made.push_back(make(config));
+  }
   std::mt19937 alone(seed + 1000 * static_cast<unsigned>(rank + 1));
   std::vector<std::size_t> order(made.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  for (int turn = 0; turn < 60; ++turn) {
+  for (int turn = 0; turn < 30; ++turn) {
     std::shuffle(order.begin(), order.end(), alone);
     std::vector<gossamer_operation*> started;
     for (const std::size_t i : order) started.push_back(start(made[i]));
     for (gossamer_operation* const operation : started) finish(operation);
   }
-  const float mean = static_cast<float>(rank_count - 1) / 2;
   for (std::size_t i = 0; i < made.size(); ++i) {
+    const bool is_of_group = i == 3 * std::size(kinds);
+    const float mean = is_of_group ? static_cast<float>(even.size() - 1) : static_cast<float>(rank_count - 1) / 2;
     for (const float value : data[i]) expect(std::abs(value - mean) < 1e-3f, "the mean");
     gossamer_collective_destroy(made[i]);
   }

@@ -80,10 +80,10 @@ TEST_P(VectorsAfterADeath, EndWithTheRankThatDied) {
   }
 }
 
-// Goal: neighbour exchange over every graph of any number of ranks comes to the mean, many in flight.
-// Method: sixty turns, each rank in an order of its own; shared memory and TCP.
+// Goal: neighbour exchange over every graph of any number of ranks comes to the mean, in a group too, many in flight.
+// Method: thirty turns, each rank in an order of its own; shared memory and TCP.
 class NeighborsOf : public VectorsOf {};
-INSTANTIATE_TEST_SUITE_P(Ranks, NeighborsOf, ::testing::Values(1, 2, 3, 4, 6));
+INSTANTIATE_TEST_SUITE_P(Ranks, NeighborsOf, ::testing::Values(1, 2, 3, 4));
 TEST_P(NeighborsOf, ComeToTheMean) {
   for (const char* transports : {"", "tcp,self"}) {
     PeerGroupOptions options = peers(GetParam(), {"gossip", "7"});

@@ -21,14 +21,14 @@ using testing::plain_operation;
 using testing::shared_graph;
 using topology::GraphKind;
 
-constexpr std::size_t count = 6;
+constexpr std::size_t width = 6;
 
 // Over the ranks: weights, and weights times values.
-std::array<double, count + 1> sums_of(const std::vector<GossipState>& states, const std::set<std::uint32_t>& ranks) {
-  std::array<double, count + 1> sums{};
+std::array<double, width + 1> sums_of(const std::vector<GossipState>& states, const std::set<std::uint32_t>& ranks) {
+  std::array<double, width + 1> sums{};
   for (const std::uint32_t rank : ranks) {
-    sums[count] += states[rank].weight;
-    for (std::size_t i = 0; i < count; ++i)
+    sums[width] += states[rank].weight;
+    for (std::size_t i = 0; i < width; ++i)
       sums[i] += states[rank].weight * gossamer::testing::at<double>(states[rank].z.data(), i);
   }
   return sums;
@@ -70,7 +70,7 @@ void expect_survivors_go_on(GraphKind kind, std::uint32_t ranks, std::uint32_t d
   options.rank_count = ranks;
   options.network.seed = seed;
   const auto cluster = SimCluster::make(options).value();
-  Exchange exchange(*cluster, 0, shared_graph({kind, ranks}), sketch::ElementType::f64, count, seed);
+  Exchange exchange(*cluster, 0, shared_graph({kind, ranks}), sketch::ElementType::f64, width, seed);
   const std::uint64_t period = exchange.graph().rounds.size();
   Random random(seed);
   std::set<std::uint32_t> alive = all_ranks(*cluster);
@@ -113,21 +113,21 @@ void expect_survivors_go_on(GraphKind kind, std::uint32_t ranks, std::uint32_t d
         if (!dead.contains(edge.peer.value) || missing->kept.contains(edge.peer.value)) continue;
         EXPECT_EQ(quiet, 0u);
         const double share = edge.weight.value() * before[rank].weight;
-        expected[count] -= share;
-        for (std::size_t i = 0; i < count; ++i)
+        expected[width] -= share;
+        for (std::size_t i = 0; i < width; ++i)
           expected[i] -= share * gossamer::testing::at<double>(before[rank].z.data(), i);
       }
       for (const auto& edge : mix.takes) {
         if (!dead.contains(edge.peer.value) || missing->parts.contains(edge.peer.value)) continue;
         EXPECT_EQ(quiet, 0u);
         const double share = edge.weight.value() * before[edge.peer.value].weight;
-        expected[count] += share;
-        for (std::size_t i = 0; i < count; ++i)
+        expected[width] += share;
+        for (std::size_t i = 0; i < width; ++i)
           expected[i] += share * gossamer::testing::at<double>(before[edge.peer.value].z.data(), i);
       }
     }
     const auto sums = sums_of(exchange.states(), alive);
-    for (std::size_t i = 0; i <= count; ++i)
+    for (std::size_t i = 0; i <= width; ++i)
       ASSERT_NEAR(sums[i], expected[i], 1e-11) << "operation " << operation << ", sum " << i;
     // A rank that ended this operation before it heard of the death gives to the dead no more in the next.
     const std::uint64_t heard_ns = cluster->clock().now_ns() + 2 * options.detection_delay_ns;
@@ -170,7 +170,7 @@ TEST(NeighborDeath, FailsOtherPlansAndIsToldOnce) {
   std::vector<Compressor*> compressors;
   for (std::uint32_t rank = 0; rank < 4; ++rank)
     compressors.push_back(cluster->session(Rank{rank}).make_compressor(config).value());
-  Exchange exchange(*cluster, 100, shared_graph({GraphKind::ring, 4}), sketch::ElementType::f64, count, 1);
+  Exchange exchange(*cluster, 100, shared_graph({GraphKind::ring, 4}), sketch::ElementType::f64, width, 1);
   ASSERT_TRUE(exchange.run(*cluster, {0, 1, 2, 3}));
 
   const std::vector<float> gradient(100, 1.0f);
@@ -207,7 +207,7 @@ TEST(NeighborDeath, ARankThatWasGivenUpIsOut) {
   options.rank_count = 4;
   options.lease_ns = 1'000'000'000;
   const auto cluster = SimCluster::make(options).value();
-  Exchange exchange(*cluster, 0, shared_graph({GraphKind::complete, 4}), sketch::ElementType::f64, count, 1);
+  Exchange exchange(*cluster, 0, shared_graph({GraphKind::complete, 4}), sketch::ElementType::f64, width, 1);
   for (std::uint32_t rank = 0; rank < 4; ++rank) ASSERT_TRUE(exchange.plan(rank).start().ok());
   cluster->stop(Rank{2});
   std::set<std::uint32_t> waited = {0, 1, 3};
@@ -239,7 +239,7 @@ TEST(NeighborDeath, Replays) {
     options.rank_count = 6;
     options.network.seed = 9;
     const auto cluster = SimCluster::make(options).value();
-    Exchange exchange(*cluster, 0, shared_graph({GraphKind::exponential, 6}), sketch::ElementType::f64, count, 1);
+    Exchange exchange(*cluster, 0, shared_graph({GraphKind::exponential, 6}), sketch::ElementType::f64, width, 1);
     EXPECT_TRUE(exchange.run(*cluster, all_ranks(*cluster)));
     cluster->kill(Rank{4});
     for (int i = 0; i < 4; ++i) EXPECT_TRUE(exchange.run(*cluster, {0, 1, 2, 3, 5}));
