@@ -117,6 +117,9 @@ class Driver {
   bool pass(bool goes_on);
   Code wait_for_thread(const PlanState& state, std::uint64_t end_ns);
   bool take_starts();
+  // A sleeper looks around at least so often, for events that no descriptor shows.
+  static constexpr std::uint64_t sleep_max_ns = 50'000'000;
+
   bool look_for_losses();
   void lose(const Loss& loss);
   bool poll_transport();

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "tests/runtime/neighbor_cluster.h"
+#include "tests/support/allocations.h"
 #include "tests/support/plain_mix.h"
 
 namespace gossamer::runtime {
@@ -234,6 +235,30 @@ TEST(NeighborReduce, ARankWithoutNumbersGivesNothingAndOthersGoOn) {
     for (std::uint32_t rank = 0; rank < 4; ++rank)
       EXPECT_TRUE(exchange.state(rank) == plain_operation(exchange.graph(), 1, rank, type, mended));
   }
+}
+
+// Goal: an operation allocates nothing. Method: a work between two neighbours whose parts the test writes, twenty
+// times.
+TEST(NeighborReduce, AllocatesNothingInAnOperation) {
+  std::vector<float> values(100, 1.0f);
+  const auto work = NeighborReduceWork::make({.graph = shared_graph({GraphKind::ring, 3}),
+                                              .count = values.size(),
+                                              .output = std::as_writable_bytes(std::span(values)).data(),
+                                              .place = Rank{1},
+                                              .rank_count = 3})
+                        .value();
+  const Stage& stage = work->stages()[0];
+  const std::array<std::uint64_t, 3> lengths = {432, 432, 432};
+  const std::uint64_t before = gossamer::testing::allocation_count();
+  bool all = true;
+  for (std::uint64_t operation = 1; operation <= 20; ++operation) {
+    all &= work->prepare(0, {}).ok();
+    for (const std::size_t slot : {1u, 2u})
+      encode_part_header({PartKind::values, operation, 1.0, 400}, stage.buffer + slot * part_stride(stage.bytes_max));
+    all &= work->prepare(1, lengths).ok();
+  }
+  EXPECT_EQ(gossamer::testing::allocation_count(), before);
+  EXPECT_TRUE(all);
 }
 
 // ---- what is refused -----------------------------------------------------------------------------
