@@ -218,7 +218,10 @@ void Engine::refused(std::uint64_t context, const Error& error) {
 }
 
 bool Engine::miss(const TransferId& id, Code code) {
-  return code == Code::peer_lost && at(id.plan).runs[id.stage].missed(id.index);
+  // UCX ends what a connection that is closed by force carried as cancelled; nobody else cancels for a plan that goes
+  // on.
+  const bool is_broken = code == Code::peer_lost || code == Code::cancelled;
+  return is_broken && at(id.plan).runs[id.stage].missed(id.index);
 }
 
 // Names the other rank, what moves the bytes and the place, and for a loss where to look.
