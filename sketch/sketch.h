@@ -20,6 +20,7 @@
 #include "sketch/catalogue.h"
 #include "sketch/elements.h"
 #include "sketch/fixed_point.h"
+#include "sketch/mix.h"
 
 namespace gossamer::sketch {
 

@@ -114,5 +114,7 @@ struct Graph {
 // agree. Input is untrusted: bounded and validated.
 [[nodiscard]] std::string format_graph(const Graph& graph);
 [[nodiscard]] Result<Graph> parse_graph(std::string_view text);
+// From a file of that form. `unavailable` where it cannot be read.
+[[nodiscard]] Result<Graph> load_graph(const std::string& path);
 
 }  // namespace gossamer::topology

@@ -12,8 +12,26 @@
 namespace gossamer::topology {
 namespace {
 
-Error unreadable(const std::string& path, std::string_view why) {
-  return Error{Code::unavailable, text("schedule file ", path, ": ", why)};
+// One byte more than the parsers take, at most: they then say so themselves. `what` is for messages.
+Result<std::string> read_text(std::string_view what, const std::string& path) {
+  const auto unreadable = [&](std::string_view why) {
+    return Error{Code::unavailable, text(what, " file ", path, ": ", why)};
+  };
+  const UniqueDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.value() < 0) return unreadable(std::strerror(errno));
+  struct stat status {};
+  if (::fstat(file.value(), &status) != 0) return unreadable(std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) return unreadable("is not a regular file");
+  std::string content;
+  std::array<char, 65'536> piece;
+  while (content.size() <= TextReader::text_bytes_max) {
+    const ssize_t got = ::read(file.value(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return unreadable(std::strerror(errno));
+    if (got == 0) break;
+    content.append(piece.data(), static_cast<std::size_t>(got));
+  }
+  return content;
 }
 
 }  // namespace
@@ -46,23 +64,14 @@ Result<Schedule> prove_schedule(std::string_view text, Collective collective, st
   return schedule;
 }
 
-// One byte more than parse_schedule takes, at most: it then says so itself.
-Result<std::string> read_schedule(const std::string& path) {
-  const UniqueDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.value() < 0) return unreadable(path, std::strerror(errno));
-  struct stat status {};
-  if (::fstat(file.value(), &status) != 0) return unreadable(path, std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) return unreadable(path, "is not a regular file");
-  std::string content;
-  std::array<char, 65'536> piece;
-  while (content.size() <= TextReader::text_bytes_max) {
-    const ssize_t got = ::read(file.value(), piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return unreadable(path, std::strerror(errno));
-    if (got == 0) break;
-    content.append(piece.data(), static_cast<std::size_t>(got));
-  }
-  return content;
+Result<std::string> read_schedule(const std::string& path) { return read_text("schedule", path); }
+
+Result<Graph> load_graph(const std::string& path) {
+  const Result<std::string> content = read_text("graph", path);
+  if (!content) return content.error();
+  Result<Graph> graph = parse_graph(*content);
+  if (graph) return graph;
+  return Error{graph.error().code, text("graph file ", path, ": ", graph.error().message)};
 }
 
 Result<Schedule> load_schedule(const std::string& path, Collective collective, std::uint32_t rank_count, Rank root) {

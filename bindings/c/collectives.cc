@@ -20,6 +20,7 @@ using gossamer::runtime::ElementVector;
 namespace {
 
 namespace sketch = gossamer::sketch;
+namespace topology = gossamer::topology;
 
 #define SAME_COLLECTIVE(name, NAME, number, ...) \
   static_assert(GOSSAMER_##NAME == (number) && static_cast<int>(gossamer::runtime::CollectiveKind::name) == (number));
@@ -33,6 +34,12 @@ GOSSAMER_ELEMENT_TABLE(SAME_TYPE)
   static_assert(GOSSAMER_##NAME == (number) && static_cast<int>(sketch::ReduceOp::name) == (number));
 GOSSAMER_REDUCE_OP_TABLE(SAME_OP)
 #undef SAME_OP
+#define SAME_GRAPH(name, NAME, number, ...) \
+  static_assert(GOSSAMER_GRAPH_##NAME == (number) && static_cast<int>(gossamer::topology::GraphKind::name) == (number));
+GOSSAMER_GRAPH_TABLE(SAME_GRAPH)
+#undef SAME_GRAPH
+static_assert(offsetof(gossamer_graph, reserved_) + sizeof(uint32_t) == sizeof(gossamer_graph),
+              "gossamer_graph ends in padding");
 static_assert(offsetof(gossamer_collective_config, reserved_) + sizeof(uint32_t) == sizeof(gossamer_collective_config),
               "gossamer_collective_config ends in padding");
 
@@ -59,6 +66,34 @@ gossamer_status check_room(const gossamer_session& session, const char* function
       function, text(field, " has ", room, " B up to the end of its gossamer_allocate block, expected ", bytes, " B"));
 }
 
+gossamer_status read_graph(const char* function, const gossamer_graph* given, uint32_t ranks,
+                           std::shared_ptr<const topology::Graph>& graph) {
+  gossamer_graph g = GOSSAMER_GRAPH_INIT;
+  if (given != nullptr)
+    if (const auto status = read_struct(function, given, g); status != GOSSAMER_DONE) return status;
+  if (!topology::is_graph(g.kind))
+    return fail_argument(function, text("the graph's kind is ", g.kind, ", expected a gossamer_graph_kind"));
+  if (g.reserved_ != 0) return fail_argument(function, "reserved_ of the graph is not 0");
+  const auto kind = static_cast<topology::GraphKind>(g.kind);
+  const bool is_given = topology::graph_traits(kind).is_given;
+  if (!is_given && (g.shares != nullptr || g.path != nullptr || g.period != 0))
+    return fail_argument(function, text("shares, path or period are given for a graph of kind ",
+                                        topology::graph_kind_name(kind), ", which only MATRIX reads"));
+  if (is_given && (g.shares == nullptr) == (g.path == nullptr))
+    return fail_argument(function, "a graph of kind MATRIX has shares or a path: expected one of the two");
+  if (is_given && (g.degree != 0 || g.seed != 0 || (g.path != nullptr && g.period != 0)))
+    return fail_argument(function, "a graph of kind MATRIX has no degree or seed, and one of a file no period");
+  auto made = [&] {
+    if (!is_given) return topology::make_graph({kind, ranks, g.degree, g.seed});
+    if (g.path != nullptr) return topology::load_graph(g.path);
+    const uint32_t period = g.period == 0 ? 1 : g.period;
+    return topology::graph_from_matrices({g.shares, std::size_t{period} * ranks * ranks}, ranks, period);
+  }();
+  if (!made.ok()) return fail(made.error());
+  graph = std::make_shared<const topology::Graph>(std::move(*made));
+  return GOSSAMER_DONE;
+}
+
 gossamer_status read_collective_config(const gossamer_session& session, const gossamer_collective_config& c,
                                        CollectiveConfig& config) {
   constexpr const char* function = "gossamer_collective_create";
@@ -75,6 +110,14 @@ gossamer_status read_collective_config(const gossamer_session& session, const go
   config.root = Rank{static_cast<uint32_t>(c.root)};
   config.input = static_cast<const std::byte*>(c.input);
   config.output = static_cast<std::byte*>(c.output);
+  if (config.kind == gossamer::runtime::CollectiveKind::neighbor_reduce) {
+    const std::size_t ranks = c.group != nullptr ? c.group->ranks.size() : session.session->rank_count();
+    if (const auto status = read_graph(function, c.graph, static_cast<uint32_t>(ranks), config.graph);
+        status != GOSSAMER_DONE)
+      return status;
+  } else if (c.graph != nullptr) {
+    return fail_argument(function, "a graph is given, which only NEIGHBOR_REDUCE reads");
+  }
   if (c.schedule != GOSSAMER_SCHEDULE_AUTO) config.schedule = static_cast<gossamer::topology::ScheduleKind>(c.schedule);
   // What a rank does not use has no size: checked where the whole vector must be there.
   const bool is_whole_input = config.kind != gossamer::runtime::CollectiveKind::all_gather;

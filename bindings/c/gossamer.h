@@ -389,6 +389,8 @@ typedef enum gossamer_collective_kind {
   GOSSAMER_REDUCE_SCATTER = 4, /* input: the vector; output: this rank's slice. In place: the vector, of which the slice is
                                   the result, in its place, and the rest has no meaning afterwards */
   GOSSAMER_ALL_GATHER = 5,     /* input: this rank's slice; output: the vector. In place: the slice is in its place */
+  GOSSAMER_NEIGHBOR_REDUCE = 6, /* input: the vector; output: the vector, moved toward those of the neighbours in a graph.
+                                   Floating types */
   GOSSAMER_BARRIER = 7         /* no vector: ends when all have started it */
 } gossamer_collective_kind;
 
@@ -411,6 +413,44 @@ typedef enum gossamer_op {
   GOSSAMER_BIT_OR = 4 /* integer types */
 } gossamer_op;
 
+/* Who mixes with whom: `gossamer graph --kind all --ranks P` says what each is worth (docs/gossip.md). */
+typedef enum gossamer_graph_kind {
+  GOSSAMER_GRAPH_ONE_PEER = 0,
+  GOSSAMER_GRAPH_RING = 1,
+  GOSSAMER_GRAPH_TORUS = 2,
+  GOSSAMER_GRAPH_HYPERCUBE = 3,
+  GOSSAMER_GRAPH_COMPLETE = 4,
+  GOSSAMER_GRAPH_STAR = 5,
+  GOSSAMER_GRAPH_EXPONENTIAL = 6,
+  GOSSAMER_GRAPH_ONE_PEER_EXPONENTIAL = 7,
+  GOSSAMER_GRAPH_BASE = 8,
+  GOSSAMER_GRAPH_SOUTHERN_WOMEN = 9,
+  GOSSAMER_GRAPH_FLORENTINE_FAMILIES = 10,
+  GOSSAMER_GRAPH_KARATE_CLUB = 11,
+  GOSSAMER_GRAPH_ERDOS_RENYI = 12,
+  GOSSAMER_GRAPH_MATRIX = 13 /* of your own shares, or of a file's */
+} gossamer_graph_kind;
+
+typedef struct gossamer_graph {
+  size_t struct_size;   /* sizeof(gossamer_graph); the initializer sets it */
+  int32_t kind;         /* a gossamer_graph_kind */
+  uint32_t degree;      /* BASE, ERDOS_RENYI. 0: the kind's */
+  uint64_t seed;        /* ERDOS_RENYI */
+  const double* shares; /* MATRIX: `period` matrices of P x P, row after row: row i is what rank i takes of whom, itself
+                           included. Rows and columns sum to 1 */
+  const char* path;     /* MATRIX, instead of shares: a file as `gossamer graph --text` prints it */
+  uint32_t period;      /* MATRIX with shares. 0: 1 */
+  uint32_t reserved_;   /* 0 */
+} gossamer_graph;
+#define GOSSAMER_GRAPH_INIT \
+  { sizeof(gossamer_graph), GOSSAMER_GRAPH_ONE_PEER, 0, 0, NULL, NULL, 0, 0 }
+
+/* NEIGHBOR_REDUCE: operation t of a collective is round t of its graph, and again from the first. Rank i ends with
+ * z_i + the sum over its neighbours j of a_ij w_j / w_i (z_j - z_i), in ascending order of rank; a_ij is the share that j
+ * gives to i, and weights w, all 1 at first, travel along. It outlives deaths: it goes on, DONE, without the dead, whose
+ * shares stay with who would have given them, while all else of the session ends with PEER_LOST. NOT_FINITE, on that rank
+ * alone, where its input is NaN or infinite: the others go on without it, and its output is as it was. */
+
 typedef struct gossamer_collective_config {
   size_t struct_size;          /* sizeof(gossamer_collective_config); the initializer sets it */
   const char* name;            /* for messages. NULL: the kind's */
@@ -422,11 +462,12 @@ typedef struct gossamer_collective_config {
   const void* input;           /* on the host */
   void* output;                /* on the host; overlaps `input` nowhere, or is the same address */
   const gossamer_group* group; /* NULL: all ranks of the session */
+  const gossamer_graph* graph; /* NEIGHBOR_REDUCE: of the group's ranks; read in create only. NULL: ONE_PEER */
   int32_t schedule;            /* a gossamer_schedule */
   uint32_t reserved_;          /* 0 */
 } gossamer_collective_config;
 #define GOSSAMER_COLLECTIVE_CONFIG_INIT \
-  { sizeof(gossamer_collective_config), NULL, 0, GOSSAMER_F32, GOSSAMER_SUM, 0, 0, NULL, NULL, NULL, GOSSAMER_SCHEDULE_AUTO, 0 }
+  { sizeof(gossamer_collective_config), NULL, 0, GOSSAMER_F32, GOSSAMER_SUM, 0, 0, NULL, NULL, NULL, NULL, GOSSAMER_SCHEDULE_AUTO, 0 }
 
 /* Makes a collective, to be started many times on the same memory. Collective over the group, in the same order on all
  * of its ranks; it is made on every one or on none, with errors as of gossamer_compressor_create: MISMATCH names the

@@ -1,5 +1,5 @@
 // The one list of collectives that a user may start. A new one is a row here, what it does to its buffers
-// (vector_work.cc), and its number in gossamer.h.
+// (vector_work.cc; neighbor_reduce.cc where it exchanges over a graph), and its number in gossamer.h.
 //
 // X(name, NAME, number, words, has_root, merges)
 //
@@ -13,12 +13,13 @@
 #include <cstdint>
 #include <string_view>
 
-#define GOSSAMER_COLLECTIVE_TABLE(X)                                  \
-  X(all_reduce, ALL_REDUCE, 1, "all-reduce", false, true)             \
-  X(reduce, REDUCE, 2, "reduce", true, true)                          \
-  X(broadcast, BROADCAST, 3, "broadcast", true, false)                \
-  X(reduce_scatter, REDUCE_SCATTER, 4, "reduce-scatter", false, true) \
-  X(all_gather, ALL_GATHER, 5, "all-gather", false, false)            \
+#define GOSSAMER_COLLECTIVE_TABLE(X)                                      \
+  X(all_reduce, ALL_REDUCE, 1, "all-reduce", false, true)                 \
+  X(reduce, REDUCE, 2, "reduce", true, true)                              \
+  X(broadcast, BROADCAST, 3, "broadcast", true, false)                    \
+  X(reduce_scatter, REDUCE_SCATTER, 4, "reduce-scatter", false, true)     \
+  X(all_gather, ALL_GATHER, 5, "all-gather", false, false)                \
+  X(neighbor_reduce, NEIGHBOR_REDUCE, 6, "neighbor-reduce", false, false) \
   X(barrier, BARRIER, 7, "barrier", false, false)
 
 namespace gossamer::runtime {

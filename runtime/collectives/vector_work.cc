@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "runtime/collectives/neighbor_reduce.h"
 #include "runtime/engine/schedule_stage.h"
 
 namespace gossamer::runtime {
@@ -15,6 +16,7 @@ topology::Collective on_the_wire(CollectiveKind kind) {
   switch (kind) {
     case CollectiveKind::all_reduce:
     case CollectiveKind::barrier:
+    case CollectiveKind::neighbor_reduce:  // has a graph, and a work of its own
       return topology::Collective::all_reduce;
     case CollectiveKind::reduce:
       return topology::Collective::reduce;
@@ -49,6 +51,8 @@ Uses uses_of(const CollectiveConfig& config, const Membership& who) {
       return {whole, slice};
     case CollectiveKind::all_gather:
       return {slice, whole};
+    case CollectiveKind::neighbor_reduce:
+      return {whole, whole};
     case CollectiveKind::barrier:
       return {};
   }
@@ -59,6 +63,20 @@ bool is_mean(const ElementVector& vector) { return vector.op == sketch::ReduceOp
 
 // Sums of f16 would leave its range long before their mean does.
 bool divides_before(const ElementVector& vector) { return vector.type == sketch::ElementType::f16; }
+
+NeighborReduceConfig neighbor_config(const CollectiveConfig& config, const Membership& who,
+                                     const topology::CostModel& cost) {
+  return {.name = config.name,
+          .graph = config.graph,
+          .type = config.vector.type,
+          .count = config.vector.count,
+          .input = config.input,
+          .output = config.output,
+          .place = who.place,
+          .rank_count = who.rank_count,
+          .members = who.members,
+          .cost = cost};
+}
 
 Error wrong(const CollectiveConfig& config, std::string_view problem) {
   return Error{Code::invalid_argument, text(row_of(config.kind).name, ": ", problem)};
@@ -80,6 +98,11 @@ Status check_collective(const CollectiveConfig& config, const Membership& who) {
   if (row.has_root && config.root.value >= who.rank_count)
     return wrong(config, text("root is ", config.root.value, ", expected a rank from 0 to ", who.rank_count - 1));
   if (row.merges) GOSSAMER_TRY(sketch::check_op_fits(config.vector.type, config.vector.op));
+  if (config.kind == CollectiveKind::neighbor_reduce) {
+    if (config.schedule) return wrong(config, "a schedule is given, expected none: its graph says who sends to whom");
+    return check_neighbor_reduce(neighbor_config(config, who, {}));
+  }
+  if (config.graph) return wrong(config, "a graph is given, which only a neighbor-reduce reads");
   const Uses uses = uses_of(config, who);
   const std::uint64_t size = sketch::element_bytes(config.vector.type);
   if (config.output == nullptr && uses.output > 0)
@@ -95,6 +118,17 @@ Status check_collective(const CollectiveConfig& config, const Membership& who) {
   if (uses.input > 0 && uses.output > 0 && begin < out + uses.output * size && out < begin + uses.input * size)
     return wrong(config, "input and output overlap: expected the same address, for in place, or apart");
   return {};
+}
+
+Result<std::unique_ptr<Work>> make_collective_work(const CollectiveConfig& config, const Membership& who,
+                                                   const SchedulePolicy& policy) {
+  if (config.kind != CollectiveKind::neighbor_reduce) {
+    GOSSAMER_ASSIGN(auto work, VectorWork::make(config, who, policy));
+    return std::unique_ptr<Work>(std::move(work));
+  }
+  // Ranks of one host are as near as they can be: what is predicted is for those that are not.
+  GOSSAMER_ASSIGN(auto work, NeighborReduceWork::make(neighbor_config(config, who, policy.cost.far)));
+  return std::unique_ptr<Work>(std::move(work));
 }
 
 VectorWork::VectorWork(const CollectiveConfig& config, const Membership& who)
@@ -159,6 +193,7 @@ void VectorWork::bring_in() {
         std::memcpy(output_ + slice_.first * size, input_, slice_.count * size);
       return;
     case CollectiveKind::barrier:
+    case CollectiveKind::neighbor_reduce:
       return;
   }
 }
@@ -184,6 +219,7 @@ void VectorWork::take_out() {
     case CollectiveKind::broadcast:
     case CollectiveKind::all_gather:
     case CollectiveKind::barrier:
+    case CollectiveKind::neighbor_reduce:
       return;
   }
   if (is_mean(vector_) && !divides_before(vector_) && count > 0)

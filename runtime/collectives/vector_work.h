@@ -37,6 +37,7 @@ struct CollectiveConfig {
   const std::byte* input = nullptr;  // null: in place, in `output`
   std::byte* output = nullptr;
   std::optional<topology::ScheduleKind> schedule;
+  std::shared_ptr<const topology::Graph> graph;  // of neighbor_reduce: who mixes with whom, by place
 };
 
 // Where one rank stands among those that take part.
@@ -57,6 +58,10 @@ struct ElementSlice {
 // `invalid_argument`, and why: a field that the collective does not read, an operator that does not fit the type, null
 // or overlapping buffers, a root that is no rank.
 [[nodiscard]] Status check_collective(const CollectiveConfig& config, const Membership& who);
+
+// Of a checked configuration: a VectorWork, or what its kind has instead.
+[[nodiscard]] Result<std::unique_ptr<Work>> make_collective_work(const CollectiveConfig& config, const Membership& who,
+                                                                 const SchedulePolicy& policy);
 
 class VectorWork final : public Work {
  public:

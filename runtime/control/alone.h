@@ -12,6 +12,7 @@ namespace gossamer::runtime {
 class QuietControl : public Control {
  public:
   [[nodiscard]] std::optional<Loss> loss() const override { return std::nullopt; }
+  [[nodiscard]] std::vector<Loss> losses(std::size_t) const override { return {}; }
   [[nodiscard]] int event_descriptor() const override { return -1; }
   void watch(std::shared_ptr<const std::atomic<std::uint32_t>>) override {}
   void settle(std::uint64_t, const std::function<bool()>&) override {}

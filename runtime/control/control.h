@@ -32,8 +32,9 @@ struct Field {
 // A peer that is gone, and what is known of it.
 struct Loss {
   Rank rank;
-  std::string reason;  // "its process ended (connection reset)", "it left the session"
-  bool left = false;   // it said good-bye: what it sent before may still be on its way
+  std::string reason;     // "its process ended (connection reset)", "it left the session"
+  bool left = false;      // it said good-bye: what it sent before may still be on its way
+  bool given_up = false;  // it is this rank that is lost, for the others: `rank` told it so
 };
 
 using Blob = std::vector<std::byte>;
@@ -88,6 +89,10 @@ class Control {
 
   // The first peer known to have died; while there is none, the first that left. Wait-free; any thread.
   [[nodiscard]] virtual std::optional<Loss> loss() const = 0;
+
+  // All but the first `known` of the peers known to be gone, in the order in which this rank heard of them: one that
+  // left and then died comes twice. Wait-free where there is nothing new; any thread.
+  [[nodiscard]] virtual std::vector<Loss> losses(std::size_t known) const = 0;
 
   // Becomes readable when `loss()` turns from nothing to something, and stays so; -1 where there is none.
   [[nodiscard]] virtual int event_descriptor() const = 0;

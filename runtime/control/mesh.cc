@@ -45,6 +45,7 @@ class Mesh final : public Control, private ConnectionOwner {
         settling_(io_, connections_, options.rank_count),
         collector_(options.rank_count),
         left_ranks_(options.rank_count, false),
+        dead_ranks_(options.rank_count, false),
         lease_watch_(io_, options.lease_ns, [this] { beat(); }) {}
   ~Mesh() override;
 
@@ -55,6 +56,7 @@ class Mesh final : public Control, private ConnectionOwner {
                                         std::uint64_t deadline_ns) override;
   Result<std::vector<Blob>> all_gather(std::string_view subject, const Blob& mine, std::uint64_t deadline_ns) override;
   [[nodiscard]] std::optional<Loss> loss() const override;
+  [[nodiscard]] std::vector<Loss> losses(std::size_t known) const override;
   [[nodiscard]] int event_descriptor() const override { return event_.value(); }
   void watch(std::shared_ptr<const std::atomic<std::uint32_t>> in_flight) override;
   void settle(std::uint64_t limit_ns, const std::function<bool()>& move) override;
@@ -79,6 +81,7 @@ class Mesh final : public Control, private ConnectionOwner {
   void send_answers(const std::vector<Answer>& answers);
   void watch_collectives();
   void learn(Loss loss);
+  void list(Loss loss);
   void publish_death();
   void raise_event();
   void start_leaving();
@@ -107,9 +110,11 @@ class Mesh final : public Control, private ConnectionOwner {
   asio::steady_timer own_verdict_timer_{io_};
   asio::steady_timer leave_timer_{io_};
   std::vector<bool> left_ranks_;  // ranks that settle or left
+  std::vector<bool> dead_ranks_;
   LeaseWatch lease_watch_;
-  std::optional<Loss> death_known_;
-  bool given_up_ = false;  // by a peer: it is this rank that is lost, for the others
+  std::optional<Loss> death_known_;  // the first
+  std::vector<Loss> held_;           // learned while that is not published: nobody is named before it
+  bool given_up_ = false;            // by a peer: it is this rank that is lost, for the others
   std::optional<Loss> leaving_known_;
   std::optional<Loss> rank_0_left_;
   bool leaving_ = false;
@@ -117,6 +122,9 @@ class Mesh final : public Control, private ConnectionOwner {
   // Written once by the service thread, then read by all.
   std::atomic<const Loss*> death_{nullptr};
   std::atomic<const Loss*> left_{nullptr};
+  std::atomic<std::size_t> listed_{0};  // entries of list_
+  mutable std::mutex list_mutex_;
+  std::vector<Loss> list_;
 
   CollectiveCall call_;
 
@@ -259,11 +267,14 @@ void Mesh::on_end(Connection& connection, const std::string& reason, ConnectionE
 
 // A rank that knows of a death tells all others before its caller hears it. So whoever ends because of
 // that death has named the dead one on every connection before the connection breaks, and is never blamed for it.
+// Each later death goes the same way, for those who go on without the dead.
 void Mesh::learn(Loss loss) {
-  if (leaving_ || death_known_) return;
+  if (leaving_ || given_up_ || dead_ranks_[loss.rank.value]) return;
   if (loss.left) {
     if (left_ranks_[loss.rank.value]) return;
     left_ranks_[loss.rank.value] = true;
+    list(loss);
+    if (death_known_) return;
     if (rank_.value == 0) send_answers(collector_.lose(loss));
     if (loss.rank.value == 0) {
       rank_0_left_ = loss;
@@ -274,18 +285,22 @@ void Mesh::learn(Loss loss) {
     left_.store(&*leaving_known_, std::memory_order_release);
     return raise_event();
   }
-  death_known_ = std::move(loss);
+  dead_ranks_[loss.rank.value] = true;
   wire::Message message;
-  message.mutable_peer_lost()->mutable_loss()->set_rank(death_known_->rank.value);
-  message.mutable_peer_lost()->mutable_loss()->set_reason(death_known_->reason);
+  message.mutable_peer_lost()->mutable_loss()->set_rank(loss.rank.value);
+  message.mutable_peer_lost()->mutable_loss()->set_reason(loss.reason);
   bool drained = true;
   for (const auto& connection : connections_) {
     if (!connection) continue;
     connection->send(message);
-    drained = drained && (connection->is_drained() || connection->rank == death_known_->rank.value);
+    drained = drained && (connection->is_drained() || connection->rank == loss.rank.value);
   }
-  part_with(death_known_->rank);
-  settling_.look(death_known_.has_value());
+  part_with(loss.rank);
+  const bool is_first = !death_known_;
+  if (is_first) death_known_ = loss;
+  list(std::move(loss));
+  settling_.look(true);
+  if (!is_first) return;
   if (drained) return publish_death();
   publish_timer_.expires_after(publish_max);
   publish_timer_.async_wait([this](const error_code& error) {
@@ -310,7 +325,7 @@ void Mesh::beat() {
   for (const auto& connection : connections_) {
     if (connection) connection->send(alive);
   }
-  for (std::uint32_t rank = 0; rank < rank_count_ && !leaving_ && !death_known_; ++rank) {
+  for (std::uint32_t rank = 0; rank < rank_count_ && !leaving_ && !given_up_; ++rank) {
     if (!connections_[rank]) continue;
     if (const auto silence_ns = lease_watch_.overdue_ns(*connections_[rank])) {
       learn({Rank{rank}, text("it has not answered for ", format_duration(*silence_ns),
@@ -321,15 +336,33 @@ void Mesh::beat() {
 
 // A process that was stopped and goes on. It tells nobody of a loss: for the others it is the one that is lost.
 void Mesh::take_being_given_up(Rank by, const std::string& reason) {
-  if (leaving_ || death_known_) return;
+  if (leaving_ || given_up_) return;
   given_up_ = true;
-  death_known_ = Loss{by, text("it gave this rank up: \"", reason, "\"; was this process stopped?")};
-  settling_.look(death_known_.has_value());
+  const Loss loss{by, text("it gave this rank up: \"", reason, "\"; was this process stopped?"), false, true};
+  list(loss);
+  if (death_known_) return;
+  death_known_ = loss;
+  settling_.look(true);
   publish_death();
+}
+
+// The first death is published before anything that is learned after it.
+void Mesh::list(Loss loss) {
+  if (death_known_ && death_.load(std::memory_order_relaxed) == nullptr) return held_.push_back(std::move(loss));
+  const std::lock_guard lock(list_mutex_);
+  list_.push_back(std::move(loss));
+  listed_.store(list_.size(), std::memory_order_release);
+}
+
+std::vector<Loss> Mesh::losses(std::size_t known) const {
+  if (listed_.load(std::memory_order_acquire) <= known) return {};
+  const std::lock_guard lock(list_mutex_);
+  return {list_.begin() + static_cast<std::ptrdiff_t>(known), list_.end()};
 }
 
 void Mesh::publish_death() {
   death_.store(&*death_known_, std::memory_order_release);
+  for (Loss& loss : std::exchange(held_, {})) list(std::move(loss));
   raise_event();
   if (rank_.value == 0) {
     send_answers(collector_.lose(*death_known_));

@@ -58,6 +58,19 @@ class SimControl final : public Control {
     return known == nullptr ? std::nullopt : std::optional(known->loss);
   }
 
+  [[nodiscard]] std::vector<Loss> losses(std::size_t known) const override {
+    std::vector<const SimControlHub::Loser*> gone;
+    for (const SimControlHub::Loser& loser : hub_.losers_)
+      if (loser.known_ns <= hub_.clock_.now_ns() && loser.loss.rank != rank_) gone.push_back(&loser);
+    std::stable_sort(gone.begin(), gone.end(), [](const auto* a, const auto* b) { return a->known_ns < b->known_ns; });
+    std::vector<Loss> losses;
+    for (std::size_t i = known; i < gone.size(); ++i) losses.push_back(gone[i]->loss);
+    // The last word: it comes again with each loss that follows.
+    if (const auto& given_up = hub_.ranks_[rank_.value].given_up; given_up && known <= gone.size())
+      losses.push_back(*given_up);
+    return losses;
+  }
+
   [[nodiscard]] int event_descriptor() const override { return -1; }
 
   void watch(std::shared_ptr<const std::atomic<std::uint32_t>>) override {}
@@ -112,7 +125,7 @@ void SimControlHub::resume(Rank rank) {
   for (const Loser& loser : losers_) {
     if (!loser.stopped || loser.loss.rank != rank || loser.known_ns > now_ns) continue;
     const Rank by{rank.value == 0 ? 1u : 0u};
-    ranks_[rank.value].given_up = Loss{by, text("it gave this rank up: \"", loser.loss.reason, "\"")};
+    ranks_[rank.value].given_up = Loss{by, text("it gave this rank up: \"", loser.loss.reason, "\""), false, true};
   }
   std::erase_if(
       losers_, [&](const Loser& loser) { return loser.stopped && loser.loss.rank == rank && loser.known_ns > now_ns; });

@@ -6,7 +6,7 @@
 //   - a rank gets its own blob, and for all others that of the first that came;
 //   - settle() waits for nobody;
 //   - all_gather() is refused;
-//   - there is no event descriptor (-1): the driver asks loss() at each tick.
+//   - there is no event descriptor (-1): the driver asks losses() at each tick.
 // Losses, though, come exactly when they are scheduled, and leases run on the virtual clock, so a failure replays.
 #pragma once
 

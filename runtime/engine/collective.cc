@@ -1,6 +1,7 @@
 #include "runtime/engine/collective.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/engine/buffer.h"
 #include "runtime/engine/tag.h"
@@ -18,12 +19,20 @@ Result<CollectiveRun> CollectiveRun::make(const Setup& setup, const Stage& stage
   run.merging_ = schedule.merging;
   run.moving_ = schedule.moving;
   run.concatenating_ = stage.concatenating;
+  run.phased_ = stage.phased;
+  run.may_miss_ = stage.may_miss;
   run.bytes_max_ = stage.bytes_max;
   run.slice_count_ = schedule.slice_count;
   run.own_slice_ = schedule.own_slice;
   if (stage.concatenating) run.part_bytes_.resize(schedule.slice_count);
 
+  GOSSAMER_CHECK(stage.concatenating || !stage.may_miss, "a merged payload needs every contribution");
+
   std::uint32_t messages_max = 0;
+  // Phases are never together in an operation: each counts from where the stage begins, and the stage ends with the
+  // largest count of any phase. Both ends have the same messages in each phase, so they agree.
+  const MessageCounts before = stage.phased ? counts : MessageCounts{};
+  MessageCounts largest = before;
   const auto add = [&](StepKind kind, Rank peer, SliceRange slices_of_step) {
     std::uint32_t& count = counts[{peer.value, kind == StepKind::send}];
     run.transfers_.push_back({.kind = kind,
@@ -38,6 +47,7 @@ Result<CollectiveRun> CollectiveRun::make(const Setup& setup, const Stage& stage
   for (const topology::Round& round : schedule.program.rounds) {
     const auto first = static_cast<std::uint32_t>(run.transfers_.size());
     std::size_t merges = 0;
+    if (stage.phased) counts = before;
     for (const topology::Step& step : round.steps) {
       merges += step.kind == StepKind::receive_merge ? 1u : 0u;
       GOSSAMER_CHECK(!run.concatenating_ || step.kind != StepKind::receive_merge,
@@ -51,7 +61,10 @@ Result<CollectiveRun> CollectiveRun::make(const Setup& setup, const Stage& stage
     const auto count = static_cast<std::uint32_t>(run.transfers_.size()) - first;
     run.rounds_.push_back({first, count});
     run.actions_max_ = std::max(run.actions_max_, count + merges);
+    if (!stage.phased) continue;
+    for (const auto& [pair, messages] : counts) largest[pair] = std::max(largest[pair], messages);
   }
+  if (stage.phased) counts = largest;
   if (messages_max > tag_field_max || run.transfers_.size() > 0xffff)
     return Error{Code::invalid_argument,
                  text("the ", schedule.name, " of \"", stage.label, "\" in ", schedule.slice_count,
@@ -112,7 +125,11 @@ void CollectiveRun::begin(std::uint32_t sequence, const StageSize& size) {
     GOSSAMER_CHECK(size.payload.bytes() <= bytes_max_, "a payload larger than its capacity");
   }
   if (const std::uint64_t bytes = size.payload.bytes(); measured_bytes_ != bytes) measure(bytes);
-  round_ = 0;
+  GOSSAMER_CHECK(!phased_ || size.phase < rounds_.size(), "a phase that the program does not have");
+  round_ = phased_ ? size.phase : 0;
+  end_round_ = phased_ ? round_ + 1 : rounds_.size();
+  if (may_miss_)
+    for (Transfer& transfer : transfers_) transfer.broken = false;
   phase_ = Phase::transferring;
   outstanding_ = 0;
   started_ = false;
@@ -121,7 +138,7 @@ void CollectiveRun::begin(std::uint32_t sequence, const StageSize& size) {
 
 bool CollectiveRun::advance(std::vector<Action>& actions) {
   while (outstanding_ == 0) {
-    if (round_ == rounds_.size()) return true;
+    if (round_ == end_round_) return true;
     if (!started_) {
       started_ = true;
       phase_ = Phase::transferring;
@@ -141,6 +158,7 @@ void CollectiveRun::start_round(std::vector<Action>& actions) {
   const RoundSpan& round = rounds_[round_];
   for (std::uint32_t i = round.first; i < round.first + round.count; ++i) {
     Transfer& transfer = transfers_[i];
+    if (transfer.lost) continue;
     const bool outgoing = transfer.kind == StepKind::send;
     // A part is received at capacity; its true length comes with the message.
     const std::uint64_t bytes = concatenating_ && outgoing ? part_bytes_[transfer.slices.first] : transfer.bytes;
@@ -178,6 +196,27 @@ void CollectiveRun::merge_round(std::vector<Action>& actions) {
   }
 }
 
+bool CollectiveRun::missed(std::uint32_t index) {
+  if (!may_miss_) return false;
+  Transfer& transfer = transfers_.at(index);
+  GOSSAMER_CHECK(transfer.pending, "a transfer completed twice");
+  // A connection that breaks is no death: what this rank took for one would stay with two ranks, or with none.
+  transfer.broken = !transfer.lost;
+  transfer.pending = transfer.broken;
+  if (transfer.lost) --outstanding_;
+  return true;
+}
+
+void CollectiveRun::lose(Rank peer) {
+  for (Transfer& transfer : transfers_) {
+    if (transfer.peer != peer) continue;
+    transfer.lost = true;
+    if (!std::exchange(transfer.broken, false)) continue;
+    transfer.pending = false;
+    --outstanding_;
+  }
+}
+
 Error CollectiveRun::length_error(const Transfer& transfer, std::uint64_t bytes) const {
   return {Code::malformed,
           text("rank ", transfer.peer.value, " sent ", bytes, " B for ", label_, " slice ", transfer.slices.first,
@@ -186,7 +225,7 @@ Error CollectiveRun::length_error(const Transfer& transfer, std::uint64_t bytes)
 }
 
 std::optional<CollectiveRun::Wait> CollectiveRun::wait() const {
-  if (round_ >= rounds_.size() || phase_ != Phase::transferring) return std::nullopt;
+  if (round_ >= end_round_ || phase_ != Phase::transferring) return std::nullopt;
   const RoundSpan& round = rounds_[round_];
   const Transfer* waited = nullptr;
   for (std::uint32_t i = round.first; i < round.first + round.count; ++i) {
@@ -200,11 +239,12 @@ std::optional<CollectiveRun::Wait> CollectiveRun::wait() const {
     if (waited->kind == StepKind::send) return "send";
     return waited->kind == StepKind::receive_merge ? merging_ : moving_;
   };
-  return Wait{waited->peer, text(label_, " ", verb(), " slice ", waited->slices.first)};
+  return Wait{waited->peer, text(label_, " ", verb(), " slice ", waited->slices.first,
+                                 waited->broken ? " (the connection broke; the rank is not known to be lost)" : "")};
 }
 
 bool CollectiveRun::waits_for(Rank peer) const {
-  if (round_ >= rounds_.size() || phase_ != Phase::transferring) return false;
+  if (round_ >= end_round_ || phase_ != Phase::transferring) return false;
   const RoundSpan& round = rounds_[round_];
   return std::any_of(transfers_.begin() + round.first, transfers_.begin() + round.first + round.count,
                      [&](const Transfer& transfer) { return transfer.pending && transfer.peer == peer; });

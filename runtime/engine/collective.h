@@ -97,6 +97,11 @@ class CollectiveRun {
       return length_error(transfer, bytes);
     return {};
   }
+  // The transport has lost that transfer's peer: false where the stage needs every part. Else it counts as complete,
+  // and without bytes, as soon as the peer is known to be lost.
+  [[nodiscard]] bool missed(std::uint32_t index);
+  // Known to be lost: nothing is moved to or from it any more.
+  void lose(Rank peer);
   void merged() {
     GOSSAMER_CHECK(phase_ == Phase::merging && outstanding_ > 0, "a merge that was not asked for");
     --outstanding_;
@@ -125,6 +130,8 @@ class CollectiveRun {
     topology::SliceRange slices;
     Tag tag;  // of operation 0
     bool pending = false;
+    bool broken = false;  // pending, though the transport has ended it
+    bool lost = false;    // its peer is
     // In a payload of the measured size. Of a part: where it lies, and its capacity.
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
@@ -145,6 +152,8 @@ class CollectiveRun {
   std::string merging_;  // words for a wait
   std::string moving_;
   bool concatenating_ = false;
+  bool phased_ = false;
+  bool may_miss_ = false;
   std::uint64_t bytes_max_ = 0;
   std::uint32_t slice_count_ = 1;
   std::uint32_t own_slice_ = 0;
@@ -160,6 +169,7 @@ class CollectiveRun {
   std::optional<std::uint64_t> measured_bytes_;  // of the payload that the transfers' places are for
   std::vector<std::uint64_t> part_bytes_;
   std::size_t round_ = 0;
+  std::size_t end_round_ = 0;
   Phase phase_ = Phase::transferring;
   std::uint32_t outstanding_ = 0;
   bool started_ = false;

@@ -16,10 +16,6 @@ namespace gossamer::runtime {
 
 namespace {
 
-// A peer that has left may have sent what we need just before: only silence makes it a loss.
-constexpr std::uint64_t silence_ns = 200'000'000;
-// A sleeper looks around at least so often, for events that no descriptor shows.
-constexpr std::uint64_t sleep_max_ns = 50'000'000;
 // And that often for all else, where it sleeps for a peer in shared memory.
 constexpr std::uint64_t shared_sleep_max_ns = 1'000'000;
 // Looks at shared memory between two passes that look at everything.
@@ -324,29 +320,6 @@ void Driver::turn_to_computing(PlanState& state) {
   computing_ = &state;
 }
 
-bool Driver::look_for_losses() {
-  if (engine_.broken()) return false;
-  const auto loss = control_.loss();
-  if (!loss) return false;
-  if (loss->left) {
-    const std::uint64_t now_ns = clock_.now_ns();
-    if (!loss_) {
-      loss_ = loss;
-      looked_at_ns_ = now_ns;
-    }
-    // A caller that computes between two tests has not listened meanwhile.
-    const std::uint64_t since_ns = now_ns - looked_at_ns_;
-    silent_ns_ += simulated_ ? since_ns : std::min(since_ns, sleep_max_ns);
-    looked_at_ns_ = now_ns;
-    if (engine_.in_flight() == 0 || !engine_.any_waits_for(loss->rank)) return false;
-    if (silent_ns_ < silence_ns) return false;
-  }
-  transport_.fail_peer(loss->rank);
-  engine_.break_with(Error{Code::peer_lost, text("rank ", loss->rank.value, " is lost: ", loss->reason), loss->rank});
-  write_trace();
-  return true;
-}
-
 bool Driver::poll_transport() {
   // Later, what was sent may still have to be moved on for a peer, though its plan is gone.
   if (!was_used() && bound_.empty() && engine_.in_flight() == 0) return false;
@@ -533,7 +506,7 @@ void Driver::sleep(std::uint64_t until_ns) {
   const std::uint64_t now_ns = clock_.now_ns();
   if (may_sleep && now_ns < until_ns) {
     // A loss that is known already keeps its descriptor readable: do not poll it, or this would spin.
-    const int control_descriptor = loss_ || engine_.broken() ? -1 : control_.event_descriptor();
+    const int control_descriptor = losses_seen_ > 0 || engine_.broken() ? -1 : control_.event_descriptor();
     std::array<pollfd, 3> descriptors = {pollfd{transport_.event_descriptor(), POLLIN, 0},
                                          pollfd{control_descriptor, POLLIN, 0}, pollfd{wake_.value(), POLLIN, 0}};
     const std::uint64_t sleep_ns = std::min(sleep_max_ns, until_ns - now_ns);

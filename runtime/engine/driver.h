@@ -125,7 +125,11 @@ class Driver {
   void begin(std::uint32_t plan);
   Code wait_for_thread(const PlanState& state, std::uint64_t end_ns);
   bool take_starts();
+  // A sleeper looks around at least so often, for events that no descriptor shows.
+  static constexpr std::uint64_t sleep_max_ns = 50'000'000;
+
   bool look_for_losses();
+  void lose(const Loss& loss);
   bool poll_transport();
   bool run_actions();
   // What goes through shared memory, as far as peers let it.
@@ -184,7 +188,8 @@ class Driver {
   std::atomic<std::uint32_t> starts_head_{0};
   std::atomic<std::uint32_t> starts_tail_{0};
 
-  std::optional<Loss> loss_;        // a peer that left in good order; operations that need it will fail
+  std::size_t losses_seen_ = 0;     // of the control plane's
+  std::vector<Loss> left_;          // peers that left in good order; operations that need them will fail
   std::uint64_t silent_ns_ = 0;     // how long nothing has moved since, while this driver looked
   std::uint64_t looked_at_ns_ = 0;  // when it last did
 

@@ -1,5 +1,7 @@
 #include "runtime/engine/engine.h"
 
+#include <algorithm>
+
 #include "runtime/engine/tag.h"
 
 namespace gossamer::runtime {
@@ -32,10 +34,15 @@ Status Engine::add(std::uint32_t number, const Ledger& ledger, std::string name,
     plan->runs.push_back(std::move(run));
     plan->shared.push_back(nullptr);
   }
+  const auto stages = work.stages();
+  plan->may_miss =
+      !stages.empty() && std::all_of(stages.begin(), stages.end(), [](const Stage& stage) { return stage.may_miss; });
   actions_.reserve(2 * (actions_max_ + plan->actions_max));
   if (number >= plans_.size()) plans_.resize(number + 1);
   actions_max_ += plan->actions_max;
   plans_[number] = std::move(plan);
+  for (const Rank peer : lost_)
+    if (plans_[number]->may_miss) go_on_without(number, peer);
   return {};
 }
 
@@ -78,7 +85,8 @@ void Engine::start(std::uint32_t plan) {
   ++p.state.operations;
   p.state.bytes_sent = 0;
   p.stage = 0;
-  if (broken_) return fail(plan, *broken_);
+  p.is_in_stage = false;
+  if (broken_ && (is_out_ || !p.may_miss)) return fail(plan, *broken_);
   if (p.outstanding != 0)
     return fail(plan, Error{Code::busy, text(p.name, " still has transfers of a failed operation: end the session")});
   push(ActionKind::prepare, plan, 0);
@@ -117,6 +125,7 @@ void Engine::advance(std::uint32_t plan) {
   Plan& p = at(plan);
   CollectiveRun& run = p.runs[p.stage];
   if (!run.advance(actions_)) return;
+  p.is_in_stage = false;
   p.state.bytes_sent += run.bytes_sent();
   ++p.stage;
   push(ActionKind::prepare, plan, p.stage);
@@ -131,6 +140,7 @@ void Engine::prepared(std::uint32_t plan, const Result<StageSize>& size) {
   }
   if (p.stage == p.runs.size()) return finish(p);
   p.runs[p.stage].begin(p.ledger.operations + 1, *size);
+  p.is_in_stage = true;
   const HostRun* const shared = p.shared[p.stage];
   if (shared == nullptr) return advance(plan);
   if (shared->is_torn())
@@ -191,15 +201,27 @@ void Engine::completed(std::uint64_t context, Code code, std::uint64_t bytes) {
   --p.outstanding;
   if (p.state.code.load(std::memory_order_relaxed) != Code::pending) return;  // the failed operation's leftovers
   CollectiveRun& run = p.runs[id.stage];
-  if (code != Code::done) return fail(id.plan, transfer_error(id, code, text("a message ended as ", code_name(code))));
+  if (code != Code::done) {
+    if (miss(id, code)) return advance(id.plan);
+    return fail(id.plan, transfer_error(id, code, text("a message ended as ", code_name(code))));
+  }
   if (const Status status = run.transferred(id.index, bytes); !status.ok()) return fail(id.plan, status.error());
   if (!run.is_busy()) advance(id.plan);
 }
 
 void Engine::refused(std::uint64_t context, const Error& error) {
   const TransferId id = TransferId::unpack(context);
-  --at(id.plan).outstanding;
+  Plan& p = at(id.plan);
+  --p.outstanding;
+  if (p.state.code.load(std::memory_order_relaxed) == Code::pending && miss(id, error.code)) return advance(id.plan);
   fail(id.plan, transfer_error(id, error.code, error.message));
+}
+
+bool Engine::miss(const TransferId& id, Code code) {
+  // UCX ends what a connection that is closed by force carried as cancelled; nobody else cancels for a plan that goes
+  // on.
+  const bool is_broken = code == Code::peer_lost || code == Code::cancelled;
+  return is_broken && at(id.plan).runs[id.stage].missed(id.index);
 }
 
 // Names the other rank, what moves the bytes and the place, and for a loss where to look.
@@ -239,7 +261,28 @@ void Engine::end(std::uint32_t plan, const Error& error) {
   in_flight_->fetch_sub(1, std::memory_order_release);
 }
 
+void Engine::lose(Rank peer, Error error) {
+  if (std::find(lost_.begin(), lost_.end(), peer) != lost_.end()) return;
+  lost_.push_back(peer);
+  if (!broken_) broken_ = std::move(error);
+  for (std::uint32_t plan = 0; plan < plans_.size(); ++plan) {
+    if (!plans_[plan]) continue;
+    if (plans_[plan]->may_miss)
+      go_on_without(plan, peer);
+    else
+      fail(plan, *broken_);
+  }
+}
+
+void Engine::go_on_without(std::uint32_t plan, Rank peer) {
+  Plan& p = at(plan);
+  p.work->lost(peer);
+  for (CollectiveRun& run : p.runs) run.lose(peer);
+  if (p.state.code.load(std::memory_order_relaxed) == Code::pending && p.is_in_stage) advance(plan);
+}
+
 void Engine::break_with(Error error) {
+  is_out_ = true;
   broken_ = std::move(error);
   for (std::uint32_t plan = 0; plan < plans_.size(); ++plan)
     if (plans_[plan]) fail(plan, *broken_);

@@ -83,7 +83,10 @@ class Engine {
   void refused(std::uint64_t context, const Error& error);
   // A transfer of an operation that fails was not started, and will not be.
   void withdrawn(std::uint64_t context) { --at(TransferId::unpack(context).plan).outstanding; }
-  // Every operation in flight, and each one that is started later, ends with this error.
+  // `peer` is lost: every operation in flight, and each one that is started later, ends with this error, but for those
+  // of plans that may miss parts; they go on without it.
+  void lose(Rank peer, Error error);
+  // The same without exception: this rank itself is out.
   void break_with(Error error);
   [[nodiscard]] bool broken() const { return broken_.has_value(); }
   void fail(std::uint32_t plan, const Error& error);
@@ -130,6 +133,8 @@ class Engine {
     std::size_t stage = 0;
     std::uint32_t outstanding = 0;
     std::size_t actions_max = 0;
+    bool may_miss = false;
+    bool is_in_stage = false;  // prepared, and not through
     Ledger ledger;
     PlanState state;
   };
@@ -141,6 +146,9 @@ class Engine {
   [[nodiscard]] const Plan& at(std::uint32_t plan) const { return const_cast<Engine*>(this)->at(plan); }
   void push(ActionKind kind, std::uint32_t plan, std::size_t stage);
   void advance(std::uint32_t plan);
+  void go_on_without(std::uint32_t plan, Rank peer);
+  // Whether a transfer's end is settled so: its peer is lost, and the plan may miss that.
+  bool miss(const TransferId& id, Code code);
   void finish(Plan& plan);
   void end(std::uint32_t plan, const Error& error);
   // Whom the present stage waits for in shared memory.
@@ -156,6 +164,8 @@ class Engine {
   std::size_t actions_max_ = 0;  // of all plans together
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight_ = std::make_shared<std::atomic<std::uint32_t>>(0);
   std::optional<Error> broken_;
+  bool is_out_ = false;  // and no plan goes on
+  std::vector<Rank> lost_;
 };
 
 }  // namespace gossamer::runtime

@@ -35,6 +35,7 @@ class StagedWork final : public Work {
   Result<StageSize> prepare(std::size_t stage, std::span<const std::uint64_t> part_bytes) override;
   // Waits for copies that are under way, so that none lands after the operation has ended.
   void drop() override;
+  void lost(Rank peer) override { work_.lost(peer); }
 
   // Takes an action that cannot be done yet; false: do it now.
   [[nodiscard]] bool hold(const Action& action);

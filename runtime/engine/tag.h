@@ -7,7 +7,8 @@
 //           views that share these bits are never alive together
 // plan      number of the plan, given out in order of creation, the same on every rank
 // sequence  operation of the plan modulo 65,536: one is in flight, and a peer is at most one ahead,
-//           since each collective needs a contribution of every rank or is used once
+//           since each collective needs a contribution of every rank or is used once; in an exchange over a graph it is
+//           ahead by at most the operations that something needs to come from it to here
 // message   counts the messages from one rank to one other within an operation
 // source    the sender
 //

@@ -23,6 +23,8 @@ struct Stage {
   std::string label;                   // "sketch", "values": for messages
   topology::RankSchedule schedule;     // this rank's
   bool concatenating = false;          // parts of varying length, one for each slice, instead of a merged payload
+  bool phased = false;                 // an operation runs one round of the program, the one that `prepare` names
+  bool may_miss = false;               // concatenating: parts of ranks that are lost stay away, with length 0
   std::uint64_t bytes_max = 0;         // of the payload; of one part if concatenating
   std::byte* buffer = nullptr;         // buffer_bytes()
   MemoryKind kind = MemoryKind::host;  // of the buffer; host if concatenating
@@ -53,6 +55,7 @@ inline std::uint64_t Stage::buffer_bytes() const {
 struct StageSize {
   Payload payload;              // merging: at most bytes_max, equal on all ranks
   std::uint64_t own_bytes = 0;  // concatenating: length of this rank's part
+  std::uint32_t phase = 0;      // phased: which round of the program; equal on all ranks
 };
 
 class Work {
@@ -70,8 +73,12 @@ class Work {
   // Whether `prepare` may take long enough to be told apart from what is moved: that costs two looks at the clock.
   [[nodiscard]] virtual bool computes() const { return true; }
 
-  // The operation has failed: what was not committed is taken back.
+  // The operation has failed: what was not committed is taken back. Once for each that fails, however early.
   virtual void drop() = 0;
+
+  // Of a plan whose stages all may miss parts: it goes on without `peer`, from which no part comes any more. At any
+  // moment, for each peer once.
+  virtual void lost(Rank) {}
 };
 
 }  // namespace gossamer::runtime

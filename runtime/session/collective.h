@@ -1,4 +1,4 @@
-// A collective of a session, made once and started many times: a vector work and the plan that runs it.
+// A collective of a session, made once and started many times: a work and the plan that runs it.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ class Collective {
   [[nodiscard]] static Result<std::unique_ptr<Collective>> make(const CollectiveConfig& config, const Membership& who,
                                                                 const SchedulePolicy& policy, const PlanDraw& draw,
                                                                 Driver& driver, const Clock& clock) {
-    GOSSAMER_ASSIGN(auto work, VectorWork::make(config, who, policy));
+    GOSSAMER_ASSIGN(auto work, make_collective_work(config, who, policy));
     GOSSAMER_ASSIGN(auto plan, Plan::make(draw, config.name, std::move(work), driver, clock));
     return std::unique_ptr<Collective>(new Collective(config, who.rank_count, std::move(plan)));
   }

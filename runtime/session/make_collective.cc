@@ -1,6 +1,7 @@
 // Collectives that are made once and started many times, and the memory that they may lie in.
 #include <algorithm>
 
+#include "runtime/collectives/neighbor_reduce.h"
 #include "runtime/session/make_on_all.h"
 
 namespace gossamer::runtime {
@@ -36,6 +37,13 @@ std::vector<Field> shared_fields(const CollectiveConfig& config, const Membershi
   }
   if (row.merges) fields.push_back({"op", std::string(sketch::reduce_op_name(config.vector.op))});
   if (row.has_root) fields.push_back({"root", text(config.root.value)});
+  if (config.graph) {
+    const topology::GraphRequest& graph = config.graph->request;
+    fields.push_back({"graph", std::string(topology::graph_kind_name(graph.kind))});
+    fields.push_back({"degree of the graph", text(graph.degree)});
+    fields.push_back({"seed of the graph", text(graph.seed)});
+    fields.push_back({"hash of the graph", hex(hash_graph(*config.graph))});
+  }
   fields.push_back(
       {"schedule", config.schedule ? std::string(topology::schedule_kind_name(*config.schedule)) : "auto"});
   if (!who.members.empty()) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -278,6 +279,129 @@ void until_a_death() {
   }
 }
 
+gossamer_collective_config mixing(const gossamer_graph& graph, std::vector<float>& data) {
+  gossamer_collective_config config = config_of(GOSSAMER_NEIGHBOR_REDUCE, GOSSAMER_F32, data.size(), data.data());
+  config.graph = &graph;
+  return config;
+}
+
+gossamer_graph graph_of(int32_t kind) {
+  gossamer_graph graph = GOSSAMER_GRAPH_INIT;
+  graph.kind = kind;
+  return graph;
+}
+
+// Toward the mean over the graphs that exist for any number of ranks, several in flight in an order of this rank's own,
+// from one element to many; one of them by matrices, one among the even ranks.
+void gossip(unsigned seed) {
+  const int32_t kinds[] = {GOSSAMER_GRAPH_ONE_PEER,    GOSSAMER_GRAPH_RING, GOSSAMER_GRAPH_COMPLETE,
+                           GOSSAMER_GRAPH_EXPONENTIAL, GOSSAMER_GRAPH_BASE, GOSSAMER_GRAPH_MATRIX};
+  const std::size_t ranks = static_cast<std::size_t>(rank_count);
+  const std::vector<double> shares(ranks * ranks, 1.0 / rank_count);
+  std::vector<int32_t> even;
+  for (int32_t r = 0; r < rank_count; r += 2) even.push_back(r);
+  gossamer_group* group = nullptr;
+  if (rank % 2 == 0) expect(gossamer_group_create(session, even.data(), even.size(), &group) == GOSSAMER_DONE, "group");
+  std::vector<std::vector<float>> data;
+  std::vector<gossamer_collective*> made;
+  for (const uint64_t count : {1u, 1000u, 100'000u}) {
+    for (const int32_t kind : kinds) {
+      data.emplace_back(count, static_cast<float>(rank));
+      gossamer_graph graph = graph_of(kind);
+      if (kind == GOSSAMER_GRAPH_MATRIX) graph.shares = shares.data();
+      made.push_back(make(mixing(graph, data.back())));
+    }
+  }
+  if (group != nullptr) {
+    data.emplace_back(5000, static_cast<float>(rank));
+    gossamer_collective_config config = config_of(GOSSAMER_NEIGHBOR_REDUCE, GOSSAMER_F32, 5000, data.back().data());
+    config.group = group;  // and no graph: one peer
+    made.push_back(make(config));
+  }
+  std::mt19937 alone(seed + 1000 * static_cast<unsigned>(rank + 1));
+  std::vector<std::size_t> order(made.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  for (int turn = 0; turn < 30; ++turn) {
+    std::shuffle(order.begin(), order.end(), alone);
+    std::vector<gossamer_operation*> started;
+    for (const std::size_t i : order) started.push_back(start(made[i]));
+    for (gossamer_operation* const operation : started) finish(operation);
+  }
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    const bool is_of_group = i == 3 * std::size(kinds);
+    const float mean = is_of_group ? static_cast<float>(even.size() - 1) : static_cast<float>(rank_count - 1) / 2;
+    for (const float value : data[i]) expect(std::abs(value - mean) < 1e-3f, "the mean");
+    gossamer_collective_destroy(made[i]);
+  }
+}
+
+// Rank 1 alone has another graph, or none that works; the others hear of it, and what comes next works.
+void graph_mistakes() {
+  std::vector<float> data(10, 1.0f);
+  const double shares[] = {0.5, 0.5, 0.0, 0.5, 0.5, 0.0, 0.0, 0.1, 1.0};
+  const auto check = [&](gossamer_status own, const char* own_words, const char* words, auto change) {
+    gossamer_graph graph = graph_of(GOSSAMER_GRAPH_BASE);
+    gossamer_collective_config config = mixing(graph, data);
+    if (rank == 1) change(config, graph);
+    gossamer_collective* made = nullptr;
+    const gossamer_status status = gossamer_collective_create(session, &config, &made);
+    const gossamer_status others = own == GOSSAMER_INVALID_ARGUMENT ? GOSSAMER_MISMATCH : own;
+    const bool is_as_said = status == (rank == 1 ? own : others) &&
+                            std::strstr(gossamer_last_error(), rank == 1 ? own_words : words) != nullptr;
+    if (!is_as_said) fail(words);
+  };
+  using Config = gossamer_collective_config;
+  using Graph = gossamer_graph;
+  check(GOSSAMER_MISMATCH, "graph: rank 0 has base, rank 1 has ring", "graph: rank 0 has base, rank 1 has ring",
+        [](Config&, Graph& g) { g.kind = GOSSAMER_GRAPH_RING; });
+  check(GOSSAMER_MISMATCH, "degree of the graph", "degree of the graph: rank 0 has 1, rank 1 has 2",
+        [](Config&, Graph& g) { g.degree = 2; });
+  check(GOSSAMER_INVALID_ARGUMENT, "kind is 14, expected a gossamer_graph_kind", "rank 1 was called wrongly",
+        [](Config&, Graph& g) { g.kind = 14; });
+  check(GOSSAMER_INVALID_ARGUMENT, "not 3", "rank 1 was called wrongly",
+        [](Config&, Graph& g) { g.kind = GOSSAMER_GRAPH_KARATE_CLUB; });
+  check(GOSSAMER_INVALID_ARGUMENT, "1.1", "rank 1 was called wrongly", [&](Config&, Graph& g) {
+    g.kind = GOSSAMER_GRAPH_MATRIX;
+    g.shares = shares;
+  });
+  check(GOSSAMER_UNAVAILABLE, "graph file /nowhere/graph", "graph file /nowhere/graph", [](Config&, Graph& g) {
+    g.kind = GOSSAMER_GRAPH_MATRIX;
+    g.path = "/nowhere/graph";
+  });
+  check(GOSSAMER_INVALID_ARGUMENT, "elements of i32 have no shares", "elements of i32 have no shares",
+        [](Config& c, Graph&) { c.type = GOSSAMER_I32; });
+  check(GOSSAMER_INVALID_ARGUMENT, "input and output overlap", "input and output overlap", [&](Config& c, Graph&) {
+    c.count = 5;
+    c.input = data.data() + 1;
+  });
+  const gossamer_graph graph = graph_of(GOSSAMER_GRAPH_COMPLETE);
+  gossamer_collective* const good = make(mixing(graph, data));
+  finish(start(good));
+}
+
+// Mixes for ever; says when it has begun, and who is left agrees: after a death values stay between the least and the
+// largest that there were, and come together.
+void gossip_beyond_a_death(long operations) {
+  std::vector<float> data(100'000, static_cast<float>(rank)), sum(10, 1.0f);
+  const gossamer_graph graph = graph_of(GOSSAMER_GRAPH_EXPONENTIAL);
+  gossamer_collective* const mix = make(mixing(graph, data));
+  gossamer_collective* const all = make(config_of(GOSSAMER_ALL_REDUCE, GOSSAMER_F32, sum.size(), sum.data()));
+  finish(start(all));
+  std::printf("ready\n");
+  bool is_lost = false;
+  long after = 0;
+  while (after < operations) {
+    finish(start(mix));
+    if (is_lost) ++after;
+    gossamer_operation* operation = nullptr;
+    gossamer_status status = gossamer_collective_start(all, &operation);
+    if (status == GOSSAMER_DONE) status = gossamer_operation_wait(operation, 20'000'000'000);
+    if (status == GOSSAMER_PEER_LOST) is_lost = true;
+  }
+  for (const float value : data) expect(value == data[0], "the same in every place");
+  std::printf("value %.5f\n", static_cast<double>(data[0]));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -293,6 +417,9 @@ int main(int argc, char** argv) {
   if (mode == "groups") overlapping_groups();
   if (mode == "soak") soak(number, argc > 3 ? static_cast<unsigned>(std::atol(argv[3])) : 1);
   if (mode == "death") until_a_death();
+  if (mode == "gossip") gossip(static_cast<unsigned>(number));
+  if (mode == "graph_mistakes") graph_mistakes();
+  if (mode == "gossip_death") gossip_beyond_a_death(number);
   gossamer_finalize(session);
   std::printf("end\n");
   return 0;

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include "tests/c_api/peer_group.h"
 #include "tests/support/sweep.h"
@@ -77,6 +78,52 @@ TEST_P(VectorsAfterADeath, EndWithTheRankThatDied) {
     EXPECT_THAT(group.output(r), HasSubstr("GOSSAMER_PEER_LOST")) << "rank " << r;
     EXPECT_THAT(group.output(r), HasSubstr("rank 1")) << "rank " << r;
   }
+}
+
+// Goal: neighbour exchange over every graph of any number of ranks comes to the mean, in a group too, many in flight.
+// Method: thirty turns, each rank in an order of its own; shared memory and TCP.
+class NeighborsOf : public VectorsOf {};
+INSTANTIATE_TEST_SUITE_P(Ranks, NeighborsOf, ::testing::Values(1, 2, 3, 4));
+TEST_P(NeighborsOf, ComeToTheMean) {
+  for (const char* transports : {"", "tcp,self"}) {
+    PeerGroupOptions options = peers(GetParam(), {"gossip", "7"});
+    if (*transports != '\0') options.environment = {{"UCX_TLS", transports}};
+    PeerGroup group(options);
+    expect_all_end(group, GetParam());
+  }
+}
+
+// Goal: graphs that differ or do not mix are told to all, in words. Method: one after the other.
+TEST(Neighbors, AMistakeOfOneRankIsToldToAll) {
+  PeerGroupOptions options = peers(3, {"graph_mistakes"});
+  options.environment = {{"GOSSAMER_INIT_TIMEOUT_S", "300"}};
+  PeerGroup group(options);
+  expect_all_end(group, 3);
+}
+
+// Goal: after two deaths, one after the other, those who are left go on and come together, while sums end as lost.
+// Method: SIGKILL in the middle of exchanges of five; what each ends with is printed.
+// Over TCP: a rank that is killed while it sends through UCX's shared memory can leave its receiver's queue stuck for
+// all.
+TEST(Neighbors, GoOnWithoutTheDead) {
+  PeerGroupOptions options = peers(5, {"gossip_death", "300"});
+  options.environment = {{"UCX_TLS", "tcp,self"}};
+  PeerGroup group(options);
+  for (unsigned r = 0; r < 5; ++r) ASSERT_TRUE(group.wait_for_line(r, "ready", patience)) << group.output(r);
+  group.signal(1, SIGKILL);
+  group.signal(4, SIGKILL);
+  std::vector<double> values;
+  for (const unsigned r : {0u, 2u, 3u}) {
+    ASSERT_TRUE(group.wait_for_end(r, patience)) << "rank " << r << " hangs:\n" << group.output(r);
+    const std::string& output = group.output(r);
+    const std::size_t at = output.find("value ");
+    ASSERT_NE(at, std::string::npos) << "rank " << r << ":\n" << output;
+    values.push_back(std::atof(output.c_str() + at + 6));
+  }
+  EXPECT_NEAR(values[0], values[1], 1e-4);
+  EXPECT_NEAR(values[0], values[2], 1e-4);
+  EXPECT_GE(values[0], 0.0);
+  EXPECT_LE(values[0], 4.0);
 }
 
 // Goal: nothing grows and nothing hangs. Method: mixed operations, up to a dozen in flight, with eight ranks; each

@@ -65,6 +65,14 @@ TEST(Death, KilledRankIsSeenByAllAndTheOneThatFollowsIsNotBlamed) {
       EXPECT_EQ(failed.error().code, Code::peer_lost);
       EXPECT_EQ(failed.error().rank, Rank{victim});
       EXPECT_EQ(survivor->loss()->rank, Rank{victim});
+      // Both are gone, and they are named in the order of their deaths.
+      const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+      while (survivor->losses(1).empty() && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+      const std::vector<Loss> losses = survivor->losses(0);
+      ASSERT_EQ(losses.size(), 2u);
+      EXPECT_EQ(losses[0].rank, Rank{victim});
+      EXPECT_EQ(losses[1].rank, Rank{follower});
+      EXPECT_FALSE(losses[1].left || losses[1].given_up);
     }
   }
   std::sort(times_ms.begin(), times_ms.end());

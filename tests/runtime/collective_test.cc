@@ -129,5 +129,91 @@ TEST(CollectiveRunTest, RunsWhateverProgramItsStageCarries) {
   EXPECT_THAT(std::vector(run->part_bytes().begin(), run->part_bytes().end()), ::testing::ElementsAre(60u, 33u, 44u));
 }
 
+// A neighbour exchange of two rounds: rank 8 sends to 7 and takes from 9, then the other way round.
+Stage two_phases(std::byte* buffer) {
+  using topology::StepKind;
+  Stage stage;
+  stage.label = "model";
+  stage.schedule.name = "neighbours";
+  stage.schedule.slice_count = 2;
+  stage.schedule.moving = "neighbour exchange";
+  stage.schedule.program.rounds = {{{{StepKind::send, Rank{7}, {0, 1}}, {StepKind::receive, Rank{9}, {1, 1}}}},
+                                   {{{StepKind::send, Rank{9}, {0, 1}}, {StepKind::receive, Rank{7}, {1, 1}}}}};
+  stage.concatenating = true;
+  stage.phased = true;
+  stage.may_miss = true;
+  stage.bytes_max = 100;
+  stage.buffer = buffer;
+  return stage;
+}
+
+// Goal: an operation runs the round that it names and no other, and messages of later stages are numbered alike on both
+// sides, whichever rounds there are: a phase does not count on from the one before. Method: two phased stages in a
+// plan; tags of the first and the second.
+TEST(CollectiveRunTest, RunsOnePhaseAnOperation) {
+  std::vector<std::byte> memory(2 * part_stride(100));
+  const Stage stage = two_phases(memory.data());
+  CollectiveRun::MessageCounts counts;
+  std::vector<CollectiveRun> runs;
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    runs.push_back(CollectiveRun::make({.epoch = Epoch{1}, .rank = Rank{8}, .stage = i}, stage, counts).value());
+    runs.back().bind({1, memory.data(), memory.size()}, {});
+  }
+  EXPECT_EQ(counts.size(), 4u);
+  for (const auto& [pair, messages] : counts) EXPECT_EQ(messages, 2u) << pair.first;
+  EXPECT_EQ(runs[0].actions_max(), 2u);
+  for (const std::uint32_t phase : {1u, 0u, 1u}) {
+    for (std::uint32_t message = 0; message < 2; ++message) {
+      CollectiveRun& run = runs[message];
+      run.begin(5, {.own_bytes = 60, .phase = phase});
+      std::vector<Action> actions;
+      ASSERT_FALSE(run.advance(actions));
+      ASSERT_EQ(actions.size(), 2u);
+      for (const Action& action : actions) {
+        const bool is_send = action.kind == ActionKind::send;
+        EXPECT_EQ(action.peer, Rank{is_send == (phase == 0) ? 7u : 9u});
+        EXPECT_EQ(
+            action.tag,
+            make_tag({.view = Epoch{1}, .sequence = 5, .message = message, .source = is_send ? Rank{8} : action.peer}));
+        ASSERT_TRUE(run.transferred(TransferId::unpack(action.context).index, 60).ok());
+      }
+      EXPECT_TRUE(run.advance(actions));
+    }
+  }
+}
+
+// Goal: a part stays away only where its rank is known to be lost: a connection that breaks is waited for until then,
+// and said so; later operations leave the lost one out. Method: a break, then the loss; an operation after it.
+TEST(CollectiveRunTest, MissesWhoIsLostAndNobodyElse) {
+  std::vector<std::byte> memory(2 * part_stride(100));
+  CollectiveRun::MessageCounts counts;
+  auto run = CollectiveRun::make({.epoch = Epoch{1}, .rank = Rank{8}}, two_phases(memory.data()), counts).value();
+  run.bind({1, memory.data(), memory.size()}, {});
+  run.begin(1, {.own_bytes = 60, .phase = 0});
+  std::vector<Action> actions;
+  ASSERT_FALSE(run.advance(actions));
+  for (const Action& action : actions) {
+    const std::uint32_t index = TransferId::unpack(action.context).index;
+    if (action.kind == ActionKind::send)
+      ASSERT_TRUE(run.transferred(index, 60).ok());
+    else
+      ASSERT_TRUE(run.missed(index));
+  }
+  EXPECT_FALSE(run.advance(actions));
+  EXPECT_TRUE(run.waits_for(Rank{9}));
+  EXPECT_EQ(run.wait()->what,
+            "model neighbour exchange slice 1 (the connection broke; the rank is not known to be lost)");
+  run.lose(Rank{9});
+  EXPECT_TRUE(run.advance(actions));
+  EXPECT_THAT(std::vector(run.part_bytes().begin(), run.part_bytes().end()), ::testing::ElementsAre(60u, 0u));
+
+  run.begin(2, {.own_bytes = 60, .phase = 1});
+  actions.clear();
+  ASSERT_FALSE(run.advance(actions));
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].peer, Rank{7});
+  EXPECT_EQ(actions[0].kind, ActionKind::receive);
+}
+
 }  // namespace
 }  // namespace gossamer::runtime

@@ -37,7 +37,6 @@ LOCALE_ADVICE = "depends on the program's locale; use text(), fixed() or general
 # Files that may all the same: path to reason.
 LOCALE_EXCEPTIONS = {
     "bindings/c/examples/exchange.c": "a user's program",
-    "bindings/c/examples/sharded_optimizer.c": "a user's program",
 }
 
 
