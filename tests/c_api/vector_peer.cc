@@ -209,6 +209,8 @@ void overlapping_groups() {
     for (const int64_t value : all) expect(value == rank_count * (rank_count - 1) / 2, "the sum of all");
     gossamer_collective_destroy(whole);
   }
+  // Rank 0 judges the agreements of the others' groups: it must not leave before the last.
+  expect(gossamer_barrier(session, 0) == GOSSAMER_DONE, "all are done");
 }
 
 long resident_kib() {
