@@ -37,7 +37,9 @@ TEST(JoinDeadline, OneInitTimeoutHoldsForAllStages) {
                                        {"byte order", std::endian::native == std::endian::little ? "little" : "big"},
                                        {"transport", "ucx"},
                                        {"cost", "auto"},
-                                       {"libfabric provider", "none"}};
+                                       {"trace", "off"},
+                                       {"libfabric provider", "none"},
+                                       {"schedule", "by cost"}};
     // Time that rank 0 spends waiting, and no wait for anything.
     std::this_thread::sleep_until(begin + std::chrono::milliseconds(1'000));
     auto joined = make_control_mesh(options, shared);

@@ -75,7 +75,8 @@ class LayersTest(TreeTest):
              "runtime/deep/er.cu:1: includes tests/topology/ring_test.cc, which belongs to no layer; "
              "runtime may include its own headers and base/base.h, transport/transport.h, "
              "transport/simulation.h, topology/topology.h, topology/compose.h, "
-             "topology/schedule_rules.h, topology/two_level.h, topology/mixing.h, topology/simulate/simulate.h, "
+             "topology/schedule_rules.h, topology/two_level.h, topology/host_schedule.h, topology/mixing.h, "
+             "topology/simulate/simulate.h, "
              "sketch/sketch.h, sketch/cuda/cuda_sketch.h"),
             ("runtime/control/mesh.h", '#include "runtime/engine/driver.h"\n',
              "runtime/control/mesh.h:1: includes runtime/engine/driver.h, which is outside of runtime/control; "
@@ -90,8 +91,9 @@ class LayersTest(TreeTest):
              "tools/main.cc:1: includes runtime/engine/engine.h, a private header of runtime; "
              "tools may include its own headers and base/base.h, transport/transport.h, "
              "transport/simulation.h, topology/topology.h, topology/compose.h, "
-             "topology/schedule_rules.h, topology/two_level.h, topology/mixing.h, topology/simulate/simulate.h, "
-             "sketch/sketch.h, sketch/cuda/cuda_sketch.h, runtime/runtime.h, bindings/c/gossamer.h"),
+             "topology/schedule_rules.h, topology/two_level.h, topology/host_schedule.h, topology/mixing.h, "
+             "topology/simulate/simulate.h, "
+             "sketch/sketch.h, sketch/cuda/cuda_sketch.h, runtime/runtime.h, runtime/control/alone.h, bindings/c/gossamer.h"),
         ]
         for path, content, expected in cases:
             with self.subTest(path=path, content=content):

@@ -97,6 +97,7 @@ Status run_rank(std::uint32_t rank, const std::string& trace, const std::string&
     config.name = plan_names[i];
     config.algorithm = runtime::AlgorithmKind::dense;
     config.tensors = {{"weights", 20'000, false}};
+    config.schedule = topology::ScheduleKind::butterfly;  // by messages, in rounds: not through shared memory
     GOSSAMER_ASSIGN(plans[i], (*session)->make_compressor(config));
   }
   const std::vector<float> gradient(20'000, 1.0f);
