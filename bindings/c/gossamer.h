@@ -357,8 +357,9 @@ GOSSAMER_API gossamer_status gossamer_update_apply(const gossamer_update* update
 typedef struct gossamer_stats {
   size_t struct_size;   /* sizeof(gossamer_stats); the initializer sets it */
   uint64_t operations;  /* that ended DONE */
-  uint64_t bytes_sent;  /* payload bytes this rank sent in the last operation, everything included */
-  uint64_t bytes_read;  /* payload bytes read from peers' memory in place: 0, no transport does yet */
+  uint64_t bytes_sent;  /* payload bytes that this rank sent in the last operation, or wrote where ranks of its host read
+                           them in place; everything included */
+  uint64_t bytes_read;  /* payload bytes read from peers' memory in place: not counted yet, 0 */
   uint64_t compress_ns; /* the last gossamer_compress */
   uint64_t exchange_ns; /* the last operation, start to end: the sum of the next three */
   uint64_t waiting_ns;  /* of it: nothing to do but wait for peers */
