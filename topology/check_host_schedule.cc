@@ -15,8 +15,8 @@
 // slices.
 #include <algorithm>
 #include <array>
-#include <unordered_set>
 
+#include "topology/check_result.h"
 #include "topology/host_schedule.h"
 #include "topology/merge_trees.h"
 
@@ -34,7 +34,11 @@ Error wrong_on_host(std::uint32_t rank, const Parts&... parts) {
 class HostProof {
  public:
   explicit HostProof(const HostSchedule& schedule)
-      : schedule_(schedule), ranks_(schedule.request.rank_count), slices_(schedule.slice_count), trees_(ranks_) {}
+      : schedule_(schedule),
+        ranks_(schedule.request.rank_count),
+        slices_(schedule.slice_count),
+        trees_(ranks_),
+        result_({schedule.request.collective, schedule.request.root, ranks_, slices_}, trees_) {}
 
   Status run() {
     GOSSAMER_TRY(check_shape());
@@ -241,37 +245,7 @@ class HostProof {
 
   // --- 3. result ------------------------------------------------------------------------------
   Status check_result(std::uint32_t pass) {
-    const Collective collective = schedule_.request.collective;
-    for (std::uint32_t rank = 0; rank < ranks_; ++rank) {
-      if (collective == Collective::reduce && rank != schedule_.request.root.value) continue;
-      const bool owner_only = collective == Collective::reduce_scatter;
-      for (std::uint32_t slice = owner_only ? rank : 0; slice < (owner_only ? rank + 1 : slices_); ++slice) {
-        const MergeTrees::Id id = buffer({rank, 0, pass}, slice);
-        const std::optional<std::uint32_t> only = only_contributor(slice);
-        if (only ? id != trees_.contribution(*only) : !complete_.contains(id)) {
-          if (const auto flaw = trees_.find_flaw(id, only)) return describe_flaw(rank, slice, *flaw);
-          complete_.insert(id);
-        }
-        if (!owner_only && collective != Collective::reduce && id != buffer({0, 0, pass}, slice)) {
-          return wrong_on_host(rank, "slice ", slice, " is merged in another order on rank ", rank,
-                               " than on rank 0: their floating-point sums would differ");
-        }
-      }
-    }
-    return {};
-  }
-
-  std::optional<std::uint32_t> only_contributor(std::uint32_t slice) const {
-    if (schedule_.request.collective == Collective::all_gather) return slice;
-    if (schedule_.request.collective == Collective::broadcast) return schedule_.request.root.value;
-    return std::nullopt;
-  }
-
-  static Status describe_flaw(std::uint32_t rank, std::uint32_t slice, const MergeTrees::Flaw& flaw) {
-    const std::string_view how = flaw.kind == MergeTrees::Flaw::Kind::missing
-                                     ? " ends without the contribution of rank "
-                                     : " ends with two contributions of rank ";
-    return wrong_on_host(rank, "slice ", slice, " on rank ", rank, how, flaw.rank);
+    return result_.check([&](std::uint32_t rank, std::uint32_t slice) { return buffer({rank, 0, pass}, slice); });
   }
 
   const HostSchedule& schedule_;
@@ -279,12 +253,12 @@ class HostProof {
   const std::uint32_t slices_;
   std::uint32_t phases_ = 0;
   MergeTrees trees_;
+  ResultCheck result_;
   std::vector<Spot> spots_;  // by part, owner and slice
   std::vector<Reader> readers_;
-  std::uint32_t free_reader_ = no_reader;        // a list as those of spots
-  std::vector<Tick> known_;                      // by rank: which tick each other has finished at least
-  std::vector<MergeTrees::Id> buffers_;          // by pass in flight, rank and slice
-  std::unordered_set<MergeTrees::Id> complete_;  // sums that have all contributions once
+  std::uint32_t free_reader_ = no_reader;  // a list as those of spots
+  std::vector<Tick> known_;                // by rank: which tick each other has finished at least
+  std::vector<MergeTrees::Id> buffers_;    // by pass in flight, rank and slice
   Tick now_ = 0;
   std::uint32_t first_pass_ = 0;  // of this operation
 };

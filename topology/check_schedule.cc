@@ -8,8 +8,8 @@
 // Runs in time and memory linear in the slices that the messages carry, up to sorting.
 #include <algorithm>
 #include <array>
-#include <unordered_set>
 
+#include "topology/check_result.h"
 #include "topology/merge_trees.h"
 #include "topology/topology.h"
 
@@ -349,40 +349,9 @@ class Proof {
 
   // --- 4. result ------------------------------------------------------------------------------
   Status check_result() {
-    const Collective collective = schedule_.request.collective;
-    std::unordered_set<MergeTrees::Id> complete;  // sums that have all contributions once
-    for (std::uint32_t rank = 0; rank < ranks_; ++rank) {
-      if (collective == Collective::reduce && rank != schedule_.request.root.value) continue;
-      const bool owner_only = collective == Collective::reduce_scatter;
-      for (std::uint32_t slice = owner_only ? rank : 0; slice < (owner_only ? rank + 1 : slices_); ++slice) {
-        const MergeTrees::Id id = states_[rank].slices[slice];
-        const std::optional<std::uint32_t> only = only_contributor(slice);
-        if (only ? id != trees_.contribution(*only) : !complete.contains(id)) {
-          if (const auto flaw = trees_.find_flaw(id, only)) return describe_flaw(rank, slice, *flaw);
-          complete.insert(id);
-        }
-        if (id != states_[0].slices[slice] && !owner_only && collective != Collective::reduce) {
-          return wrong(rank, "slice ", slice, " is merged in another order on rank ", rank,
-                       " than on rank 0: their floating-point sums would differ");
-        }
-      }
-    }
-    return {};
-  }
-
-  // The rank that alone contributes to a slice, if that is so. A contribution never moves to another slice
-  // (both sides of a message name the same ones), so no other rank's can turn up in it.
-  std::optional<std::uint32_t> only_contributor(std::uint32_t slice) const {
-    if (schedule_.request.collective == Collective::all_gather) return slice;
-    if (schedule_.request.collective == Collective::broadcast) return schedule_.request.root.value;
-    return std::nullopt;
-  }
-
-  static Status describe_flaw(std::uint32_t rank, std::uint32_t slice, const MergeTrees::Flaw& flaw) {
-    using Kind = MergeTrees::Flaw::Kind;
-    const std::string_view how = flaw.kind == Kind::missing ? " ends without the contribution of rank "
-                                                            : " ends with two contributions of rank ";
-    return wrong(rank, "slice ", slice, " on rank ", rank, how, flaw.rank);
+    const ScheduleRequest& request = schedule_.request;
+    return ResultCheck({request.collective, request.root, ranks_, slices_}, trees_)
+        .check([this](std::uint32_t rank, std::uint32_t slice) { return states_[rank].slices[slice]; });
   }
 
   const Schedule& schedule_;
