@@ -40,6 +40,12 @@ gossamer_status outcome(const R& result) {
   return result.ok() ? GOSSAMER_DONE : fail(result.error());
 }
 
+// How the start of `own` went. One that is in flight already stays the caller's to wait for.
+inline gossamer_status started(const Status& status, gossamer_operation& own, gossamer_operation** operation) {
+  *operation = status.ok() || status.error().code == Code::busy ? &own : nullptr;
+  return outcome(status);
+}
+
 // Threads that are started inside inherit the default floating-point environment.
 template <typename Body>
 gossamer_status guarded(Body body) {

@@ -48,9 +48,9 @@ gossamer_status read_vector(const char* function, uint64_t count, int32_t type, 
   if (!element) return fail_argument(function, text("type is ", type, ", expected a gossamer_type"));
   const auto reduce = sketch::find_reduce_op(op);
   if (!reduce) return fail_argument(function, text("op is ", op, ", expected a gossamer_op"));
-  constexpr uint64_t count_max = uint64_t{1} << 46;
-  if (count > count_max)
-    return fail_argument(function, text("count is ", count, ", expected at most ", count_max, " elements"));
+  if (count > gossamer::runtime::element_count_max)
+    return fail_argument(
+        function, text("count is ", count, ", expected at most ", gossamer::runtime::element_count_max, " elements"));
   vector = {*element, *reduce, count};
   return GOSSAMER_DONE;
 }
@@ -234,11 +234,7 @@ gossamer_status gossamer_collective_start(gossamer_collective* collective, gossa
     if (collective == nullptr || operation == nullptr)
       return fail_argument(function, "collective or operation is NULL");
     if (is_forked(*collective->session)) return fail_forked(function);
-    const auto status = collective->operation.plan->start();
-    // The one in flight stays the caller's to wait for.
-    const bool has_operation = status.ok() || status.error().code == gossamer::Code::busy;
-    *operation = has_operation ? &collective->operation : nullptr;
-    return outcome(status);
+    return started(collective->operation.plan->start(), collective->operation, operation);
   });
 }
 

@@ -366,11 +366,7 @@ gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operat
     if (compressor == nullptr || operation == nullptr)
       return fail_argument("gossamer_reduce", "compressor or operation is NULL");
     if (is_forked(*compressor->session)) return fail_forked("gossamer_reduce");
-    const auto status = compressor->compressor->reduce();
-    // The one in flight stays the caller's to wait for.
-    const bool has_operation = status.ok() || status.error().code == Code::busy;
-    *operation = has_operation ? &compressor->operation : nullptr;
-    return outcome(status);
+    return started(compressor->compressor->reduce(), compressor->operation, operation);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "runtime/collectives/mean.h"
 #include "runtime/collectives/neighbor_reduce.h"
 #include "runtime/engine/schedule_stage.h"
 
@@ -59,11 +60,6 @@ Uses uses_of(const CollectiveConfig& config, const Membership& who) {
   return {};
 }
 
-bool is_mean(const ElementVector& vector) { return vector.op == sketch::ReduceOp::mean; }
-
-// Sums of f16 would leave its range long before their mean does.
-bool divides_before(const ElementVector& vector) { return vector.type == sketch::ElementType::f16; }
-
 NeighborReduceConfig neighbor_config(const CollectiveConfig& config, const Membership& who,
                                      const topology::CostModel& cost) {
   return {.name = config.name,
@@ -92,9 +88,8 @@ ElementSlice slice_of(const ElementVector& vector, std::uint32_t place, std::uin
 
 Status check_collective(const CollectiveConfig& config, const Membership& who) {
   const CollectiveRow& row = row_of(config.kind);
-  constexpr std::uint64_t bytes_max = std::uint64_t{1} << 46;
-  if (config.vector.count > bytes_max)
-    return wrong(config, text("count is ", config.vector.count, ", expected at most ", bytes_max, " elements"));
+  if (config.vector.count > element_count_max)
+    return wrong(config, text("count is ", config.vector.count, ", expected at most ", element_count_max, " elements"));
   if (row.has_root && config.root.value >= who.rank_count)
     return wrong(config, text("root is ", config.root.value, ", expected a rank from 0 to ", who.rank_count - 1));
   if (row.merges) GOSSAMER_TRY(sketch::check_op_fits(config.vector.type, config.vector.op));
@@ -181,8 +176,7 @@ void VectorWork::bring_in() {
     case CollectiveKind::reduce_scatter: {
       const std::byte* const from = input_ != nullptr ? input_ : output_;
       if (from != stage_.buffer && vector_.count > 0) std::memcpy(stage_.buffer, from, vector_.bytes());
-      if (is_mean(vector_) && divides_before(vector_))
-        sketch::scale_elements(vector_.type, 1.0 / rank_count_, stage_.buffer, vector_.count);
+      begin_mean(vector_, rank_count_, stage_.buffer, vector_.count);
       return;
     }
     case CollectiveKind::broadcast:
@@ -222,8 +216,7 @@ void VectorWork::take_out() {
     case CollectiveKind::neighbor_reduce:
       return;
   }
-  if (is_mean(vector_) && !divides_before(vector_) && count > 0)
-    sketch::scale_elements(vector_.type, 1.0 / rank_count_, result, count);
+  end_mean(vector_, rank_count_, result, count);
 }
 
 }  // namespace gossamer::runtime

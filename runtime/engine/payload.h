@@ -11,6 +11,9 @@
 
 namespace gossamer::runtime {
 
+// More than any memory holds, and small enough that no product with a size or a rank count wraps.
+inline constexpr std::uint64_t element_count_max = std::uint64_t{1} << 46;
+
 // `count` elements of a user's, without padding.
 struct ElementVector {
   sketch::ElementType type = sketch::ElementType::f32;

@@ -2,6 +2,7 @@
 // the first call of its kind makes.
 #include <algorithm>
 
+#include "runtime/collectives/mean.h"
 #include "runtime/session/make_on_all.h"
 #include "sketch/sketch.h"
 
@@ -64,9 +65,7 @@ Status Session::all_reduce(const ElementVector& vector, std::byte* data, std::ui
                    {"type", std::string(sketch::element_type_name(vector.type))},
                    {"op", std::string(sketch::reduce_op_name(vector.op))}},
                   bytes.size() <= inline_bytes_max};
-  const bool is_mean = vector.op == sketch::ReduceOp::mean;
-  const bool divides_before = is_mean && vector.type == sketch::ElementType::f16;
-  if (divides_before && !mistake) sketch::scale_elements(vector.type, 1.0 / rank_count(), bytes.data(), vector.count);
+  if (!mistake) begin_mean(vector, rank_count(), data, vector.count);
   const auto blobs = agree_on_call(call, bytes, mistake, deadline);
   GOSSAMER_TRY(blobs);
   if (rank_count() > 1 && !call.is_inline) GOSSAMER_TRY(move_chunks(call, bytes, *blobs, deadline));
@@ -78,7 +77,7 @@ Status Session::all_reduce(const ElementVector& vector, std::byte* data, std::ui
       sketch::reduce_elements(vector.type, vector.op, sum.data(), sum.data(), (*blobs)[r].data(), vector.count);
     std::copy(sum.begin(), sum.end(), bytes.begin());
   }
-  if (is_mean && !divides_before) sketch::scale_elements(vector.type, 1.0 / rank_count(), bytes.data(), vector.count);
+  end_mean(vector, rank_count(), data, vector.count);
   return {};
 }
 
