@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -130,6 +132,16 @@ bool PeerGroup::wait_for_end(unsigned rank, std::chrono::seconds limit) {
     pump(std::chrono::milliseconds(5));
   }
   return true;
+}
+
+void expect_all_end(PeerGroup& group, unsigned rank_count, std::chrono::seconds limit) {
+  for (unsigned r = 0; r < rank_count; ++r) {
+    ASSERT_TRUE(group.wait_for_end(r, limit)) << "rank " << r << " hangs:\n" << group.output(r);
+    EXPECT_TRUE(WIFEXITED(group.status(r)) && WEXITSTATUS(group.status(r)) == 0) << "rank " << r << ":\n"
+                                                                                 << group.output(r);
+    EXPECT_THAT(group.output(r), ::testing::HasSubstr("end\n")) << "rank " << r;
+  }
+  EXPECT_THAT(shared_memory_left(group.job()), ::testing::IsEmpty());
 }
 
 }  // namespace gossamer::testing

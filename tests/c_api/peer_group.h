@@ -56,4 +56,8 @@ class PeerGroup {
   std::vector<Peer> peers_;
 };
 
+// All ranks of the group end with status 0 and "end" as their last line, each within `limit`, and leave nothing in shared
+// memory.
+void expect_all_end(PeerGroup& group, unsigned rank_count, std::chrono::seconds limit);
+
 }  // namespace gossamer::testing

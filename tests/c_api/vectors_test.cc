@@ -20,15 +20,7 @@ PeerGroupOptions peers(unsigned rank_count, std::vector<std::string> arguments) 
   return {.rank_count = rank_count, .arguments = std::move(arguments), .program = VECTOR_PEER};
 }
 
-void expect_all_end(PeerGroup& group, unsigned rank_count) {
-  for (unsigned r = 0; r < rank_count; ++r) {
-    ASSERT_TRUE(group.wait_for_end(r, patience)) << "rank " << r << " hangs:\n" << group.output(r);
-    EXPECT_TRUE(WIFEXITED(group.status(r)) && WEXITSTATUS(group.status(r)) == 0) << "rank " << r << ":\n"
-                                                                                 << group.output(r);
-    EXPECT_THAT(group.output(r), HasSubstr("end\n")) << "rank " << r;
-  }
-  EXPECT_THAT(shared_memory_left(group.job()), ::testing::IsEmpty());
-}
+void expect_all_end(PeerGroup& group, unsigned rank_count) { testing::expect_all_end(group, rank_count, patience); }
 
 class VectorsOf : public ::testing::TestWithParam<unsigned> {};
 INSTANTIATE_TEST_SUITE_P(Ranks, VectorsOf, ::testing::Values(1, 2, 3, 4, 6));
