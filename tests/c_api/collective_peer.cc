@@ -13,23 +13,12 @@
 #include <thread>
 #include <vector>
 
+#include "tests/c_api/peer_program.h"
+
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-int rank;
-int rank_count;
-gossamer_session* session;
-
-void fail(const char* what) {
-  std::printf("failed: %s: %s\n", what, gossamer_last_error());
-  std::exit(1);
-}
-
-void expect(bool condition, const char* what) {
-  if (!condition) fail(what);
-}
 
 long passed_ms(steady_clock::time_point since) {
   return static_cast<long>(std::chrono::duration_cast<milliseconds>(steady_clock::now() - since).count());

@@ -15,20 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/c_api/peer_program.h"
+
 namespace {
-
-int rank;
-int rank_count;
-gossamer_session* session;
-
-void fail(const char* what) {
-  std::printf("failed: %s: %s\n", what, gossamer_last_error());
-  std::exit(1);
-}
-
-void expect(bool condition, const char* what) {
-  if (!condition) fail(what);
-}
 
 gossamer_collective_config config_of(gossamer_collective_kind kind, gossamer_type type, uint64_t count, void* output) {
   gossamer_collective_config config = GOSSAMER_COLLECTIVE_CONFIG_INIT;
