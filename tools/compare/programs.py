@@ -75,21 +75,26 @@ class Place:
         return self.ranks > self.cores
 
 
-class OpenMpi:
-    """Debian's Open MPI: bound to cores where there are enough, and yielding where there are not."""
-    name, label, what = "open-mpi", "Open MPI", "Open MPI's MPI_Allreduce"
+class Mpi:
+    """One of Debian's, beside each other by the names of their commands."""
 
-    @staticmethod
-    def missing():
-        absent = [each for each in ("mpicc.openmpi", "mpirun.openmpi") if shutil.which(each) is None]
+    @classmethod
+    def missing(cls):
+        absent = [each for each in (cls.compiler, cls.launcher) if shutil.which(each) is None]
         return f"no {absent[0]}" if absent else None
 
-    @staticmethod
-    def build(folder):
-        compile_with("mpicc.openmpi", "mpi_peer.c", os.path.join(folder, "open-mpi"), "-std=c11")
+    @classmethod
+    def build(cls, folder):
+        compile_with(cls.compiler, "mpi_peer.c", os.path.join(folder, cls.name), "-std=c11")
+
+
+class OpenMpi(Mpi):
+    """Debian's Open MPI: bound to cores where there are enough, and yielding where there are not."""
+    name, label, what = "open-mpi", "Open MPI", "Open MPI's MPI_Allreduce"
+    compiler, launcher = "mpicc.openmpi", "mpirun.openmpi"
 
     def commands(self, place, path):
-        command = ["mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "-np", str(place.ranks)]
+        command = [self.launcher, "--allow-run-as-root", "--oversubscribe", "-np", str(place.ranks)]
         command += ["--bind-to", "none" if place.crowded else "core"]
         if place.crowded:
             command += ["--mca", "mpi_yield_when_idle", "1"]
@@ -100,21 +105,13 @@ class OpenMpi:
         return [(place.on_host(0, [*command, os.path.join(place.folder, self.name), path]), {})]
 
 
-class Mpich:
+class Mpich(Mpi):
     """Debian's MPICH, which has UCX below it."""
     name, label, what = "mpich", "MPICH", "MPICH's MPI_Allreduce"
-
-    @staticmethod
-    def missing():
-        absent = [each for each in ("mpicc.mpich", "mpiexec.mpich") if shutil.which(each) is None]
-        return f"no {absent[0]}" if absent else None
-
-    @staticmethod
-    def build(folder):
-        compile_with("mpicc.mpich", "mpi_peer.c", os.path.join(folder, "mpich"), "-std=c11")
+    compiler, launcher = "mpicc.mpich", "mpiexec.mpich"
 
     def commands(self, place, path):
-        command = ["mpiexec.mpich", "-n", str(place.ranks)]
+        command = [self.launcher, "-n", str(place.ranks)]
         environment = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1"} if place.crowded else {}
         if not place.crowded:
             command += ["-bind-to", "core"]
