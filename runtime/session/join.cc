@@ -79,7 +79,7 @@ Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& set
 // network, from the kernel, which brings them, and which wakes whoever sleeps.
 Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores, bool is_memory_shared) {
   if (local_ranks <= cores) return {.spins = 2'000, .yields = 200};
-  return is_memory_shared ? Patience{.spins = 20, .yields = 200} : Patience{.spins = 2, .yields = 4};
+  return is_memory_shared ? Patience{.spins = 20, .yields = 200} : Patience{.spins = 2, .yields = 40};
 }
 
 }  // namespace
