@@ -75,11 +75,11 @@ Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& set
                text("transport is \"", settings.transport, "\", expected \"ucx\" or \"libfabric\"")};
 }
 
-// More ranks than cores: who spins keeps the core from the rank that it waits for; and where messages come over a
+// More ranks than cores: who looks again keeps the core from the rank that it waits for; and where messages come over a
 // network, from the kernel, which brings them, and which wakes whoever sleeps.
 Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores, bool is_memory_shared) {
   if (local_ranks <= cores) return {.spins = 2'000, .yields = 200};
-  return is_memory_shared ? Patience{.spins = 20, .yields = 200} : Patience{.spins = 2, .yields = 40};
+  return is_memory_shared ? Patience{.spins = 1, .yields = 200} : Patience{.spins = 2, .yields = 40};
 }
 
 }  // namespace
