@@ -7,6 +7,7 @@
 #include <bit>
 #include <fstream>
 
+#include "base/tick_clock.h"
 #include "runtime/control/joining/local_host.h"
 #include "runtime/control/mesh.h"
 #include "runtime/session/clock_offset.h"
@@ -187,7 +188,11 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   SessionParts parts;
   parts.rank = settings.rank;
   parts.rank_count = settings.rank_count;
-  parts.clock = std::make_unique<SteadyClock>();
+  // Where a thread progresses, both it and the caller look at the clock.
+  if (threaded)
+    parts.clock = std::make_unique<SteadyClock>();
+  else
+    parts.clock = std::make_unique<TickClock>();
   parts.control = std::move(control);
   parts.transport = std::move(*made);
   parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores, is_memory_shared);
