@@ -1,6 +1,5 @@
 #include "runtime/bootstrap/slurm.h"
 
-#include "base/random.h"
 #include "runtime/bootstrap/folder.h"
 
 namespace gossamer::runtime {

@@ -1,7 +1,7 @@
 """Programs under Open MPI's mpirun: PMIx. Skips itself where there is none."""
 from launchers import LauncherTest, PROGRAM, main, need, run
 
-MPIRUN = ["mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "--mca", "btl", "self,vader"]
+MPIRUN = ["mpirun.openmpi", "--allow-run-as-root", "--oversubscribe"]
 
 
 class OpenMpiTest(LauncherTest):
