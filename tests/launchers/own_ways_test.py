@@ -3,7 +3,6 @@ import os
 import socket
 import subprocess
 import tempfile
-import unittest
 
 from launchers import CALLERS, COMMAND, LauncherTest, PROGRAM, environment, main, run
 
