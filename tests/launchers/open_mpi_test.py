@@ -1,5 +1,11 @@
 """Programs under Open MPI's mpirun: PMIx. Skips itself where there is none."""
-from launchers import LauncherTest, PROGRAM, main, need, run
+import os
+import signal
+import subprocess
+import tempfile
+import time
+
+from launchers import LauncherTest, PROGRAM, environment, main, need, run
 
 MPIRUN = ["mpirun.openmpi", "--allow-run-as-root", "--oversubscribe"]
 
@@ -48,6 +54,48 @@ class OpenMpiTest(LauncherTest):
                              GOSSAMER_INIT_TIMEOUT_S="2")
         self.assertNotEqual(status, 0)
         self.assertIn("GOSSAMER_DEADLINE: PMIx: the exchange with the other ranks took more than", output)
+
+    def test_a_launcher_that_vanishes_is_an_error_at_once(self):
+        """Goal: a rank that waits for others ends when its PMIx server is gone, with words, long before the deadline.
+        Method: rank 1 never joins; mpirun is killed when rank 0 has begun; its output goes to a file."""
+        with tempfile.TemporaryDirectory(prefix="gossamer-vanish-") as folder:
+            script = (f"echo $$ > {folder}/pid.$OMPI_COMM_WORLD_RANK; cd {folder}; "
+                      f"[ $OMPI_COMM_WORLD_RANK = 1 ] && exec sleep 30; exec {PROGRAM} > output 2>&1")
+            mpirun = subprocess.Popen([*MPIRUN, "-n", "2", "bash", "-c", script], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+            pids = [self.wait_for(lambda rank=rank: self.number_in(f"{folder}/pid.{rank}")) for rank in range(2)]
+            mpirun.kill()
+            mpirun.wait()
+            os.kill(pids[1], signal.SIGKILL)
+            self.wait_for(lambda: not self.is_running(pids[0]))
+            with open(f"{folder}/output", encoding="utf-8") as file:
+                self.assertRegex(file.read(), "init: GOSSAMER_UNAVAILABLE: PMIx: PMIx_.* says ")
+
+    def wait_for(self, look):
+        """What `look` gives, once it is something."""
+        until = time.monotonic() + 15
+        while time.monotonic() < until:
+            found = look()
+            if found:
+                return found
+            time.sleep(0.01)  # another's child: nothing to wait for
+        raise AssertionError("it did not come in 15 s")
+
+    @staticmethod
+    def number_in(path):
+        try:
+            with open(path, encoding="ascii") as file:
+                return int(file.read() or 0)
+        except FileNotFoundError:
+            return 0
+
+    @staticmethod
+    def is_running(pid):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
 
 
 if __name__ == "__main__":
