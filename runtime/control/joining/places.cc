@@ -64,7 +64,10 @@ Result<Places> find_places(const MeshOptions& options, Time deadline) {
   GOSSAMER_ASSIGN(const auto where, parse_host_port(options.rendezvous));
   GOSSAMER_ASSIGN(places.addresses, resolve(where, deadline));
   GOSSAMER_ASSIGN(const auto bind, resolve({options.bind_host, 0}, deadline));
-  if (options.rank.value == 0 && options.rendezvous_descriptor >= 0) {
+  if (options.rank.value == 0 && options.rendezvous_listener != nullptr) {
+    places.listener = std::move(*options.rendezvous_listener);
+    places.addresses = {local_address_of(places.listener)};
+  } else if (options.rank.value == 0 && options.rendezvous_descriptor >= 0) {
     GOSSAMER_ASSIGN(auto lent, borrow_listener(options.rendezvous_descriptor, places.addresses));
     if (lent) {
       places.listener = std::move(lent->listener);
