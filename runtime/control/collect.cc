@@ -21,9 +21,9 @@ void add_blobs(const std::vector<const std::string*>& blobs, std::size_t bytes, 
     return;
   }
   std::vector<wire::Blobs> frames;
-  std::size_t filled = blobs_frame_bytes;
+  std::size_t filled = 0;
   for (const std::string* const blob : blobs) {
-    if (filled + blob->size() > blobs_frame_bytes) {
+    if (frames.empty() || filled + blob->size() > blobs_frame_bytes) {
       frames.emplace_back();
       filled = 0;
     }

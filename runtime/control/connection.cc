@@ -179,15 +179,16 @@ void Connection::send_in_turn(const Body& body) {
 
 void Connection::pump() {
   seal(queue_.front());
-  asio::async_write(socket_, rest_of(queue_.front()), [self = shared_from_this()](const error_code& error, std::size_t) {
-    if (error) {
-      self->queue_.clear();
-      return;
-    }
-    self->queue_.pop_front();
-    if (!self->queue_.empty()) return self->pump();
-    if (self->finishing_) self->finish();
-  });
+  asio::async_write(socket_, rest_of(queue_.front()),
+                    [self = shared_from_this()](const error_code& error, std::size_t) {
+                      if (error) {
+                        self->queue_.clear();
+                        return;
+                      }
+                      self->queue_.pop_front();
+                      if (!self->queue_.empty()) return self->pump();
+                      if (self->finishing_) self->finish();
+                    });
 }
 
 void Connection::watch_path(std::uint64_t lease_ns) {

@@ -79,8 +79,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] bool is_open() const { return socket_.is_open(); }
 
   // The kernel, which costs this process nothing, asks the peer's now and then, and ends the connection where that has
-  // not answered, or not taken bytes, for `lease_ns`: finds a path that was cut, not a process that is stopped. In whole
-  // seconds; nothing for 0, or within this host.
+  // not answered, or not taken bytes, for `lease_ns`: finds a path that was cut, not a process that is stopped. In
+  // whole seconds; nothing for 0, or within this host.
   void watch_path(std::uint64_t lease_ns);
 
   // When the last whole frame came, or the connection was made.

@@ -19,8 +19,8 @@ constexpr std::size_t part_bytes_max = frame_bytes_max - (std::size_t{16} << 10)
 // The blobs of all parts together travel in as many frames as they need; room for the largest introduction of every
 // rank (session/introduction.h).
 constexpr std::size_t gathered_bytes_max = session_ranks_max * (std::size_t{66} << 10);
-// Up to here they are in the verdict itself, which each member gets a copy of; beyond, in frames that all members' queues
-// share, of about so many bytes.
+// Up to here they are in the verdict itself, which each member gets a copy of; beyond, in frames that all members'
+// queues share, of about so many bytes.
 constexpr std::size_t blobs_frame_bytes = std::size_t{64} << 10;
 // A welcome and a verdict without blobs are one frame, with some 130 B and a few a rank.
 static_assert(session_ranks_max * std::size_t{256} <= frame_bytes_max, "what names all ranks fits into a frame");

@@ -255,7 +255,8 @@ void Mesh::on_message(Connection& connection, const wire::Message& message) {
     case wire::Message::kVerdict:
     case wire::Message::kBlobs: {
       if (from.value != 0) break;
-      auto verdict = message.has_verdict() ? verdict_reader_.take(message.verdict()) : verdict_reader_.take(message.blobs());
+      auto verdict =
+          message.has_verdict() ? verdict_reader_.take(message.verdict()) : verdict_reader_.take(message.blobs());
       if (!verdict.ok()) return refuse(connection, "it sent a verdict that is none: " + verdict.error().message);
       if (*verdict) call_.deliver(**std::move(verdict));
       break;

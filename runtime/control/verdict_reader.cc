@@ -5,9 +5,7 @@
 namespace gossamer::runtime {
 namespace {
 
-Error malformed(std::string_view what) {
-  return {Code::malformed, text("rank 0 sent ", what), Rank{0}};
-}
+Error malformed(std::string_view what) { return {Code::malformed, text("rank 0 sent ", what), Rank{0}}; }
 
 }  // namespace
 

@@ -2,10 +2,11 @@
 // the sum is right. Rank 0 prints one line for all.
 //
 //   many_ranks control|session IDLE_S     the control mesh alone, or all that gossamer_init makes
-//   many_ranks die RANK                   RANK ends without a word; every other one must name it
+//   many_ranks die|stop RANK              RANK ends without a word, or stops; every other one must name it in time
 //   many_ranks gather BYTES               so much from each rank through the control mesh
 #include <gossamer.h>
 #include <poll.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,6 +128,18 @@ runtime::MeshOptions options_of_launcher() {
   return options;
 }
 
+// This process stands still, all its threads.
+void stop_for(std::uint64_t duration_ns) {
+  const pid_t self = ::getpid();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::this_thread::sleep_for(std::chrono::nanoseconds(duration_ns));
+    ::kill(self, SIGCONT);
+    std::_Exit(0);
+  }
+  ::kill(self, SIGSTOP);
+}
+
 std::unique_ptr<runtime::Control> join_control(const runtime::MeshOptions& options) {
   auto control = runtime::make_control_mesh(options, {});
   if (!control.ok()) fail(control.error().message);
@@ -151,17 +164,26 @@ void run_control(double idle_s) {
   if (options.rank.value == 0) print("control", all);
 }
 
-// Who is killed cannot say so: the others are told by its connections.
-void run_death(std::uint32_t victim) {
-  const runtime::MeshOptions options = options_of_launcher();
+// Who is killed cannot say so: the others are told by its connections, or by the silence of one that is stopped.
+void run_death(std::uint32_t victim, bool is_stop) {
+  runtime::MeshOptions options = options_of_launcher();
   const auto control = join_control(options);
   if (const Status together = control->agree("joined", {}, limit_ns); !together.ok()) fail(together.error().message);
-  if (options.rank.value == victim) std::_Exit(0);
+  if (options.rank.value == victim) {
+    if (!is_stop) std::_Exit(0);
+    stop_for(3 * options.lease_ns);
+    std::_Exit(0);
+  }
+  const auto begin = Clock::now();
   pollfd wait{control->event_descriptor(), POLLIN, 0};
   static_cast<void>(::poll(&wait, 1, 30'000));
   const auto loss = control->loss();
   if (!loss) fail("no loss in 30 s");
   if (loss->rank.value != victim || loss->left) fail(text("rank ", loss->rank.value, " is named: ", loss->reason));
+  const double limit_s = 1e-9 * static_cast<double>(options.lease_ns) + 3;  // a verdict may come late to here
+  if (seconds_since(begin) > limit_s) fail(text("found only after ", seconds_since(begin), " s"));
+  if (options.rank.value == (victim + 1) % options.rank_count)
+    std::printf("rank %u: found after %.2f s: %s\n", victim, seconds_since(begin), loss->reason.c_str());
   control->leave();
 }
 
@@ -180,6 +202,8 @@ void run_gather(std::size_t bytes) {
                   options.rank_count, 1e3 * seconds_since(begin), status_mib("VmHWM:"));
     }
   }
+  // Rank 0 stays until all have theirs.
+  if (const Status all = control->agree("gathered", {}, limit_ns); !all.ok()) fail(all.error().message);
 }
 
 void expect(gossamer_status status, const char* what) {
@@ -227,7 +251,8 @@ void run_session(double idle_s) {
     const double us = 1e6 * seconds_since(start);
     (turn == 0 ? mine.first_us : total_us) += us;
     for (std::uint64_t i = 0; i < count; ++i) {
-      const std::int64_t sum = std::int64_t{1'000} * ranks * (ranks - 1) / 2 + static_cast<std::int64_t>(i) * turn * ranks;
+      const std::int64_t sum =
+          std::int64_t{1'000} * ranks * (ranks - 1) / 2 + static_cast<std::int64_t>(i) * turn * ranks;
       if (output[i] != sum) fail("a sum is wrong");
     }
   }
@@ -246,14 +271,16 @@ void run_session(double idle_s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) fail("expected: many_ranks control|session IDLE_S | die RANK | gather BYTES");
+  if (argc != 3) fail("expected: many_ranks control|session IDLE_S | die|stop RANK | gather BYTES");
   const std::string_view mode = argv[1];
   if (mode == "control") {
     run_control(std::atof(argv[2]));
   } else if (mode == "session") {
     run_session(std::atof(argv[2]));
   } else if (mode == "die") {
-    run_death(static_cast<std::uint32_t>(std::atoi(argv[2])));
+    run_death(static_cast<std::uint32_t>(std::atoi(argv[2])), false);
+  } else if (mode == "stop") {
+    run_death(static_cast<std::uint32_t>(std::atoi(argv[2])), true);
   } else if (mode == "gather") {
     run_gather(static_cast<std::size_t>(std::atoll(argv[2])));
   } else {
