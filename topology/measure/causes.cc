@@ -59,8 +59,67 @@ void fit_best(Explanation& out, const std::vector<Cell>& cells, const CauseOptio
   }
 }
 
+// For each group the switch as which more than half of its hosts are declared, or nothing.
+std::map<std::uint32_t, std::string> majorities(const Partition& partition, const Measurement& measurement) {
+  std::map<std::uint32_t, std::map<std::string, std::size_t>> votes;
+  std::map<std::uint32_t, std::size_t> sizes;
+  for (std::uint32_t host = 0; host < partition.size(); ++host) {
+    ++votes[partition[host]][measurement.hosts[host].declared_switch];
+    ++sizes[partition[host]];
+  }
+  std::map<std::uint32_t, std::string> out;
+  for (const auto& [group, of_group] : votes) {
+    for (const auto& [name, count] : of_group) {
+      if (2 * count > sizes[group] && sizes[group] > 1) out[group] = name;
+    }
+  }
+  return out;
+}
+
+// A host whose place was not seen is where it was declared to be.
+void place_alone(Levels& levels, const Measurement& measurement) {
+  if (levels.partitions.empty()) return;
+  Partition& finest = levels.partitions.front();
+  const std::map<std::uint32_t, std::string> names = majorities(finest, measurement);
+  for (std::uint32_t host = 0; host < finest.size(); ++host) {
+    const std::string& declared = measurement.hosts[host].declared_switch;
+    if (declared.empty() || std::count(finest.begin(), finest.end(), finest[host]) > 1) continue;
+    const auto home = std::find_if(names.begin(), names.end(), [&](const auto& each) { return each.second == declared; });
+    if (home == names.end()) continue;
+    const auto mate = static_cast<std::size_t>(
+        std::find(finest.begin(), finest.end(), home->first) - finest.begin());
+    for (Partition& each : levels.partitions) {
+      if (std::count(each.begin(), each.end(), each[host]) == 1) each[host] = each[mate];
+    }
+  }
+}
+
+// What it costs to tell who belongs together, in nats. What was declared is known, but for hosts that are elsewhere.
+double cost_of(const std::vector<Partition>& partitions, const Measurement& measurement) {
+  const auto hosts = static_cast<double>(measurement.hosts.size());
+  double cost = 0;
+  double atoms = hosts;
+  for (std::size_t level = 0; level < partitions.size(); ++level) {
+    const std::set<std::uint32_t> groups(partitions[level].begin(), partitions[level].end());
+    double own = atoms * std::log(static_cast<double>(groups.size()));
+    if (level == 0) {
+      const std::map<std::uint32_t, std::string> names = majorities(partitions[0], measurement);
+      double moved = 0;
+      for (std::uint32_t host = 0; host < partitions[0].size(); ++host) {
+        const auto name = names.find(partitions[0][host]);
+        const std::string& declared = measurement.hosts[host].declared_switch;
+        moved += declared.empty() || name == names.end() || name->second != declared ? 1 : 0;
+      }
+      own = std::min(own, 2.0 + moved * std::log(hosts * static_cast<double>(groups.size())));
+    }
+    cost += own;
+    atoms = static_cast<double>(groups.size());
+  }
+  return cost;
+}
+
 std::unique_ptr<Explanation> explain(const std::vector<Cell>& cells, const Measurement& measurement, Levels levels,
-                                     bool is_declared, const CauseOptions& options) {
+                                     const CauseOptions& options) {
   auto out = std::make_unique<Explanation>();
   const auto hosts = static_cast<std::uint32_t>(measurement.hosts.size());
   out->levels = std::move(levels);
@@ -68,12 +127,7 @@ std::unique_ptr<Explanation> explain(const std::vector<Cell>& cells, const Measu
   out->tier = tiers_of(cells, out->levels.partitions);
   out->suspects = network_suspects(cells, hosts, out->groups);
   fit_best(*out, cells, options);
-  out->length = out->model.length;
-  // What it costs to tell who belongs together; what was declared is known.
-  for (const Partition& each : out->levels.partitions) {
-    const std::set<std::uint32_t> groups(each.begin(), each.end());
-    out->length += is_declared ? 2.0 : hosts * std::log(static_cast<double>(groups.size()));
-  }
+  out->length = out->model.length + cost_of(out->levels.partitions, measurement);
   return out;
 }
 
@@ -91,22 +145,23 @@ Partition declared_partition(const Measurement& measurement) {
 std::unique_ptr<Explanation> best_explanation(const std::vector<Cell>& cells, const Measurement& measurement,
                                               const CauseOptions& options) {
   const auto hosts = static_cast<std::uint32_t>(measurement.hosts.size());
-  std::unique_ptr<Explanation> best = explain(cells, measurement, {}, true, options);
+  std::unique_ptr<Explanation> best = explain(cells, measurement, {}, options);
   std::set<std::vector<Partition>> tried = {{}};
-  const auto attempt = [&](Levels levels, bool is_declared) {
+  const auto attempt = [&](Levels levels) {
+    place_alone(levels, measurement);
     if (!tried.insert(levels.partitions).second) return false;
-    auto other = explain(cells, measurement, std::move(levels), is_declared, options);
+    auto other = explain(cells, measurement, std::move(levels), options);
     if (other->length >= best->length) return false;
     best = std::move(other);
     return true;
   };
-  if (const Partition declared = declared_partition(measurement); !declared.empty()) attempt({{declared}, 0.0}, true);
-  attempt(levels_of(cells, hosts), false);
+  if (const Partition declared = declared_partition(measurement); !declared.empty()) attempt({{declared}, 0.0});
+  attempt(levels_of(cells, hosts));
   // Groups are seen better without what was found.
   for (int again = 0; again < 2 && !best->model.found.empty(); ++again) {
     std::vector<Cell> cleaned = cells;
     for (std::size_t i = 0; i < cells.size(); ++i) cleaned[i].log_time -= best->model.predicted[i] - best->model.base[i];
-    if (!attempt(levels_of(cleaned, hosts), false)) break;
+    if (!attempt(levels_of(cleaned, hosts))) break;
   }
   return best;
 }

@@ -104,22 +104,27 @@ Partition partition_after(const std::vector<Merge>& merges, std::size_t count, s
   return group;
 }
 
-// How much farther the nearest of each thing is than others' nearest are: what it adds to all of its distances.
-std::vector<double> excesses(const Distances& distances, double noise) {
+// The nearest of each thing, where that is farther than others' nearest are: the thing is slow; else NaN.
+struct Nearest {
+  std::vector<double> of_slow;
+  double usual = 0.0;
+};
+
+Nearest nearest_of(const Distances& distances, double noise) {
   const std::uint32_t size = distances.size();
-  std::vector<double> nearest(size, std::numeric_limits<double>::quiet_NaN());
+  Nearest out{std::vector<double>(size, std::numeric_limits<double>::quiet_NaN()), 0.0};
   std::vector<double> known;
   for (std::uint32_t a = 0; a < size; ++a) {
     for (std::uint32_t b = 0; b < size; ++b) {
-      if (a != b && !(distances(a, b) >= nearest[a]) && !std::isnan(distances(a, b))) nearest[a] = distances(a, b);
+      if (a == b || std::isnan(distances(a, b)) || distances(a, b) >= out.of_slow[a]) continue;
+      out.of_slow[a] = distances(a, b);
     }
-    if (!std::isnan(nearest[a])) known.push_back(nearest[a]);
+    if (!std::isnan(out.of_slow[a])) known.push_back(out.of_slow[a]);
   }
-  std::vector<double> out(size, 0.0);
   if (known.empty()) return out;
-  const double usual = median_of(known);
-  for (std::uint32_t a = 0; a < size; ++a) {
-    if (nearest[a] - usual > 3 * noise) out[a] = nearest[a] - usual;
+  out.usual = median_of(known);
+  for (double& each : out.of_slow) {
+    if (!(each - out.usual > 3 * noise)) each = std::numeric_limits<double>::quiet_NaN();
   }
   return out;
 }
@@ -184,14 +189,30 @@ Distances between_atoms(const Distances& distances, const Atoms& atoms) {
 }
 
 // Without what slow atoms add, and without what is within atoms.
-Distances evened(const Distances& distances, const Atoms& atoms, double noise) {
-  const std::vector<double> excess = excesses(between_atoms(distances, atoms), noise);
+Distances evened(const Distances& distances, const Atoms& atoms, double noise, Excess excess) {
+  const Nearest nearest = nearest_of(between_atoms(distances, atoms), noise);
+  const double usual = std::exp(nearest.usual);
   Distances out(distances.size());
   for (std::uint32_t a = 0; a < distances.size(); ++a) {
     for (std::uint32_t b = 0; b < a; ++b) {
       const std::uint32_t one = atoms.of_host[a];
       const std::uint32_t other = atoms.of_host[b];
-      if (one != other && !std::isnan(distances(a, b))) out.set(a, b, distances(a, b) - excess[one] - excess[other]);
+      const double now = distances(a, b);
+      if (one == other || std::isnan(now)) continue;
+      double time = std::exp(now);
+      bool is_hidden = false;
+      for (const std::uint32_t atom : {one, other}) {
+        const double slow = nearest.of_slow[atom];
+        if (std::isnan(slow)) continue;
+        time -= std::exp(slow) - usual;
+        is_hidden = is_hidden || now < slow + 3 * noise;
+      }
+      if (excess == Excess::adds_up) {
+        constexpr double least = 0.7;  // of the usual: less is an outlier
+        out.set(a, b, std::log(std::max(time, least * usual)));
+      } else if (!is_hidden) {
+        out.set(a, b, now);
+      }
     }
   }
   return out;
@@ -258,7 +279,7 @@ Partition of_hosts(const Partition& partition, const Atoms& atoms) {
 
 }  // namespace
 
-Levels find_levels(const Distances& distances, double noise) {
+Levels find_levels(const Distances& distances, double noise, Excess excess) {
   constexpr std::uint32_t atoms_min = 4;  // two groups of two are the least that can be told
   constexpr std::size_t levels_max = 4;
   Levels levels;
@@ -268,23 +289,24 @@ Levels find_levels(const Distances& distances, double noise) {
   while (levels.partitions.size() < levels_max) {
     const Atoms atoms = atoms_of(levels.partitions.empty() ? finest : levels.partitions.back());
     if (atoms.count < atoms_min) break;
-    left = evened(left, atoms, noise);
+    left = evened(left, atoms, noise, excess);
     const std::vector<Merge> merges = Linkage(between_atoms(left, atoms)).merge_all();
     std::optional<Split> split = best_split(left, noise, atoms, merges, merges.size(), nullptr);
     if (!split) break;
-    // The clearest cut may be above finer ones.
-    std::vector<Partition> found = {of_hosts(split->partition, atoms)};
-    levels.gain += split->gain;
-    while (found.size() < levels_max) {
-      const Partition coarser = split->partition;
+    // The clearest cut may be above finer ones. The finest is kept: what is slow with groups hides what is above it, and
+    // is taken away next.
+    Partition found = split->partition;
+    double gain = split->gain;
+    for (std::size_t finer = 1; finer < levels_max; ++finer) {
       std::size_t below = 0;
-      while (below < merges.size() && coarser[merges[below].kept] == coarser[merges[below].gone]) ++below;
-      split = best_split(left, noise, atoms, merges, below, &coarser);
+      while (below < merges.size() && found[merges[below].kept] == found[merges[below].gone]) ++below;
+      split = best_split(left, noise, atoms, merges, below, &found);
       if (!split) break;
-      levels.gain += split->gain;
-      found.insert(found.begin(), of_hosts(split->partition, atoms));
+      found = split->partition;
+      gain = split->gain;
     }
-    levels.partitions.insert(levels.partitions.end(), found.begin(), found.end());
+    levels.gain += gain;
+    levels.partitions.push_back(of_hosts(found, atoms));
   }
   return levels;
 }

@@ -32,7 +32,14 @@ struct Levels {
   double gain = 0.0;                  // how much better they describe the distances than one level, in nats
 };
 
-// None for distances that are all alike. `noise`: standard deviation of one distance.
-[[nodiscard]] Levels find_levels(const Distances& distances, double noise);
+// How what a slow host adds to a distance is taken away.
+enum class Excess : std::uint8_t {
+  adds_up,  // delays: by subtracting it
+  governs,  // narrow places: what it hides is not known
+};
+
+// None for distances that are all alike. `noise`: standard deviation of one distance. A thing whose place is not known
+// is alone in its group.
+[[nodiscard]] Levels find_levels(const Distances& distances, double noise, Excess excess);
 
 }  // namespace gossamer::topology

@@ -67,6 +67,10 @@ FaultModel::FaultModel(const std::vector<Cell>& cells, const std::vector<std::ui
     family_cost_.resize(std::max<std::size_t>(family_cost_.size(), family + 1), 0.0);
     family_cost_[family] = std::log(static_cast<double>(number));
   }
+  for (const Suspect& each : suspects) {
+    // Seldom one line of many between two switches, and more often a tier that was not seen.
+    if (each.is_pair_of_groups) family_cost_[each.family] = std::max(family_cost_[each.family], 15.0);
+  }
   deviation_.resize(cells.size());
   odd_.resize(cells.size());
   load_.resize(cells.size());

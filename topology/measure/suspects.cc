@@ -7,7 +7,7 @@
 namespace gossamer::topology {
 namespace {
 
-enum Family : std::uint32_t { of_hosts, of_pairs, of_groups };
+enum Family : std::uint32_t { of_hosts, of_pairs, of_groups, of_pairs_of_groups };
 constexpr std::size_t group_pairs_of_at_most = 64;
 
 void add_hosts(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::uint32_t hosts) {
@@ -86,6 +86,7 @@ void add_groups(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::
       Suspect between = make(CauseDirection::both, false, one);
       between.second = static_cast<std::uint32_t>(two);
       between.is_pair_of_groups = true;
+      between.family = of_pairs_of_groups;
       for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
         const auto from = cells[cell].from;
         const auto to = cells[cell].to;

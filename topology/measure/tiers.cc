@@ -156,7 +156,8 @@ Levels levels_of(const std::vector<Cell>& cells, std::uint32_t hosts) {
   for (std::uint32_t slot = 0; slot < 2 * pair_load_count; ++slot) {  // latency and bandwidth
     const std::optional<Table> table = table_of(cells, slot, hosts);
     if (!table) continue;
-    Levels found = find_levels(table->distances, table->noise);
+    const bool is_latency = slot / pair_load_count == static_cast<std::size_t>(Quantity::latency);
+    Levels found = find_levels(table->distances, table->noise, is_latency ? Excess::adds_up : Excess::governs);
     if (found.gain > best.gain) best = std::move(found);
   }
   return best;
