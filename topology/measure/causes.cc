@@ -84,10 +84,10 @@ void place_alone(Levels& levels, const Measurement& measurement) {
   for (std::uint32_t host = 0; host < finest.size(); ++host) {
     const std::string& declared = measurement.hosts[host].declared_switch;
     if (declared.empty() || std::count(finest.begin(), finest.end(), finest[host]) > 1) continue;
-    const auto home = std::find_if(names.begin(), names.end(), [&](const auto& each) { return each.second == declared; });
+    const auto home =
+        std::find_if(names.begin(), names.end(), [&](const auto& each) { return each.second == declared; });
     if (home == names.end()) continue;
-    const auto mate = static_cast<std::size_t>(
-        std::find(finest.begin(), finest.end(), home->first) - finest.begin());
+    const auto mate = static_cast<std::size_t>(std::find(finest.begin(), finest.end(), home->first) - finest.begin());
     for (Partition& each : levels.partitions) {
       if (std::count(each.begin(), each.end(), each[host]) == 1) each[host] = each[mate];
     }
@@ -155,13 +155,23 @@ std::unique_ptr<Explanation> best_explanation(const std::vector<Cell>& cells, co
     best = std::move(other);
     return true;
   };
-  if (const Partition declared = declared_partition(measurement); !declared.empty()) attempt({{declared}, 0.0});
-  attempt(levels_of(cells, hosts));
+  const Partition declared = declared_partition(measurement);
+  const auto attempt_all = [&](const std::vector<Cell>& seen) {
+    bool is_better = false;
+    if (!declared.empty()) {
+      is_better = attempt({{declared}, 0.0});
+      for (Levels& each : levels_of(seen, hosts, declared)) is_better = attempt(std::move(each)) || is_better;
+    }
+    for (Levels& each : levels_of(seen, hosts)) is_better = attempt(std::move(each)) || is_better;
+    return is_better;
+  };
+  attempt_all(cells);
   // Groups are seen better without what was found.
   for (int again = 0; again < 2 && !best->model.found.empty(); ++again) {
     std::vector<Cell> cleaned = cells;
-    for (std::size_t i = 0; i < cells.size(); ++i) cleaned[i].log_time -= best->model.predicted[i] - best->model.base[i];
-    if (!attempt(levels_of(cleaned, hosts))) break;
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      cleaned[i].log_time -= best->model.predicted[i] - best->model.base[i];
+    if (!attempt_all(cleaned)) break;
   }
   return best;
 }
@@ -209,8 +219,8 @@ Cause named(const Suspect& suspect, const std::vector<HostGroup>& groups, const 
   }
   out.hosts = {suspect.first};
   out.what = measurement.hosts[suspect.first].name;
-  const bool is_pair = suspect.kind == CauseKind::slow_pair || (suspect.kind == CauseKind::slow_direction &&
-                                                                suspect.direction == CauseDirection::both);
+  const bool is_pair = suspect.kind == CauseKind::slow_pair ||
+                       (suspect.kind == CauseKind::slow_direction && suspect.direction == CauseDirection::both);
   if (is_pair) {
     out.hosts.push_back(suspect.second);
     out.what += (suspect.kind == CauseKind::slow_pair ? " - " : " -> ") + measurement.hosts[suspect.second].name;
@@ -398,9 +408,8 @@ Causes find_causes(const Measurement& measurement, const CauseOptions& options) 
   add_stolen(out.causes, measurement);
   out.causes.insert(out.causes.end(), slow.begin(), slow.end());
   for (Cause& each : out.causes) each.evidence = evidence_of(each);
-  std::sort(out.causes.begin(), out.causes.end(), [](const Cause& a, const Cause& b) {
-    return a.harm != b.harm ? a.harm > b.harm : a.what < b.what;
-  });
+  std::sort(out.causes.begin(), out.causes.end(),
+            [](const Cause& a, const Cause& b) { return a.harm != b.harm ? a.harm > b.harm : a.what < b.what; });
 
   out.spread_before = spread_of(times, model.base);
   out.spread_after = spread_of(times, model.predicted);

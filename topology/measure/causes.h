@@ -1,4 +1,5 @@
-// From the pairs that were measured to what is wrong: a slow host, direction, pair or switch, or a host that makes noise.
+// From the pairs that were measured to what is wrong: a slow host, direction, pair or switch, or a host that makes
+// noise.
 #pragma once
 
 #include <cstdint>
@@ -69,11 +70,11 @@ struct CauseOptions {
   std::size_t causes_max = 24;
 };
 
-// The model: the time of a pair is the base of its tier, slowed by what lies on its way. Delays add up; of bandwidths the
-// narrowest governs. Causes are added greedily while they shorten the description of what was measured (minimum
+// The model: the time of a pair is the base of its tier, slowed by what lies on its way. Delays add up; of bandwidths
+// the narrowest governs. Causes are added greedily while they shorten the description of what was measured (minimum
 // description length, Rissanen 1978; BIC, Schwarz 1978), under a likelihood that expects outliers, and dropped or
-// exchanged when later ones explain their part better. It is done for several bases and sets of tiers; the shortest wins.
-// Seconds for 256 ranks; no more than measuring took.
+// exchanged when later ones explain their part better. It is done for several bases and sets of tiers; the shortest
+// wins. Seconds for 256 ranks; no more than measuring took.
 [[nodiscard]] Causes find_causes(const Measurement& measurement, const CauseOptions& options = {});
 
 // A heading and a row for each cause, in words: kind, what, factor, evidence, confidence, harm. For tables.

@@ -59,7 +59,9 @@ class Linkage {
   }
 
  private:
-  [[nodiscard]] std::size_t at(std::uint32_t a, std::uint32_t b) const { return static_cast<std::size_t>(a) * size_ + b; }
+  [[nodiscard]] std::size_t at(std::uint32_t a, std::uint32_t b) const {
+    return static_cast<std::size_t>(a) * size_ + b;
+  }
   [[nodiscard]] double mean(std::uint32_t a, std::uint32_t b) const {
     return counts_[at(a, b)] == 0 ? std::numeric_limits<double>::infinity() : sums_[at(a, b)] / counts_[at(a, b)];
   }
@@ -279,10 +281,11 @@ Partition of_hosts(const Partition& partition, const Atoms& atoms) {
 
 }  // namespace
 
-Levels find_levels(const Distances& distances, double noise, Excess excess) {
+Levels find_levels(const Distances& distances, double noise, Excess excess, const Partition& known) {
   constexpr std::uint32_t atoms_min = 4;  // two groups of two are the least that can be told
   constexpr std::size_t levels_max = 4;
   Levels levels;
+  if (!known.empty()) levels.partitions.push_back(known);
   Partition finest(distances.size());
   std::iota(finest.begin(), finest.end(), 0u);
   Distances left = distances;
@@ -293,8 +296,8 @@ Levels find_levels(const Distances& distances, double noise, Excess excess) {
     const std::vector<Merge> merges = Linkage(between_atoms(left, atoms)).merge_all();
     std::optional<Split> split = best_split(left, noise, atoms, merges, merges.size(), nullptr);
     if (!split) break;
-    // The clearest cut may be above finer ones. The finest is kept: what is slow with groups hides what is above it, and
-    // is taken away next.
+    // The clearest cut may be above finer ones. The finest is kept: what is slow with groups hides what is above it,
+    // and is taken away next.
     Partition found = split->partition;
     double gain = split->gain;
     for (std::size_t finer = 1; finer < levels_max; ++finer) {

@@ -29,7 +29,7 @@ using Partition = std::vector<std::uint32_t>;
 
 struct Levels {
   std::vector<Partition> partitions;  // finest first; each is a union of groups of the one before
-  double gain = 0.0;                  // how much better they describe the distances than one level, in nats
+  double gain = 0.0;                  // how much better they describe the distances than fewer levels, in nats
 };
 
 // How what a slow host adds to a distance is taken away.
@@ -39,7 +39,7 @@ enum class Excess : std::uint8_t {
 };
 
 // None for distances that are all alike. `noise`: standard deviation of one distance. A thing whose place is not known
-// is alone in its group.
-[[nodiscard]] Levels find_levels(const Distances& distances, double noise, Excess excess);
+// is alone in its group. `known`: the finest level, where it need not be found; levels above it are looked for.
+[[nodiscard]] Levels find_levels(const Distances& distances, double noise, Excess excess, const Partition& known = {});
 
 }  // namespace gossamer::topology

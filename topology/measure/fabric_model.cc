@@ -14,7 +14,8 @@ constexpr double near_ns_per_byte = 0.08;
 class Fabric {
  public:
   explicit Fabric(const FabricModel& model) : model_(model), random_(model.seed) {
-    for (std::uint32_t host = 0; host < model.hosts; ++host) natural_.push_back(model.natural_spread * random_.normal());
+    for (std::uint32_t host = 0; host < model.hosts; ++host)
+      natural_.push_back(model.natural_spread * random_.normal());
   }
 
   [[nodiscard]] std::uint32_t switch_of(std::uint32_t host) const {
@@ -224,8 +225,8 @@ FabricModel draw_fabric(std::uint64_t seed, std::uint32_t defects, double factor
         const CauseDirection directions[] = {CauseDirection::out, CauseDirection::in, CauseDirection::both};
         defect.direction = directions[draw.below(3)];
       }
-      const bool is_pair = defect.kind == CauseKind::slow_pair || (defect.kind == CauseKind::slow_direction &&
-                                                                   defect.direction == CauseDirection::both);
+      const bool is_pair = defect.kind == CauseKind::slow_pair ||
+                           (defect.kind == CauseKind::slow_direction && defect.direction == CauseDirection::both);
       if (is_pair) {
         defect.second = hosts.back();
         hosts.pop_back();
@@ -235,7 +236,8 @@ FabricModel draw_fabric(std::uint64_t seed, std::uint32_t defects, double factor
     const std::uint64_t ways = draw.below(4);
     defect.slows_latency = ways != 0;
     defect.slows_bandwidth = ways != 1;
-    if (defect.kind == CauseKind::noise) defect.factor *= 1.5;
+    // So that it is narrower than what lies across switches.
+    defect.factor *= defect.kind == CauseKind::noise ? 1.5 : model.taper;
     model.defects.push_back(defect);
   }
   return model;

@@ -35,7 +35,7 @@ struct FabricModel {
   // Log-normal, of a single pair's alpha and beta; a part of the pairs meets a burst.
   double noise = 0.04;
   double outliers = 0.03;
-  double heavy_tail = 3.0;  // degrees of freedom of Student's t; 0: normal
+  double heavy_tail = 3.0;       // degrees of freedom of Student's t; 0: normal
   double natural_spread = 0.01;  // of hosts
   double sampled_fraction = 1.0;
   std::uint64_t seed = 1;

@@ -8,8 +8,8 @@
 namespace gossamer::topology {
 namespace {
 
-constexpr double spread_min = 0.02;   // nothing is measured better than that
-constexpr double effect_cost = 2.0;   // nats: which quantity, which loads, which form
+constexpr double spread_min = 0.02;  // nothing is measured better than that
+constexpr double effect_cost = 2.0;  // nats: which quantity, which loads, which form
 constexpr double clear_of_base = 0.05;
 constexpr std::uint32_t nobody = std::numeric_limits<std::uint32_t>::max();
 
@@ -293,7 +293,11 @@ void FaultModel::judge(const Suspect& suspect, Found& found) const {
     double value = 0;
     for (std::size_t which = is_shared ? 2 : 0; which < (is_shared ? 3 : 2); ++which) {
       value += value_of[which];
-      for (const Effect& each : best_of[which]) largest = std::max(largest, each.size);
+      for (Effect& each : best_of[which]) {
+        largest = std::max(largest, each.size);
+        // All cells of a host share what it is by nature.
+        if (!is_pair) each.deviation = std::hypot(each.deviation, 0.5 * options_.natural_spread);
+      }
       found.effects.insert(found.effects.end(), best_of[which].begin(), best_of[which].end());
     }
     // However often it was measured, a host that is a little slower than the others may be so by nature.
@@ -379,9 +383,8 @@ Model FaultModel::fit(double start) {
         continue;
       }
       constexpr double clearly = 1.0;
-      const bool is_known = has_rival && std::any_of(found.begin(), found.end(), [&](const Found& each) {
-        return each.suspect == rival.suspect;
-      });
+      const bool is_known = has_rival && std::any_of(found.begin(), found.end(),
+                                                     [&](const Found& each) { return each.suspect == rival.suspect; });
       if (has_rival && !is_known && rival.score > own.score + clearly) {
         found[i] = rival;
         refit(found);

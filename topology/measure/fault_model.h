@@ -2,9 +2,9 @@
 //
 //   base of (quantity, load, tier)  ---- slowed by the suspects on the way ---->  predicted time
 //
-// A suspect's effect e is either relative, the pair's own base times exp(e), or absolute: its part alone takes what a pair
-// of the nearest tier takes, times exp(e). Of latencies, absolute parts add up beyond their one; of times a byte and of
-// tails the largest of all counts, since one bottleneck hides others.
+// A suspect's effect e is either relative, the pair's own base times exp(e), or absolute: its part alone takes what a
+// pair of the nearest tier takes, times exp(e). Of latencies, absolute parts add up beyond their one; of times a byte
+// and of tails the largest of all counts, since one bottleneck hides others.
 #pragma once
 
 #include <array>
@@ -23,11 +23,11 @@ namespace gossamer::topology {
 struct Suspect {
   CauseKind kind = CauseKind::slow_host;
   CauseDirection direction = CauseDirection::both;
-  bool is_inside = false;      // of a host: between its own ranks; of a switch: within it too
-  std::uint32_t first = 0;     // host or group
-  std::uint32_t second = 0;    // of a pair of hosts or groups
+  bool is_inside = false;    // of a host: between its own ranks; of a switch: within it too
+  std::uint32_t first = 0;   // host or group
+  std::uint32_t second = 0;  // of a pair of hosts or groups
   bool is_pair_of_groups = false;
-  std::uint32_t family = 0;    // suspects that are alike: one of so many
+  std::uint32_t family = 0;  // suspects that are alike: one of so many
   std::vector<std::uint32_t> cells;
 };
 
@@ -35,9 +35,9 @@ struct Effect {
   Quantity quantity = Quantity::latency;
   bool loads[pair_load_count] = {};
   bool is_relative = true;
-  double size = 0.0;         // e
-  double deviation = 0.0;    // standard deviation of it
-  double gain = 0.0;         // nats
+  double size = 0.0;       // e
+  double deviation = 0.0;  // standard deviation of it
+  double gain = 0.0;       // nats
 };
 
 struct Found {
@@ -50,7 +50,7 @@ struct Found {
 
 struct Model {
   std::vector<Found> found;
-  double length = 0.0;  // of the description, in nats
+  double length = 0.0;            // of the description, in nats
   std::vector<double> predicted;  // for each cell
   std::vector<double> base;       // for each cell, without any cause
   std::vector<double> deviation;  // for each cell

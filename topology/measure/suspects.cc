@@ -53,8 +53,8 @@ void add_pairs(std::vector<Suspect>& out, const std::vector<Cell>& cells) {
 void add_groups(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::uint32_t hosts,
                 const std::vector<HostGroup>& groups) {
   const auto make = [](CauseDirection direction, bool is_inside, std::size_t group) {
-    return Suspect{CauseKind::slow_switch, direction, is_inside, static_cast<std::uint32_t>(group), 0, false, of_groups,
-                   {}};
+    return Suspect{
+        CauseKind::slow_switch, direction, is_inside, static_cast<std::uint32_t>(group), 0, false, of_groups, {}};
   };
   std::vector<std::vector<bool>> is_in;
   for (std::size_t group = 0; group < groups.size(); ++group) {

@@ -18,7 +18,8 @@ struct HostGroup {
 };
 
 // The groups of all levels and all declared switches, each once: those of two hosts on that are not all but one.
-[[nodiscard]] std::vector<HostGroup> host_groups(const std::vector<Partition>& partitions, const Measurement& measurement);
+[[nodiscard]] std::vector<HostGroup> host_groups(const std::vector<Partition>& partitions,
+                                                 const Measurement& measurement);
 
 [[nodiscard]] std::vector<Suspect> network_suspects(const std::vector<Cell>& cells, std::uint32_t hosts,
                                                     const std::vector<HostGroup>& groups);

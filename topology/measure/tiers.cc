@@ -57,7 +57,9 @@ std::string name_of(std::size_t level, std::size_t levels) {
 Estimate span_of(std::vector<double>& logs) {
   if (logs.empty()) return {};
   std::sort(logs.begin(), logs.end());
-  const auto at = [&](double q) { return std::exp(logs[static_cast<std::size_t>(q * static_cast<double>(logs.size() - 1))]); };
+  const auto at = [&](double q) {
+    return std::exp(logs[static_cast<std::size_t>(q * static_cast<double>(logs.size() - 1))]);
+  };
   return {at(0.5), at(0.025), at(0.975)};
 }
 
@@ -151,16 +153,16 @@ class Declared {
 
 }  // namespace
 
-Levels levels_of(const std::vector<Cell>& cells, std::uint32_t hosts) {
-  Levels best;
+std::vector<Levels> levels_of(const std::vector<Cell>& cells, std::uint32_t hosts, const Partition& known) {
+  std::vector<Levels> all;
   for (std::uint32_t slot = 0; slot < 2 * pair_load_count; ++slot) {  // latency and bandwidth
     const std::optional<Table> table = table_of(cells, slot, hosts);
     if (!table) continue;
     const bool is_latency = slot / pair_load_count == static_cast<std::size_t>(Quantity::latency);
-    Levels found = find_levels(table->distances, table->noise, is_latency ? Excess::adds_up : Excess::governs);
-    if (found.gain > best.gain) best = std::move(found);
+    all.push_back(find_levels(table->distances, table->noise, is_latency ? Excess::adds_up : Excess::governs, known));
   }
-  return best;
+  std::stable_sort(all.begin(), all.end(), [](const Levels& a, const Levels& b) { return a.gain > b.gain; });
+  return all;
 }
 
 Tiers tiers_from(const Levels& levels, const Measurement& measurement, const std::vector<Cell>& cells) {
@@ -188,7 +190,8 @@ Tiers tiers_from(const Levels& levels, const Measurement& measurement, const std
 
 Tiers find_tiers(const Measurement& measurement) {
   const std::vector<Cell> cells = make_cells(measurement);
-  return tiers_from(levels_of(cells, static_cast<std::uint32_t>(measurement.hosts.size())), measurement, cells);
+  const std::vector<Levels> levels = levels_of(cells, static_cast<std::uint32_t>(measurement.hosts.size()));
+  return tiers_from(levels.empty() ? Levels{} : levels.front(), measurement, cells);
 }
 
 std::uint32_t Tiers::between(std::uint32_t host, std::uint32_t other) const {

@@ -24,8 +24,8 @@ struct Tier {
 // A host that is nearer to the hosts of another switch than to those of its own.
 struct Contradiction {
   std::uint32_t host = 0;
-  std::string declared;  // its switch, as declared
-  std::string measured;  // the switch as which most hosts that are near to it are declared
+  std::string declared;          // its switch, as declared
+  std::string measured;          // the switch as which most hosts that are near to it are declared
   double declared_factor = 0.0;  // times to hosts of the declared switch, over times to those of the measured one
   std::uint32_t pairs = 0;       // of ranks, to hosts of both
 };

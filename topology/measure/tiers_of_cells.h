@@ -10,7 +10,10 @@
 
 namespace gossamer::topology {
 
-[[nodiscard]] Levels levels_of(const std::vector<Cell>& cells, std::uint32_t hosts);
+// As each quantity and load shows them by itself, the clearest first; with `known` as their finest level, if it is
+// given.
+[[nodiscard]] std::vector<Levels> levels_of(const std::vector<Cell>& cells, std::uint32_t hosts,
+                                            const Partition& known = {});
 [[nodiscard]] Tiers tiers_from(const Levels& levels, const Measurement& measurement, const std::vector<Cell>& cells);
 
 }  // namespace gossamer::topology
