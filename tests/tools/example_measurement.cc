@@ -92,7 +92,8 @@ class Example {
       const double p50 = fit * step * std::exp(cluster_.noise / 3 * random_.normal());
       squares += (p50 / fit - 1) * (p50 / fit - 1);
       const double scatter = 1.05 + 0.4 * random_.uniform() * (load == PairLoad::loaded ? 3 : 1);
-      pair.sizes.push_back({bytes, 200, {p50, p50 * 0.988, p50 * 1.013}, p50 * 0.93, p50 * scatter, p50 * scatter * 1.3});
+      pair.sizes.push_back(
+          {bytes, 200, {p50, p50 * 0.988, p50 * 1.013}, p50 * 0.93, p50 * scatter, p50 * scatter * 1.3});
     }
     const double alpha = own * link.alpha_ns;
     const double beta = own * link.beta_ns_per_byte;

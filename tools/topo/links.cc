@@ -108,7 +108,8 @@ PairTiers tiers_by_declaration(const Measurement& measurement) {
   std::stable_sort(tiers.order.begin(), tiers.order.end(), [&](std::uint32_t a, std::uint32_t b) {
     return std::pair(switches[a], hosts[a]) < std::pair(switches[b], hosts[b]);
   });
-  const bool has_switches = std::adjacent_find(switches.begin(), switches.end(), std::not_equal_to<>()) != switches.end();
+  const bool has_switches =
+      std::adjacent_find(switches.begin(), switches.end(), std::not_equal_to<>()) != switches.end();
   const bool has_hosts = std::adjacent_find(hosts.begin(), hosts.end(), std::not_equal_to<>()) != hosts.end();
   tiers.names.emplace_back("same host");
   if (has_hosts) {

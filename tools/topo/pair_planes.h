@@ -11,7 +11,8 @@ namespace gossamer::tools {
 // An array of maps, for latency and bandwidth of each load that was measured:
 //
 //   what, load, low, high     the least and the greatest value of the map, ns or GB/s
-//   p50, p99                  base64 of 16 bits a pair, little endian, row by row in the order of `tiers`: 0 where nothing
+//   p50, p99                  base64 of 16 bits a pair, little endian, row by row in the order of `tiers`: 0 where
+//   nothing
 //                             was asked for, 1 where there is no figure, else 2 to 65535 from low to high, evenly in
 //                             the logarithm
 //   below, above              base64 of 8 bits a pair: how far the interval reaches, where q says |ln(end / p50)| =

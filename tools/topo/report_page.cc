@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -62,14 +63,15 @@ std::string drawn_data(const ReportParts& parts) {
     for (const std::uint32_t rank : parts.tiers.order) row.push_back(tier[rank]);
     groups.push_back(std::move(row));
   }
-  const nlohmann::json data = {{"order", parts.tiers.order},
-                               {"hosts", hosts},
-                               {"hostOf", host_of},
-                               {"died", died},
-                               {"tiers", {{"names", parts.tiers.names}, {"groups", groups}}},
-                               {"planes", pair_planes(parts.links, parts.tiers)},
-                               {"curves", curves_json(parts.curves)},
-                               {"forecast", forecast_json(parts.forecast)}};
+  const nlohmann::json data = {
+      {"order", parts.tiers.order},
+      {"hosts", hosts},
+      {"hostOf", host_of},
+      {"died", died},
+      {"tiers", {{"names", parts.tiers.names}, {"groups", groups}, {"figures", tier_captions(parts)}}},
+      {"planes", pair_planes(parts.links, parts.tiers)},
+      {"curves", curves_json(parts.curves)},
+      {"forecast", forecast_json(parts.forecast)}};
   const std::string plain = data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   std::string out;
   out.reserve(plain.size());

@@ -109,6 +109,16 @@ std::string summary_html(const ReportParts& parts) {
   return out + "</ul>\n";
 }
 
+std::vector<std::string> tier_captions(const ReportParts& parts) {
+  std::vector<std::string> out;
+  for (const TierFigures& tier : figures_by_tier(parts, PairLoad::idle)) {
+    out.push_back(tier.latency_ns.empty()
+                      ? ""
+                      : text(time_in_words(median(tier.latency_ns)), ", ", speed_in_words(median(tier.gb_per_s))));
+  }
+  return out;
+}
+
 std::string tier_table(const ReportParts& parts) {
   std::vector<std::vector<std::string>> rows;
   for (const PairLoad load : {PairLoad::idle, PairLoad::loaded}) {
@@ -228,15 +238,14 @@ std::string curve_table(const ReportParts& parts) {
   std::vector<std::vector<std::string>> rows;
   for (const SizeCurve& curve : parts.curves) {
     for (const CurvePoint& point : curve.points) {
-      rows.push_back({parts.tiers.names[curve.tier], std::string(pair_load_name(curve.load)),
-                      format_bytes(point.bytes), text(point.pairs), time_in_words(point.p50_low_ns),
-                      time_in_words(point.p50_ns), time_in_words(point.p50_high_ns), time_in_words(point.p99_ns),
-                      deviation(point.residual)});
+      rows.push_back({parts.tiers.names[curve.tier], std::string(pair_load_name(curve.load)), format_bytes(point.bytes),
+                      text(point.pairs), time_in_words(point.p50_low_ns), time_in_words(point.p50_ns),
+                      time_in_words(point.p50_high_ns), time_in_words(point.p99_ns), deviation(point.residual)});
     }
   }
   return html_table("Message sizes: over the pairs of a tier",
-                    {"Tier", "Load", "#Size", "#Directions", "#p50, a tenth below", "#p50, middle", "#p50, a tenth above",
-                     "#p99, middle", "#Measured against fit"},
+                    {"Tier", "Load", "#Size", "#Directions", "#p50, a tenth below", "#p50, middle",
+                     "#p50, a tenth above", "#p99, middle", "#Measured against fit"},
                     rows);
 }
 

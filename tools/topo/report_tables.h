@@ -21,6 +21,8 @@ struct ReportParts {
 
 // A list of sentences, the most important first.
 [[nodiscard]] std::string summary_html(const ReportParts& parts);
+// For each tier, its middle when idle: "1.85 us, 11.9 GB/s".
+[[nodiscard]] std::vector<std::string> tier_captions(const ReportParts& parts);
 [[nodiscard]] std::string tier_table(const ReportParts& parts);
 // Each host with all others, or with itself where there is one.
 [[nodiscard]] std::string host_table(const ReportParts& parts);

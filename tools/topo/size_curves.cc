@@ -39,8 +39,7 @@ std::vector<SizeCurve> size_curves(const topology::Measurement& measurement, con
       values.p50.push_back(size.p50_ns.value);
       values.p99.push_back(size.p99_ns);
       if (!pair.fit) continue;
-      const double fit =
-          pair.fit->alpha_ns.value + pair.fit->beta_ns_per_byte.value * static_cast<double>(size.bytes);
+      const double fit = pair.fit->alpha_ns.value + pair.fit->beta_ns_per_byte.value * static_cast<double>(size.bytes);
       if (fit > 0) values.residual.push_back((size.p50_ns.value - fit) / fit);
     }
   }

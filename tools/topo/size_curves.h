@@ -13,7 +13,7 @@ struct CurvePoint {
   std::size_t pairs = 0;
   // Over the pairs: the middle, and what a tenth of them lie below or above.
   double p50_ns = 0, p50_low_ns = 0, p50_high_ns = 0;
-  double p99_ns = 0;                                       // the middle of the pairs' p99
+  double p99_ns = 0;                                         // the middle of the pairs' p99
   double residual = 0, residual_low = 0, residual_high = 0;  // (measured - fit) / fit
 };
 

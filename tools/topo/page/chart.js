@@ -70,7 +70,7 @@ function drawChart(figure, lines, options) {
     if (line.band) {
       const edge = [...line.band.map(point => [x(point[0]), y(point[2])]),
                     ...line.band.slice().reverse().map(point => [x(point[0]), y(point[1])])];
-      svg.append(element('path', {d: `${path(edge)}Z`, fill: line.colour, opacity: 0.14}));
+      svg.append(element('path', {d: `${path(edge)}Z`, fill: line.colour, opacity: 0.12}));
     }
   }
   for (const line of lines) {
@@ -105,33 +105,34 @@ function drawChart(figure, lines, options) {
   svg.addEventListener('pointerleave', () => { cursor.setAttribute('d', ''); hideHover(); });
 }
 
-function curveName(curve) {
-  const both = new Set(report.curves.map(each => each.load)).size > 1;
-  return report.tiers.names[curve.tier] + (both ? `, ${curve.load}` : '');
-}
-
 function drawSizeCurves() {
-  const lines = report.curves.flatMap(curve => {
+  const lines = report.curves.filter(curve => curve.load === shown.load).flatMap(curve => {
     const colour = lineColours[curve.tier % 8];
-    const loaded = curve.load === 'loaded';
+    const name = report.tiers.names[curve.tier];
     return [
-      {name: `${curveName(curve)}, p50`, colour, width: 2.2, dash: loaded ? '7 4' : '', opacity: loaded ? 0.8 : 1,
-        points: curve.points.map(at => [at.bytes, at.p50]), band: curve.points.map(at => [at.bytes, at.low, at.high])},
-      {name: `${curveName(curve)}, p99`, colour, width: 1.2, dash: loaded ? '1 4' : '2 3', opacity: loaded ? 0.8 : 1,
-        points: curve.points.map(at => [at.bytes, at.p99])}];
+      {name: `${name}, p50`, colour, width: 2.2, points: curve.points.map(at => [at.bytes, at.p50]),
+        band: curve.points.map(at => [at.bytes, at.low, at.high])},
+      {name: `${name}, p99`, colour, width: 1.4, dash: '2 3', points: curve.points.map(at => [at.bytes, at.p99])}];
   });
   drawChart(document.getElementById('size-curves'), lines, {title: 'Time by size', log: true,
-    small: 'middle of the pairs; the shade holds 8 of 10', words: timeInWords, axis: ns => roundInWords(timeInWords(ns))});
+    small: `${shown.load}; middle of the pairs, the shade holds 8 of 10`, words: timeInWords,
+    axis: ns => roundInWords(timeInWords(ns))});
 }
 
 function drawResiduals() {
   const percent = share => `${share > 0 ? '+' : ''}${(share * 100).toFixed(1)} %`;
-  const lines = report.curves.filter(curve => curve.load === report.curves[0].load).map(curve => ({
+  const lines = report.curves.filter(curve => curve.load === shown.load).map(curve => ({
     name: report.tiers.names[curve.tier], colour: lineColours[curve.tier % 8],
     points: curve.points.map(at => [at.bytes, at.residual]),
     band: curve.points.map(at => [at.bytes, at.residualLow, at.residualHigh])}));
   drawChart(document.getElementById('residuals'), lines, {title: 'Measured against fit',
-    small: 'alpha + beta n; the shade holds 8 of 10 pairs', words: percent, axis: share => `${+(share * 100).toFixed(1)} %`});
+    small: `${shown.load}; the fit is alpha + beta n, the shade holds 8 of 10 pairs`, words: percent,
+    axis: share => `${+(share * 100).toFixed(1)} %`});
+}
+
+function drawCurves() {
+  drawSizeCurves();
+  drawResiduals();
 }
 
 function drawForecast() {
@@ -139,8 +140,11 @@ function drawForecast() {
   const forecast = report.forecast;
   if (!forecast) return figure.replaceChildren(element('p', {class: 'empty'}, 'There is nothing to predict from.'));
   const winners = new Set(forecast.best);
-  const lines = forecast.lines.map((line, i) => ({name: line.name, colour: lineColours[i % 8], dash: dashes[Math.floor(i / 8) % 4],
-    width: winners.has(i) ? 1.8 : 1.3, opacity: winners.has(i) ? 1 : 0.75, best: winners.has(i),
+  // The colours that are told apart most easily are theirs.
+  const drawn = [...winners, ...forecast.lines.map((_, i) => i).filter(i => !winners.has(i))];
+  const lines = forecast.lines.map((line, i) => ({name: line.name, colour: lineColours[drawn.indexOf(i) % 8],
+    dash: dashes[Math.floor(drawn.indexOf(i) / 8) % 4], width: winners.has(i) ? 1.8 : 1.2,
+    opacity: winners.has(i) ? 1 : 0.7, best: winners.has(i),
     points: line.ns.map((ns, size) => [forecast.bytes[size], ns])}));
   const over = runs(forecast.best).map(run => {
     const sizes = forecast.bytes.map((_, i) => i).slice(run.first, Math.min(run.first + run.count + 1, forecast.bytes.length));

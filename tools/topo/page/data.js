@@ -101,6 +101,23 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
+// What of all is drawn.
+const shown = {load: report.planes.length ? report.planes[0].load : 'idle', isRelative: false};
+
+// Buttons of which one is pressed; nothing where there is no choice.
+function offer(id, names, choose) {
+  const box = document.getElementById(id);
+  box.hidden = names.length < 2;
+  box.replaceChildren(...names.map((name, i) => {
+    const button = element('button', {type: 'button', 'aria-pressed': i === 0}, name);
+    button.addEventListener('click', () => {
+      for (const each of box.children) each.setAttribute('aria-pressed', each === button);
+      choose(name, i);
+    });
+    return button;
+  }));
+}
+
 const hover = document.getElementById('hover');
 function showHover(x, y, title, rows, note = '') {
   const table = element('table', {}, ...rows.map(row => element('tr', {}, ...row.map(cell => element('td', {}, cell)))));

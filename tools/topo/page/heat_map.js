@@ -8,6 +8,8 @@ function colourAt(share) {
   const i = Math.floor(at);
   return viridis[i].map((from, c) => Math.round(from + (viridis[i + 1][c] - from) * (at - i)));
 }
+// From 0.5 to 4 times the middle of a tier, in the logarithm.
+const timesSpan = [Math.log(0.5), Math.log(4)];
 const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function hatch(context, ratio) {
@@ -42,17 +44,37 @@ class HeatMap {
     this.canvas.addEventListener('keydown', event => this.key(event));
   }
 
-  show(plane) {
+  show(plane, isRelative) {
     this.plane = plane;
-    this.span = plane.span();
+    this.isRelative = isRelative;
+    this.span = isRelative ? null : plane.span();
+    if (isRelative) this.middles = this.middlesOf(plane);
     this.caption.replaceChildren(this.title, ' ', element('small', {}, plane.what === 'latency'
       ? 'median of the smallest message' : 'median of the largest message'));
     this.canvas.setAttribute('aria-label', `${this.title} of every pair, ${plane.load}; the tables below have it in words`);
     this.layOut();
   }
 
+  // The middle of each tier, as a code.
+  middlesOf(plane) {
+    const codes = report.tiers.names.map(() => []);
+    plane.p50.forEach((code, cell) => {
+      if (code >= firstCode) codes[tierOf(Math.floor(cell / ranks), cell % ranks)].push(code);
+    });
+    return codes.map(tier => tier.sort((a, b) => a - b)[Math.floor(tier.length / 2)]);
+  }
+
+  // How many times as slow as the middle of its tier.
+  times(cell) {
+    const middle = this.middles[tierOf(Math.floor(cell / ranks), cell % ranks)];
+    const times = Math.exp((this.plane.p50[cell] - middle) * this.plane.logStep);
+    return this.plane.what === 'latency' ? times : 1 / times;
+  }
+
   // Slow is 1: long times, low bandwidths.
-  share(code) {
+  share(cell) {
+    if (this.isRelative) return (Math.log(this.times(cell)) - timesSpan[0]) / (timesSpan[1] - timesSpan[0]);
+    const code = this.plane.p50[cell];
     const share = (code - this.span.low) / (this.span.high - this.span.low);
     return this.plane.what === 'latency' ? share : 1 - share;
   }
@@ -102,7 +124,7 @@ class HeatMap {
           pen.fillRect(x * this.ratio, y * this.ratio, (cell - gap) * this.ratio, (cell - gap) * this.ratio);
           pen.restore();
         } else {
-          const share = this.share(code);
+          const share = this.share(row * ranks + column);
           pen.fillStyle = `rgb(${colourAt(share)})`;
           pen.fillRect(x, y, cell - gap, cell - gap);
           if (cell >= 40) this.write(pen, row * ranks + column, x, y, share);
@@ -116,7 +138,8 @@ class HeatMap {
   }
 
   write(pen, at, x, y, share) {
-    const [number, unit] = this.plane.words(this.plane.value(at)).split(' ');
+    const [number, unit] = this.isRelative ? [this.times(at).toFixed(2), 'times']
+      : this.plane.words(this.plane.value(at)).split(' ');
     pen.fillStyle = share > 0.62 ? '#101418' : '#ffffff';
     pen.textAlign = 'center';
     pen.textBaseline = 'alphabetic';
@@ -170,18 +193,21 @@ class HeatMap {
 
   drawScale() {
     this.scale.replaceChildren();
-    if (!this.span) return;
-    const {plane, span} = this;
+    if (!this.span && !this.isRelative) return;
+    const {plane, span, isRelative} = this;
     const shares = Array.from({length: 25}, (_, i) => i / 24);
     const bar = element('div', {class: 'bar'});
     bar.style.background = `linear-gradient(to right, ${shares.map(share =>
-      `rgb(${colourAt(plane.what === 'latency' ? share : 1 - share)})`).join(', ')})`;
+      `rgb(${colourAt(isRelative || plane.what === 'latency' ? share : 1 - share)})`).join(', ')})`;
     const ticks = element('div', {class: 'ticks'});
-    const count = 5;
+    const width = Math.min(this.figure.clientWidth, Math.max(300, this.left + this.side));
+    const count = isRelative ? 4 : width < 560 ? 3 : 5;
     for (let i = 0; i < count; i++) {
       const share = i / (count - 1);
-      const words = plane.words(Math.exp(plane.logOf(span.low + share * (span.high - span.low))));
-      const beyond = i === 0 && span.beyondLow ? '\u2264 ' : i === count - 1 && span.beyondHigh ? '\u2265 ' : '';
+      const words = isRelative ? `${+Math.exp(timesSpan[0] + share * (timesSpan[1] - timesSpan[0])).toFixed(2)} times`
+        : plane.words(Math.exp(plane.logOf(span.low + share * (span.high - span.low))));
+      const beyond = i === 0 && (isRelative || span.beyondLow) ? '\u2264 '
+        : i === count - 1 && (isRelative || span.beyondHigh) ? '\u2265 ' : '';
       const tick = element('span', {}, beyond + words);
       tick.style.left = `${share * 100}%`;
       ticks.append(tick);
@@ -189,7 +215,7 @@ class HeatMap {
     this.scale.append(bar);
     if (plane.missing.size > 0) this.scale.append(this.swatch('no figure'));
     this.scale.append(ticks);
-    this.scale.style.width = `${Math.min(this.figure.clientWidth, Math.max(300, this.left + this.side))}px`;
+    this.scale.style.width = `${width}px`;
     this.scale.style.paddingLeft = `${this.side > 220 ? this.left : 0}px`;
   }
 
@@ -230,11 +256,12 @@ class HeatMap {
     if (row === column) return showHover(x, y, name(row), [], report.died.includes(report.order[row]) ? 'died' : '');
     const rows = [];
     let note = tierOf(row, column);
-    for (const {plane} of heatMaps) {
-      const code = plane.p50[cell];
+    for (const map of heatMaps) {
+      const plane = map.plane, code = plane.p50[cell];
       if (code >= firstCode) {
         const [low, high] = plane.interval(cell).map(value => plane.words(value));
         rows.push([plane.what, 'p50', plane.words(plane.value(cell)), `${low} to ${high}`]);
+        if (map.isRelative) rows.push(['', '', `${map.times(cell).toFixed(2)} times`, 'the middle of its tier']);
         rows.push(['', 'p99', plane.words(plane.valueP99(cell)), '']);
       } else if (rows.length === 0) {
         note = code === notAsked ? `${note}; not measured` : `${note}; no figure: ${plane.reason(cell)}`;
@@ -265,7 +292,6 @@ class HeatMap {
 const heatMaps = [];
 
 function drawHeatMaps() {
-  const section = document.getElementById('loads');
   if (ranks < 2 || report.planes.length === 0) {
     document.getElementById('latency-map').replaceChildren(
       element('p', {class: 'empty'}, ranks < 2 ? 'One rank has no pairs.' : 'No pair was measured.'));
@@ -274,16 +300,9 @@ function drawHeatMaps() {
   const planes = report.planes.map(packed => new Plane(packed));
   heatMaps.push(new HeatMap(document.getElementById('latency-map'), 'Latency'),
                 new HeatMap(document.getElementById('bandwidth-map'), 'Bandwidth'));
-  const show = load => {
-    planes.filter(plane => plane.load === load).forEach((plane, i) => heatMaps[i].show(plane));
-    for (const button of section.children) button.setAttribute('aria-pressed', button.textContent === load);
-  };
-  const loads = [...new Set(planes.map(plane => plane.load))];
-  for (const load of loads) {
-    const button = element('button', {type: 'button'}, load);
-    button.addEventListener('click', () => show(load));
-    section.append(button);
-  }
-  section.hidden = loads.length < 2;
-  show(loads[0]);
+  const show = () => planes.filter(plane => plane.load === shown.load)
+    .forEach((plane, i) => heatMaps[i].show(plane, shown.isRelative));
+  offer('map-loads', [...new Set(planes.map(plane => plane.load))], load => { shown.load = load; show(); drawCurves(); });
+  offer('map-views', ['as measured', 'against its tier'], (view, i) => { shown.isRelative = i === 1; show(); });
+  show();
 }

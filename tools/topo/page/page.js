@@ -2,8 +2,7 @@
 document.documentElement.classList.add('scripted');
 function drawAll() {
   drawTierTree();
-  drawSizeCurves();
-  drawResiduals();
+  drawCurves();
   drawForecast();
 }
 drawHeatMaps();

@@ -2,7 +2,7 @@
 function drawTierTree() {
   const figure = document.getElementById('tier-tree');
   if (ranks === 0) return;
-  const width = Math.max(280, figure.clientWidth), left = Math.min(150, width / 4), rowHeight = 38;
+  const width = Math.max(280, figure.clientWidth), left = Math.min(190, width / 3), rowHeight = 44;
   const names = report.tiers.names, groups = report.tiers.groups;
   const rows = groups.map((tier, level) => ({level, runs: runs(tier)})).reverse();
   const svg = element('svg', {viewBox: `0 0 ${width} ${rows.length * rowHeight + 24}`, role: 'img',
@@ -11,7 +11,8 @@ function drawTierTree() {
   rows.forEach((row, i) => {
     const y = i * rowHeight + 2;
     const colour = lineColours[row.level % 8];
-    svg.append(element('text', {class: 'ink', x: 0, y: y + rowHeight / 2 + 1}, names[row.level]));
+    svg.append(element('text', {class: 'ink', x: 0, y: y + 14}, names[row.level]),
+               element('text', {x: 0, y: y + 30}, report.tiers.figures[row.level]));
     for (const run of row.runs) {
       const [x, w] = [left + run.first * unit, Math.max(0.8, run.count * unit - (unit > 3 ? 3 : unit * run.count > 4 ? 1 : 0.2))];
       const hosts = [...new Set(report.hostOf.slice(run.first, run.first + run.count))].map(host => report.hosts[host]);
@@ -22,7 +23,7 @@ function drawTierTree() {
       box.append(element('title', {}, `${names[row.level]}: ${title}; ${run.count} ranks`));
       svg.append(box);
       if (w > 7 * words.length + 6) {
-        svg.append(element('text', {class: 'ink', x: x + w / 2, y: y + rowHeight / 2, 'text-anchor': 'middle'}, words));
+        svg.append(element('text', {class: 'ink', x: x + w / 2, y: y + rowHeight / 2 + 1, 'text-anchor': 'middle'}, words));
       }
     }
   });
