@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/base.h"
+#include "tools/command/report.h"
 #include "tools/topo/host_figures.h"
 #include "tools/topo/html_table.h"
 #include "tools/topo/measurement_file.h"
@@ -173,19 +174,21 @@ std::string slowest_table(const ReportParts& parts) {
     double times = 0;
     const PairMeasurement* pair = nullptr;
     LinkFigures figures;
-    double latency = 0, speed = 0;  // times worse than the middle
+    double latency = 0, speed = 0;  // times worse than the better quarter
   };
   std::vector<Slow> found;
   for (const PairLoad load : {PairLoad::idle, PairLoad::loaded}) {
     const std::vector<TierFigures> tiers = figures_by_tier(parts, load);
-    std::vector<std::pair<double, double>> middles;
-    middles.reserve(tiers.size());
-    for (const TierFigures& tier : tiers) middles.emplace_back(median(tier.latency_ns), median(tier.gb_per_s));
+    // One slow host of four slows half of the pairs.
+    std::vector<std::pair<double, double>> quality;
+    quality.reserve(tiers.size());
+    for (const TierFigures& tier : tiers)
+      quality.emplace_back(percentile(tier.latency_ns, 0.25), percentile(tier.gb_per_s, 0.75));
     for (const PairMeasurement& pair : parts.links.measurement().pairs) {
       if (pair.load != load) continue;
       const std::optional<LinkFigures> figures = figures_of(pair);
       if (!figures) continue;
-      const auto [latency, speed] = middles[parts.tiers.tier_of(pair.from, pair.to)];
+      const auto [latency, speed] = quality[parts.tiers.tier_of(pair.from, pair.to)];
       Slow slow{0, &pair, *figures, latency > 0 ? figures->latency_ns.value / latency : 1,
                 figures->gb_per_s.value > 0 ? speed / figures->gb_per_s.value : 1};
       slow.times = std::max(slow.latency, slow.speed);
@@ -206,9 +209,9 @@ std::string slowest_table(const ReportParts& parts) {
                     speed_in_words(each.figures.gb_per_s.value), fixed(each.latency, 2), fixed(each.speed, 2),
                     each.pair->fit ? percent(each.pair->fit->residual) : "-", text(each.pair->passes)});
   }
-  return html_table(text("The ", count(shown, "direction"), " farthest behind the middle of their tier"),
-                    {"From", "To", "Load", "Tier", "#Latency", "#p99", "#Bandwidth", "#Latency, times the middle",
-                     "#Bandwidth, middle over this", "#Fit residual", "#Passes"},
+  return html_table(text("The ", count(shown, "direction"), " farthest behind the better quarter of their tier"),
+                    {"From", "To", "Load", "Tier", "#Latency", "#p99", "#Bandwidth", "#Latency, times the quarter's",
+                     "#Bandwidth, the quarter's over this", "#Fit residual", "#Passes"},
                     rows);
 }
 

@@ -26,7 +26,7 @@ struct ReportParts {
 [[nodiscard]] std::string tier_table(const ReportParts& parts);
 // Each host with all others, or with itself where there is one.
 [[nodiscard]] std::string host_table(const ReportParts& parts);
-// The pairs that are farthest behind the middle of their tier, and those without a figure.
+// The pairs that are farthest behind the better quarter of their tier, and those without a figure.
 [[nodiscard]] std::string slowest_table(const ReportParts& parts);
 [[nodiscard]] std::string missing_table(const ReportParts& parts);
 [[nodiscard]] std::string curve_table(const ReportParts& parts);

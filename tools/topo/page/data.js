@@ -74,11 +74,12 @@ function bytesInWords(bytes) {
 const ranks = report.order.length;
 const hostName = place => report.hosts[report.hostOf[place]];
 
+// The nearest tier that two places share.
 function tierOf(a, b) {
   const groups = report.tiers.groups;
   let tier = 0;
   while (tier + 1 < groups.length && groups[tier][a] !== groups[tier][b]) tier++;
-  return report.tiers.names[tier];
+  return tier;
 }
 
 // Runs of equal values: [{first, count, value}, ...].

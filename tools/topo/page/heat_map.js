@@ -8,7 +8,7 @@ function colourAt(share) {
   const i = Math.floor(at);
   return viridis[i].map((from, c) => Math.round(from + (viridis[i + 1][c] - from) * (at - i)));
 }
-// From 0.5 to 4 times the middle of a tier, in the logarithm.
+// From 0.5 to 4 times the better quarter of a tier, in the logarithm.
 const timesSpan = [Math.log(0.5), Math.log(4)];
 const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -48,26 +48,27 @@ class HeatMap {
     this.plane = plane;
     this.isRelative = isRelative;
     this.span = isRelative ? null : plane.span();
-    if (isRelative) this.middles = this.middlesOf(plane);
+    if (isRelative) this.quality = this.qualityOf(plane);
     this.caption.replaceChildren(this.title, ' ', element('small', {}, plane.what === 'latency'
       ? 'median of the smallest message' : 'median of the largest message'));
     this.canvas.setAttribute('aria-label', `${this.title} of every pair, ${plane.load}; the tables below have it in words`);
     this.layOut();
   }
 
-  // The middle of each tier, as a code.
-  middlesOf(plane) {
+  // What a quarter of the pairs of each tier reach, as a code: one slow host of four slows half of the pairs.
+  qualityOf(plane) {
     const codes = report.tiers.names.map(() => []);
     plane.p50.forEach((code, cell) => {
       if (code >= firstCode) codes[tierOf(Math.floor(cell / ranks), cell % ranks)].push(code);
     });
-    return codes.map(tier => tier.sort((a, b) => a - b)[Math.floor(tier.length / 2)]);
+    const share = plane.what === 'latency' ? 0.25 : 0.75;
+    return codes.map(tier => tier.sort((a, b) => a - b)[Math.floor(tier.length * share)]);
   }
 
-  // How many times as slow as the middle of its tier.
+  // How many times as slow as the better quarter of its tier.
   times(cell) {
-    const middle = this.middles[tierOf(Math.floor(cell / ranks), cell % ranks)];
-    const times = Math.exp((this.plane.p50[cell] - middle) * this.plane.logStep);
+    const quality = this.quality[tierOf(Math.floor(cell / ranks), cell % ranks)];
+    const times = Math.exp((this.plane.p50[cell] - quality) * this.plane.logStep);
     return this.plane.what === 'latency' ? times : 1 / times;
   }
 
@@ -180,7 +181,7 @@ class HeatMap {
         pen.fillText(words, this.left - 6, this.top + middle, this.left - 8);
         lastRow = middle;
       }
-      if (middle - lastColumn < (this.across ? 6.6 * words.length + 6 : 12)) continue;
+      if (middle - lastColumn < (this.across ? 6.6 * words.length + 6 : 16)) continue;
       pen.save();
       pen.translate(this.left + middle, this.top - 6);
       pen.textAlign = this.across ? 'center' : 'left';
@@ -201,7 +202,7 @@ class HeatMap {
       `rgb(${colourAt(isRelative || plane.what === 'latency' ? share : 1 - share)})`).join(', ')})`;
     const ticks = element('div', {class: 'ticks'});
     const width = Math.min(this.figure.clientWidth, Math.max(300, this.left + this.side));
-    const count = isRelative ? 4 : width < 560 ? 3 : 5;
+    const count = isRelative ? 4 : width < 400 ? 2 : width < 560 ? 3 : 5;
     for (let i = 0; i < count; i++) {
       const share = i / (count - 1);
       const words = isRelative ? `${+Math.exp(timesSpan[0] + share * (timesSpan[1] - timesSpan[0])).toFixed(2)} times`
@@ -255,13 +256,13 @@ class HeatMap {
     const name = place => `rank ${report.order[place]} (${hostName(place)})`;
     if (row === column) return showHover(x, y, name(row), [], report.died.includes(report.order[row]) ? 'died' : '');
     const rows = [];
-    let note = tierOf(row, column);
+    let note = report.tiers.names[tierOf(row, column)];
     for (const map of heatMaps) {
       const plane = map.plane, code = plane.p50[cell];
       if (code >= firstCode) {
         const [low, high] = plane.interval(cell).map(value => plane.words(value));
         rows.push([plane.what, 'p50', plane.words(plane.value(cell)), `${low} to ${high}`]);
-        if (map.isRelative) rows.push(['', '', `${map.times(cell).toFixed(2)} times`, 'the middle of its tier']);
+        if (map.isRelative) rows.push(['', '', `${map.times(cell).toFixed(2)} times`, 'its tier\'s better quarter']);
         rows.push(['', 'p99', plane.words(plane.valueP99(cell)), '']);
       } else if (rows.length === 0) {
         note = code === notAsked ? `${note}; not measured` : `${note}; no figure: ${plane.reason(cell)}`;
