@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -57,6 +58,18 @@ TEST_F(TopoCommand, DiffSaysByItsStatusWhatHappened) {
   const Ran refused = run({"topo", "diff", then, other});
   EXPECT_EQ(refused.status, 5);
   EXPECT_THAT(refused.errors, HasSubstr("hosts that it has not: node05"));
+}
+
+// Goal: Prometheus' own check has no complaint. Method: promtool, where it is, reads the file.
+TEST_F(TopoCommand, PromtoolAcceptsTheMetrics) {
+  if (std::system("command -v promtool >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "there is no promtool; install prometheus";
+  const std::string file = write("topo.json", {.hosts = 8, .hosts_per_switch = 4, .dead_rank = 3});
+  ASSERT_EQ(run({"topo", "metrics", file, "--out", folder_ / "gossamer.prom"}).status, 0);
+  const std::string said = folder_ / "said";
+  EXPECT_EQ(std::system(text("promtool check metrics <", folder_ / "gossamer.prom", " >", said, " 2>&1").c_str()), 0)
+      << read_file(said);
+  EXPECT_EQ(read_file(said), "");
 }
 
 // Goal: what cannot be read or written is said before anything is lost. Method: no such file, no such folder.

@@ -44,8 +44,8 @@ void expect_well_formed(const std::string& metrics) {
         EXPECT_TRUE(names.insert(current).second) << "two blocks of " << current;
       }
       EXPECT_EQ(match[2], current);
-      if (match[1] == "TYPE") EXPECT_EQ(match[3], "gauge");
-      if (match[1] == "UNIT") EXPECT_TRUE(current.ends_with("_" + match[3].str())) << line;
+      EXPECT_TRUE(match[1] != "TYPE" || match[3] == "gauge") << line;
+      EXPECT_TRUE(match[1] != "UNIT" || current.ends_with("_" + match[3].str())) << line;
     } else {
       ASSERT_TRUE(std::regex_match(line, match, sample)) << line;
       EXPECT_EQ(match[1], current);

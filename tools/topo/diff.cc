@@ -218,8 +218,8 @@ class Differ {
       by_host_[{pair.load, from}].add(row);
       if (from != to) by_host_[{pair.load, to}].add(row);
     }
-    out_.pairs_worse += row.is(Change::worse) ? 1 : 0;
-    out_.pairs_better += row.is(Change::better) && !row.is(Change::worse) ? 1 : 0;
+    out_.pairs_worse += row.is(Change::worse) ? 1u : 0u;
+    out_.pairs_better += row.is(Change::better) && !row.is(Change::worse) ? 1u : 0u;
     if (row.is(Change::worse) || row.is(Change::better)) pairs_.push_back(std::move(row));
     return {};
   }

@@ -9,6 +9,7 @@ std::string html_escape(const std::string& raw) { return svg_escape(raw); }
 
 std::string html_table(const std::string& caption, const std::vector<std::string>& headings,
                        const std::vector<std::vector<std::string>>& rows) {
+  if (rows.empty()) return text("<p class=\"lead\">", html_escape(caption), ": nothing to show.</p>\n");
   const auto attribute = [&](std::size_t column) { return headings[column].starts_with('#') ? " class=\"n\"" : ""; };
   std::string out = text("<div class=\"scroll\"><table><caption>", html_escape(caption), "</caption><thead><tr>");
   for (std::size_t i = 0; i < headings.size(); ++i) {

@@ -1,6 +1,7 @@
 #include "tools/topo/report_tables.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <utility>
@@ -27,7 +28,9 @@ std::string count(std::size_t number, const std::string& what) {
 std::string percent(double share, int digits = 1) { return fixed(share * 100, digits) + " %"; }
 
 // "+3.1 %".
-std::string deviation(double share) { return (share >= 0 ? "+" : "") + percent(share); }
+std::string deviation(double share) {
+  return std::abs(share) < 0.0005 ? percent(0) : (share > 0 ? "+" : "") + percent(share);
+}
 
 bool is_missing(const PairMeasurement& pair) { return !figures_of(pair); }
 
@@ -199,6 +202,7 @@ std::string slowest_table(const ReportParts& parts) {
   std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(shown), found.end(),
                     [](const Slow& a, const Slow& b) { return a.times > b.times; });
   std::vector<std::vector<std::string>> rows;
+  rows.reserve(shown);
   for (std::size_t i = 0; i < shown; ++i) {
     const Slow& each = found[i];
     const Measurement& measurement = parts.links.measurement();

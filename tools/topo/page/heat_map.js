@@ -202,7 +202,8 @@ class HeatMap {
       `rgb(${colourAt(isRelative || plane.what === 'latency' ? share : 1 - share)})`).join(', ')})`;
     const ticks = element('div', {class: 'ticks'});
     const width = Math.min(this.figure.clientWidth, Math.max(300, this.left + this.side));
-    const count = isRelative ? 4 : width < 400 ? 2 : width < 560 ? 3 : 5;
+    const room = width - (this.side > 220 ? this.left : 0) - (plane.missing.size > 0 ? 110 : 0);
+    const count = isRelative ? 4 : room < 240 ? 2 : room < 450 ? 3 : 5;
     for (let i = 0; i < count; i++) {
       const share = i / (count - 1);
       const words = isRelative ? `${+Math.exp(timesSpan[0] + share * (timesSpan[1] - timesSpan[0])).toFixed(2)} times`
