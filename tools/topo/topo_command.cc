@@ -19,6 +19,9 @@ struct Subcommand {
 constexpr Subcommand subcommands[] = {
     {"measure", "latency and bandwidth of every pair of ranks, into a file", add_topo_measure},
     {"causes", "what is slow and why: hosts, directions, pairs, switches, noise", add_topo_causes},
+    {"report", "a measurement as one page: maps, curves, tiers, schedules", add_topo_report},
+    {"diff", "what became worse since a baseline; for a nightly job", add_topo_diff},
+    {"metrics", "a measurement for the node exporter's folder", add_topo_metrics},
 };
 
 }  // namespace
