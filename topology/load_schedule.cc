@@ -8,6 +8,7 @@
 
 #include "topology/schedule_rules.h"
 #include "topology/text_reader.h"
+#include "topology/topology_file.h"
 
 namespace gossamer::topology {
 namespace {
@@ -65,6 +66,8 @@ Result<Schedule> prove_schedule(std::string_view text, Collective collective, st
 }
 
 Result<std::string> read_schedule(const std::string& path) { return read_text("schedule", path); }
+
+Result<std::string> read_topology_file(const std::string& path) { return read_text("topology", path); }
 
 Result<Graph> load_graph(const std::string& path) {
   const Result<std::string> content = read_text("graph", path);
