@@ -41,13 +41,13 @@ SchedulePolicy policy_of(std::string_view text, bool cost_is_given = false) {
   return with_topology(std::move(policy), topology::parse_topology_file(text, "f").value(), cost_is_given);
 }
 
-Result<Stage> made(const ScheduleWish& wish, std::uint64_t bytes) {
+Result<Stage> stage_of(const ScheduleWish& wish, std::uint64_t bytes) {
   Stage stage;
   stage.label = "test";
   GOSSAMER_TRY(schedule_stage(wish, bytes, "plan", stage));
   return stage;
 }
-std::string name_of(const ScheduleWish& wish, std::uint64_t bytes) { return made(wish, bytes)->schedule.name; }
+std::string schedule_of(const ScheduleWish& wish, std::uint64_t bytes) { return stage_of(wish, bytes)->schedule.name; }
 
 // Goal: every collective that a file orders is right, with its ranks' own slices and root, by rule, by kind and by
 // cost, among all and in a group. Method: the programs of all ranks together are proved.
@@ -70,7 +70,7 @@ TEST(TopologyFile, OrdersEveryCollective) {
                               .kind = kind,
                               .policy = &policy};
             if (is_group) wish.members = group;
-            const auto stage = made(wish, bytes);
+            const auto stage = stage_of(wish, bytes);
             ASSERT_TRUE(stage.ok()) << stage.error().message;
             EXPECT_THAT(stage->schedule.name, HasSubstr("in the file's order"));
             EXPECT_EQ(stage->schedule.own_slice, collective == Collective::all_gather ? rank : 0);
@@ -95,24 +95,25 @@ TEST(TopologyFile, OrdersEveryCollective) {
 TEST(TopologyFile, StandsBehindWhatIsSaidOutright) {
   SchedulePolicy policy = policy_of(interleaved);
   ScheduleWish wish{.rank_count = 6, .policy = &policy};
-  EXPECT_EQ(name_of(wish, 64), "ring in the file's order");
-  EXPECT_EQ(name_of(wish, 4'096), "rails of ring and butterfly in the file's order");
+  EXPECT_EQ(schedule_of(wish, 64), "ring in the file's order");
+  EXPECT_EQ(schedule_of(wish, 4'096), "rails of ring and butterfly in the file's order");
   EXPECT_DOUBLE_EQ(policy.cost.far.beta_ns_per_byte, 8);
   EXPECT_EQ(policy.without_topology->cost.far.beta_ns_per_byte, SchedulePolicy().cost.far.beta_ns_per_byte);
   policy.rules = topology::parse_schedule_rules("all-reduce:0-1k:star").value();
-  EXPECT_EQ(name_of(wish, 64), "star in the file's order");
-  EXPECT_EQ(name_of(wish, 2'048), "ring in the file's order");
+  EXPECT_EQ(schedule_of(wish, 64), "star in the file's order");
+  EXPECT_EQ(schedule_of(wish, 2'048), "ring in the file's order");
   wish.kind = ScheduleKind::butterfly;
-  EXPECT_EQ(name_of(wish, 64), "butterfly in the file's order");
+  EXPECT_EQ(schedule_of(wish, 64), "butterfly in the file's order");
   wish.kind.reset();
   wish.policy = policy.without_topology.get();
-  EXPECT_THAT(name_of(wish, 64), ::testing::Not(HasSubstr("order")));
+  EXPECT_THAT(schedule_of(wish, 64), ::testing::Not(HasSubstr("order")));
   EXPECT_EQ(policy_of(interleaved, true).cost.far.beta_ns_per_byte, SchedulePolicy().cost.far.beta_ns_per_byte);
 
   const std::vector<Rank> group = {Rank{0}, Rank{1}};
-  EXPECT_THAT(name_of({.rank_count = 2, .policy = &policy, .members = group}, 64), ::testing::Not(StartsWith("ring")));
+  EXPECT_THAT(schedule_of({.rank_count = 2, .policy = &policy, .members = group}, 64),
+              ::testing::Not(StartsWith("ring")));
   const std::vector<Rank> one_host = {Rank{0}, Rank{2}, Rank{4}};
-  EXPECT_THAT(name_of({.rank_count = 3, .policy = &policy, .members = one_host}, 2'048),
+  EXPECT_THAT(schedule_of({.rank_count = 3, .policy = &policy, .members = one_host}, 2'048),
               ::testing::Not(HasSubstr("order")));
 }
 

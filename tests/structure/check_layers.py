@@ -59,7 +59,7 @@ ROOMS = {
     "runtime/simulation": ["runtime/control", "runtime/session"],
     "topology/kinds": ["topology"],
     "topology/graphs": ["topology"],
-    "topology/measure": ["topology"],
+    "topology/measure": ["topology", "topology/simulate"],
     "topology/simulate": ["topology"],
     "topology/simulate/fabrics": ["topology", "topology/simulate"],
     "tools/command": [],

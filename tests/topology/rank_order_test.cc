@@ -12,7 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::vector<Rank> ranks_of(std::initializer_list<std::uint32_t> values) {
+std::vector<Rank> order_of(std::initializer_list<std::uint32_t> values) {
   std::vector<Rank> ranks;
   for (const std::uint32_t value : values) ranks.push_back(Rank{value});
   return ranks;
@@ -45,7 +45,7 @@ TEST(RankOrder, MakesEverySchedulePlayedInItRight) {
 // Goal: two levels in an order are right, too. Method: the proof, over three groups in positions.
 TEST(RankOrder, MakesTwoLevelsPlayedInItRight) {
   const RankOrder order = shuffled(6, 3);
-  const Groups groups = Groups::make({ranks_of({0, 1}), ranks_of({2, 3}), ranks_of({4, 5})}).value();
+  const Groups groups = Groups::make({order_of({0, 1}), order_of({2, 3}), order_of({4, 5})}).value();
   for (const TwoLevelForm form : {TwoLevelForm::leaders, TwoLevelForm::rails}) {
     const TwoLevelRequest request = {form, Collective::all_reduce,
                                      form == TwoLevelForm::leaders ? ScheduleKind::binomial_tree : ScheduleKind::ring,
@@ -57,35 +57,37 @@ TEST(RankOrder, MakesTwoLevelsPlayedInItRight) {
 
 // Goal: the example of the header. Method: whom each rank of a ring sends to.
 TEST(RankOrder, PutsRanksOfAHostSideBySide) {
-  const RankOrder order = RankOrder::make(ranks_of({0, 2, 1, 3})).value();
+  const RankOrder order = RankOrder::make(order_of({0, 2, 1, 3})).value();
   const Draft ring =
       order.play(make_draft({ScheduleKind::ring, Collective::all_reduce, 4}).value(), Collective::all_reduce);
   std::vector<std::uint32_t> next;
-  for (std::uint32_t rank = 0; rank < 4; ++rank)
-    for (const Step& step : ring.program(rank).rounds[0].steps)
+  for (std::uint32_t rank = 0; rank < 4; ++rank) {
+    const Program program = ring.program(rank);
+    for (const Step& step : program.rounds[0].steps)
       if (step.kind == StepKind::send) next.push_back(step.peer.value);
+  }
   EXPECT_EQ(next, (std::vector<std::uint32_t>{2, 3, 1, 0}));
 }
 
 // Goal: that of the numbers is known as such and changes nothing; a group has its members' order. Method: each once.
 TEST(RankOrder, OfTheNumbersChangesNothing) {
-  EXPECT_TRUE(RankOrder::make(ranks_of({0, 1, 2})).value().is_natural());
+  EXPECT_TRUE(RankOrder::make(order_of({0, 1, 2})).value().is_natural());
   const Program program = make_program({ScheduleKind::ring, Collective::all_gather, 3}, Rank{1}).value();
   EXPECT_EQ(RankOrder().play(program, Collective::all_gather), program);
-  const RankOrder order = RankOrder::make(ranks_of({3, 0, 2, 1})).value();
-  const RankOrder among = order.among(ranks_of({1, 2, 3}));
+  const RankOrder order = RankOrder::make(order_of({3, 0, 2, 1})).value();
+  const RankOrder among = order.among(order_of({1, 2, 3}));
   EXPECT_EQ(among.at(0), Rank{2});  // the place of rank 3
   EXPECT_EQ(among.at(1), Rank{1});
   EXPECT_EQ(among.at(2), Rank{0});
   EXPECT_EQ(among.position_of(Rank{2}), 0u);
-  EXPECT_TRUE(RankOrder().among(ranks_of({2, 1})).is_natural());
+  EXPECT_TRUE(RankOrder().among(order_of({2, 1})).is_natural());
 }
 
 // Goal: what is no order is refused with the rank. Method: one of each.
 TEST(RankOrder, RefusesWhatIsNone) {
   const auto why = [](std::vector<Rank> ranks) { return RankOrder::make(std::move(ranks)).error().message; };
-  EXPECT_EQ(why(ranks_of({0, 2})), "an order of 2 ranks names rank 2");
-  EXPECT_EQ(why(ranks_of({1, 0, 1})), "rank 1 is in the order twice");
+  EXPECT_EQ(why(order_of({0, 2})), "an order of 2 ranks names rank 2");
+  EXPECT_EQ(why(order_of({1, 0, 1})), "rank 1 is in the order twice");
   EXPECT_THAT(why({}), HasSubstr("not 0"));
 }
 
