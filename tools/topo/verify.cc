@@ -90,7 +90,7 @@ class Verifier {
     runtime::CollectiveConfig collective;
     collective.name = name;
     collective.kind = kind_of(config_.collective);
-    collective.vector = {sketch::ElementType::u32, sketch::ReduceOp::sum, memory_.size()};
+    collective.vector = {sketch::ElementType::i32, sketch::ReduceOp::sum, memory_.size()};
     collective.output = reinterpret_cast<std::byte*>(memory_.data());
     collective.schedule = kind;
     collective.without_topology = without_topology;
