@@ -6,6 +6,7 @@
 #include "tools/command/report.h"
 #include "tools/command/results.h"
 #include "tools/command/sizes.h"
+#include "tools/topo/discover.h"
 #include "tools/topo/measurement_file.h"
 #include "tools/topo/recommend.h"
 #include "tools/topo/topo_command.h"
@@ -20,6 +21,7 @@ struct RecommendConfig {
   std::string out;
   std::string bytes = "256:64M";
   std::vector<std::string> collectives;
+  std::string ibnetdiscover;
   std::string json;
 };
 
@@ -48,8 +50,15 @@ int run(const RecommendConfig& config) {
     return complain(command, "only one of --out and --json can be stdout", exit_usage);
   const auto options = options_of(config);
   if (!options.ok()) return complain(command, options.error().message, exit_usage);
-  const auto measurement = read_measurement(config.measurement);
+  auto measurement = read_measurement(config.measurement);
   if (!measurement.ok()) return complain(command, measurement.error().message, exit_data);
+  if (!config.ibnetdiscover.empty()) {
+    const auto fabric = read_ibnetdiscover(config.ibnetdiscover);
+    if (!fabric.ok()) return complain(command, fabric.error().message, exit_data);
+    if (declare_switches(*fabric, *measurement) == 0)
+      return complain(command, text(config.ibnetdiscover, " has none of the measured hosts: is it of another cluster?"),
+                      exit_data);
+  }
   const auto advice = topology::advise(*measurement, *options);
   if (!advice.ok())
     return complain(command, text(config.measurement, ": ", advice.error().message),
@@ -74,6 +83,8 @@ Action add_topo_recommend(CLI::App& app) {
   app.add_option("--collective", config->collectives,
                  "all-reduce, all-gather, broadcast, reduce-scatter, reduce, with commas between; all without it")
       ->delimiter(',');
+  app.add_option("--ibnetdiscover", config->ibnetdiscover,
+                 "file with the output of ibnetdiscover: hosts of a switch stand together");
   app.add_option("--json", config->json, "write every row to this file; - is stdout");
   return [config] { return run(*config); };
 }

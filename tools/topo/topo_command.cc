@@ -18,6 +18,7 @@ struct Subcommand {
 // In the order in which they are used, which is that of the help.
 constexpr Subcommand subcommands[] = {
     {"measure", "latency and bandwidth of every pair of ranks, into a file", add_topo_measure},
+    {"discover", "what this host is made of, and the InfiniBand fabric as ibnetdiscover prints it", add_topo_discover},
     {"recommend", "rank order and schedules for a measured cluster, as a file for GOSSAMER_TOPOLOGY",
      add_topo_recommend},
     {"verify", "what was recommended beside every fixed schedule, predicted and measured", add_topo_verify},

@@ -10,9 +10,9 @@
 namespace gossamer::topology {
 namespace {
 
-constexpr double typical_bytes = 65'536;  // of a message, where wires are compared
-constexpr double slow_factor = 1.5;       // a host that takes so much longer than hosts do is slow
-constexpr double worth = 0.03;            // what gains less is not worth another rule or another order
+constexpr double compared_bytes = 65'536;  // of a message, where wires are compared
+constexpr double slow_host_factor = 1.5;   // a host that takes so much longer than hosts do is slow
+constexpr double worth_a_rule = 0.03;      // what gains less is not worth another rule or another order
 
 // What a session takes that has not been told of its links: topology.md says where it is from.
 struct Guess {
@@ -59,7 +59,7 @@ class HostOrder {
 
  private:
   [[nodiscard]] double time(std::uint32_t from, std::uint32_t to) const {
-    return links_.between(from, to).time_ns(typical_bytes);
+    return links_.between(from, to).time_ns(compared_bytes);
   }
 
   void find_slow() {
@@ -76,7 +76,7 @@ class HostOrder {
     std::vector<double> sorted = typical;
     std::sort(sorted.begin(), sorted.end());
     for (std::uint32_t host = 0; host < hosts; ++host)
-      if (typical[host] > slow_factor * sorted[(hosts - 1) / 2]) slow_.push_back(host);
+      if (typical[host] > slow_host_factor * sorted[(hosts - 1) / 2]) slow_.push_back(host);
   }
 
   [[nodiscard]] std::vector<std::uint32_t> slow_last(std::vector<std::uint32_t> hosts) const {
@@ -222,7 +222,7 @@ class Adviser {
         GOSSAMER_ASSIGN(better, advise_on(collective, ordered, natural));
       }
       for (std::size_t i = 0; i < plain.size(); ++i)
-        is_worth_it |= better[i].expected_ns < (1 - worth) * plain[i].expected_ns;
+        is_worth_it |= better[i].expected_ns < (1 - worth_a_rule) * plain[i].expected_ns;
       found[collective] = {std::move(plain), std::move(better)};
     }
     if (is_worth_it) advice_.file.order = std::move(order);
@@ -333,7 +333,7 @@ class Adviser {
       }
       const auto* chosen = &ranked.front();
       for (const auto& each : ranked)
-        if (last != nullptr && each.second->use == *last && each.first <= (1 + worth) * ranked.front().first)
+        if (last != nullptr && each.second->use == *last && each.first <= (1 + worth_a_rule) * ranked.front().first)
           chosen = &each;
       last = &chosen->second->use;
       SizeAdvice advice{collective, bytes, *last, chosen->first, chosen->first, {}, 0.0};
