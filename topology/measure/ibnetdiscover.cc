@@ -242,8 +242,9 @@ std::vector<SlowCable> slow_cables(const IbFabric& fabric) {
   for (const auto& [kinds, all] : cables) {
     std::map<double, std::size_t> counts;
     for (const Cable& each : all) ++counts[each.port->gbit_per_s];
-    const double usual = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) {
-                           return a.second <= b.second;
+    // Of equally many the fastest.
+    const double usual = std::max_element(counts.rbegin(), counts.rend(), [](const auto& x, const auto& y) {
+                           return x.second < y.second;
                          })->first;
     const auto like = std::find_if(all.begin(), all.end(), [&](const Cable& c) { return c.port->gbit_per_s == usual; });
     for (const Cable& each : all) {
