@@ -51,8 +51,6 @@ struct TopologyFile {
 
 // Untrusted: bounded and validated. `malformed`, with the place: "PATH:4: expected ..., found ...".
 [[nodiscard]] Result<TopologyFile> parse_topology_file(std::string_view text, std::string_view path);
-// Its text. `unavailable`: "topology file PATH: ...".
-[[nodiscard]] Result<std::string> read_topology_file(const std::string& path);
 // Numbers keep six digits, so what is read back is the same from the second time on.
 [[nodiscard]] std::string format_topology_file(const TopologyFile& file);
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sketch/sketch.h"
+#include "topology/text_file.h"
 
 namespace gossamer::runtime {
 
@@ -15,7 +16,7 @@ UserTopology read_user_topology(const std::string& path) {
   UserTopology made;
   made.field = {"topology file", "none"};
   if (path.empty()) return made;
-  const auto content = topology::read_topology_file(path);
+  const auto content = topology::read_text_file("topology", path);
   if (!content.ok()) {
     made.field.value = content.error().message;
     made.trouble = content.error();

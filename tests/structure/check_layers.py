@@ -39,7 +39,7 @@ PUBLIC_HEADERS = {layer: [f"{layer}/{layer}.h"] for layer in USES}
 PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h", "topology/two_level.h"]
 PUBLIC_HEADERS["topology"].append("topology/host_schedule.h")
-PUBLIC_HEADERS["topology"] += ["topology/rank_order.h", "topology/topology_file.h"]
+PUBLIC_HEADERS["topology"] += ["topology/rank_order.h", "topology/text_file.h", "topology/topology_file.h"]
 PUBLIC_HEADERS["topology"] += ["topology/mixing.h", "topology/simulate/simulate.h"]  # for tools, and tests
 PUBLIC_HEADERS["topology"] += [f"topology/measure/{name}.h" for name in (  # for tools, and tests
     "advice", "causes", "fabric_model", "fit", "ibnetdiscover", "measurement", "rounds", "tiers")]

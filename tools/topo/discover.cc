@@ -1,12 +1,9 @@
 #include "tools/topo/discover.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "tools/command/report.h"
+#include "topology/text_file.h"
 
 namespace gossamer::tools {
 namespace {
@@ -38,10 +35,7 @@ std::string printable(std::string words) {
 }  // namespace
 
 Result<IbFabric> read_ibnetdiscover(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) return Error{Code::unavailable, text(path, ": ", std::strerror(errno))};
-  const std::string content{std::istreambuf_iterator<char>(stream), {}};
-  if (stream.bad()) return Error{Code::unavailable, text(path, ": cannot be read to its end")};
+  GOSSAMER_ASSIGN(const auto content, topology::read_text_file("ibnetdiscover", path));
   return topology::parse_ibnetdiscover(content, path);
 }
 

@@ -9,6 +9,7 @@
 #include "tools/command/sizes.h"
 #include "tools/topo/topo_command.h"
 #include "tools/topo/verify.h"
+#include "topology/text_file.h"
 
 namespace gossamer::tools {
 namespace {
@@ -45,7 +46,7 @@ int run(VerifyFlags flags) {
   });
   status = check_writable(flags.json);
   if (!status.ok()) return complain(command, status.error().message, exit_failure);
-  const auto content = topology::read_topology_file(flags.config.topology);
+  const auto content = topology::read_text_file("topology", flags.config.topology);
   if (!content.ok()) return complain(command, content.error().message, exit_data);
   const auto file = topology::parse_topology_file(*content, flags.config.topology);
   if (!file.ok()) return complain(command, text("topology file ", file.error().message), exit_data);
