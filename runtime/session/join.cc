@@ -17,6 +17,7 @@
 #include "runtime/session/link_cost.h"
 #include "runtime/session/session.h"
 #include "runtime/session/user_schedules.h"
+#include "runtime/session/user_topology.h"
 #include "runtime/session/version.h"
 #include "sketch/sketch.h"
 
@@ -107,6 +108,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, s
   settings.rendezvous = meeting.rendezvous;
   GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
   UserSchedules schedules = read_user_schedules(settings.schedule);
+  const UserTopology topology = read_user_topology(settings.topology);
   std::vector<Field> shared = {
       {"library version", version},
       {"wire version", text(wire_version)},
@@ -117,6 +119,7 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, s
       {"trace", settings.trace.empty() ? "off" : "on"},
       {"libfabric provider", settings.transport == "libfabric" ? settings.libfabric_provider : "none"},
   };
+  shared.push_back(topology.field);
   shared.insert(shared.end(), schedules.fields.begin(), schedules.fields.end());
   MeshOptions mesh;
   mesh.rank = settings.rank;
@@ -135,16 +138,22 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, s
   mesh.secret = meeting.secret.empty() ? *secret : Secret::of(meeting.secret);
   GOSSAMER_ASSIGN(auto control, make_control_mesh(mesh, shared));
   if (schedules.trouble) return *schedules.trouble;
+  if (topology.trouble) return *topology.trouble;
 
   transport::sweep_shared_memory();  // what killed processes left behind
   auto made = make_transport(settings);
   // A rank without a transport tells the others, so that nobody waits for it.
   auto pool = ThreadPool::make(settings.threads);
+  const Status same_cluster = topology.file ? check_same_cluster(*topology.file, settings.topology, settings.rank,
+                                                                 settings.rank_count, host_name(settings.host))
+                                            : Status();
   const std::vector<Field> ready = {{"transport error", made.ok() ? "none" : made.error().message},
-                                    {"threads error", pool.ok() ? "none" : pool.error().message}};
+                                    {"threads error", pool.ok() ? "none" : pool.error().message},
+                                    {"topology error", same_cluster.ok() ? "none" : same_cluster.error().message}};
   const Status all_ready = control->agree("transport", ready, left_ns());
   GOSSAMER_TRY(made);
   GOSSAMER_TRY(pool);
+  GOSSAMER_TRY(same_cluster);
   if (!all_ready.ok()) return of_what_was_left(all_ready.error());
 
   const std::string host = host_identity();
@@ -187,9 +196,9 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, s
   });
   const bool threaded = settings.progress == ProgressMode::thread ||
                         (settings.progress == ProgressMode::automatic && cores >= 2 * local_ranks);
-  log(LogLevel::info,
-      text("rank ", settings.rank.value, " of ", settings.rank_count, ", ", local_ranks, " on this host with ", cores,
-           " cores: progress ", threaded ? "thread" : "inline", "; schedules for ", cost.name));
+  log(LogLevel::info, text("rank ", settings.rank.value, " of ", settings.rank_count, ", ", local_ranks,
+                           " on this host with ", cores, " cores: progress ", threaded ? "thread" : "inline",
+                           "; schedules for ", topology.file ? text("what ", settings.topology, " says") : cost.name));
   SessionParts parts;
   parts.rank = settings.rank;
   parts.rank_count = settings.rank_count;
@@ -202,7 +211,11 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, s
   parts.transport = std::move(*made);
   parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores, is_memory_shared);
   parts.timeout_ns = settings.init_timeout_ns;
-  parts.policy = {cost.cost, hosts_of(introductions), std::move(schedules.rules), std::move(schedules.files)};
+  parts.policy.cost = cost.cost;
+  parts.policy.hosts = hosts_of(introductions);
+  parts.policy.rules = std::move(schedules.rules);
+  parts.policy.files = std::move(schedules.files);
+  if (topology.file) parts.policy = with_topology(std::move(parts.policy), *topology.file, settings.cost != "auto");
   parts.pool = std::move(*pool);
   parts.trace = std::move(trace);
   auto session = Session::make(std::move(parts));
