@@ -11,6 +11,7 @@
 #include "runtime/session/clock_offset.h"
 #include "runtime/session/data_path.h"
 #include "runtime/session/introduction.h"
+#include "runtime/session/joined_members.h"
 #include "runtime/session/link_cost.h"
 #include "runtime/session/session.h"
 #include "runtime/session/user_schedules.h"
@@ -77,7 +78,7 @@ Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores) {
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
+Result<JoinedMembers> join_members(const SettingsRequest& request) {
   GOSSAMER_ASSIGN(auto settings, resolve_settings(request));
   GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
   for (const std::string& name : unknown_variables())
@@ -153,17 +154,34 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   // Who finds a path silent comes to the verdict before those that wait for it there give up.
   const std::uint64_t path_ns = left_ns();
   GOSSAMER_TRY(open_data_path(**made, *control, view, path_ns / 4 * 3, path_ns));
+  return JoinedMembers{std::move(settings),
+                       std::move(control),
+                       std::move(*made),
+                       std::move(*pool),
+                       host,
+                       local_ranks,
+                       hosts_of(introductions),
+                       cost,
+                       std::move(schedules),
+                       begun_ns};
+}
+
+Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
+  GOSSAMER_ASSIGN(auto joined, join_members(request));
+  const Settings& settings = joined.settings;
+  const std::uint32_t local_ranks = joined.local_ranks;
 
   std::unique_ptr<Trace> trace;
   if (!settings.trace.empty()) {
     const bool is_one_host = local_ranks == settings.rank_count;
-    const auto offset = is_one_host ? Result<ClockOffset>(ClockOffset{})
-                                    : measure_clock_offset(*control, SteadyClock(), settings.rank, left_ns());
-    if (!offset.ok()) return of_what_was_left(offset.error());
+    const auto offset = is_one_host
+                            ? Result<ClockOffset>(ClockOffset{})
+                            : measure_clock_offset(*joined.control, SteadyClock(), settings.rank, joined.left_ns());
+    if (!offset.ok()) return joined.of_what_was_left(offset.error());
     trace = std::make_unique<Trace>(TraceConfig{.path = trace_path(settings.trace, settings.rank, settings.rank_count),
                                                 .rank = settings.rank,
                                                 .rank_count = settings.rank_count,
-                                                .host = host,
+                                                .host = joined.host,
                                                 .offset_ns = offset->offset_ns,
                                                 .uncertainty_ns = offset->uncertainty_ns});
   }
@@ -173,17 +191,18 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
                         (settings.progress == ProgressMode::automatic && cores >= 2 * local_ranks);
   log(LogLevel::info,
       text("rank ", settings.rank.value, " of ", settings.rank_count, ", ", local_ranks, " on this host with ", cores,
-           " cores: progress ", threaded ? "thread" : "inline", "; schedules for ", cost.name));
+           " cores: progress ", threaded ? "thread" : "inline", "; schedules for ", joined.cost.name));
   SessionParts parts;
   parts.rank = settings.rank;
   parts.rank_count = settings.rank_count;
   parts.clock = std::make_unique<SteadyClock>();
-  parts.control = std::move(control);
-  parts.transport = std::move(*made);
+  parts.control = std::move(joined.control);
+  parts.transport = std::move(joined.transport);
   parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores);
   parts.timeout_ns = settings.init_timeout_ns;
-  parts.policy = {cost.cost, hosts_of(introductions), std::move(schedules.rules), std::move(schedules.files)};
-  parts.pool = std::move(*pool);
+  parts.policy = {joined.cost.cost, std::move(joined.hosts), std::move(joined.schedules.rules),
+                  std::move(joined.schedules.files)};
+  parts.pool = std::move(joined.pool);
   parts.trace = std::move(trace);
   auto session = Session::make(std::move(parts));
   GOSSAMER_TRY(session);
