@@ -41,7 +41,7 @@ PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h"
 PUBLIC_HEADERS["topology"].append("topology/host_schedule.h")
 PUBLIC_HEADERS["topology"] += ["topology/mixing.h", "topology/simulate/simulate.h"]  # for tools, and tests
 PUBLIC_HEADERS["topology"] += [f"topology/measure/{name}.h" for name in (  # for tools, and tests
-    "advice", "causes", "fabric_model", "fit", "measurement", "rounds", "tiers")]
+    "advice", "causes", "fabric_model", "fit", "measurement", "rounds", "suspicion", "tiers")]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
 PUBLIC_HEADERS["runtime"].append("runtime/control/alone.h")  # for benchmarks
 PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's simulation, and tests

@@ -37,9 +37,9 @@ Status check(const Completion& completion, Rank peer) {
 
 }  // namespace
 
-Tag lane_tag(LaneMessage kind, std::uint64_t slot, std::uint64_t sequence) {
-  GOSSAMER_CHECK(slot < std::uint64_t{1} << 28 && sequence < std::uint64_t{1} << 32, "a tag's fields fit");
-  return Tag{static_cast<std::uint64_t>(kind) << 60 | slot << 32 | sequence};
+Tag lane_tag(LaneMessage kind, Rank source, std::uint64_t slot, std::uint64_t sequence) {
+  GOSSAMER_CHECK(source.value < 1u << 12 && slot < lane_slots_max && sequence < 1u << 26, "a tag's fields fit");
+  return Tag{static_cast<std::uint64_t>(kind) << 60 | std::uint64_t{source.value} << 48 | slot << 26 | sequence};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -112,12 +112,12 @@ bool LaneLeader::start_command() {
   const Slice out = part(memory_.word(command_out), sizeof command);
   std::memcpy(out.data(), &command, sizeof command);
   command_began_ns_ = clock_.now_ns();
-  const auto ready =
-      flights_.receive(span_.peer, lane_tag(LaneMessage::ready, span_.slot, readies_++), memory_.word(ready_in));
+  const auto ready = flights_.receive(span_.peer, lane_tag(LaneMessage::ready, span_.peer, span_.slot, readies_++),
+                                      memory_.word(ready_in));
   if (!ready.ok()) return fail(ready.error()), true;
   awaited_ = *ready;
   state_ = State::ready;
-  const auto sent = flights_.send(span_.peer, lane_tag(LaneMessage::command, span_.slot, commands_++), out);
+  const auto sent = flights_.send(span_.peer, lane_tag(LaneMessage::command, span_.self, span_.slot, commands_++), out);
   if (!sent.ok()) return fail(sent.error()), true;
   flights_.give_up(*sent, false);
   return true;
@@ -126,15 +126,16 @@ bool LaneLeader::start_command() {
 void LaneLeader::start_turn() {
   const Item& item = items_[item_];
   memory_.write_message(item.bytes);
-  const auto pong =
-      flights_.receive(span_.peer, lane_tag(LaneMessage::pong, span_.slot, pongs_++), memory_.word(pong_in));
+  const auto pong = flights_.receive(span_.peer, lane_tag(LaneMessage::pong, span_.peer, span_.slot, pongs_++),
+                                     memory_.word(pong_in));
   if (!pong.ok()) return fail(pong.error());
   awaited_ = *pong;
   state_ = State::turn;
   const Slice message = memory_.message(item.bytes);
   began_ns_ = clock_.now_ns();
   for (std::uint32_t i = 0; i < item.burst; ++i) {
-    const auto sent = flights_.send(span_.peer, lane_tag(LaneMessage::data, span_.slot, messages_++), message);
+    const auto sent =
+        flights_.send(span_.peer, lane_tag(LaneMessage::data, span_.self, span_.slot, messages_++), message);
     if (!sent.ok()) return fail(sent.error());
     flights_.give_up(*sent, false);
   }
@@ -155,8 +156,8 @@ void LaneLeader::end_turn() {
     state_ = State::command;
     return;
   }
-  const auto ready =
-      flights_.receive(span_.peer, lane_tag(LaneMessage::ready, span_.slot, readies_++), memory_.word(ready_in));
+  const auto ready = flights_.receive(span_.peer, lane_tag(LaneMessage::ready, span_.peer, span_.slot, readies_++),
+                                      memory_.word(ready_in));
   if (!ready.ok()) return fail(ready.error());
   awaited_ = *ready;
   state_ = State::ready;
@@ -225,9 +226,9 @@ bool LaneFollower::fail_unless(const Status& status) {
 }
 
 Status LaneFollower::await_command() {
-  GOSSAMER_ASSIGN(
-      const auto command,
-      flights_.receive(span_.peer, lane_tag(LaneMessage::command, span_.slot, commands_++), memory_.word(command_in)));
+  GOSSAMER_ASSIGN(const auto command,
+                  flights_.receive(span_.peer, lane_tag(LaneMessage::command, span_.peer, span_.slot, commands_++),
+                                   memory_.word(command_in)));
   awaited_.push_back(command);
   state_ = State::command;
   return {};
@@ -238,15 +239,16 @@ Status LaneFollower::start_turn() {
   if (turns_left_ > 0) {
     memory_.write_landing(bytes_);
     for (std::uint32_t i = 0; i < burst_; ++i) {
-      GOSSAMER_ASSIGN(
-          const auto message,
-          flights_.receive(span_.peer, lane_tag(LaneMessage::data, span_.slot, messages_++), memory_.landing(bytes_)));
+      GOSSAMER_ASSIGN(const auto message,
+                      flights_.receive(span_.peer, lane_tag(LaneMessage::data, span_.peer, span_.slot, messages_++),
+                                       memory_.landing(bytes_)));
       awaited_.push_back(message);
     }
     state_ = State::turn;
   }
-  GOSSAMER_ASSIGN(const auto sent, flights_.send(span_.peer, lane_tag(LaneMessage::ready, span_.slot, readies_++),
-                                                 part(memory_.word(ready_out), pong_bytes)));
+  GOSSAMER_ASSIGN(const auto sent,
+                  flights_.send(span_.peer, lane_tag(LaneMessage::ready, span_.self, span_.slot, readies_++),
+                                part(memory_.word(ready_out), pong_bytes)));
   flights_.give_up(sent, false);
   return {};
 }
@@ -282,7 +284,7 @@ bool LaneFollower::advance() {
     fail_unless(take_command());
     return true;
   }
-  const auto pong = flights_.send(span_.peer, lane_tag(LaneMessage::pong, span_.slot, pongs_++),
+  const auto pong = flights_.send(span_.peer, lane_tag(LaneMessage::pong, span_.self, span_.slot, pongs_++),
                                   part(memory_.word(pong_out), pong_bytes));
   if (!pong.ok()) {
     fail_unless(pong.error());

@@ -57,8 +57,9 @@ inline constexpr std::size_t word_places = 8;
 
 // Whom a lane is with, and until when.
 struct LaneSpan {
+  Rank self;
   Rank peer;
-  std::uint64_t slot = 0;      // below 2^28, of this rank and this peer together never the same twice
+  std::uint64_t slot = 0;      // below lane_slots_max, of this rank and this peer together never the same twice
   std::uint64_t begin_ns = 0;  // on this rank's clock
   std::uint64_t end_ns = 0;    // no turn is begun later
   // Every size has its own part of the span, on all ranks at the same time, and fills it; else a size ends when it has
@@ -166,9 +167,11 @@ class LaneFollower {
   std::optional<Error> trouble_;
 };
 
-// What a message of a measurement is, in the highest bits of its tag; the engine's have views there, from 1 on, and it
-// does not run beside this.
+// Tags name the sender, since a transport may match by nothing else:
+//
+//   | kind 4 | source 12 | slot 22 | sequence 26 |
 enum class LaneMessage : std::uint64_t { command = 1, ready, data, pong, plan, results };
-[[nodiscard]] Tag lane_tag(LaneMessage kind, std::uint64_t slot, std::uint64_t sequence);
+inline constexpr std::uint64_t lane_slots_max = std::uint64_t{1} << 22;
+[[nodiscard]] Tag lane_tag(LaneMessage kind, Rank source, std::uint64_t slot, std::uint64_t sequence);
 
 }  // namespace gossamer::tools

@@ -189,7 +189,7 @@ void PhaseRunner::begin_lanes() {
   const std::uint64_t begin_ns = local_ns(entry.slot);
   const bool is_loaded = entry.load == PairLoad::loaded;
   // Each direction has its own number, since both have messages of the same kinds.
-  LaneSpan span{entry.peer, 2 * (plan_.first_slot + entry.slot), begin_ns, begin_ns + used_ns, is_loaded};
+  LaneSpan span{ends_.rank, entry.peer, 2 * (plan_.first_slot + entry.slot), begin_ns, begin_ns + used_ns, is_loaded};
   const auto lead = [&] {
     span.slot = 2 * (plan_.first_slot + entry.slot) + (leads_first_ ? 0 : 1);
     if (!is_loaded && !is_second_lane_) span.end_ns = begin_ns + used_ns / 2;

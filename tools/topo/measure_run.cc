@@ -114,7 +114,7 @@ class Member final : public MeasureRank {
   }
 
   Status await_plan() {
-    GOSSAMER_ASSIGN(awaited_, flights_.receive(Rank{0}, lane_tag(LaneMessage::plan, 0, phases_++),
+    GOSSAMER_ASSIGN(awaited_, flights_.receive(Rank{0}, lane_tag(LaneMessage::plan, Rank{0}, 0, phases_++),
                                                plan_memory_->slice(0, plan_bytes_max)));
     state_ = State::plan;
     plan_limit_ns_ = ends_.clock->now_ns() + 3 * pair_ns_ + 2 * results_ns;
@@ -148,7 +148,7 @@ class Member final : public MeasureRank {
     const bool moved = runner_.advance();
     if (!runner_.finished() || ends_.clock->now_ns() < runner_.end_ns()) return moved;
     const PhaseResults results{plan_.phase, ends_.stolen_cpu ? ends_.stolen_cpu() : 0.0, runner_.take_results()};
-    const auto sent = flights_.send(Rank{0}, lane_tag(LaneMessage::results, 0, plan_.phase),
+    const auto sent = flights_.send(Rank{0}, lane_tag(LaneMessage::results, ends_.rank, 0, plan_.phase),
                                     fill(results_memory_->slice(0, 0), encode_results(results)));
     if (!sent.ok()) {
       end(sent.error());
@@ -394,7 +394,7 @@ class Coordinator final : public MeasureCoordinator {
   void send_plans(const std::vector<PhasePlan>& plans) {
     for (std::uint32_t rank = 0; rank < ends_.rank_count; ++rank) {
       if (rank == ends_.rank.value || is_gone(rank)) continue;
-      const auto results = flights_.receive(Rank{rank}, lane_tag(LaneMessage::results, 0, phase_),
+      const auto results = flights_.receive(Rank{rank}, lane_tag(LaneMessage::results, Rank{rank}, 0, phase_),
                                             results_memory_->slice(rank * results_bytes_, results_bytes_));
       if (!results.ok()) {
         silent_[rank] = true;
@@ -402,7 +402,7 @@ class Coordinator final : public MeasureCoordinator {
       }
       awaited_[rank] = *results;
       const Slice plan = fill(plans_memory_->slice(rank * plan_bytes_max, 0), encode_plan(plans[rank]));
-      const auto sent = flights_.send(Rank{rank}, lane_tag(LaneMessage::plan, 0, phase_), plan);
+      const auto sent = flights_.send(Rank{rank}, lane_tag(LaneMessage::plan, ends_.rank, 0, phase_), plan);
       if (sent.ok()) flights_.give_up(*sent, false);
     }
   }
@@ -541,6 +541,14 @@ Result<std::unique_ptr<MeasureCoordinator>> make_coordinator(const MeasureEnds& 
   auto coordinator = std::make_unique<Coordinator>(ends, options, std::move(parts));
   GOSSAMER_TRY(coordinator->open());
   return std::unique_ptr<MeasureCoordinator>(std::move(coordinator));
+}
+
+Status check_plan(const MeasureOptions& options, const CoordinatorParts& parts) {
+  constexpr std::uint64_t most = lane_slots_max / 4;  // two lanes each, and once more for what looks suspicious
+  const std::uint64_t slots = planned_slots(options, parts);
+  if (slots <= most) return {};
+  return Error{Code::invalid_argument, text(slots, " slots are more than one measurement can have, ", most,
+                                            ": give --sample a smaller part of the pairs")};
 }
 
 std::uint64_t planned_slots(const MeasureOptions& options, const CoordinatorParts& parts) {

@@ -92,6 +92,9 @@ class MeasureCoordinator : public MeasureRank {
                                                                            const MeasureOptions& options,
                                                                            CoordinatorParts parts);
 
+// Whether one measurement can have so many pairs: `invalid_argument`.
+[[nodiscard]] Status check_plan(const MeasureOptions& options, const CoordinatorParts& parts);
+
 // Slots that a measurement of these options has at first, without those of suspicious pairs: for saying how long.
 [[nodiscard]] std::uint64_t planned_slots(const MeasureOptions& options, const CoordinatorParts& parts);
 

@@ -37,14 +37,15 @@ constexpr std::uint64_t nap_most_ns = 20'000'000;
 constexpr std::uint64_t wake_early_ns = 100'000;  // a sleeper comes late by some tens of microseconds
 constexpr int spins = 2'000;
 constexpr int spins_where_shared = 20;
-constexpr int yields = 200;
+constexpr std::uint64_t yielding_ns = 2'000'000;  // a sleeper adds its waking to what it waits for
 
 std::string rfc3339_now() {
   const std::time_t now = ::time(nullptr);
   std::tm parts{};
   ::gmtime_r(&now, &parts);
-  std::array<char, 32> out{};
-  return {out.data(), std::strftime(out.data(), out.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+  const auto two = [](int value) { return text(value < 10 ? "0" : "", value); };
+  return text(parts.tm_year + 1'900, "-", two(parts.tm_mon + 1), "-", two(parts.tm_mday), "T", two(parts.tm_hour), ":",
+              two(parts.tm_min), ":", two(parts.tm_sec), "Z");
 }
 
 std::string options_text(const MeasureRequest& request) {
@@ -163,7 +164,8 @@ class Run {
                                          parts_.place_of_rank[joined_.settings.rank.value]) > host.cores;
     spins_ = shares_cores ? spins_where_shared : spins;
     blocks_ = shares_cores;
-    const Status fits = resumed ? take_resumed(request_, *resumed, made) : Status();
+    Status fits = resumed ? take_resumed(request_, *resumed, made) : Status();
+    if (fits.ok() && is_first_) fits = check_plan(request_.options, parts_);
     GOSSAMER_TRY(align_clocks());
     return make_rank(fits);
   }
@@ -259,6 +261,7 @@ class Run {
   // Spins while it measures, then yields, then sleeps where ranks outnumber cores; sleeps while it does not.
   void drive() {
     int passes = 0;
+    std::uint64_t moved_ns = 0;
     while (!rank().finished()) {
       if (rank().advance()) {
         passes = 0;
@@ -271,7 +274,9 @@ class Run {
         sleep(std::min(wake_ns - now_ns - wake_early_ns, nap_most_ns));
         take_losses();
         passes = 0;
-      } else if (passes > spins_ + yields && blocks_) {
+      } else if (passes == 1) {
+        moved_ns = now_ns;
+      } else if (blocks_ && now_ns - moved_ns > yielding_ns) {
         block();
       } else if (passes > spins_) {
         ::sched_yield();

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/base.h"
-#include "base/memory_kind.h"
 #include "tools/topo/measure_run.h"
 
 namespace gossamer::tools {

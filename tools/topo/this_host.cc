@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -79,14 +79,18 @@ StolenCpu::StolenCpu(std::string path) : path_(std::move(path)), begin_(read()) 
 
 // cpu user nice system idle iowait irq softirq steal guest guest_nice; guests are in user and nice.
 StolenCpu::Ticks StolenCpu::read() const {
-  std::istringstream words(line_of(path_));
-  std::string cpu;
-  words >> cpu;
+  const std::string line = line_of(path_);
   Ticks ticks;
-  double value = 0.0;
-  for (int column = 0; column < 8 && words >> value; ++column) {
-    ticks.all += value;
-    if (column == 7) ticks.stolen = value;
+  std::size_t at = line.find(' ');
+  for (int column = 0; column < 8 && at != std::string::npos; ++column) {
+    const std::size_t begin = line.find_first_not_of(' ', at);
+    if (begin == std::string::npos) break;
+    at = line.find(' ', begin);
+    std::uint64_t value = 0;
+    const char* const end = line.data() + std::min(at, line.size());
+    if (std::from_chars(line.data() + begin, end, value).ec != std::errc()) break;
+    ticks.all += static_cast<double>(value);
+    if (column == 7) ticks.stolen = static_cast<double>(value);
   }
   return ticks;
 }
