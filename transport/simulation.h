@@ -29,8 +29,8 @@ struct SimOptions {
   std::uint64_t latency_ns = 1'000;  // of every message
   std::uint64_t jitter_ns = 500;     // uniform on top, so that messages overtake each other
   double bytes_per_ns = 10.0;        // of one rank's link; sends of a rank queue behind each other
-  // Where it is given: from one transport to another, in the order in which they were made. Asked for every message and
-  // so a function of its arguments alone; sends to all peers still share the sender's link.
+  // Where it is given: from one transport to another, in the order in which they were made; asked once for each
+  // message. Sends to all peers still share the sender's link.
   std::function<SimLink(std::uint32_t from, std::uint32_t to)> link = {};
 };
 
