@@ -42,7 +42,7 @@ PUBLIC_HEADERS["topology"].append("topology/host_schedule.h")
 PUBLIC_HEADERS["topology"] += ["topology/rank_order.h", "topology/text_file.h", "topology/topology_file.h"]
 PUBLIC_HEADERS["topology"] += ["topology/mixing.h", "topology/simulate/simulate.h"]  # for tools, and tests
 PUBLIC_HEADERS["topology"] += [f"topology/measure/{name}.h" for name in (  # for tools, and tests
-    "advice", "causes", "fabric_model", "fit", "ibnetdiscover", "measurement", "rounds", "tiers")]
+    "advice", "causes", "fabric_model", "fit", "ibnetdiscover", "measurement", "rounds", "suspicion", "tiers")]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
 PUBLIC_HEADERS["runtime"].append("runtime/control/alone.h")  # for benchmarks
 PUBLIC_HEADERS["transport"].append("transport/shared_library.h")  # one way to open libraries at run time
