@@ -68,6 +68,8 @@ Result<Settings> resolve_settings(const SettingsRequest& request) {
                                                               : text(each.row->name, " is \"", each.value, "\" (from ",
                                                                      each.origin, "), expected ", *expected)};
   }
+  if (!settings.interface.empty() && setting_named(found, "bind_host").source == SettingSource::fallback)
+    settings.bind_host.clear();
   settings.rendezvous_advice = rendezvous_advice(setting_named(found, "rendezvous"));
   return settings;
 }

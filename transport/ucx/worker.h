@@ -16,6 +16,7 @@ struct WorkerOptions {
   std::string job;
   std::string transports;  // as in UCX_TLS, and before it; empty: what the environment says
   std::string local_host = {};  // UcxOptions
+  std::vector<std::string> interfaces = {};
 };
 
 class Worker {

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "runtime/control/fields.h"
+#include "runtime/control/joining/rank_hosts.h"
 
 namespace gossamer::runtime {
 namespace asio = boost::asio;
@@ -274,9 +275,9 @@ void Gathering::deadline_passed() {
                         : text("; ", turned_away_, turned_away_ == 1 ? " connection was" : " connections were",
                                " turned away, the first one because: ", first_turned_away_);
   refuse({Code::deadline,
-          gathering ? text(name_ranks(missing), " of ", options_.rank_count, " did not come to ", address_, " within ",
+          gathering ? text(name_ranks(missing), on_hosts(options_.rank_hosts, missing), " of ", options_.rank_count, " did not come to ", address_, " within ",
                            format_duration(deadline_ns_), besides, remark_)
-                    : text(name_ranks(missing), " of ", options_.rank_count,
+                    : text(name_ranks(missing), on_hosts(options_.rank_hosts, missing), " of ", options_.rank_count,
                            " did not connect to all their peers within ", format_duration(deadline_ns_)),
           missing.front()},
          Linger::no);
