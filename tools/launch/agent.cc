@@ -277,7 +277,7 @@ void Agent::take_time() {
   const std::uint64_t now = clock_.now_ns();
   if (now >= next_beat_ns_) {
     if (queue_.empty()) say("beat");  // what waits there is a sign of life as well
-    next_beat_ns_ = now + std::min(beat_ns, silence_ns_ / 3);
+    next_beat_ns_ = now + beat_every_ns(silence_ns_);
   }
   if (!is_over_ && !is_paused_ && silence_ns_ != never_ns && now >= heard_ns_ + silence_ns_)
     leave(text("nothing was heard from the launcher for ", format_duration(silence_ns_)));

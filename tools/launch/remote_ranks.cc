@@ -99,7 +99,7 @@ Result<StartFailure> RemoteRanks::connect(std::string& job) {
 void RemoteRanks::start(const std::string& rendezvous) {
   phase_ = Phase::running;
   begun_ns_ = heard_ns_ = clock_.now_ns();
-  next_beat_ns_ = begun_ns_ + beat_ns;
+  next_beat_ns_ = begun_ns_;
   say(frame_text("start", rendezvous));
 }
 
@@ -351,7 +351,7 @@ void RemoteRanks::take_time(std::uint64_t now_ns) {
   if (now_ns >= heard_ns_ + config_.silence_ns)
     return lose(exit_failure, text("nothing was heard from ", name(), " for ", format_duration(config_.silence_ns),
                                    ": it is given up; its agent kills what runs there once it hears nothing either"));
-  next_beat_ns_ = now_ns + std::min(beat_ns, config_.silence_ns / 3);
+  next_beat_ns_ = now_ns + beat_every_ns(config_.silence_ns);
   say(frame_text("beat"));
 }
 

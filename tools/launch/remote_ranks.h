@@ -14,8 +14,8 @@
 
 namespace gossamer::tools {
 
-// How often each side says that it is there.
-inline constexpr std::uint64_t beat_ns = 5'000'000'000;
+// How often each side says that it is there, where `silence_ns` of nothing means that it is gone.
+[[nodiscard]] constexpr std::uint64_t beat_every_ns(std::uint64_t silence_ns) { return silence_ns / 4; }
 
 struct RemoteRanksConfig {
   HostSlots host;
