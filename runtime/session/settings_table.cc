@@ -144,7 +144,8 @@ constexpr SettingRow rows_of_settings[] = {
      take_rendezvous_fd},
     {"bind_host", "GOSSAMER_BIND_HOST", "127.0.0.1", "address that listeners bind to", take_text<&Settings::bind_host>},
     {"interface", "GOSSAMER_INTERFACE", "",
-     "network interfaces of the session: eth0, 10.0.0.0/16, several with commas, or ^ and those to leave out; empty: all",
+     "network interfaces of the session: eth0, 10.0.0.0/16, several with commas, or ^ and those to leave out; empty: "
+     "all",
      take_interface},
     {"transport", "GOSSAMER_TRANSPORT", "ucx", "what moves the data: ucx, libfabric", take_text<&Settings::transport>},
     {"libfabric_provider", "GOSSAMER_LIBFABRIC_PROVIDER", "",

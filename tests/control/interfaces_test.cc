@@ -13,8 +13,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 const std::vector<InterfaceAddress> host = {
-    {"lo", "127.0.0.1", 8, true},         {"lo", "::1", 128, true},          {"eth0", "10.0.0.7", 24, true},
-    {"eth0", "fd00::7", 64, true},        {"eth0", "fe80::7", 64, true},     {"ib0", "192.168.4.7", 16, true},
+    {"lo", "127.0.0.1", 8, true},        {"lo", "::1", 128, true},        {"eth0", "10.0.0.7", 24, true},
+    {"eth0", "fd00::7", 64, true},       {"eth0", "fe80::7", 64, true},   {"ib0", "192.168.4.7", 16, true},
     {"docker0", "172.17.0.1", 16, true}, {"eth1", "10.1.0.7", 24, false}, {"eth2", "", 0, true}};
 
 std::string chosen(std::string_view choice) {
@@ -54,7 +54,8 @@ TEST(Interfaces, ThatAreNotThereAreToldWithThoseThatAre) {
 
 // Goal: words that mean nothing are refused before anything is looked up. Method: each mistake.
 TEST(Interfaces, WrongWordsAreRefused) {
-  for (const char* const wrong : {",", "eth0,", "^", "10.0.0.0/33", "fd00::/129", "10.0.0.0/", "eth0/24", "10.0.0.0/-1"}) {
+  for (const char* const wrong :
+       {",", "eth0,", "^", "10.0.0.0/33", "fd00::/129", "10.0.0.0/", "eth0/24", "10.0.0.0/-1"}) {
     EXPECT_NE(check_interface_choice(wrong), "") << wrong;
     EXPECT_THAT(chosen(wrong), HasSubstr("expected interfaces, addresses or subnets")) << wrong;
   }
@@ -87,7 +88,8 @@ TEST(RankHosts, TellWhereEachRankIs) {
   const std::string_view hosts = "a:2,[fd00::7]:1,c:1";
   EXPECT_TRUE(are_rank_hosts(hosts));
   EXPECT_TRUE(are_rank_hosts(""));
-  for (const char* const wrong : {"a", "a:", "a:0", ":2", "a:2,,b:1", "a:x"}) EXPECT_FALSE(are_rank_hosts(wrong)) << wrong;
+  for (const char* const wrong : {"a", "a:", "a:0", ":2", "a:2,,b:1", "a:x"})
+    EXPECT_FALSE(are_rank_hosts(wrong)) << wrong;
   EXPECT_EQ(host_of_rank(hosts, Rank{1}), "a");
   EXPECT_EQ(host_of_rank(hosts, Rank{2}), "[fd00::7]");
   EXPECT_EQ(host_of_rank(hosts, Rank{4}), "");

@@ -26,8 +26,8 @@ TEST(Hosts, AListSaysHowManyRanksEachHas) {
 
 // Goal: what is no list is refused with what was expected, and nothing becomes an option of ssh. Method: each mistake.
 TEST(Hosts, AWrongListIsRefused) {
-  for (const char* const wrong : {"", "a,", ",a", "a:", "a:0", "a:-1", "a:x", "a:4x", "a:99999999999", ":4", "-oProxy:2",
-                                  "[fd00::7:4", "[fd00::7]4", "a b", "a;reboot", "$(x)"}) {
+  for (const char* const wrong : {"", "a,", ",a", "a:", "a:0", "a:-1", "a:x", "a:4x", "a:99999999999", ":4",
+                                  "-oProxy:2", "[fd00::7:4", "[fd00::7]4", "a b", "a;reboot", "$(x)"}) {
     EXPECT_THAT(parsed(parse_hosts(wrong)), HasSubstr("expected hosts like a:4,b:2")) << wrong;
   }
 }
@@ -45,7 +45,8 @@ TEST(Hosts, AHostfileHasTheFormsOfBothMPIs) {
 TEST(Hosts, AWrongLineOfAHostfileIsNamed) {
   const TemporaryFolder folder;
   const std::string path = folder / "hosts";
-  for (const char* const wrong : {"node2 slots", "node2 slots=", "node2 slots=0", "node2 cpus=4", "node2 4", "node2:x"}) {
+  for (const char* const wrong :
+       {"node2 slots", "node2 slots=", "node2 slots=0", "node2 cpus=4", "node2 4", "node2:x"}) {
     std::ofstream(path) << "node1\n" << wrong << "\n";
     EXPECT_THAT(parsed(read_hostfile(path)), HasSubstr(path + ":2: ")) << wrong;
     EXPECT_THAT(parsed(read_hostfile(path)), HasSubstr("expected \"HOST slots=4\", \"HOST:4\" or \"HOST\"")) << wrong;

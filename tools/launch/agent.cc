@@ -58,9 +58,7 @@ class Agent final : public RanksOwner {
   [[nodiscard]] bool takes_lines() const override { return queue_.bytes() <= agent_queue_max; }
 
  private:
-  void say(std::string_view kind, std::string_view body = {}) {
-    queue_.push(output_.value(), frame_text(kind, body));
-  }
+  void say(std::string_view kind, std::string_view body = {}) { queue_.push(output_.value(), frame_text(kind, body)); }
   void trouble(int exit_code, const std::string& message);
   void read_launcher();
   void take_frame(const Frame& frame);
@@ -251,8 +249,7 @@ void Agent::wait_for_something() {
   };
   const std::size_t launcher = input_.is_open() ? add(input_.value(), POLLIN) : 0;
   const std::size_t output = queue_.empty() ? 0 : add(output_.value(), POLLOUT);
-  const std::size_t input =
-      rank_0_input_.is_open() && !unread_input_.empty() ? add(rank_0_input_.value(), POLLOUT) : 0;
+  const std::size_t input = rank_0_input_.is_open() && !unread_input_.empty() ? add(rank_0_input_.value(), POLLOUT) : 0;
   const std::size_t first = polled.size();
   ranks_.add_polled(polled);
   const std::uint64_t now = clock_.now_ns();
@@ -292,7 +289,8 @@ int Agent::serve() {
     take_time();
     const bool is_done = ranks_.alive() == 0 && (is_over_ || has_started_);
     if (is_done && (queue_.empty() || clock_.now_ns() >= leave_by_ns_)) return is_over_ ? exit_failure : exit_success;
-    if (is_done && !input_.is_open() && leave_by_ns_ != never_ns) leave_by_ns_ = std::min(leave_by_ns_, clock_.now_ns() + 1'000'000'000);
+    if (is_done && !input_.is_open() && leave_by_ns_ != never_ns)
+      leave_by_ns_ = std::min(leave_by_ns_, clock_.now_ns() + 1'000'000'000);
   }
 }
 
@@ -300,8 +298,7 @@ int Agent::serve() {
 
 // Whatever shell the user has there: each knows a word in single quotes.
 std::string agent_command(const std::string& program) {
-  const std::string script =
-      text("p=", shell_word(program), "; test -x \"$p\" || p=gossamer; exec \"$p\" run --agent");
+  const std::string script = text("p=", shell_word(program), "; test -x \"$p\" || p=gossamer; exec \"$p\" run --agent");
   return "exec /bin/sh -c " + shell_word(script);
 }
 

@@ -16,7 +16,6 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "runtime/runtime.h"
 #include "tools/command/exit_codes.h"
@@ -63,10 +62,13 @@ enum class Phase { running, settling, terminating, killing };
 const std::vector<std::string> ssh_words = {
     "ssh", "-x", "-T", "-oBatchMode=yes", "-oConnectTimeout=20", "-oServerAliveInterval=5", "-oServerAliveCountMax=4"};
 
-std::vector<std::string> words_of_agent(const std::string& agent) {
+std::vector<std::string> words_of_agent(std::string_view agent) {
   std::vector<std::string> words;
-  std::istringstream stream(agent);
-  for (std::string word; stream >> word;) words.push_back(std::move(word));
+  for (std::size_t at = agent.find_first_not_of(' '); at != std::string_view::npos;) {
+    const std::size_t end = std::min(agent.find(' ', at), agent.size());
+    words.emplace_back(agent.substr(at, end - at));
+    at = agent.find_first_not_of(' ', end);
+  }
   return words.empty() ? ssh_words : words;
 }
 
@@ -88,8 +90,8 @@ std::vector<std::pair<std::string, std::string>> environment_that_travels(const 
     const std::size_t equals = std::min(line.find('='), line.size());
     const std::string_view name = line.substr(0, equals);
     const std::string_view value = line.substr(std::min(equals + 1, line.size()));
-    const bool is_own = std::find(own.begin(), own.end(), name) != own.end() ||
-                        (name == "GOSSAMER_SECRET" && value.starts_with("fd:"));
+    const bool is_own =
+        std::find(own.begin(), own.end(), name) != own.end() || (name == "GOSSAMER_SECRET" && value.starts_with("fd:"));
     const bool is_named = std::any_of(exported.begin(), exported.end(), [&](std::string_view pattern) {
       return pattern == name || (pattern.ends_with('*') && name.starts_with(pattern.substr(0, pattern.size() - 1)));
     });
@@ -278,20 +280,20 @@ void Job::on_failure(const StartFailure& failure) {
   if (report_.exit_code != 0) return tell(failure.message);
   const bool has_begun = waiting_.empty();
   const std::size_t others = alive();
-  fail(failure.exit_code, others == 0 || !has_begun ? failure.message
-                                                     : text(failure.message, "; ending the ", others,
-                                                            others == 1 ? " other peer" : " other peers",
-                                                            " unless they end within ", format_duration(options_.settle_ns)));
+  fail(failure.exit_code,
+       others == 0 || !has_begun
+           ? failure.message
+           : text(failure.message, "; ending the ", others, others == 1 ? " other peer" : " other peers",
+                  " unless they end within ", format_duration(options_.settle_ns)));
   if (phase_ == Phase::running) enter(Phase::settling, has_begun ? options_.settle_ns : 0);
 }
 
 void Job::on_end(const PeerEnd& end) {
   report_.peers.push_back(end);
   if (end.status == 0 || report_.exit_code != 0) return;
-  const std::string how =
-      end.signal != 0
-          ? text("was ended by signal ", end.signal, " (", strsignal(end.signal), signal_hint(end.signal), ")")
-          : text("ended with status ", end.status);
+  const std::string how = end.signal != 0 ? text("was ended by signal ", end.signal, " (", strsignal(end.signal),
+                                                 signal_hint(end.signal), ")")
+                                          : text("ended with status ", end.status);
   const std::size_t others = alive();
   fail(end.status, text("rank ", end.rank, end.host.empty() ? "" : " on ", end.host, " (process ", end.pid, ") ", how,
                         others == 0 ? std::string()

@@ -35,10 +35,11 @@ struct LaunchOptions {
   std::vector<std::string> command;    // the program, searched in PATH, and its arguments
   std::uint32_t rank_count = 1;        // of all hosts
   std::vector<HostSlots> hosts;        // empty: this host alone, without an agent
-  std::string launch_agent;            // a program and its arguments, instead of ssh, that takes HOST COMMAND as ssh does
-  std::vector<std::string> exported;   // variables that ranks on other hosts get: NAME, NAME=VALUE, PREFIX*; beside GOSSAMER_*
-  std::string program;                 // of this command, where the hosts have it; else they look for it in PATH
-  std::uint64_t silence_ns = 30'000'000'000;  // a host that nothing is heard of is given up
+  std::string launch_agent;  // a program and its arguments, instead of ssh, that takes HOST COMMAND as ssh does
+  std::vector<std::string>
+      exported;         // variables that ranks on other hosts get: NAME, NAME=VALUE, PREFIX*; beside GOSSAMER_*
+  std::string program;  // of this command, where the hosts have it; else they look for it in PATH
+  std::uint64_t silence_ns = 30'000'000'000;                     // a host that nothing is heard of is given up
   std::string job;                                               // GOSSAMER_JOB; empty: a new unique one
   std::vector<std::pair<std::string, std::string>> environment;  // set in every peer, after all others
   std::vector<int> rank_0_descriptors;                           // stay open in rank 0; borrowed

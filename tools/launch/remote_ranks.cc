@@ -73,12 +73,18 @@ Result<StartFailure> RemoteRanks::connect(std::string& job) {
   GOSSAMER_ASSIGN(auto out, make_pipe());
   GOSSAMER_ASSIGN(auto errors, make_pipe());
   const UniqueDescriptor reading(fcntl(in.reading.value(), F_DUPFD_CLOEXEC, 3));
-  auto spawned = spawn({config_.path, config_.agent, own_environment(), reading.value(), out.writing.value(),
-                        errors.writing.value(), {}, nullptr});
+  auto spawned = spawn({config_.path,
+                        config_.agent,
+                        own_environment(),
+                        reading.value(),
+                        out.writing.value(),
+                        errors.writing.value(),
+                        {},
+                        nullptr});
   if (!spawned.ok()) return std::move(spawned).error();
   if (spawned->exec_errno != 0)
-    return StartFailure{exit_failure,
-                        text("cannot execute ", config_.path, ": ", std::strerror(spawned->exec_errno), "; it leads to ", name())};
+    return StartFailure{exit_failure, text("cannot execute ", config_.path, ": ", std::strerror(spawned->exec_errno),
+                                           "; it leads to ", name())};
   pid_ = spawned->pid;
   process_ = open_process(pid_);
   if (!process_.is_open()) {
@@ -297,8 +303,8 @@ void RemoteRanks::take_process_end() {
   if (phase_ == Phase::connecting || phase_ == Phase::preparing || phase_ == Phase::ready)
     return lose(exit_failure, why_not_begun(status));
   if (phase_ != Phase::running) return;
-  lose(exit_failure, text("the connection to ", name(), " ended: ", config_.agent.front(), " ended with status ", status,
-                          last_words_.empty() ? "" : ", its last words: ", last_words_));
+  lose(exit_failure, text("the connection to ", name(), " ended: ", config_.agent.front(), " ended with status ",
+                          status, last_words_.empty() ? "" : ", its last words: ", last_words_));
 }
 
 std::string RemoteRanks::why_not_begun(int status) const {
@@ -346,8 +352,8 @@ std::uint64_t RemoteRanks::deadline_ns() const {
 void RemoteRanks::take_time(std::uint64_t now_ns) {
   if (now_ns < deadline_ns()) return;
   if (phase_ != Phase::running)
-    return lose(exit_failure, text(name(), " gave no answer within ", format_duration(config_.connect_ns), last_words_.empty() ? "" : ": ",
-                                   last_words_));
+    return lose(exit_failure, text(name(), " gave no answer within ", format_duration(config_.connect_ns),
+                                   last_words_.empty() ? "" : ": ", last_words_));
   if (now_ns >= heard_ns_ + config_.silence_ns)
     return lose(exit_failure, text("nothing was heard from ", name(), " for ", format_duration(config_.silence_ns),
                                    ": it is given up; its agent kills what runs there once it hears nothing either"));

@@ -81,7 +81,7 @@ class RemoteRanks final : public Ranks {
   UniqueDescriptor errors_;
   std::string unsent_;
   FrameReader reader_;
-  LineRelay words_;        // what ssh says itself
+  LineRelay words_;         // what ssh says itself
   std::string last_words_;  // the last line of that
   std::string rendezvous_;
   std::vector<PeerEnd> ranks_;

@@ -72,24 +72,26 @@ std::vector<std::string> program_of(const CLI::App& app, const std::vector<std::
 int run(const RunConfig& config, const std::vector<std::string>& program, bool unknown_option) {
   const char* const usage = "as in `gossamer run -n 4 -- ./program --its-flags`";
   if (unknown_option) {
-    return complain(
-        "run",
-        text("there is no option ", program.front(), "; expected -n, --hosts, --hostfile, --launch-agent, --export, --silence, --timeout or --json, then the program, ", usage),
-        exit_usage);
+    return complain("run",
+                    text("there is no option ", program.front(),
+                         "; expected -n, --hosts, --hostfile, --launch-agent, --export, --silence, --timeout or "
+                         "--json, then the program, ",
+                         usage),
+                    exit_usage);
   }
   Result<std::vector<HostSlots>> hosts = hosts_of(config);
   if (!hosts.ok()) return complain("run", hosts.error().message, exit_usage);
   if (!config.ranks && hosts->empty()) {
-    return complain("run", text("-n or --ranks is required, before the program, ", usage, "; or --hosts, or --hostfile"),
+    return complain("run",
+                    text("-n or --ranks is required, before the program, ", usage, "; or --hosts, or --hostfile"),
                     exit_usage);
   }
   std::uint64_t ranks = hosts->empty() ? *config.ranks : 0;
   for (const HostSlots& each : *hosts) ranks += each.ranks;
   if (ranks < 1 || ranks > runtime::session_ranks_max) {
-    return complain("run",
-                    text("-n ", ranks, ": expected 1 to ", runtime::session_ranks_max,
-                         " peers, as many as a session takes"),
-                    exit_usage);
+    return complain(
+        "run", text("-n ", ranks, ": expected 1 to ", runtime::session_ranks_max, " peers, as many as a session takes"),
+        exit_usage);
   }
   if (!(config.timeout_s >= 0 && config.timeout_s < 1e9)) {
     return complain("run", text("--timeout ", config.timeout_s, ": expected seconds, or 0 for none"), exit_usage);
@@ -129,8 +131,10 @@ Action add_run_command(CLI::App& app, const std::vector<std::string>& behind) {
   auto config = std::make_shared<RunConfig>();
   app.add_option("-n,--ranks", config->ranks, "how many peers; required without hosts");
   app.add_option("--hosts", config->hosts, "hosts and how many peers each has, over ssh: a:4,b:4");
-  app.add_option("--hostfile", config->hostfile, "the same from a file: lines of `HOST slots=4` or `HOST:4`; # comments");
-  app.add_option("--launch-agent", config->launch_agent, "instead of ssh: a program that takes HOST COMMAND as ssh does");
+  app.add_option("--hostfile", config->hostfile,
+                 "the same from a file: lines of `HOST slots=4` or `HOST:4`; # comments");
+  app.add_option("--launch-agent", config->launch_agent,
+                 "instead of ssh: a program that takes HOST COMMAND as ssh does");
   app.add_option("--export", config->exported,
                  "a variable that peers on other hosts get, beside GOSSAMER_*: NAME, NAME=VALUE or PREFIX*")
       ->take_all()

@@ -14,7 +14,7 @@ namespace gossamer::transport::ucx {
 
 struct WorkerOptions {
   std::string job;
-  std::string transports;  // as in UCX_TLS, and before it; empty: what the environment says
+  std::string transports;       // as in UCX_TLS, and before it; empty: what the environment says
   std::string local_host = {};  // UcxOptions
   std::vector<std::string> interfaces = {};
 };

@@ -275,8 +275,8 @@ void Gathering::deadline_passed() {
                         : text("; ", turned_away_, turned_away_ == 1 ? " connection was" : " connections were",
                                " turned away, the first one because: ", first_turned_away_);
   refuse({Code::deadline,
-          gathering ? text(name_ranks(missing), on_hosts(options_.rank_hosts, missing), " of ", options_.rank_count, " did not come to ", address_, " within ",
-                           format_duration(deadline_ns_), besides, remark_)
+          gathering ? text(name_ranks(missing), on_hosts(options_.rank_hosts, missing), " of ", options_.rank_count,
+                           " did not come to ", address_, " within ", format_duration(deadline_ns_), besides, remark_)
                     : text(name_ranks(missing), on_hosts(options_.rank_hosts, missing), " of ", options_.rank_count,
                            " did not connect to all their peers within ", format_duration(deadline_ns_)),
           missing.front()},

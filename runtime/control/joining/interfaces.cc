@@ -114,10 +114,10 @@ bool is_loopback_address(const InterfaceAddress& entry) {
 std::string list_of(std::span<const InterfaceAddress> all) {
   std::vector<std::pair<std::string, std::string>> names;
   for (const InterfaceAddress& each : all) {
-    auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == each.interface; });
+    auto found =
+        std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == each.interface; });
     if (found == names.end()) found = names.insert(names.end(), {each.interface, each.is_up ? "" : "down"});
-    if (!each.address.empty())
-      found->second += text(found->second.empty() ? "" : ", ", each.address, "/", each.prefix);
+    if (!each.address.empty()) found->second += text(found->second.empty() ? "" : ", ", each.address, "/", each.prefix);
   }
   std::string out;
   for (const auto& [name, addresses] : names)
@@ -160,8 +160,8 @@ std::vector<InterfaceAddress> interface_addresses() {
     std::string name(each->ifa_name);
     name = name.substr(0, name.find(':'));  // a label of a further address: "eth0:1"
     const bool is_up = (each->ifa_flags & IFF_UP) != 0;
-    const bool is_ip = each->ifa_addr != nullptr &&
-                       (each->ifa_addr->sa_family == AF_INET || each->ifa_addr->sa_family == AF_INET6);
+    const bool is_ip =
+        each->ifa_addr != nullptr && (each->ifa_addr->sa_family == AF_INET || each->ifa_addr->sa_family == AF_INET6);
     InterfaceAddress entry{name, "", 0, is_up};
     if (is_ip) {
       entry.address = address_of(*each->ifa_addr).to_string();
@@ -177,7 +177,8 @@ std::vector<InterfaceAddress> interface_addresses() {
     }
     const auto same = [&](const InterfaceAddress& other) { return other.interface == name && other.address.empty(); };
     const auto bare = std::find_if(out.begin(), out.end(), same);
-    if (!is_ip && std::any_of(out.begin(), out.end(), [&](const auto& other) { return other.interface == name; })) continue;
+    if (!is_ip && std::any_of(out.begin(), out.end(), [&](const auto& other) { return other.interface == name; }))
+      continue;
     if (is_ip && bare != out.end())
       *bare = std::move(entry);
     else
@@ -189,10 +190,12 @@ std::vector<InterfaceAddress> interface_addresses() {
 
 std::string check_interface_choice(std::string_view choice) {
   if (choice.empty() || choice_of(choice)) return {};
-  return "interfaces, addresses or subnets with commas between (eth0,10.0.0.0/16), or ^ and those to leave out (^docker0)";
+  return "interfaces, addresses or subnets with commas between (eth0,10.0.0.0/16), or ^ and those to leave out "
+         "(^docker0)";
 }
 
-Result<std::vector<InterfaceAddress>> choose_interfaces(std::string_view choice, std::span<const InterfaceAddress> all) {
+Result<std::vector<InterfaceAddress>> choose_interfaces(std::string_view choice,
+                                                        std::span<const InterfaceAddress> all) {
   const auto wanted = choice_of(choice);
   if (!wanted)
     return Error{Code::invalid_argument,
@@ -201,8 +204,8 @@ Result<std::vector<InterfaceAddress>> choose_interfaces(std::string_view choice,
   const auto usable = [](const InterfaceAddress& each) { return each.is_up && !each.address.empty(); };
   if (wanted->excludes) {
     for (const InterfaceAddress& each : all) {
-      const bool named = std::any_of(wanted->words.begin(), wanted->words.end(),
-                                     [&](const Word& word) { return fits(each, word); });
+      const bool named =
+          std::any_of(wanted->words.begin(), wanted->words.end(), [&](const Word& word) { return fits(each, word); });
       if (usable(each) && !named && !is_link_local(each) && !is_loopback_address(each)) chosen.push_back(each);
     }
   } else {
@@ -213,8 +216,9 @@ Result<std::vector<InterfaceAddress>> choose_interfaces(std::string_view choice,
     }
   }
   if (!chosen.empty()) return chosen;
-  return Error{Code::unavailable, text("GOSSAMER_INTERFACE is \"", choice, "\", and no interface of this host that is up ",
-                                       "and has an address is that; there are ", list_of(all))};
+  return Error{Code::unavailable,
+               text("GOSSAMER_INTERFACE is \"", choice, "\", and no interface of this host that is up ",
+                    "and has an address is that; there are ", list_of(all))};
 }
 
 const InterfaceAddress& like(std::span<const InterfaceAddress> chosen, std::string_view address) {

@@ -23,10 +23,10 @@ struct InterfaceAddress {
 // What was expected where `choice` cannot be one; empty where it can.
 [[nodiscard]] std::string check_interface_choice(std::string_view choice);
 
-// The addresses of `all` that `choice` means: "eth0", an address, a subnet ("10.0.0.0/16", "fd00::/64"), or several with
-// commas between, the first of them first; "^docker0,eth1" is all interfaces but these and the loopback. Without those
-// that are down, and without addresses of one link alone (fe80::) unless their subnet is named. Not every word must be
-// found: hosts differ. Errors: unavailable where none fits, with what there is.
+// The addresses of `all` that `choice` means: "eth0", an address, a subnet ("10.0.0.0/16", "fd00::/64"), or several
+// with commas between, the first of them first; "^docker0,eth1" is all interfaces but these and the loopback. Without
+// those that are down, and without addresses of one link alone (fe80::) unless their subnet is named. Not every word
+// must be found: hosts differ. Errors: unavailable where none fits, with what there is.
 [[nodiscard]] Result<std::vector<InterfaceAddress>> choose_interfaces(std::string_view choice,
                                                                       std::span<const InterfaceAddress> all);
 
@@ -34,8 +34,8 @@ struct InterfaceAddress {
 [[nodiscard]] const InterfaceAddress& like(std::span<const InterfaceAddress> chosen, std::string_view address);
 
 // Where ranks on other hosts reach this one, numeric. `listed`: how the user calls this host. The first that says
-// something: `choice` of an interface; the address at which ssh was reached here; the address that `listed` leads to; the
-// address from which this host goes out; the first that it has. 127.0.0.1 where it has none but the loopback's.
+// something: `choice` of an interface; the address at which ssh was reached here; the address that `listed` leads to;
+// the address from which this host goes out; the first that it has. 127.0.0.1 where it has none but the loopback's.
 [[nodiscard]] Result<std::string> reachable_address(const std::string& listed, std::string_view choice);
 
 }  // namespace gossamer::runtime

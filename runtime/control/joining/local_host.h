@@ -13,8 +13,8 @@ namespace gossamer::runtime {
 [[nodiscard]] std::string local_host(const std::string& bind_host, const std::string& rendezvous,
                                      std::uint64_t limit_ns);
 
-// The numeric address from which this host reaches `where` ("host:port"), by its routes; also one of the loopback. Empty
-// where none leads there. Sends nothing; `where` is numeric.
+// The numeric address from which this host reaches `where` ("host:port"), by its routes; also one of the loopback.
+// Empty where none leads there. Sends nothing; `where` is numeric.
 [[nodiscard]] std::string source_towards(std::string_view where);
 
 }  // namespace gossamer::runtime
