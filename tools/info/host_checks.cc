@@ -223,7 +223,8 @@ class Doctor {
     std::size_t common = 0;
     while (common < std::min(one.size(), two.size()) && one[common] == two[common]) ++common;
     const auto is_bridge = [](const fs::path& part) {
-      return std::count(part.string().begin(), part.string().end(), ':') == 2;
+      const std::string name = part.string();  // "0000:03:00.0"
+      return std::count(name.begin(), name.end(), ':') == 2;
     };
     const bool below_bridge = common > 0 && is_bridge(one[common - 1]);
     if (below_bridge) return one.size() - common <= 1 && two.size() - common <= 1 ? 0 : 1;
