@@ -25,6 +25,7 @@ struct RunConfig {
   std::string launch_agent;
   std::vector<std::string> exported;
   double silence_s = 30;
+  double settle_s = 3;
   bool is_agent = false;
 };
 
@@ -72,12 +73,13 @@ std::vector<std::string> program_of(const CLI::App& app, const std::vector<std::
 int run(const RunConfig& config, const std::vector<std::string>& program, bool unknown_option) {
   const char* const usage = "as in `gossamer run -n 4 -- ./program --its-flags`";
   if (unknown_option) {
-    return complain("run",
-                    text("there is no option ", program.front(),
-                         "; expected -n, --hosts, --hostfile, --launch-agent, --export, --silence, --timeout or "
-                         "--json, then the program, ",
-                         usage),
-                    exit_usage);
+    return complain(
+        "run",
+        text("there is no option ", program.front(),
+             "; expected -n, --hosts, --hostfile, --launch-agent, --export, --settle, --silence, --timeout or "
+             "--json, then the program, ",
+             usage),
+        exit_usage);
   }
   Result<std::vector<HostSlots>> hosts = hosts_of(config);
   if (!hosts.ok()) return complain("run", hosts.error().message, exit_usage);
@@ -99,6 +101,9 @@ int run(const RunConfig& config, const std::vector<std::string>& program, bool u
   if (!(config.silence_s >= 1 && config.silence_s <= 86'400)) {
     return complain("run", text("--silence ", config.silence_s, ": expected seconds, from 1 to 86400"), exit_usage);
   }
+  if (!(config.settle_s >= 0 && config.settle_s <= 86'400)) {
+    return complain("run", text("--settle ", config.settle_s, ": expected seconds, up to 86400"), exit_usage);
+  }
   if (program.empty()) {
     return complain("run", text("no program: put it behind the options, ", usage), exit_usage);
   }
@@ -111,6 +116,7 @@ int run(const RunConfig& config, const std::vector<std::string>& program, bool u
   options.launch_agent = config.launch_agent;
   options.exported = config.exported;
   options.program = own_path();
+  options.settle_ns = static_cast<std::uint64_t>(config.settle_s * 1e9);
   options.silence_ns = static_cast<std::uint64_t>(config.silence_s * 1e9);
   options.timeout_ns = static_cast<std::uint64_t>(config.timeout_s * 1e9);
   options.sweep = [](std::string_view /*job*/) { transport::sweep_shared_memory(); };
@@ -139,6 +145,7 @@ Action add_run_command(CLI::App& app, const std::vector<std::string>& behind) {
                  "a variable that peers on other hosts get, beside GOSSAMER_*: NAME, NAME=VALUE or PREFIX*")
       ->take_all()
       ->expected(1);
+  app.add_option("--settle", config->settle_s, "how long the others may go on after the first failure, in seconds");
   app.add_option("--silence", config->silence_s, "give up a host that nothing is heard of for so many seconds");
   app.add_flag("--agent", config->is_agent)->group("");  // what --hosts starts on each host
   app.add_option("--timeout", config->timeout_s, "end the job after so many seconds, with status 124; 0: never");
