@@ -80,11 +80,20 @@ bool is_this_host(const std::string& name) {
   return name == "localhost" || name == whole || name == whole.substr(0, whole.find('.'));
 }
 
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+// Whoever says a name last is heard.
+void put(Variables& variables, std::string_view name, std::string_view value) {
+  std::erase_if(variables, [&](const auto& each) { return each.first == name; });
+  variables.emplace_back(name, value);
+}
+
 // GOSSAMER_* and what the user names; what is a rank's alone, or a number in this process, is not said.
-std::vector<std::pair<std::string, std::string>> environment_that_travels(const std::vector<std::string>& exported) {
-  constexpr std::array<std::string_view, 5> own = {"GOSSAMER_RANK", "GOSSAMER_RANK_COUNT", "GOSSAMER_RENDEZVOUS",
-                                                   "GOSSAMER_RENDEZVOUS_FD", "GOSSAMER_JOB"};
-  std::vector<std::pair<std::string, std::string>> out;
+Variables environment_that_travels(const std::vector<std::string>& exported) {
+  constexpr std::array<std::string_view, 6> own = {"GOSSAMER_RANK",       "GOSSAMER_RANK_COUNT",
+                                                   "GOSSAMER_RENDEZVOUS", "GOSSAMER_RENDEZVOUS_FD",
+                                                   "GOSSAMER_JOB",        "GOSSAMER_RANK_HOSTS"};
+  Variables out;
   for (char** each = environ; *each != nullptr; ++each) {
     const std::string_view line(*each);
     const std::size_t equals = std::min(line.find('='), line.size());
@@ -95,11 +104,11 @@ std::vector<std::pair<std::string, std::string>> environment_that_travels(const 
     const bool is_named = std::any_of(exported.begin(), exported.end(), [&](std::string_view pattern) {
       return pattern == name || (pattern.ends_with('*') && name.starts_with(pattern.substr(0, pattern.size() - 1)));
     });
-    if ((name.starts_with("GOSSAMER_") && !is_own) || is_named) out.emplace_back(name, value);
+    if ((name.starts_with("GOSSAMER_") && !is_own) || is_named) put(out, name, value);
   }
   for (const std::string& each : exported) {
     if (const std::size_t equals = each.find('='); equals != std::string::npos)
-      out.emplace_back(each.substr(0, equals), each.substr(equals + 1));
+      put(out, std::string_view(each).substr(0, equals), std::string_view(each).substr(equals + 1));
   }
   return out;
 }
@@ -212,9 +221,9 @@ Status Job::start_here() {
 // The body of its "job" frame.
 std::string Job::job_for(const HostSlots& host, std::uint32_t first_rank, const std::string& secret) const {
   auto environment = environment_that_travels(options_.exported);
-  environment.emplace_back("GOSSAMER_RANK_HOSTS", hosts_text(options_.hosts));
-  if (std::getenv("GOSSAMER_HOST") == nullptr) environment.emplace_back("GOSSAMER_HOST", host.name);
-  environment.insert(environment.end(), options_.environment.begin(), options_.environment.end());
+  put(environment, "GOSSAMER_RANK_HOSTS", hosts_text(options_.hosts));
+  if (std::getenv("GOSSAMER_HOST") == nullptr) put(environment, "GOSSAMER_HOST", host.name);
+  for (const auto& [name, value] : options_.environment) put(environment, name, value);
   std::error_code unknown;
   const nlohmann::json job = {{"command", options_.command},
                               {"first_rank", first_rank},

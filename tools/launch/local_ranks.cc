@@ -35,7 +35,7 @@ std::vector<std::string> environment_of(std::uint32_t rank, const LocalRanksConf
   for (char** each = environ; *each != nullptr; ++each) {
     const std::string_view line(*each);
     const std::string_view name = line.substr(0, line.find('='));
-    const bool replaced = name == "GOSSAMER_RENDEZVOUS_FD" ||
+    const bool replaced = name == "GOSSAMER_RENDEZVOUS_FD" || name == "GOSSAMER_RANK_HOSTS" ||
                           std::any_of(set.begin(), set.end(), [&](const auto& pair) { return pair.first == name; });
     if (!replaced) out.emplace_back(line);
   }
