@@ -142,8 +142,8 @@ typedef struct gossamer_config {
   { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO, 0, 0, 0, NULL, 0 }
 
 /* Joins the session: waits, at most init_timeout_ns, until all ranks are there and equal (library, wire and
- * hash version, byte order, rank count), and until a short message has gone between every two ranks: a data path that
- * does not work is an error here, on every rank. Ending after a failure may take 2 s more. `config` may be NULL:
+ * hash version, byte order, rank count), and until a short message has gone between every two ranks (beyond 64 ranks
+ * between those at distances of 1, 2, 4, ...): a data path that does not work is an error here, on every rank. Ending after a failure may take 2 s more. `config` may be NULL:
  * everything from the environment. Everything it points at is copied. On success *session is the caller's until
  * gossamer_finalize; on failure it is NULL. Errors: MISMATCH, DEADLINE (names the ranks that did not come, or between
  * which nothing came), UNAVAILABLE, OUT_OF_RESOURCES, INVALID_ARGUMENT, BUSY. A process may join one session after the
@@ -538,8 +538,8 @@ GOSSAMER_API gossamer_status gossamer_collective_slice(const gossamer_collective
                                                        uint64_t* count);
 
 /* One-off, in place, over all ranks of the session: for small vectors, and for large ones that are summed once. `type` and
- * `op` as above. Collective; blocks, at most timeout_ns (0: the init timeout) in all. Up to 8 KiB cost one round trip of
- * the control plane and are merged in the order of ranks, more an exchange in chunks besides. After an error `data` is
+ * `op` as above. Collective; blocks, at most timeout_ns (0: the init timeout) in all. Up to 8 KiB (beyond 64 ranks 32 MiB / P^2)
+ * cost one round trip of the control plane and are merged in the order of ranks, more an exchange in chunks besides. After an error `data` is
  * undefined. MISMATCH on every rank if counts, types or operators differ, or if one rank's call is wrong. */
 GOSSAMER_API gossamer_status gossamer_all_reduce(gossamer_session* session, void* data, uint64_t count, int32_t type,
                                                  int32_t op, int64_t timeout_ns);

@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <fstream>
 
+#include "base/tick_clock.h"
 #include "runtime/control/joining/local_host.h"
 #include "runtime/control/mesh.h"
 #include "runtime/session/clock_offset.h"
@@ -62,7 +64,11 @@ Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& set
   GOSSAMER_TRY(check_descriptor_room(text("the ", settings.transport, " transport"),
                                      descriptors_for(need, settings.rank_count)));
   const std::string host = local_host(settings.bind_host, settings.rendezvous, settings.init_timeout_ns);
-  if (settings.transport == "ucx") return transport::make_ucx_transport({.job = settings.job, .local_host = host});
+  if (settings.transport == "ucx") {
+    GOSSAMER_ASSIGN(const std::uint64_t send_buffer, tcp_send_buffer_for(settings.cost));
+    return transport::make_ucx_transport(
+        {.job = settings.job, .local_host = host, .tcp_send_buffer_bytes = send_buffer});
+  }
   if (settings.transport == "libfabric") {
     return transport::make_libfabric_transport(
         {.job = settings.job, .provider = settings.libfabric_provider, .local_host = host});
@@ -71,9 +77,11 @@ Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& set
                text("transport is \"", settings.transport, "\", expected \"ucx\" or \"libfabric\"")};
 }
 
-// More ranks than cores: who spins keeps the core from the rank that it waits for.
-Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores) {
-  return local_ranks > cores ? Patience{.spins = 20, .yields = 200} : Patience{.spins = 2'000, .yields = 200};
+// More ranks than cores: who looks again keeps the core from the rank that it waits for; and where messages come over a
+// network, from the kernel, which brings them, and which wakes whoever sleeps.
+Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores, bool is_memory_shared) {
+  if (local_ranks <= cores) return {.spins = 2'000, .yields = 200};
+  return is_memory_shared ? Patience{.spins = 1, .yields = 200} : Patience{.spins = 2, .yields = 40};
 }
 
 }  // namespace
@@ -174,6 +182,9 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, s
   }
 
   const std::uint32_t cores = usable_cores();
+  const bool is_memory_shared = std::all_of(introductions.begin(), introductions.end(), [&](const Introduction& each) {
+    return each.links.shared_memory && each.host == host && each.memory == introductions[settings.rank.value].memory;
+  });
   const bool threaded = settings.progress == ProgressMode::thread ||
                         (settings.progress == ProgressMode::automatic && cores >= 2 * local_ranks);
   log(LogLevel::info,
@@ -182,10 +193,14 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, s
   SessionParts parts;
   parts.rank = settings.rank;
   parts.rank_count = settings.rank_count;
-  parts.clock = std::make_unique<SteadyClock>();
+  // Where a thread progresses, both it and the caller look at the clock.
+  if (threaded)
+    parts.clock = std::make_unique<SteadyClock>();
+  else
+    parts.clock = std::make_unique<TickClock>();
   parts.control = std::move(control);
   parts.transport = std::move(*made);
-  parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores);
+  parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores, is_memory_shared);
   parts.timeout_ns = settings.init_timeout_ns;
   parts.policy = {cost.cost, hosts_of(introductions), std::move(schedules.rules), std::move(schedules.files)};
   parts.pool = std::move(*pool);

@@ -40,6 +40,8 @@ PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h", "topology/two_level.h"]
 PUBLIC_HEADERS["topology"].append("topology/host_schedule.h")
 PUBLIC_HEADERS["topology"] += ["topology/mixing.h", "topology/simulate/simulate.h"]  # for tools, and tests
+PUBLIC_HEADERS["topology"] += [f"topology/measure/{name}.h" for name in (  # for tools, and tests
+    "advice", "causes", "fabric_model", "fit", "measurement", "rounds", "tiers")]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
 PUBLIC_HEADERS["runtime"].append("runtime/control/alone.h")  # for benchmarks
 PUBLIC_HEADERS["transport"].append("transport/shared_library.h")  # one way to open libraries at run time
@@ -58,6 +60,7 @@ ROOMS = {
     "runtime/simulation": ["runtime/control", "runtime/session"],
     "topology/kinds": ["topology"],
     "topology/graphs": ["topology"],
+    "topology/measure": ["topology"],
     "topology/simulate": ["topology"],
     "topology/simulate/fabrics": ["topology", "topology/simulate"],
     "tools/command": [],
@@ -67,6 +70,7 @@ ROOMS = {
     "tools/study": ["tools/command", "tools/train"],
     "tools/graph": ["tools/command"],
     "tools/simulate": ["tools/command"],
+    "tools/topo": ["tools/command"],
     "tools/trace": ["tools/command"],
     "tools/bench": ["tools/command", "tools/launch", "tools/train"],
     "tools/info": ["tools/command", "tools/launch", "tools/train"],

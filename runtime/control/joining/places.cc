@@ -46,7 +46,9 @@ Status check_options(const MeshOptions& options) {
   }
   if (options.rank_count > session_ranks_max) {
     return Error{Code::out_of_resources, text("the control mesh connects every pair, up to ", session_ranks_max,
-                                              " ranks; ", options.rank_count, " were asked for")};
+                                              " ranks; ", options.rank_count,
+                                              " were asked for: start fewer, each with more cores (GOSSAMER_THREADS) "
+                                              "or devices")};
   }
   if (options.lease_ns > lease_ns_max || (options.lease_ns > 0 && options.lease_ns < lease_ns_min)) {
     return Error{Code::invalid_argument, text("the lease is ", format_duration(options.lease_ns), "; expected ",

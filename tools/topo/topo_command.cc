@@ -1,0 +1,41 @@
+#include "tools/topo/topo_command.h"
+
+#include <CLI/CLI.hpp>
+#include <utility>
+#include <vector>
+
+#include "tools/command/exit_codes.h"
+
+namespace gossamer::tools {
+namespace {
+
+struct Subcommand {
+  const char* name;
+  const char* meaning;
+  Action (*add)(CLI::App& app);
+};
+
+// In the order in which they are used, which is that of the help.
+constexpr Subcommand subcommands[] = {
+    {"measure", "latency and bandwidth of every pair of ranks, into a file", add_topo_measure},
+    {"causes", "what is slow and why: hosts, directions, pairs, switches, noise", add_topo_causes},
+};
+
+}  // namespace
+
+Action add_topo_command(CLI::App& app) {
+  app.require_subcommand(1);
+  std::vector<std::pair<CLI::App*, Action>> added;
+  for (const Subcommand& each : subcommands) {
+    CLI::App* command = app.add_subcommand(each.name, each.meaning);
+    added.emplace_back(command, each.add(*command));
+  }
+  return [added] {
+    for (const auto& [command, action] : added) {
+      if (command->parsed()) return action();
+    }
+    return exit_usage;
+  };
+}
+
+}  // namespace gossamer::tools
