@@ -5,6 +5,7 @@
 #include "runtime/algorithms/catalogue.h"
 #include "runtime/algorithms/compressor_config.h"
 #include "runtime/algorithms/parts/update.h"
+#include "runtime/bootstrap/caller.h"
 #include "runtime/session/compressor.h"
 #include "runtime/session/launchers.h"
 #include "runtime/session/session.h"

@@ -7,11 +7,13 @@
 #include <bit>
 #include <fstream>
 
+#include "base/tick_clock.h"
 #include "runtime/control/joining/local_host.h"
 #include "runtime/control/mesh.h"
 #include "runtime/session/clock_offset.h"
 #include "runtime/session/data_path.h"
 #include "runtime/session/introduction.h"
+#include "runtime/session/launched.h"
 #include "runtime/session/link_cost.h"
 #include "runtime/session/session.h"
 #include "runtime/session/user_schedules.h"
@@ -84,9 +86,8 @@ Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores, bool is_me
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
+Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, std::unique_ptr<Bootstrap> callers) {
   GOSSAMER_ASSIGN(auto settings, resolve_settings(request));
-  GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
   for (const std::string& name : unknown_variables())
     log(LogLevel::warning, text(name, " is set, but no setting has that name: `gossamer info` lists them"));
 
@@ -102,6 +103,9 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
           text("; that is what was left of the init timeout of ", format_duration(settings.init_timeout_ns));
     return error;
   };
+  GOSSAMER_ASSIGN(auto meeting, meet_as_launched(settings, std::move(callers)));
+  settings.rendezvous = meeting.rendezvous;
+  GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
   UserSchedules schedules = read_user_schedules(settings.schedule);
   std::vector<Field> shared = {
       {"library version", version},
@@ -118,15 +122,17 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   mesh.rank = settings.rank;
   mesh.rank_count = settings.rank_count;
   mesh.rendezvous = settings.rendezvous;
-  mesh.rendezvous_advice = settings.rendezvous_advice;
+  mesh.rendezvous_advice = meeting.advice;
   mesh.rendezvous_descriptor = settings.rendezvous_descriptor;
+  if (meeting.listener.value() >= 0)
+    mesh.rendezvous_listener = std::make_shared<UniqueDescriptor>(std::move(meeting.listener));
   mesh.bind_host = settings.bind_host;
-  mesh.deadline_ns = settings.init_timeout_ns;
+  mesh.deadline_ns = left_ns();
   mesh.job = settings.job;
   mesh.lease_ns = settings.lease_ns;
   const auto secret = Secret::read(settings.secret);  // not moved: a short string leaves its letters behind
   GOSSAMER_TRY(secret);
-  mesh.secret = *secret;
+  mesh.secret = meeting.secret.empty() ? *secret : Secret::of(meeting.secret);
   GOSSAMER_ASSIGN(auto control, make_control_mesh(mesh, shared));
   if (schedules.trouble) return *schedules.trouble;
 
@@ -187,7 +193,11 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
   SessionParts parts;
   parts.rank = settings.rank;
   parts.rank_count = settings.rank_count;
-  parts.clock = std::make_unique<SteadyClock>();
+  // Where a thread progresses, both it and the caller look at the clock.
+  if (threaded)
+    parts.clock = std::make_unique<SteadyClock>();
+  else
+    parts.clock = std::make_unique<TickClock>();
   parts.control = std::move(control);
   parts.transport = std::move(*made);
   parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores, is_memory_shared);

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <thread>
 
+#include "runtime/bootstrap/catalogue.h"
 #include "runtime/control/mesh.h"
 #include "runtime/control/secret/secret.h"
 #include "runtime/session/introduction.h"
@@ -109,6 +110,13 @@ Refusal take_schedule(std::string_view value, Settings& settings) {
   return std::nullopt;
 }
 
+Refusal take_launcher(std::string_view value, Settings& settings) {
+  if (value != "auto" && (value == "caller" || find_launcher(value) == nullptr))
+    return "auto, pmix, pmi, slurm, torchrun, folder or tcp";
+  settings.launcher = value;
+  return std::nullopt;
+}
+
 Refusal take_host(std::string_view value, Settings& settings) {
   if (value.size() > Introduction::host_bytes_max)
     return text("a name of at most ", Introduction::host_bytes_max, " characters");
@@ -120,12 +128,10 @@ constexpr SettingRow rows_of_settings[] = {
     {"rank_count", "GOSSAMER_RANK_COUNT", "1", "how many ranks the session has",
      [](std::string_view value, Settings& s) {
        return take_number(value, 1, 4096, s.rank_count, "a number of ranks from 1 to 4096");
-     },
-     [] { return launchers_variable("WORLD_SIZE"); }},
-    {"rank", "GOSSAMER_RANK", "0", "this process's rank, 0 to rank_count - 1", take_rank,
-     [] { return launchers_variable("RANK"); }},
+     }},
+    {"rank", "GOSSAMER_RANK", "0", "this process's rank, 0 to rank_count - 1", take_rank},
     {"rendezvous", "GOSSAMER_RENDEZVOUS", "127.0.0.1:29400", "host:port where rank 0 listens",
-     take_text<&Settings::rendezvous>, torchrun_rendezvous},
+     take_text<&Settings::rendezvous>},
     {"rendezvous_fd", "GOSSAMER_RENDEZVOUS_FD", "-1", "rank 0: a socket that listens already, from the launcher",
      take_rendezvous_fd},
     {"bind_host", "GOSSAMER_BIND_HOST", "127.0.0.1", "address that listeners bind to", take_text<&Settings::bind_host>},
@@ -164,6 +170,10 @@ constexpr SettingRow rows_of_settings[] = {
      take_host},
     {"trace", "GOSSAMER_TRACE", "", "file for what was done when, for Perfetto; %r in it is the rank; empty: none",
      take_text<&Settings::trace>},
+    {"launcher", "GOSSAMER_LAUNCHER", "auto",
+     "whom to ask for rank, rank count and rendezvous: auto, pmix, pmi, slurm, torchrun, folder, tcp", take_launcher},
+    {"folder", "GOSSAMER_FOLDER", "",
+     "a folder that all ranks see and only this user writes, to meet there; empty: none", take_text<&Settings::folder>},
 };
 
 }  // namespace

@@ -44,17 +44,19 @@ PUBLIC_HEADERS["topology"] += [f"topology/measure/{name}.h" for name in (  # for
     "advice", "causes", "fabric_model", "fit", "measurement", "rounds", "tiers")]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
 PUBLIC_HEADERS["runtime"].append("runtime/control/alone.h")  # for benchmarks
+PUBLIC_HEADERS["transport"].append("transport/shared_library.h")  # one way to open libraries at run time
 PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's simulation, and tests
 
 # The rooms of a layer, and which others of the same layer each may include. What a room does not know is easily taken
 # away from it. Files outside of every room may include all of them.
 ROOMS = {
     "runtime/control": [],
+    "runtime/bootstrap": ["runtime/control"],
     "runtime/same_host": [],
     "runtime/engine": ["runtime/control", "runtime/same_host"],
     "runtime/algorithms": ["runtime/control", "runtime/engine"],
     "runtime/collectives": ["runtime/engine"],
-    "runtime/session": ["runtime/control", "runtime/engine", "runtime/algorithms", "runtime/collectives"],
+    "runtime/session": ["runtime/bootstrap", "runtime/control", "runtime/engine", "runtime/algorithms", "runtime/collectives"],
     "runtime/simulation": ["runtime/control", "runtime/session"],
     "topology/kinds": ["topology"],
     "topology/graphs": ["topology"],

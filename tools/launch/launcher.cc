@@ -34,6 +34,8 @@ constexpr std::size_t queued_bytes_max = 1 << 20;
 // For a process that SIGKILL does not end at once (it hangs in the kernel).
 constexpr std::uint64_t kill_ns = 10'000'000'000;
 constexpr std::uint64_t never = ~std::uint64_t{0};
+// Of a launcher or a rank, beside those for each rank.
+constexpr std::size_t descriptors_alone = 40;
 
 struct Listener {
   UniqueDescriptor socket;
@@ -536,6 +538,11 @@ Result<LaunchReport> launch(const LaunchOptions& options) {
   }
   if (options.rank_count == 0) return Error{Code::invalid_argument, "0 ranks: at least 1 is needed"};
   GOSSAMER_TRY(runtime::check_started_once(options.title));
+  // A rank may need four for each other one while it joins, a launcher three for each: two pipes and what tells its
+  // end.
+  raise_descriptor_limit(descriptors_alone + std::size_t{4} * options.rank_count);
+  GOSSAMER_TRY(check_descriptor_room(text("starting ", options.rank_count, " ranks"),
+                                     descriptors_alone + std::size_t{3} * options.rank_count));
   return Job(options).run();
 }
 
