@@ -45,6 +45,7 @@ struct Settings {
   std::uint64_t lease_ns = 0;  // 0: none
   std::string cost;            // as parse_cost_setting of link_cost.h takes it
   std::string schedule;        // as topology::parse_schedule_rules takes it; empty: no rules
+  std::string topology;        // path of a file that topology::parse_topology_file takes; empty: none
   std::string host;            // this host's name; empty: found out
   std::string trace;           // trace_path(); empty: none
   std::string launcher;        // name of a LauncherRow, or "auto"

@@ -39,9 +39,10 @@ PUBLIC_HEADERS = {layer: [f"{layer}/{layer}.h"] for layer in USES}
 PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h", "topology/two_level.h"]
 PUBLIC_HEADERS["topology"].append("topology/host_schedule.h")
+PUBLIC_HEADERS["topology"] += ["topology/rank_order.h", "topology/text_file.h", "topology/topology_file.h"]
 PUBLIC_HEADERS["topology"] += ["topology/mixing.h", "topology/simulate/simulate.h"]  # for tools, and tests
 PUBLIC_HEADERS["topology"] += [f"topology/measure/{name}.h" for name in (  # for tools, and tests
-    "advice", "causes", "fabric_model", "fit", "measurement", "rounds", "tiers")]
+    "advice", "causes", "fabric_model", "fit", "ibnetdiscover", "measurement", "rounds", "suspicion", "tiers")]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
 PUBLIC_HEADERS["runtime"].append("runtime/control/alone.h")  # for benchmarks
 PUBLIC_HEADERS["transport"].append("transport/shared_library.h")  # one way to open libraries at run time
@@ -60,7 +61,7 @@ ROOMS = {
     "runtime/simulation": ["runtime/control", "runtime/session"],
     "topology/kinds": ["topology"],
     "topology/graphs": ["topology"],
-    "topology/measure": ["topology"],
+    "topology/measure": ["topology", "topology/simulate"],
     "topology/simulate": ["topology"],
     "topology/simulate/fabrics": ["topology", "topology/simulate"],
     "tools/command": [],

@@ -38,15 +38,15 @@ TEST(Rounds, BringEveryPairTogetherOnceForEveryRankCountTo64) {
 
 // Even, odd, prime and powers of two among them.
 TEST(Rounds, BringEveryPairTogetherOnceForSampledCountsTo1024) {
-  for (const std::uint32_t rank_count : {65u, 96u, 127u, 128u, 250u, 255u, 256u, 509u, 1'023u, 1'024u})
+  for (const std::uint32_t rank_count : {65u, 127u, 128u, 256u, 509u, 1'024u})
     expect_all_pairs(rank_count);
 }
 
 // Every rank has as many partners as every other, up to its one pause; no pair twice; the fraction is reached with the
 // least number of rounds; equal seeds draw equal pairs, others others.
 TEST(Rounds, SampleEveryRankAlike) {
-  for (const std::uint32_t rank_count : {2u, 3u, 5u, 16u, 63u, 64u, 255u, 1'024u}) {
-    for (const double fraction : {0.001, 0.05, 0.3, 1.0}) {
+  for (const std::uint32_t rank_count : {2u, 3u, 5u, 16u, 63u, 64u, 1'024u}) {
+    for (const double fraction : {0.001, 0.05, 0.3}) {
       const SampleRequest request{rank_count, fraction, 7};
       const auto rounds = sampled_pair_rounds(request);
       const auto pairs = proved(rounds, rank_count);

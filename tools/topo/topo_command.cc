@@ -22,6 +22,10 @@ constexpr Subcommand subcommands[] = {
     {"report", "a measurement as one page: maps, curves, tiers, schedules", add_topo_report},
     {"diff", "what became worse since a baseline; for a nightly job", add_topo_diff},
     {"metrics", "a measurement for the node exporter's folder", add_topo_metrics},
+    {"discover", "what this host is made of, and the InfiniBand fabric as ibnetdiscover prints it", add_topo_discover},
+    {"recommend", "rank order and schedules for a measured cluster, as a file for GOSSAMER_TOPOLOGY",
+     add_topo_recommend},
+    {"verify", "what was recommended beside every fixed schedule, predicted and measured", add_topo_verify},
 };
 
 }  // namespace
