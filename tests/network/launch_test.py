@@ -3,6 +3,7 @@ between hosts that are network namespaces (tools/net-lab).
 
 Usage: launch_test.py NET_LAB GOSSAMER EXCHANGE_PEER [TEST...].
 """
+import glob
 import json
 import os
 import re
@@ -172,18 +173,32 @@ class OtherHosts(LaunchTest):
 
     def test_a_session_is_joined_with_a_secret_that_no_command_line_shows(self):
         # Goal: ranks of several hosts exchange, by the secret of the job, which stands in no command line and no
-        # environment. Method: the exchange, then ranks that look for the digits that they were given.
+        # environment. Method: the exchange, then what every process of this machine shows while ranks have the digits.
         agent = self.agent()
         ran = Ran("--hosts", "a:2,b:1", "--launch-agent", agent, "--", EXCHANGE_PEER, "--steps", "3")
         self.assertEqual(ran.end(), 0, ran.errors)
         self.assertEqual(len(re.findall("done 3", ran.output)), 3)
-        ran = Ran("--hosts", "a:1,b:1", "--launch-agent", agent, "--", "bash", "-c",
-                  "digits=$(cat /dev/fd/${GOSSAMER_SECRET#fd:}); echo $digits; "
-                  "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | grep -ac ${digits:1:60}")
-        self.assertEqual(ran.end(), 0 if "1" in ran.output else 1, ran.errors)
-        digits = re.findall(r"\] ([0-9a-f]{64})$", ran.output, re.MULTILINE)
-        self.assertEqual(len(digits), 2, ran.output)
+        ran = Ran("--hosts", "a:1,b:1", "--launch-agent", agent, "--", *self.introduce(
+            f"cat <&${{GOSSAMER_SECRET#fd:}} > {self.folder}/digits$GOSSAMER_RANK; : > {self.folder}/told$GOSSAMER_RANK; "
+            f"until [ -e {self.folder}/all ]; do sleep 0.01; done"))
+        wait_until(lambda: all(os.path.exists(f"{self.folder}/told{rank}") for rank in range(2)), "both have read it")
+        shown = b""
+        for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
+            try:
+                with open(path, "rb") as file:
+                    shown += file.read() + b"\n"
+            except OSError:  # it has ended, or is another user's
+                pass
+        self.write("all", "")
+        self.assertEqual(ran.end(), 0, ran.errors)
+        digits = []
+        for rank in range(2):
+            with open(f"{self.folder}/digits{rank}", "rb") as file:
+                digits.append(file.read())
+        self.assertRegex(digits[0], b"^[0-9a-f]{64}$")
         self.assertEqual(digits[0], digits[1])
+        self.assertIn(b"GOSSAMER_SECRET=fd:", shown)
+        self.assertNotIn(digits[0], shown)
 
     def test_rank_0_reads_what_the_launcher_is_given(self):
         # Goal: more than any pipe holds arrives whole and in order at rank 0, and nobody else reads anything. Method: 3
