@@ -26,13 +26,24 @@ AGENT = "#!/bin/sh\nhost=$1; shift\n{}\nexec /bin/sh -c \"$*\"\n"
 class Ran:
     """gossamer run in the background: its status, stdout and stderr."""
 
+    running = []
+
     def __init__(self, *words, environment=None, folder=None, within=()):
         # A group of its own, as a shell's job: what stops it does not stop the test.
         self.process = subprocess.Popen([*within, GOSSAMER, "run", "--settle", "0.2", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, cwd=folder, preexec_fn=os.setpgrp,
                                         env={**os.environ, **(environment or {})})
+        self.running.append(self)
+
+    @classmethod
+    def kill_all(cls):
+        """What a failed test has left."""
+        while cls.running:
+            cls.running[0].process.kill()
+            cls.running[0].end()
 
     def end(self, given="", limit_s=LIMIT_S):
+        self.running.remove(self)
         try:
             self.output, self.errors = self.process.communicate(given, limit_s)
         except subprocess.TimeoutExpired as error:
@@ -69,6 +80,7 @@ class LaunchTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
+        self.addCleanup(Ran.kill_all)
         self.folder = folder.name
 
     def agent(self, before="", name="agent"):
@@ -179,7 +191,7 @@ class OtherHosts(LaunchTest):
         self.assertEqual(ran.end(), 0, ran.errors)
         self.assertEqual(len(re.findall("done 3", ran.output)), 3)
         ran = Ran("--hosts", "a:1,b:1", "--launch-agent", agent, "--", *self.introduce(
-            f"cat <&${{GOSSAMER_SECRET#fd:}} > {self.folder}/digits$GOSSAMER_RANK; : > {self.folder}/told$GOSSAMER_RANK; "
+            f"cat /dev/fd/${{GOSSAMER_SECRET#fd:}} > {self.folder}/digits$GOSSAMER_RANK; : > {self.folder}/told$GOSSAMER_RANK; "
             f"until [ -e {self.folder}/all ]; do sleep 0.01; done"))
         wait_until(lambda: all(os.path.exists(f"{self.folder}/told{rank}") for rank in range(2)), "both have read it")
         shown = b""
@@ -245,8 +257,7 @@ class OtherHosts(LaunchTest):
     def test_a_stop_holds_the_ranks_of_every_host(self):
         # Goal: Ctrl-Z stops all ranks, and they are not given up meanwhile; fg lets them go on. Method: a launcher that
         # is stopped for longer than the silence that it allows.
-        ran = Ran("--hosts", "a:1,b:1", "--launch-agent", self.agent(), "--silence", "1", "--",
-                  *self.introduce(f"until [ -e {self.folder}/all ]; do sleep 0.01; done"))
+        ran = Ran("--hosts", "a:1,b:1", "--launch-agent", self.agent(), "--silence", "1", "--", *self.introduce())
         pids = self.pids(2)
         ran.process.send_signal(signal.SIGTSTP)
         wait_until(lambda: all(state(pid) == "T" for pid in pids), "the ranks stand still")
@@ -254,8 +265,8 @@ class OtherHosts(LaunchTest):
         time.sleep(1.5)
         ran.process.send_signal(signal.SIGCONT)
         wait_until(lambda: all(state(pid) != "T" for pid in pids), "the ranks go on")
-        open(f"{self.folder}/all", "w", encoding="ascii").close()
-        self.assertEqual(ran.end(), 0, ran.errors)
+        ran.process.send_signal(signal.SIGINT)
+        self.assertEqual(ran.end(), 128 + signal.SIGINT, ran.errors)
 
     def test_a_connection_that_ends_ends_the_job(self):
         # Goal: a host whose connection ends in mid-run is named with its ranks, the others end, nothing runs on anywhere.
