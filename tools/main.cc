@@ -67,6 +67,7 @@ int run_main(int count, char** arguments) {
   add("graph", "what graphs of gossip are worth, and what deaths do to them", add_graph_command);
   add("simulate", "play a schedule on a network of up to 65,536 ranks", add_simulate_command);
   add("explain", "what the cost model says of each schedule, and which it chooses", add_explain_command);
+  add("topo", "measure the links of a cluster, and what to make of them", add_topo_command);
   add("trace", "put together what ranks wrote for GOSSAMER_TRACE", add_trace_command);
   add("info", "versions, transports, limits and every setting with where it came from", add_info_command);
   if (own.front().rfind('-', 0) != 0 && std::none_of(commands.begin(), commands.end(), [&](const auto& each) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -18,11 +19,19 @@ namespace gossamer::transport {
 // ---------------------------------------------------------------------------------------------
 // The simulated network: any number of transports in one process, on a virtual clock, from one seed.
 
+struct SimLink {
+  std::uint64_t latency_ns = 1'000;
+  double bytes_per_ns = 10.0;
+};
+
 struct SimOptions {
   std::uint64_t seed = 1;
   std::uint64_t latency_ns = 1'000;  // of every message
   std::uint64_t jitter_ns = 500;     // uniform on top, so that messages overtake each other
   double bytes_per_ns = 10.0;        // of one rank's link; sends of a rank queue behind each other
+  // Where it is given: from one transport to another, in the order in which they were made; asked once for each
+  // message. Sends to all peers still share the sender's link.
+  std::function<SimLink(std::uint32_t from, std::uint32_t to)> link = {};
 };
 
 // Delivers messages between its transports when the virtual clock gets there. One thread.

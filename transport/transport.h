@@ -183,6 +183,8 @@ struct UcxOptions {
   // The interfaces that TCP takes instead of the one of local_host. Adapters for RDMA that are one of them are then the
   // only ones; where none is, every one stays in the choice.
   std::vector<std::string> interfaces = {};
+  // Of a TCP connection, unless the user has set UCX_TCP_SNDBUF. 0: the kernel's choice.
+  std::uint64_t tcp_send_buffer_bytes = 0;
 };
 
 // UCX tag matching over whatever UCX finds: shared memory, TCP, InfiniBand. Lanes and protocols are

@@ -38,6 +38,9 @@ struct MeshOptions {
   // already. It stays open for later sessions of the process (joining/inherited.h). What has that number and
   // does not listen there is not touched, and rank 0 opens a listener of its own.
   int rendezvous_descriptor = -1;
+  // Rank 0 only: a socket that this process opened for this session and that listens at `rendezvous`; taken. Null:
+  // none.
+  std::shared_ptr<UniqueDescriptor> rendezvous_listener;
   std::string bind_host = "127.0.0.1";         // where own listeners bind; loopback unless told otherwise
   std::uint64_t deadline_ns = 30'000'000'000;  // of the whole of make_control_mesh
   Secret secret;                               // the same on every rank; without one, loopback only unless declined

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <thread>
 
+#include "runtime/bootstrap/catalogue.h"
 #include "runtime/control/joining/interfaces.h"
 #include "runtime/control/joining/rank_hosts.h"
 #include "runtime/control/mesh.h"
@@ -111,6 +112,13 @@ Refusal take_schedule(std::string_view value, Settings& settings) {
   return std::nullopt;
 }
 
+Refusal take_launcher(std::string_view value, Settings& settings) {
+  if (value != "auto" && (value == "caller" || find_launcher(value) == nullptr))
+    return "auto, pmix, pmi, slurm, torchrun, folder or tcp";
+  settings.launcher = value;
+  return std::nullopt;
+}
+
 Refusal take_host(std::string_view value, Settings& settings) {
   if (value.size() > Introduction::host_bytes_max)
     return text("a name of at most ", Introduction::host_bytes_max, " characters");
@@ -134,12 +142,10 @@ constexpr SettingRow rows_of_settings[] = {
     {"rank_count", "GOSSAMER_RANK_COUNT", "1", "how many ranks the session has",
      [](std::string_view value, Settings& s) {
        return take_number(value, 1, 4096, s.rank_count, "a number of ranks from 1 to 4096");
-     },
-     [] { return launchers_variable("WORLD_SIZE"); }},
-    {"rank", "GOSSAMER_RANK", "0", "this process's rank, 0 to rank_count - 1", take_rank,
-     [] { return launchers_variable("RANK"); }},
+     }},
+    {"rank", "GOSSAMER_RANK", "0", "this process's rank, 0 to rank_count - 1", take_rank},
     {"rendezvous", "GOSSAMER_RENDEZVOUS", "127.0.0.1:29400", "host:port where rank 0 listens",
-     take_text<&Settings::rendezvous>, torchrun_rendezvous},
+     take_text<&Settings::rendezvous>},
     {"rendezvous_fd", "GOSSAMER_RENDEZVOUS_FD", "-1", "rank 0: a socket that listens already, from the launcher",
      take_rendezvous_fd},
     {"bind_host", "GOSSAMER_BIND_HOST", "127.0.0.1", "address that listeners bind to", take_text<&Settings::bind_host>},
@@ -178,12 +184,19 @@ constexpr SettingRow rows_of_settings[] = {
     {"schedule", "GOSSAMER_SCHEDULE", "",
      "which schedules: KIND, file:PATH, or by collective and bytes: all-reduce:0-4k:butterfly;4k-:ring; empty: by cost",
      take_schedule},
+    {"topology", "GOSSAMER_TOPOLOGY", "",
+     "file of `gossamer topo recommend` with costs, schedules and rank order for this cluster; empty: none",
+     take_text<&Settings::topology>},
     {"host", "GOSSAMER_HOST", "", "the name of this host: ranks with one name are near each other; empty: found out",
      take_host},
     {"rank_hosts", "GOSSAMER_RANK_HOSTS", "", "where the ranks are, for messages: a:4,b:4; from the launcher",
      take_rank_hosts},
     {"trace", "GOSSAMER_TRACE", "", "file for what was done when, for Perfetto; %r in it is the rank; empty: none",
      take_text<&Settings::trace>},
+    {"launcher", "GOSSAMER_LAUNCHER", "auto",
+     "whom to ask for rank, rank count and rendezvous: auto, pmix, pmi, slurm, torchrun, folder, tcp", take_launcher},
+    {"folder", "GOSSAMER_FOLDER", "",
+     "a folder that all ranks see and only this user writes, to meet there; empty: none", take_text<&Settings::folder>},
 };
 
 }  // namespace

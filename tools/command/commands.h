@@ -19,6 +19,7 @@ using Action = std::function<int()>;
 [[nodiscard]] Action add_graph_command(CLI::App& app);
 [[nodiscard]] Action add_simulate_command(CLI::App& app);
 [[nodiscard]] Action add_explain_command(CLI::App& app);
+[[nodiscard]] Action add_topo_command(CLI::App& app);
 [[nodiscard]] Action add_trace_command(CLI::App& app);
 [[nodiscard]] Action add_info_command(CLI::App& app);
 

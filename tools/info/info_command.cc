@@ -32,6 +32,18 @@ nlohmann::json limit_json(const char* name, int resource) {
   return out;
 }
 
+nlohmann::json launchers_json(const std::vector<runtime::LauncherLine>& launchers) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const runtime::LauncherLine& each : launchers)
+    out.push_back({{"name", each.name},
+                   {"who", each.who},
+                   {"told_by", each.told_by},
+                   {"secret", each.secret},
+                   {"taken", each.is_taken},
+                   {"why", each.why}});
+  return out;
+}
+
 nlohmann::json shared_memory_json() {
   struct statvfs state = {};
   if (::statvfs("/dev/shm", &state) != 0) return {{"failure", text("/dev/shm: ", std::strerror(errno))}};
@@ -106,6 +118,8 @@ nlohmann::json checks_json(const std::vector<runtime::SettingLine>& settings) {
 Result<nlohmann::json> info_document(bool probe) {
   const auto settings = runtime::describe_settings();
   if (!settings.ok()) return Error(settings.error());
+  const auto launchers = runtime::describe_launchers();
+  if (!launchers.ok()) return Error(launchers.error());
   nlohmann::json lines = nlohmann::json::array();
   for (const runtime::SettingLine& each : *settings) {
     lines.push_back({{"name", each.name},
@@ -125,6 +139,7 @@ Result<nlohmann::json> info_document(bool probe) {
         {"training", mlp_kernel().target}}},
       {"shared_memory", shared_memory_json()},
       {"limits", {limit_json("RLIMIT_MEMLOCK", RLIMIT_MEMLOCK), limit_json("RLIMIT_NOFILE", RLIMIT_NOFILE)}},
+      {"launchers", launchers_json(*launchers)},
       {"settings", lines},
       {"unknown_variables", runtime::unknown_variables()}};
   if (probe) out["checks"] = checks_json(*settings);
@@ -182,6 +197,10 @@ std::string info_text(const nlohmann::json& document) {
                              format_bytes(memory.at("free_bytes").get<std::uint64_t>()), " free"));
   add("locked memory", limit_text(document.at("limits").at(0), true));
   add("open files", limit_text(document.at("limits").at(1), false));
+  std::vector<std::vector<std::string>> launchers = {{"launcher", "", "told by", "secret from", "here"}};
+  for (const nlohmann::json& each : document.at("launchers"))
+    launchers.push_back({each.at("name"), each.at("taken").get<bool>() ? "*" : "", each.at("told_by"),
+                         each.at("secret"), each.at("why")});
   std::vector<std::vector<std::string>> settings = {{"setting", "variable", "value", "from", "meaning"}};
   for (const nlohmann::json& each : document.at("settings")) {
     settings.push_back({each.at("name"), each.at("variable"), each.at("value"), each.at("origin"), each.at("meaning")});
@@ -192,7 +211,8 @@ std::string info_text(const nlohmann::json& document) {
     checks.push_back(
         {each.at("verdict"), each.at("name"), each.at("found").get<std::string>() + (fix.empty() ? "" : ": " + fix)});
   }
-  return format_columns(rows) + "\n" + (checks.empty() ? "" : format_columns(checks) + "\n") + format_columns(settings);
+  return format_columns(rows) + "\n" + (checks.empty() ? "" : format_columns(checks) + "\n") +
+         format_columns(launchers) + "\n" + format_columns(settings);
 }
 
 }  // namespace

@@ -20,6 +20,9 @@ extern char** environ;
 namespace gossamer::tools {
 namespace {
 
+// Of a launcher or a rank, beside those for each rank.
+constexpr std::size_t descriptors_alone = 40;
+
 // NAME=value of everything that a rank has.
 std::vector<std::string> environment_of(std::uint32_t rank, const LocalRanksConfig& config) {
   std::vector<std::pair<std::string, std::string>> set = {
@@ -76,6 +79,11 @@ Result<Listener> make_listener(const std::string& host) {
 }
 
 Result<StartFailure> LocalRanks::start(LocalRanksConfig config) {
+  // A rank may need four for each other one while it joins, a launcher three for each of its own: two pipes and what
+  // tells its end.
+  raise_descriptor_limit(descriptors_alone + std::size_t{4} * config.session_ranks);
+  GOSSAMER_TRY(check_descriptor_room(text("starting ", config.rank_count, " ranks"),
+                                     descriptors_alone + std::size_t{3} * config.rank_count));
   StartFailure failure;
   const std::uint32_t end = config.first_rank + config.rank_count;
   for (std::uint32_t rank = config.first_rank; rank < end && failure.exit_code == 0; ++rank) {

@@ -60,9 +60,11 @@ std::uint32_t SimCore::store(Message message) {
 
 void SimCore::send(Message message, std::size_t bytes) {
   Attached& source = states_[message.source];
-  const double wire_ns = std::ceil(static_cast<double>(bytes) / options_.bytes_per_ns);
+  const SimLink link = options_.link ? options_.link(message.source, message.destination)
+                                     : SimLink{options_.latency_ns, options_.bytes_per_ns};
+  const double wire_ns = std::ceil(static_cast<double>(bytes) / link.bytes_per_ns);
   source.link_free_ns = std::max(source.link_free_ns, clock_.now_ns()) + static_cast<std::uint64_t>(wire_ns);
-  message.flight_ns = options_.latency_ns + (options_.jitter_ns == 0 ? 0 : random_.below(options_.jitter_ns + 1));
+  message.flight_ns = link.latency_ns + (options_.jitter_ns == 0 ? 0 : random_.below(options_.jitter_ns + 1));
   events_.push({source.link_free_ns, sequence_++, store(std::move(message)), false});
 }
 

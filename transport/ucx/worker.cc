@@ -143,6 +143,8 @@ Status Worker::set_up(const WorkerOptions& options) {
   if (allows_shared_memory(transports)) scope.set_unless_set("UCX_MM_ERROR_HANDLING", "y");
   // By default UCX 1.13 connects over TCP with a call that blocks: two minutes where a firewall drops the attempt.
   if (allows_tcp(transports)) scope.set_unless_set("UCX_TCP_CONN_NB", "y");
+  if (allows_tcp(transports) && options.tcp_send_buffer_bytes > 0)
+    scope.set_unless_set("UCX_TCP_SNDBUF", text(options.tcp_send_buffer_bytes));
   if (environment("UCX_NET_DEVICES").empty()) capabilities_.device = choose_devices(options, transports);
   GOSSAMER_TRY(make_context(options));
   read_capabilities();

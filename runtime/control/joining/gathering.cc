@@ -41,7 +41,8 @@ Gathering::Gathering(JoinTask task)
       deadline_(task.deadline),
       deadline_ns_(options_.deadline_ns),
       members_(options_.rank_count),
-      door_(task.io, {std::move(task.places.listener), "rendezvous " + address_}, bytes_sent_, options_.secret, *this) {
+      door_(task.io, {std::move(task.places.listener), "rendezvous " + address_, options_.rank_count}, bytes_sent_,
+            options_.secret, *this) {
   door_.set_session(random_bytes(session_id_bytes));
   Member& self = members_[0];
   self.came = self.ready = self.told = true;
