@@ -9,6 +9,7 @@
 
 #include "topology/measure/cells.h"
 #include "topology/measure/fault_model.h"
+#include "topology/measure/quantile.h"
 #include "topology/measure/suspects.h"
 #include "topology/measure/tiers_of_cells.h"
 
@@ -268,9 +269,7 @@ Cause cause_of(const Explanation& explanation, std::size_t index, const std::vec
     Shown& quantity = shown[static_cast<std::size_t>(effect.quantity)];
     double size = effect.size;
     if (!effect.is_relative && !quantity.logs.empty()) {
-      const auto middle = quantity.logs.begin() + static_cast<std::ptrdiff_t>(quantity.logs.size() / 2);
-      std::nth_element(quantity.logs.begin(), middle, quantity.logs.end());
-      size = *middle;
+      size = median_of(quantity.logs);
     }
     const double width = 1.96 * effect.deviation;
     const Estimate factor{std::exp(size), std::exp(size - width), std::exp(size + width)};

@@ -5,6 +5,8 @@
 #include <optional>
 #include <tuple>
 
+#include "topology/measure/quantile.h"
+
 namespace gossamer::topology {
 namespace {
 
@@ -63,9 +65,7 @@ std::optional<LogValue> tail_of(const PairMeasurement& pair) {
     if (std::isfinite(each.p99_ns)) tails.push_back(std::log(each.p99_ns / each.p50_ns.value));
   }
   if (tails.empty()) return std::nullopt;
-  const auto middle = tails.begin() + static_cast<std::ptrdiff_t>((tails.size() - 1) / 2);
-  std::nth_element(tails.begin(), middle, tails.end());
-  return LogValue{*middle, 0.0};
+  return LogValue{median_of(tails), 0.0};
 }
 
 std::vector<Sample> samples_of(const Measurement& measurement) {
@@ -140,9 +140,7 @@ std::vector<Cell> make_cells(const Measurement& measurement) {
   for (std::size_t slot = 0; slot < cell_slots; ++slot) {
     std::vector<double>& all = spreads[slot];
     if (all.empty()) continue;
-    const auto middle = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
-    std::nth_element(all.begin(), middle, all.end());
-    spread_of[slot] = 1.4826 * *middle;
+    spread_of[slot] = 1.4826 * median_of(all);
   }
   for (Cell& cell : cells) {
     const double one = std::max(cell.noise, spread_of[cell.slot]);

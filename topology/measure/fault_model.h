@@ -86,7 +86,14 @@ class FaultModel {
   [[nodiscard]] double reference_of(std::uint32_t cell) const { return strata_[reference_[stratum_of_[cell]]].base; }
   [[nodiscard]] double predict(std::uint32_t cell, const Load& load) const;
   void add(Load& load, std::uint32_t cell, const Effect& effect) const;
+  // Of a residual: a normal core; beside it the heavy tail that the stratum has, and a floor for cells that are off.
+  struct Density {
+    double core = 0.0;
+    double rest = 0.0;
+  };
+  [[nodiscard]] Density density(std::uint32_t cell, double residual, double deviation) const;
   [[nodiscard]] double likelihood(std::uint32_t cell, double residual) const;
+  [[nodiscard]] double weight(std::uint32_t cell, double residual, double deviation) const;
   void set_deviations();
   void set_spreads();
   void apply(const std::vector<Found>& found, std::size_t left_out);
@@ -106,7 +113,6 @@ class FaultModel {
   bool has_tiers_ = false;                 // more than one in the network
   // What changes while a model is fitted.
   std::vector<double> deviation_;
-  std::vector<double> odd_;
   std::vector<Load> load_;
   std::vector<double> predicted_;
 };

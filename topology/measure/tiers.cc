@@ -6,16 +6,11 @@
 #include <numeric>
 #include <optional>
 
+#include "topology/measure/quantile.h"
 #include "topology/measure/tiers_of_cells.h"
 
 namespace gossamer::topology {
 namespace {
-
-double median_of(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 // Both directions' mean, so that what is slow in one direction alone moves a host half as far.
 struct Table {
