@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <tuple>
 
@@ -33,9 +34,13 @@ struct LogValue {
 
 std::optional<LogValue> in_logarithm(const Estimate& time) {
   if (!(time.value > 0) || !std::isfinite(time.value)) return std::nullopt;
-  constexpr double intervals_width = 3.92;  // 95 of 100, in standard deviations
-  const bool has_interval = time.low > 0 && time.high > time.low && std::isfinite(time.high);
-  return LogValue{std::log(time.value), has_interval ? std::log(time.high / time.low) / intervals_width : 0.0};
+  constexpr double half_width = 1.96;  // of 95 in 100, in standard deviations
+  if (!(time.high > time.value) || !std::isfinite(time.high)) return LogValue{std::log(time.value), 0.0};
+  const double above = std::log(time.high / time.value) / half_width;
+  // An interval that reaches down to nothing says that next to nothing is known.
+  constexpr double unknown = 0.5;
+  const double below = time.low > 0 ? std::log(time.value / time.low) / half_width : std::max(above, unknown);
+  return LogValue{std::log(time.value), std::max(above, below)};
 }
 
 std::optional<LogValue> latency_of(const PairMeasurement& pair) {
@@ -100,7 +105,8 @@ double chance_of_odd_median(std::uint32_t count, double one) {
 }  // namespace
 
 std::vector<HostCell> make_cells(const Measurement& measurement) {
-  constexpr double outliers = 0.04;    // of the pairs of ranks
+  constexpr double outliers = 0.04;  // of the pairs of ranks
+  constexpr double well_known = 0.1;
   constexpr double chance_min = 1e-5;  // what else may be wrong with a median
   const std::vector<Sample> samples = samples_of(measurement);
 
@@ -109,28 +115,37 @@ std::vector<HostCell> make_cells(const Measurement& measurement) {
   std::vector<HostCell> cells;
   for (std::size_t begin = 0; begin < samples.size();) {
     std::size_t end = begin;
-    std::uint32_t passes = samples[begin].passes;
-    double noise = 0;
+    double least_noise = samples[begin].noise;
     for (; end < samples.size() && samples[end].place() == samples[begin].place(); ++end) {
-      passes = std::min(passes, samples[end].passes);
-      noise += samples[end].noise;
+      least_noise = std::min(least_noise, samples[end].noise);
     }
-    const auto count = static_cast<std::uint32_t>(end - begin);
-    const std::uint32_t slot = samples[begin].slot;
+    // Fits that know far less than others of the same two hosts would blur them.
+    std::vector<Sample> known;
+    std::copy_if(samples.begin() + static_cast<std::ptrdiff_t>(begin),
+                 samples.begin() + static_cast<std::ptrdiff_t>(end), std::back_inserter(known),
+                 [&](const Sample& each) { return each.noise <= std::max(well_known, 3 * least_noise); });
+    std::uint32_t passes = known.front().passes;
+    double noise = 0;
+    for (const Sample& each : known) {
+      passes = std::min(passes, each.passes);
+      noise += each.noise;
+    }
+    const auto count = static_cast<std::uint32_t>(known.size());
+    const std::uint32_t slot = known.front().slot;
     HostCell cell;
-    cell.from = samples[begin].from;
-    cell.to = samples[begin].to;
+    cell.from = known.front().from;
+    cell.to = known.front().to;
     cell.quantity = static_cast<Quantity>(slot / pair_load_count);
     cell.load = static_cast<PairLoad>(slot % pair_load_count);
     cell.slot = slot;
     cell.pairs = count;
-    cell.log_time = samples[begin + (count - 1) / 2].log_time;
+    cell.log_time = known[(count - 1) / 2].log_time;
     cell.noise = noise / count;
     // A pair that was measured again because it looked odd is odd by chance only if it was so each time.
     const double one = std::pow(outliers, std::min(passes, 4u));
     cell.odd_chance = std::max(chance_min, chance_of_odd_median(count, one));
     if (count > 2) {
-      for (std::size_t i = begin; i < end; ++i) spreads[slot].push_back(std::abs(samples[i].log_time - cell.log_time));
+      for (const Sample& each : known) spreads[slot].push_back(std::abs(each.log_time - cell.log_time));
     }
     cells.push_back(cell);
     begin = end;
