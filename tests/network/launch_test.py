@@ -310,7 +310,7 @@ class OtherHosts(LaunchTest):
         for sentence, at_b in (
                 (r"b: no such host\ngossamer run: cannot reach host b \(ranks 2 and 3\): .* ended with status 255: no "
                  "such host\n", "echo no such host >&2; exit 255"),
-                (r"there is no gossamer on host b \(ranks 2 and 3\): .*: not found.*; install it there",
+                (r"there is no gossamer on host b \(ranks 2 and 3\): .*(not found|Permission denied).*; install it there",
                  "exec sh -c 'gossamer-that-is-nowhere'"),
                 (r"gossamer on host b \(ranks 2 and 3\) is version 0\.0\.1 and this one is ",
                  "echo gossamer-agent 0.0.1; sleep 1000"),
