@@ -122,8 +122,11 @@ std::string title_of(const Measurement& measurement) {
 
 std::string report_page(const Measurement& measurement) {
   const Links links(measurement);
-  ReportParts parts{links, topology::find_causes(measurement), {}, {}, forecast_schedules(measurement)};
-  parts.tiers = tiers_as_measured(measurement, parts.causes.tiers);
+  ReportParts parts{links, {}, tiers_by_declaration(measurement), {}, forecast_schedules(measurement)};
+  if (!measurement.pairs.empty()) {
+    parts.causes = topology::find_causes(measurement);
+    parts.tiers = tiers_as_measured(measurement, parts.causes.tiers);
+  }
   parts.curves = size_curves(measurement, parts.tiers);
   std::string script = "'use strict';\n";
   for (const std::string_view each :
