@@ -310,7 +310,7 @@ class OtherHosts(LaunchTest):
         for sentence, at_b in (
                 (r"b: no such host\ngossamer run: cannot reach host b \(ranks 2 and 3\): .* ended with status 255: no "
                  "such host\n", "echo no such host >&2; exit 255"),
-                (r"there is no gossamer on host b \(ranks 2 and 3\): .*: not found.*; install it there",
+                (r"there is no gossamer on host b \(ranks 2 and 3\): .*(not found|Permission denied).*; install it there",
                  "exec sh -c 'gossamer-that-is-nowhere'"),
                 (r"gossamer on host b \(ranks 2 and 3\) is version 0\.0\.1 and this one is ",
                  "echo gossamer-agent 0.0.1; sleep 1000"),
@@ -486,6 +486,17 @@ class BetweenHosts(LaunchTest):
         self.assertEqual(ran.end(), 1, ran.errors)
         self.assertRegex(ran.errors, r"nothing was heard from host node2 \(rank 1\) for 1\.0 s.*ending the 1 other peer")
         self.expect_none(pids)
+
+    def test_the_hosts_of_those_that_came_are_told_where_no_launcher_tells(self):
+        # Goal: without a launcher's word on hosts, what is missing is told with the hosts that came. Method: the word is
+        # taken away, two ranks have host names of their own, and the third never joins.
+        ran = Ran("--hosts", "0:1,1:2", "--launch-agent", self.agent_words, "--", "sh", "-c",
+                  "[ $GOSSAMER_RANK = 2 ] && exec sleep 1000; unset GOSSAMER_RANK_HOSTS; exec unshare --uts sh -c "
+                  f"'echo rack$GOSSAMER_RANK > /proc/sys/kernel/hostname; exec {EXCHANGE_PEER} --steps 1'",
+                  environment={"GOSSAMER_INIT_TIMEOUT_S": "1"})
+        self.assertNotEqual(ran.end(), 0)
+        self.assertRegex(ran.output + ran.errors,
+                         r"rank 2 of 3 did not come to .* within 1\.0 s; those that came are on rack0, rack1")
 
     def test_an_unknown_host_of_the_lab_is_told(self):
         # Goal: net-lab's agent fails as ssh does. Method: a host that is not.

@@ -152,6 +152,7 @@ Action add_run_command(CLI::App& app, const std::vector<std::string>& behind) {
   app.add_option("--json", config->json, "write how each peer ended to this file; - is stdout");
   app.footer(
       "Usage: gossamer run -n 4 -- PROGRAM ARGUMENTS\n"
+      "       gossamer run --hosts a:4,b:4 -- PROGRAM ARGUMENTS\n"
       "The program begins at the first word that is no option, so -- is needed only where it begins with a dash.\n"
       "Each peer finds GOSSAMER_RANK, GOSSAMER_RANK_COUNT, GOSSAMER_RENDEZVOUS and GOSSAMER_JOB in its environment, "
       "and\n"
@@ -161,8 +162,9 @@ Action add_run_command(CLI::App& app, const std::vector<std::string>& behind) {
       "begins with [continued]. Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 reach every peer; Ctrl-Z stops them all, "
       "and\nfg lets them go on. Rank 0 reads stdin unless it is a terminal; the others read "
       "nothing.\n"
-      "Exit status: 0, or that of the first peer that failed (128 + signal), 2 usage, 124 timeout, 126 and 127 not "
-      "started.");
+      "Exit status: 0, or that of the first peer that failed (128 + signal), 1 a host that cannot be reached or is "
+      "lost, 2 "
+      "usage,\n124 timeout, 126 and 127 not started.");
   return [config, behind, &app] {
     if (config->is_agent) return serve_launcher(transport::sweep_shared_memory);
     const std::vector<std::string> own = app.remaining();
