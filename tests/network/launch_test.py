@@ -3,6 +3,7 @@ between hosts that are network namespaces (tools/net-lab).
 
 Usage: launch_test.py NET_LAB GOSSAMER EXCHANGE_PEER [TEST...].
 """
+import glob
 import json
 import os
 import re
@@ -25,13 +26,24 @@ AGENT = "#!/bin/sh\nhost=$1; shift\n{}\nexec /bin/sh -c \"$*\"\n"
 class Ran:
     """gossamer run in the background: its status, stdout and stderr."""
 
+    running = []
+
     def __init__(self, *words, environment=None, folder=None, within=()):
         # A group of its own, as a shell's job: what stops it does not stop the test.
         self.process = subprocess.Popen([*within, GOSSAMER, "run", "--settle", "0.2", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, cwd=folder, preexec_fn=os.setpgrp,
                                         env={**os.environ, **(environment or {})})
+        self.running.append(self)
+
+    @classmethod
+    def kill_all(cls):
+        """What a failed test has left."""
+        while cls.running:
+            cls.running[0].process.kill()
+            cls.running[0].end()
 
     def end(self, given="", limit_s=LIMIT_S):
+        self.running.remove(self)
         try:
             self.output, self.errors = self.process.communicate(given, limit_s)
         except subprocess.TimeoutExpired as error:
@@ -68,6 +80,7 @@ class LaunchTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
+        self.addCleanup(Ran.kill_all)
         self.folder = folder.name
 
     def agent(self, before="", name="agent"):
@@ -172,18 +185,32 @@ class OtherHosts(LaunchTest):
 
     def test_a_session_is_joined_with_a_secret_that_no_command_line_shows(self):
         # Goal: ranks of several hosts exchange, by the secret of the job, which stands in no command line and no
-        # environment. Method: the exchange, then ranks that look for the digits that they were given.
+        # environment. Method: the exchange, then what every process of this machine shows while ranks have the digits.
         agent = self.agent()
         ran = Ran("--hosts", "a:2,b:1", "--launch-agent", agent, "--", EXCHANGE_PEER, "--steps", "3")
         self.assertEqual(ran.end(), 0, ran.errors)
         self.assertEqual(len(re.findall("done 3", ran.output)), 3)
-        ran = Ran("--hosts", "a:1,b:1", "--launch-agent", agent, "--", "bash", "-c",
-                  "digits=$(cat /dev/fd/${GOSSAMER_SECRET#fd:}); echo $digits; "
-                  "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | grep -ac ${digits:1:60}")
-        self.assertEqual(ran.end(), 0 if "1" in ran.output else 1, ran.errors)
-        digits = re.findall(r"\] ([0-9a-f]{64})$", ran.output, re.MULTILINE)
-        self.assertEqual(len(digits), 2, ran.output)
+        ran = Ran("--hosts", "a:1,b:1", "--launch-agent", agent, "--", *self.introduce(
+            f"cat /dev/fd/${{GOSSAMER_SECRET#fd:}} > {self.folder}/digits$GOSSAMER_RANK; : > {self.folder}/told$GOSSAMER_RANK; "
+            f"until [ -e {self.folder}/all ]; do sleep 0.01; done"))
+        wait_until(lambda: all(os.path.exists(f"{self.folder}/told{rank}") for rank in range(2)), "both have read it")
+        shown = b""
+        for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
+            try:
+                with open(path, "rb") as file:
+                    shown += file.read() + b"\n"
+            except OSError:  # it has ended, or is another user's
+                pass
+        self.write("all", "")
+        self.assertEqual(ran.end(), 0, ran.errors)
+        digits = []
+        for rank in range(2):
+            with open(f"{self.folder}/digits{rank}", "rb") as file:
+                digits.append(file.read())
+        self.assertRegex(digits[0], b"^[0-9a-f]{64}$")
         self.assertEqual(digits[0], digits[1])
+        self.assertIn(b"GOSSAMER_SECRET=fd:", shown)
+        self.assertNotIn(digits[0], shown)
 
     def test_rank_0_reads_what_the_launcher_is_given(self):
         # Goal: more than any pipe holds arrives whole and in order at rank 0, and nobody else reads anything. Method: 3
@@ -230,8 +257,7 @@ class OtherHosts(LaunchTest):
     def test_a_stop_holds_the_ranks_of_every_host(self):
         # Goal: Ctrl-Z stops all ranks, and they are not given up meanwhile; fg lets them go on. Method: a launcher that
         # is stopped for longer than the silence that it allows.
-        ran = Ran("--hosts", "a:1,b:1", "--launch-agent", self.agent(), "--silence", "1", "--",
-                  *self.introduce(f"until [ -e {self.folder}/all ]; do sleep 0.01; done"))
+        ran = Ran("--hosts", "a:1,b:1", "--launch-agent", self.agent(), "--silence", "1", "--", *self.introduce())
         pids = self.pids(2)
         ran.process.send_signal(signal.SIGTSTP)
         wait_until(lambda: all(state(pid) == "T" for pid in pids), "the ranks stand still")
@@ -239,8 +265,8 @@ class OtherHosts(LaunchTest):
         time.sleep(1.5)
         ran.process.send_signal(signal.SIGCONT)
         wait_until(lambda: all(state(pid) != "T" for pid in pids), "the ranks go on")
-        open(f"{self.folder}/all", "w", encoding="ascii").close()
-        self.assertEqual(ran.end(), 0, ran.errors)
+        ran.process.send_signal(signal.SIGINT)
+        self.assertEqual(ran.end(), 128 + signal.SIGINT, ran.errors)
 
     def test_a_connection_that_ends_ends_the_job(self):
         # Goal: a host whose connection ends in mid-run is named with its ranks, the others end, nothing runs on anywhere.

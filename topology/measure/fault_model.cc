@@ -38,7 +38,7 @@ double mode_near(const std::vector<double>& values, double start) {
 
 }  // namespace
 
-FaultModel::FaultModel(const std::vector<Cell>& cells, const std::vector<std::uint32_t>& tier,
+FaultModel::FaultModel(const std::vector<HostCell>& cells, const std::vector<std::uint32_t>& tier,
                        const std::vector<Suspect>& suspects, const CauseOptions& options)
     : cells_(cells), suspects_(suspects), options_(options) {
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> index;  // (slot, tier)
@@ -157,7 +157,7 @@ void FaultModel::apply(const std::vector<Found>& found, std::size_t left_out) {
     if (i == left_out) continue;
     for (const std::uint32_t cell : suspects_[found[i].suspect].cells) {
       for (const Effect& effect : found[i].effects) {
-        const Cell& at = cells_[cell];
+        const HostCell& at = cells_[cell];
         if (at.quantity == effect.quantity && effect.loads[static_cast<std::size_t>(at.load)]) {
           add(load_[cell], cell, effect);
         }

@@ -59,7 +59,7 @@ struct Model {
 class FaultModel {
  public:
   // `tier`: of each cell. All are kept by reference.
-  FaultModel(const std::vector<Cell>& cells, const std::vector<std::uint32_t>& tier,
+  FaultModel(const std::vector<HostCell>& cells, const std::vector<std::uint32_t>& tier,
              const std::vector<Suspect>& suspects, const CauseOptions& options);
 
   // `start`: the quantile of each stratum at which its base is looked for first.
@@ -103,7 +103,7 @@ class FaultModel {
   [[nodiscard]] bool best_suspect(Found& best, std::uint32_t excluded) const;
   [[nodiscard]] double length_of(const std::vector<Found>& found) const;
 
-  const std::vector<Cell>& cells_;
+  const std::vector<HostCell>& cells_;
   const std::vector<Suspect>& suspects_;
   const CauseOptions options_;
   std::vector<Stratum> strata_;

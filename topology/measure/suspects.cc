@@ -10,14 +10,14 @@ namespace {
 enum Family : std::uint32_t { host_family, pair_family, group_family, group_pair_family };
 constexpr std::size_t group_pairs_of_at_most = 64;
 
-void add_hosts(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::uint32_t hosts) {
+void add_hosts(std::vector<Suspect>& out, const std::vector<HostCell>& cells, std::uint32_t hosts) {
   std::vector<Suspect> both(hosts, {CauseKind::slow_host, CauseDirection::both, false, 0, 0, false, host_family, {}});
   std::vector<Suspect> from(hosts,
                             {CauseKind::slow_direction, CauseDirection::out, false, 0, 0, false, host_family, {}});
   std::vector<Suspect> to(hosts, {CauseKind::slow_direction, CauseDirection::in, false, 0, 0, false, host_family, {}});
   std::vector<Suspect> inside(hosts, {CauseKind::slow_host, CauseDirection::both, true, 0, 0, false, host_family, {}});
   for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
-    const Cell& at = cells[cell];
+    const HostCell& at = cells[cell];
     if (at.from == at.to) {
       inside[at.from].cells.push_back(cell);
       continue;
@@ -35,7 +35,7 @@ void add_hosts(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::u
   }
 }
 
-void add_pairs(std::vector<Suspect>& out, const std::vector<Cell>& cells) {
+void add_pairs(std::vector<Suspect>& out, const std::vector<HostCell>& cells) {
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::uint32_t>> directions;
   for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
     if (cells[cell].from != cells[cell].to) directions[{cells[cell].from, cells[cell].to}].push_back(cell);
@@ -51,7 +51,7 @@ void add_pairs(std::vector<Suspect>& out, const std::vector<Cell>& cells) {
   }
 }
 
-void add_groups(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::uint32_t hosts,
+void add_groups(std::vector<Suspect>& out, const std::vector<HostCell>& cells, std::uint32_t hosts,
                 const std::vector<HostGroup>& groups) {
   const auto make = [](CauseDirection direction, bool is_inside, std::size_t group) {
     return Suspect{CauseKind::slow_switch, direction, is_inside, static_cast<std::uint32_t>(group), 0, false,
@@ -86,7 +86,7 @@ void add_groups(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::
       if (overlap) continue;
       Suspect between = make(CauseDirection::both, false, one);
       between.second = static_cast<std::uint32_t>(two);
-      between.is_pair_group_family = true;
+      between.is_pair_of_groups = true;
       between.family = group_pair_family;
       for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
         const auto from = cells[cell].from;
@@ -121,7 +121,7 @@ std::vector<HostGroup> host_groups(const std::vector<Partition>& partitions, con
   return out;
 }
 
-std::vector<Suspect> network_suspects(const std::vector<Cell>& cells, std::uint32_t hosts,
+std::vector<Suspect> network_suspects(const std::vector<HostCell>& cells, std::uint32_t hosts,
                                       const std::vector<HostGroup>& groups) {
   std::vector<Suspect> out;
   add_hosts(out, cells, hosts);
@@ -130,7 +130,7 @@ std::vector<Suspect> network_suspects(const std::vector<Cell>& cells, std::uint3
   return out;
 }
 
-std::vector<Suspect> noise_suspects(const std::vector<Cell>& cells, std::uint32_t hosts) {
+std::vector<Suspect> noise_suspects(const std::vector<HostCell>& cells, std::uint32_t hosts) {
   std::vector<Suspect> out(hosts, {CauseKind::noise, CauseDirection::both, false, 0, 0, false, host_family, {}});
   for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
     out[cells[cell].from].cells.push_back(cell);
