@@ -97,7 +97,7 @@ std::optional<CommonSizes> common_sizes(const PairMeasurement& baseline, const P
   return out;
 }
 
-Estimate speed(const SizeSamples& sample) {
+Estimate speed_estimate(const SizeSamples& sample) {
   const auto of = [&](double time) { return time > 0 ? static_cast<double>(sample.bytes) / time : 0.0; };
   return {of(sample.p50_ns.value), of(sample.p50_ns.high), of(sample.p50_ns.low)};
 }
@@ -209,8 +209,8 @@ class Differ {
     ++out_.pairs_compared;
     row.latency = compare(sizes->least[0]->p50_ns, sizes->least[1]->p50_ns, thresholds_.latency);
     row.bandwidth = compare(sizes->most[0]->p50_ns, sizes->most[1]->p50_ns, thresholds_.bandwidth);
-    row.bandwidth.baseline = speed(*sizes->most[0]);
-    row.bandwidth.now = speed(*sizes->most[1]);
+    row.bandwidth.baseline = speed_estimate(*sizes->most[0]);
+    row.bandwidth.now = speed_estimate(*sizes->most[1]);
     const std::uint32_t from = now_.ranks[pair.from].host;
     const std::uint32_t to = now_.ranks[pair.to].host;
     by_tier_[{pair.load, tiers_.tier_of(pair.from, pair.to)}].add(row);

@@ -30,19 +30,19 @@ std::string in_words(const QuantityChange& quantity, std::string (*words)(double
   return text(words(quantity.baseline.value), " > ", words(quantity.now.value));
 }
 
-std::string times(const QuantityChange& quantity) {
+std::string ratio_in_words(const QuantityChange& quantity) {
   return is_gone(quantity) ? change_name(quantity.change)
                            : text(fixed(quantity.ratio, 2), ' ', change_name(quantity.change));
 }
 
-std::vector<std::string> cells_of(const DiffRow& row) {
+std::vector<std::string> row_cells(const DiffRow& row) {
   return {level_name(row.level),
           row.name,
           std::string(pair_load_name(row.load)),
           in_words(row.latency, time_in_words),
-          times(row.latency),
+          ratio_in_words(row.latency),
           in_words(row.bandwidth, speed_in_words),
-          times(row.bandwidth),
+          ratio_in_words(row.bandwidth),
           row.missing};
 }
 
@@ -100,7 +100,7 @@ std::string diff_table(const Diff& diff, const Measurement& baseline) {
       ++left;
       continue;
     }
-    rows.push_back(cells_of(row));
+    rows.push_back(row_cells(row));
   }
   out += format_columns(rows);
   if (left > 0) append(out, "... and ", left, " more pairs; --json has all of them\n");

@@ -22,12 +22,12 @@ namespace {
 
 constexpr std::uint32_t nowhere = ~std::uint32_t{0};
 
-double speed(std::uint64_t bytes, double nanoseconds) {
+double rate_of(std::uint64_t bytes, double nanoseconds) {
   return nanoseconds > 0 ? static_cast<double>(bytes) / nanoseconds : 0.0;
 }
 
-// Numbers of the names in the order in which they first come.
-class Numbers {
+// NameNumbers of the names in the order in which they first come.
+class NameNumbers {
  public:
   std::uint32_t of(const std::string& name) {
     return known_.try_emplace(name, static_cast<std::uint32_t>(known_.size())).first->second;
@@ -82,8 +82,8 @@ std::optional<LinkFigures> figures_of(const PairMeasurement& pair) {
   return LinkFigures{
       least.p50_ns,
       least.p99_ns,
-      {speed(most.bytes, time.value), speed(most.bytes, time.high), speed(most.bytes, time.low)},
-      speed(most.bytes, most.p99_ns),
+      {rate_of(most.bytes, time.value), rate_of(most.bytes, time.high), rate_of(most.bytes, time.low)},
+      rate_of(most.bytes, most.p99_ns),
   };
 }
 
@@ -98,7 +98,7 @@ PairTiers tiers_by_declaration(const Measurement& measurement) {
   const std::size_t ranks = measurement.ranks.size();
   std::vector<std::uint32_t> hosts;
   std::vector<std::uint32_t> switches;
-  Numbers numbers;
+  NameNumbers numbers;
   for (const topology::MeasuredRank& rank : measurement.ranks) {
     hosts.push_back(rank.host);
     switches.push_back(numbers.of(measurement.hosts[rank.host].declared_switch));

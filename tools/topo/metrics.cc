@@ -81,7 +81,7 @@ struct SeriesNames {
   const char* of;
 };
 
-void write(Writer& writer, const Series& series, const SeriesNames& names) {
+void write_series(Writer& writer, const Series& series, const SeriesNames& names) {
   const auto write_one = [&](const char* suffix, const char* unit, const std::string& meaning, const auto& value,
                              bool even_without_figures = false) {
     const std::string name = text("gossamer_topo_", names.prefix, suffix);
@@ -146,9 +146,9 @@ std::string metrics_text(const Measurement& measurement, std::size_t host_pairs_
   for (const auto& [host, values] : state) writer.add({{"host", host}}, values.first);
   writer.begin("gossamer_topo_dead_ranks", "", "Ranks that died while they were measured");
   for (const auto& [host, values] : state) writer.add({{"host", host}}, values.second);
-  write(writer, by_host, {"host_", {"host", "direction", "load"}, "of a host with the others"});
-  write(writer, by_tier, {"tier_", {"tier", "load"}, "of a tier"});
-  if (!by_host_pair.empty()) write(writer, by_host_pair, {"link_", {"from", "to", "load"}, "between two hosts"});
+  write_series(writer, by_host, {"host_", {"host", "direction", "load"}, "of a host with the others"});
+  write_series(writer, by_tier, {"tier_", {"tier", "load"}, "of a tier"});
+  if (!by_host_pair.empty()) write_series(writer, by_host_pair, {"link_", {"from", "to", "load"}, "between two hosts"});
   return std::move(writer).end();
 }
 

@@ -15,17 +15,17 @@ using topology::Cause;
 using topology::Measurement;
 using topology::Tier;
 
-std::string percent(double share) { return text(std::llround(share * 100), " %"); }
+std::string whole_percent(double share) { return text(std::llround(share * 100), " %"); }
 
 std::string list_item(const std::string& sentence) { return "<li>" + html_escape(sentence) + "</li>\n"; }
 
-std::string block(const Cause& cause) {
+std::string cause_block(const Cause& cause) {
   std::string out = text("<div class=\"cause\"><p><b>", html_escape(cause.what), "</b>: ", cause_kind_name(cause.kind),
                          ", ", fixed(cause.factor.value, 2), " times (", fixed(cause.factor.low, 2), " to ",
                          fixed(cause.factor.high, 2), cause.is_inside ? "), among its own ranks" : ")", "</p><ul>\n");
   out += list_item(cause.evidence);
-  out += list_item(text("confidence ", percent(cause.confidence), "; a direction between hosts takes ",
-                        percent(cause.harm), " longer by it, in the mean over all"));
+  out += list_item(text("confidence ", whole_percent(cause.confidence), "; a direction between hosts takes ",
+                        whole_percent(cause.harm), " longer by it, in the mean over all"));
   return out + "</ul></div>\n";
 }
 
@@ -34,7 +34,7 @@ std::string block(const Cause& cause) {
 std::string causes_section(const topology::Causes& causes, const Measurement& measurement) {
   std::string out = "<section id=\"causes\">\n<h2>What is wrong, the most harmful first</h2>\n";
   if (causes.causes.empty()) out += "<p class=\"lead\">Nothing stands out from the noise.</p>\n";
-  for (const Cause& cause : causes.causes) out += block(cause);
+  for (const Cause& cause : causes.causes) out += cause_block(cause);
   if (!causes.tiers.contradictions.empty()) {
     out += "<p class=\"lead\">Hosts that are nearer to another switch than to the declared one:</p><ul>\n";
     for (const topology::Contradiction& each : causes.tiers.contradictions) {

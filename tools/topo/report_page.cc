@@ -95,7 +95,7 @@ std::string hash_source(const std::string& script) {
 }
 
 // Each @name@ of the template becomes the text of that name, in which nothing is looked for again.
-std::string fill(std::string_view page, const std::vector<std::pair<std::string_view, std::string>>& places) {
+std::string fill_places(std::string_view page, const std::vector<std::pair<std::string_view, std::string>>& places) {
   std::string out;
   for (std::size_t at = 0; at < page.size();) {
     const std::size_t begin = page.find('@', at);
@@ -133,20 +133,21 @@ std::string report_page(const Measurement& measurement) {
        {page::data_js, page::chart_js, page::heat_map_js, page::tier_tree_js, page::page_js}) {
     script += each;
   }
-  return fill(page::page_html, {{"title", html_escape(title_of(measurement))},
-                                {"when", html_escape(measurement.when)},
-                                {"version", html_escape(measurement.version)},
-                                {"script-hash", hash_source(script)},
-                                {"css", std::string(page::page_css)},
-                                {"script", script},
-                                {"data", drawn_data(parts)},
-                                {"summary", summary_html(parts)},
-                                {"causes", measurement.pairs.empty() ? "" : causes_section(parts.causes, measurement)},
-                                {"tiers", tier_table(parts)},
-                                {"hosts", host_table(parts)},
-                                {"slowest", slowest_table(parts) + missing_table(parts)},
-                                {"curves", curve_table(parts)},
-                                {"forecast", forecast_table(parts)}});
+  return fill_places(page::page_html,
+                     {{"title", html_escape(title_of(measurement))},
+                      {"when", html_escape(measurement.when)},
+                      {"version", html_escape(measurement.version)},
+                      {"script-hash", hash_source(script)},
+                      {"css", std::string(page::page_css)},
+                      {"script", script},
+                      {"data", drawn_data(parts)},
+                      {"summary", summary_html(parts)},
+                      {"causes", measurement.pairs.empty() ? "" : causes_section(parts.causes, measurement)},
+                      {"tiers", tier_table(parts)},
+                      {"hosts", host_table(parts)},
+                      {"slowest", slowest_table(parts) + missing_table(parts)},
+                      {"curves", curve_table(parts)},
+                      {"forecast", forecast_table(parts)}});
 }
 
 }  // namespace gossamer::tools

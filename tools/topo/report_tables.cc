@@ -22,7 +22,7 @@ using topology::PairMeasurement;
 
 constexpr std::size_t rows_max = 20;
 
-std::string count(std::size_t number, const std::string& what) {
+std::string counted(std::size_t number, const std::string& what) {
   return text(number, ' ', what, number == 1 ? "" : "s");
 }
 
@@ -56,7 +56,7 @@ std::vector<TierFigures> figures_by_tier(const ReportParts& parts, PairLoad load
 
 std::string what_was_measured(const Measurement& measurement) {
   const std::size_t ranks = measurement.ranks.size();
-  std::string out = text(count(ranks, "rank"), " on ", count(measurement.hosts.size(), "host"), " over ",
+  std::string out = text(counted(ranks, "rank"), " on ", counted(measurement.hosts.size(), "host"), " over ",
                          measurement.transport, ", memory of the ", measurement.memory == "cuda" ? "GPU" : "host");
   if (ranks < 2) return out + ". Between ranks there is nothing to measure: start at least two.";
   if (measurement.sampled_fraction < 1) {
@@ -92,10 +92,10 @@ std::string summary_html(const ReportParts& parts) {
   if (const auto died = std::count_if(measurement.ranks.begin(), measurement.ranks.end(),
                                       [](const topology::MeasuredRank& rank) { return rank.died; });
       died > 0) {
-    sentences.push_back(text(count(static_cast<std::size_t>(died), "rank"), " died while it was measured."));
+    sentences.push_back(text(counted(static_cast<std::size_t>(died), "rank"), " died while it was measured."));
   }
   if (const auto missing = std::count_if(measurement.pairs.begin(), measurement.pairs.end(), is_missing); missing > 0) {
-    sentences.push_back(text(count(static_cast<std::size_t>(missing), "measurement"),
+    sentences.push_back(text(counted(static_cast<std::size_t>(missing), "measurement"),
                              " of a direction ended without a figure; the pairs are hatched below."));
   }
   double stolen = 0;
@@ -215,7 +215,7 @@ std::string slowest_table(const ReportParts& parts) {
                     speed_in_words(each.figures.gb_per_s.value), fixed(each.latency, 2), fixed(each.speed, 2),
                     each.pair->fit ? percent(each.pair->fit->residual) : "-", text(each.pair->passes)});
   }
-  return html_table(text("The ", count(shown, "direction"), " farthest behind the better quarter of their tier"),
+  return html_table(text("The ", counted(shown, "direction"), " farthest behind the better quarter of their tier"),
                     {"From", "To", "Load", "Tier", "#Latency", "#p99", "#Bandwidth", "#Latency, times the quarter's",
                      "#Bandwidth, the quarter's over this", "#Fit residual", "#Passes"},
                     rows);
