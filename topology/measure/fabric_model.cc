@@ -11,9 +11,9 @@ constexpr double host_ns_per_byte = 0.03;
 constexpr double near_latency_ns = 1500;
 constexpr double near_ns_per_byte = 0.08;
 
-class Fabric {
+class FabricOfModel {
  public:
-  explicit Fabric(const FabricModel& model) : model_(model), random_(model.seed) {
+  explicit FabricOfModel(const FabricModel& model) : model_(model), random_(model.seed) {
     for (std::uint32_t host = 0; host < model.hosts; ++host)
       natural_.push_back(model.natural_spread * random_.normal());
   }
@@ -142,7 +142,7 @@ class Fabric {
 }  // namespace
 
 Measurement make_measurement(const FabricModel& model) {
-  Fabric fabric(model);
+  FabricOfModel fabric(model);
   Random draw(mix64(model.seed, 77));
   Measurement out;
   out.when = "2026-01-01T00:00:00Z";
