@@ -6,6 +6,8 @@
 #include "runtime/algorithms/compressor_config.h"
 #include "runtime/algorithms/parts/update.h"
 #include "runtime/bootstrap/caller.h"
+#include "runtime/control/joining/interfaces.h"
+#include "runtime/control/joining/local_host.h"
 #include "runtime/session/clock_offset.h"
 #include "runtime/session/compressor.h"
 #include "runtime/session/joined_members.h"

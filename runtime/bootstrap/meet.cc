@@ -1,14 +1,10 @@
 #include "runtime/bootstrap/meet.h"
 
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "runtime/control/address.h"
+#include "runtime/control/joining/interfaces.h"
 #include "runtime/control/secret/seal.h"
 
 namespace gossamer::runtime {
@@ -50,25 +46,18 @@ std::string random_hex(std::size_t bytes) {
 }
 
 std::string own_address() {
-  ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) return "127.0.0.1";
   std::string best;
   int best_rank = 0;
-  for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next) {
-    if (each->ifa_addr == nullptr || (each->ifa_flags & IFF_UP) == 0 || (each->ifa_flags & IFF_LOOPBACK) != 0) continue;
-    const int family = each->ifa_addr->sa_family;
-    if (family != AF_INET && family != AF_INET6) continue;
-    SocketAddress socket_address;
-    std::memcpy(socket_address.data(), each->ifa_addr, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
-    const auto address = socket_address.address();
+  for (const InterfaceAddress& each : interface_addresses()) {
+    const auto address = numeric_address(each.address);
     // Link-local ones need a zone that has another name on each host.
-    if ((address.is_v6() && address.to_v6().is_link_local()) || address.is_loopback()) continue;
-    const int rank = (is_of_this_host_alone(each->ifa_name) ? 0 : 2) + (address.is_v4() ? 2 : 1);
+    if (!each.is_up || !address || address->is_loopback() || (address->is_v6() && address->to_v6().is_link_local()))
+      continue;
+    const int rank = (is_of_this_host_alone(each.interface) ? 0 : 2) + (address->is_v4() ? 2 : 1);
     if (rank <= best_rank) continue;
     best_rank = rank;
-    best = address.to_string();
+    best = each.address;
   }
-  ::freeifaddrs(list);
   return best.empty() ? "127.0.0.1" : best;
 }
 

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -146,7 +147,17 @@ void finalize_pmi() {
   (void)connected->wire.ask("cmd=finalize", "finalize_ack", time_after(1'000'000'000));
 }
 
-bool has_mpi() { return ::dlsym(RTLD_DEFAULT, "MPI_Init") != nullptr || ::dlsym(RTLD_DEFAULT, "PMPI_Init") != nullptr; }
+// One that a program's extension brought is not among the process's global names (mpi4py).
+int is_mpi_library(dl_phdr_info* object, std::size_t, void*) {
+  const std::string_view path = object->dlpi_name != nullptr ? object->dlpi_name : "";
+  const std::string_view file = path.substr(path.rfind('/') + 1);
+  return file.starts_with("libmpi.so") || file.starts_with("libmpich.so") || file.starts_with("libmpi_") ? 1 : 0;
+}
+
+bool has_mpi() {
+  if (::dl_iterate_phdr(is_mpi_library, nullptr) != 0) return true;
+  return ::dlsym(RTLD_DEFAULT, "MPI_Init") != nullptr || ::dlsym(RTLD_DEFAULT, "PMPI_Init") != nullptr;
+}
 
 // At PMI_PORT the launcher says who this process is.
 Result<LaunchedPlace> place_at_port(PmiWire& wire, Time deadline) {

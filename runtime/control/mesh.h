@@ -45,6 +45,7 @@ struct MeshOptions {
   std::uint64_t deadline_ns = 30'000'000'000;  // of the whole of make_control_mesh
   Secret secret;                               // the same on every rank; without one, loopback only unless declined
   std::uint64_t lease_ns = 5'000'000'000;      // the same on every rank; 0: off
+  std::string rank_hosts;                      // on which host each rank is, as rank_hosts.h has it; empty: not told
   std::string job = unnamed_job;               // whose ranks belong together; those of another are strangers
 };
 

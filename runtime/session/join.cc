@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/tick_clock.h"
+#include "runtime/control/joining/interfaces.h"
 #include "runtime/control/joining/local_host.h"
 #include "runtime/control/mesh.h"
 #include "runtime/session/clock_offset.h"
@@ -61,15 +62,37 @@ std::size_t descriptors_for(const DescriptorNeed& need, std::uint32_t rank_count
   return need.alone + need.each_peer * (rank_count - 1);
 }
 
-Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& settings) {
+// What GOSSAMER_INTERFACE means on this host.
+struct ChosenInterfaces {
+  std::string address;             // where this rank listens and is reached; empty: none was chosen
+  std::vector<std::string> names;  // for TCP of the data path
+};
+
+Result<ChosenInterfaces> choose_for(const Settings& settings) {
+  ChosenInterfaces out;
+  if (settings.interface.empty()) return out;
+  GOSSAMER_ASSIGN(const auto chosen, choose_interfaces(settings.interface, interface_addresses()));
+  out.address = like(chosen, settings.rendezvous).address;
+  for (const InterfaceAddress& each : chosen)
+    if (std::find(out.names.begin(), out.names.end(), each.interface) == out.names.end())
+      out.names.push_back(each.interface);
+  return out;
+}
+
+Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& settings,
+                                                             const ChosenInterfaces& interfaces) {
   const DescriptorNeed& need = settings.transport == "libfabric" ? libfabric_need : ucx_need;
   GOSSAMER_TRY(check_descriptor_room(text("the ", settings.transport, " transport"),
                                      descriptors_for(need, settings.rank_count)));
-  const std::string host = local_host(settings.bind_host, settings.rendezvous, settings.init_timeout_ns);
+  const std::string host = !interfaces.address.empty()
+                               ? interfaces.address
+                               : local_host(settings.bind_host, settings.rendezvous, settings.init_timeout_ns);
   if (settings.transport == "ucx") {
     GOSSAMER_ASSIGN(const std::uint64_t send_buffer, tcp_send_buffer_for(settings.cost));
-    return transport::make_ucx_transport(
-        {.job = settings.job, .local_host = host, .tcp_send_buffer_bytes = send_buffer});
+    return transport::make_ucx_transport({.job = settings.job,
+                                          .local_host = host,
+                                          .interfaces = interfaces.names,
+                                          .tcp_send_buffer_bytes = send_buffer});
   }
   if (settings.transport == "libfabric") {
     return transport::make_libfabric_transport(
@@ -90,6 +113,11 @@ Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores, bool is_me
 
 Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_ptr<Bootstrap> callers) {
   GOSSAMER_ASSIGN(auto settings, resolve_settings(request));
+  GOSSAMER_ASSIGN(const auto interfaces, choose_for(settings));
+  if (settings.bind_host.empty()) {
+    settings.bind_host = interfaces.address;
+    settings.said.bind_host = true;
+  }
   for (const std::string& name : unknown_variables())
     log(LogLevel::warning, text(name, " is set, but no setting has that name: `gossamer info` lists them"));
 
@@ -133,6 +161,7 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
   mesh.bind_host = settings.bind_host;
   mesh.deadline_ns = left_ns();
   mesh.job = settings.job;
+  mesh.rank_hosts = settings.rank_hosts;
   mesh.lease_ns = settings.lease_ns;
   const auto secret = Secret::read(settings.secret);  // not moved: a short string leaves its letters behind
   GOSSAMER_TRY(secret);
@@ -142,7 +171,7 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
   if (topology.trouble) return *topology.trouble;
 
   transport::sweep_shared_memory();  // what killed processes left behind
-  auto made = make_transport(settings);
+  auto made = make_transport(settings, interfaces);
   // A rank without a transport tells the others, so that nobody waits for it.
   auto pool = ThreadPool::make(settings.threads);
   const Status same_cluster = topology.file ? check_same_cluster(*topology.file, settings.topology, settings.rank,

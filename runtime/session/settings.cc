@@ -63,6 +63,7 @@ Result<Settings> resolve_settings(const SettingsRequest& request) {
                                                               : text(each.row->name, " is \"", each.value, "\" (from ",
                                                                      each.origin, "), expected ", *expected)};
   }
+  if (!settings.interface.empty() && !is_said(found, "bind_host")) settings.bind_host.clear();
   const SettingSource rendezvous = find_found(found, "rendezvous")->source;
   if (rendezvous == SettingSource::launcher) settings.rendezvous_advice = torchrun_advice;
   if (rendezvous == SettingSource::fallback)

@@ -34,7 +34,8 @@ struct Settings {
   std::string rendezvous;
   std::string rendezvous_advice;   // what to do where its port is taken; empty: nothing special
   int rendezvous_descriptor = -1;  // of rank 0, from the launcher
-  std::string bind_host;
+  std::string bind_host;           // empty: the address of `interface`
+  std::string interface;           // as choose_interfaces of control/joining/interfaces.h takes it; empty: none chosen
   std::string transport;           // "ucx" or "libfabric"
   std::string libfabric_provider;  // empty: the best that is found
   std::string job;
@@ -47,6 +48,7 @@ struct Settings {
   std::string schedule;        // as topology::parse_schedule_rules takes it; empty: no rules
   std::string topology;        // path of a file that topology::parse_topology_file takes; empty: none
   std::string host;            // this host's name; empty: found out
+  std::string rank_hosts;      // as control/joining/rank_hosts.h has it; empty: not told
   std::string trace;           // trace_path(); empty: none
   std::string launcher;        // name of a LauncherRow, or "auto"
   std::string folder;          // where ranks meet by files; empty: none

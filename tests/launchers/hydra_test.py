@@ -1,5 +1,7 @@
 """Programs under MPICH's mpiexec (hydra): PMI-1. Skips itself where there is none."""
-from launchers import LauncherTest, PROGRAM, main, need, run
+import sys
+
+from launchers import LIBRARY, LauncherTest, PROGRAM, main, need, run
 
 
 class HydraTest(LauncherTest):
@@ -21,6 +23,15 @@ class HydraTest(LauncherTest):
         status, output = run(["mpiexec.hydra", "-n", "3", program, "launcher"])
         self.assertEqual((status, output.count("MPI is right")), (0, 3), output)
         self.assertEqual(output.count("begin with gossamer_mpi_init of gossamer_mpi.h"), 3, output)
+
+    def test_an_mpi_that_only_an_extension_sees_is_noticed(self):
+        """Goal: MPI in a Python program (mpi4py) is MPI in the program. Method: MPICH's library opened for nobody else, then
+        gossamer_init."""
+        program = ("import ctypes, sys; ctypes.CDLL('libmpich.so.12'); library = ctypes.CDLL(sys.argv[1]); "
+                   "session = ctypes.c_void_p(); status = library.gossamer_init(None, ctypes.byref(session)); "
+                   "library.gossamer_last_error.restype = ctypes.c_char_p; print(status, library.gossamer_last_error())")
+        status, output = run(["mpiexec.hydra", "-n", "2", sys.executable, "-c", program, LIBRARY])
+        self.assertEqual((status, output.count("begin with gossamer_mpi_init of gossamer_mpi.h")), (0, 2), output)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class Example {
   Measurement make() {
     out_.when = "2026-11-28T06:00:00Z";
     out_.version = "0.1.0";
-    out_.transport = "ucx: rc_mlx5";
+    out_.transport = "simulated";
     out_.memory = "host";
     out_.clock_uncertainty_ns = 420;
     out_.sampled_fraction = cluster_.sampled_fraction;
@@ -52,7 +52,7 @@ class Example {
     const std::string number = text(host + 1);
     out.name = text(cluster_.host_prefix, number.size() < 2 ? "0" : "", number);
     out.cores = 32;
-    out.adapters = {"mlx5_0:1 InfiniBand 100 Gbit/s"};
+    out.adapters = {"simulated, 100 Gbit/s"};
     if (cluster_.hosts_per_switch > 0) out.declared_switch = text("leaf", host / cluster_.hosts_per_switch + 1);
     return out;
   }

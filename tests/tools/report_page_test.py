@@ -96,7 +96,7 @@ def check_without_scripts(browser, folder):
     browser.scripts(False)
     open_page(browser, folder, "ranks-64")
     words = browser.value("document.body.innerText")  # the protocol's own scripts do run
-    for part in ("64 ranks on 8 hosts", "same switch", "As a table"):
+    for part in ("64 ranks on 8 hosts", "node06 (slow host)", "same switch", "As a table"):
         expect(part in words, f"without scripts it says {part!r}")
     expect("Point at a cell" not in words, "without scripts nothing is promised of them")
     expect(browser.value("document.querySelectorAll('table').length") >= 5, "without scripts there are the tables")

@@ -140,7 +140,7 @@ TEST(TopoDiff, AnotherClusterIsRefusedByName) {
   EXPECT_THAT(refusal(then, example_measurement(wider)), HasSubstr("node01 (2 then, 3 now)"));
   Measurement now = then;
   now.transport = "libfabric: tcp";
-  EXPECT_THAT(refusal(then, now), HasSubstr("transport ucx: rc_mlx5 then, libfabric: tcp now"));
+  EXPECT_THAT(refusal(then, now), HasSubstr("transport simulated then, libfabric: tcp now"));
   now = then;
   now.memory = "cuda";
   EXPECT_THAT(refusal(then, now), HasSubstr("memory host then, cuda now"));

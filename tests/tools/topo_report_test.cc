@@ -67,6 +67,17 @@ TEST(TopoReport, TheForecastIsMadeOfTheMeasuredCosts) {
   EXPECT_FALSE(forecast_schedules(example_measurement({.hosts = 1, .ranks_per_host = 1})));
 }
 
+// Goal: what is wrong stands at the top, with its evidence, and nothing where nothing is. Method: one slow host, and none.
+TEST(TopoReport, WhatIsWrongStandsAtTheTop) {
+  const ExampleCluster well{.hosts = 8, .ranks_per_host = 2};
+  ExampleCluster slow = well;
+  slow.slow_host = 3;
+  const std::string page = report_page(example_measurement(slow));
+  EXPECT_THAT(page, HasSubstr("<li>1 thing is wrong: node04 (slow host).</li>"));
+  EXPECT_THAT(page, HasSubstr("<b>node04</b>: slow host, "));
+  EXPECT_THAT(report_page(example_measurement(well)), HasSubstr("Nothing is wrong that stands out from the noise."));
+}
+
 // Goal: nothing of a measurement becomes markup. Method: names and reasons that would.
 TEST(TopoReport, NothingMeasuredBecomesMarkup) {
   topology::Measurement measurement = example_measurement({.hosts = 3, .ranks_per_host = 2, .dead_rank = 1});

@@ -12,7 +12,9 @@
 #include "tools/topo/measurement_file.h"
 #include "tools/topo/page/page_text.h"
 #include "tools/topo/pair_planes.h"
+#include "tools/topo/report_causes.h"
 #include "tools/topo/report_tables.h"
+#include "topology/measure/causes.h"
 
 namespace gossamer::tools {
 namespace {
@@ -120,7 +122,11 @@ std::string title_of(const Measurement& measurement) {
 
 std::string report_page(const Measurement& measurement) {
   const Links links(measurement);
-  ReportParts parts{links, tiers_by_declaration(measurement), {}, forecast_schedules(measurement)};
+  ReportParts parts{links, {}, tiers_by_declaration(measurement), {}, forecast_schedules(measurement)};
+  if (!measurement.pairs.empty()) {
+    parts.causes = topology::find_causes(measurement);
+    parts.tiers = tiers_as_measured(measurement, parts.causes.tiers);
+  }
   parts.curves = size_curves(measurement, parts.tiers);
   std::string script = "'use strict';\n";
   for (const std::string_view each :
@@ -135,7 +141,7 @@ std::string report_page(const Measurement& measurement) {
                                 {"script", script},
                                 {"data", drawn_data(parts)},
                                 {"summary", summary_html(parts)},
-                                {"causes", ""},
+                                {"causes", measurement.pairs.empty() ? "" : causes_section(parts.causes, measurement)},
                                 {"tiers", tier_table(parts)},
                                 {"hosts", host_table(parts)},
                                 {"slowest", slowest_table(parts) + missing_table(parts)},

@@ -11,6 +11,7 @@
 #include "tools/topo/host_figures.h"
 #include "tools/topo/html_table.h"
 #include "tools/topo/measurement_file.h"
+#include "tools/topo/report_causes.h"
 
 namespace gossamer::tools {
 namespace {
@@ -80,6 +81,7 @@ std::string what_a_tier_takes(const std::string& name, const TierFigures& tier) 
 std::string summary_html(const ReportParts& parts) {
   const Measurement& measurement = parts.links.measurement();
   std::vector<std::string> sentences = {what_was_measured(measurement)};
+  if (!measurement.pairs.empty()) sentences.push_back(causes_sentence(parts.causes));
   const std::vector<TierFigures> tiers = figures_by_tier(parts, PairLoad::idle);
   for (std::size_t i = tiers.size(); i-- > 0;) {
     if (tiers[i].latency_ns.empty()) continue;

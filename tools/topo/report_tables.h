@@ -8,12 +8,14 @@
 #include "tools/topo/links.h"
 #include "tools/topo/schedule_forecast.h"
 #include "tools/topo/size_curves.h"
+#include "topology/measure/causes.h"
 
 namespace gossamer::tools {
 
 // What all parts of a report are made of.
 struct ReportParts {
   const Links& links;
+  topology::Causes causes;
   PairTiers tiers;
   std::vector<SizeCurve> curves;
   std::optional<ScheduleForecast> forecast;

@@ -9,6 +9,7 @@
 
 #include "topology/measure/cells.h"
 #include "topology/measure/fault_model.h"
+#include "topology/measure/quantile.h"
 #include "topology/measure/suspects.h"
 #include "topology/measure/tiers_of_cells.h"
 
@@ -28,10 +29,10 @@ struct Explanation {
   double length = 0.0;
 };
 
-std::vector<std::uint32_t> tiers_of(const std::vector<Cell>& cells, const std::vector<Partition>& partitions) {
+std::vector<std::uint32_t> tiers_of(const std::vector<HostCell>& cells, const std::vector<Partition>& partitions) {
   std::vector<std::uint32_t> tier;
   tier.reserve(cells.size());
-  for (const Cell& cell : cells) {
+  for (const HostCell& cell : cells) {
     std::uint32_t at = 0;
     if (cell.from != cell.to) {
       at = 1;
@@ -46,7 +47,7 @@ std::vector<std::uint32_t> tiers_of(const std::vector<Cell>& cells, const std::v
 }
 
 // Fits `suspects` from each start that differs; the shortest description is kept.
-void fit_best(Explanation& out, const std::vector<Cell>& cells, const CauseOptions& options) {
+void fit_best(Explanation& out, const std::vector<HostCell>& cells, const CauseOptions& options) {
   double last = -1;
   for (const double start : starts) {
     auto fault_model = std::make_unique<FaultModel>(cells, out.tier, out.suspects, options);
@@ -118,7 +119,7 @@ double cost_of(const std::vector<Partition>& partitions, const Measurement& meas
   return cost;
 }
 
-std::unique_ptr<Explanation> explain(const std::vector<Cell>& cells, const Measurement& measurement, Levels levels,
+std::unique_ptr<Explanation> explain(const std::vector<HostCell>& cells, const Measurement& measurement, Levels levels,
                                      const CauseOptions& options) {
   auto out = std::make_unique<Explanation>();
   const auto hosts = static_cast<std::uint32_t>(measurement.hosts.size());
@@ -142,7 +143,7 @@ Partition declared_partition(const Measurement& measurement) {
   return first.size() > 1 && first.size() < measurement.hosts.size() ? out : Partition{};
 }
 
-std::unique_ptr<Explanation> best_explanation(const std::vector<Cell>& cells, const Measurement& measurement,
+std::unique_ptr<Explanation> best_explanation(const std::vector<HostCell>& cells, const Measurement& measurement,
                                               const CauseOptions& options) {
   const auto hosts = static_cast<std::uint32_t>(measurement.hosts.size());
   std::unique_ptr<Explanation> best = explain(cells, measurement, {}, options);
@@ -156,7 +157,7 @@ std::unique_ptr<Explanation> best_explanation(const std::vector<Cell>& cells, co
     return true;
   };
   const Partition declared = declared_partition(measurement);
-  const auto attempt_all = [&](const std::vector<Cell>& seen) {
+  const auto attempt_all = [&](const std::vector<HostCell>& seen) {
     bool is_better = false;
     if (!declared.empty()) {
       is_better = attempt({{declared}, 0.0});
@@ -168,7 +169,7 @@ std::unique_ptr<Explanation> best_explanation(const std::vector<Cell>& cells, co
   attempt_all(cells);
   // Groups are seen better without what was found.
   for (int again = 0; again < 2 && !best->model.found.empty(); ++again) {
-    std::vector<Cell> cleaned = cells;
+    std::vector<HostCell> cleaned = cells;
     for (std::size_t i = 0; i < cells.size(); ++i)
       cleaned[i].log_time -= best->model.predicted[i] - best->model.base[i];
     if (!attempt_all(cleaned)) break;
@@ -237,7 +238,7 @@ struct Shown {
   std::vector<double> logs;  // of the cells that show it
 };
 
-Cause cause_of(const Explanation& explanation, std::size_t index, const std::vector<Cell>& cells,
+Cause cause_of(const Explanation& explanation, std::size_t index, const std::vector<HostCell>& cells,
                const Measurement& measurement) {
   constexpr double visible = 0.02;
   const Model& model = explanation.model;
@@ -250,7 +251,7 @@ Cause cause_of(const Explanation& explanation, std::size_t index, const std::vec
   std::uint32_t pairs[cell_slots] = {};
   std::uint32_t explained[cell_slots] = {};
   for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
-    const Cell& at = cells[cell];
+    const HostCell& at = cells[cell];
     Shown& quantity = shown[static_cast<std::size_t>(at.quantity)];
     const double excess = model.predicted[cell] - without[cell];
     quantity.pairs_sum += at.pairs;
@@ -268,9 +269,7 @@ Cause cause_of(const Explanation& explanation, std::size_t index, const std::vec
     Shown& quantity = shown[static_cast<std::size_t>(effect.quantity)];
     double size = effect.size;
     if (!effect.is_relative && !quantity.logs.empty()) {
-      const auto middle = quantity.logs.begin() + static_cast<std::ptrdiff_t>(quantity.logs.size() / 2);
-      std::nth_element(quantity.logs.begin(), middle, quantity.logs.end());
-      size = *middle;
+      size = median_of(quantity.logs);
     }
     const double width = 1.96 * effect.deviation;
     const Estimate factor{std::exp(size), std::exp(size - width), std::exp(size + width)};
@@ -338,7 +337,7 @@ void add_stolen(std::vector<Cause>& causes, const Measurement& measurement) {
   }
 }
 
-std::unique_ptr<Explanation> explain_tails(const std::vector<Cell>& tails, const Measurement& measurement,
+std::unique_ptr<Explanation> explain_tails(const std::vector<HostCell>& tails, const Measurement& measurement,
                                            const Levels& levels, CauseOptions options) {
   options.factor_min = std::max(options.factor_min, 1.3);
   options.natural_spread = std::max(options.natural_spread, 0.06);  // a p99 is known less well than a median
@@ -359,7 +358,7 @@ bool is_by_noise(const Cause& cause, const std::vector<Cause>& noises) {
   });
 }
 
-double spread_of(const std::vector<Cell>& cells, const std::vector<double>& around) {
+double spread_of(const std::vector<HostCell>& cells, const std::vector<double>& around) {
   constexpr double most = 3.0;  // in logarithms: outliers count as that
   double sum = 0;
   for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -390,9 +389,10 @@ const char* cause_kind_name(CauseKind kind) {
 Causes find_causes(const Measurement& measurement, const CauseOptions& options) {
   Causes out;
   for (const PairMeasurement& each : measurement.pairs) ++(each.missing.empty() ? out.pairs : out.missing);
-  std::vector<Cell> times;
-  std::vector<Cell> tails;
-  for (const Cell& each : make_cells(measurement)) (each.quantity == Quantity::tail ? tails : times).push_back(each);
+  std::vector<HostCell> times;
+  std::vector<HostCell> tails;
+  for (const HostCell& each : make_cells(measurement))
+    (each.quantity == Quantity::tail ? tails : times).push_back(each);
 
   const std::unique_ptr<Explanation> explanation = best_explanation(times, measurement, options);
   const Model& model = explanation->model;

@@ -5,6 +5,8 @@
 #include <optional>
 #include <tuple>
 
+#include "topology/measure/quantile.h"
+
 namespace gossamer::topology {
 namespace {
 
@@ -63,9 +65,7 @@ std::optional<LogValue> tail_of(const PairMeasurement& pair) {
     if (std::isfinite(each.p99_ns)) tails.push_back(std::log(each.p99_ns / each.p50_ns.value));
   }
   if (tails.empty()) return std::nullopt;
-  const auto middle = tails.begin() + static_cast<std::ptrdiff_t>((tails.size() - 1) / 2);
-  std::nth_element(tails.begin(), middle, tails.end());
-  return LogValue{*middle, 0.0};
+  return LogValue{median_of(tails), 0.0};
 }
 
 std::vector<Sample> samples_of(const Measurement& measurement) {
@@ -99,14 +99,14 @@ double chance_of_odd_median(std::uint32_t count, double one) {
 
 }  // namespace
 
-std::vector<Cell> make_cells(const Measurement& measurement) {
+std::vector<HostCell> make_cells(const Measurement& measurement) {
   constexpr double outliers = 0.04;    // of the pairs of ranks
   constexpr double chance_min = 1e-5;  // what else may be wrong with a median
   const std::vector<Sample> samples = samples_of(measurement);
 
   // The spread between pairs of the same two hosts, for each slot: mean absolute distance from the median, robustly.
   std::vector<double> spreads[cell_slots];
-  std::vector<Cell> cells;
+  std::vector<HostCell> cells;
   for (std::size_t begin = 0; begin < samples.size();) {
     std::size_t end = begin;
     std::uint32_t passes = samples[begin].passes;
@@ -117,7 +117,7 @@ std::vector<Cell> make_cells(const Measurement& measurement) {
     }
     const auto count = static_cast<std::uint32_t>(end - begin);
     const std::uint32_t slot = samples[begin].slot;
-    Cell cell;
+    HostCell cell;
     cell.from = samples[begin].from;
     cell.to = samples[begin].to;
     cell.quantity = static_cast<Quantity>(slot / pair_load_count);
@@ -140,11 +140,9 @@ std::vector<Cell> make_cells(const Measurement& measurement) {
   for (std::size_t slot = 0; slot < cell_slots; ++slot) {
     std::vector<double>& all = spreads[slot];
     if (all.empty()) continue;
-    const auto middle = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
-    std::nth_element(all.begin(), middle, all.end());
-    spread_of[slot] = 1.4826 * *middle;
+    spread_of[slot] = 1.4826 * median_of(all);
   }
-  for (Cell& cell : cells) {
+  for (HostCell& cell : cells) {
     const double one = std::max(cell.noise, spread_of[cell.slot]);
     cell.noise = cell.pairs > 2 ? 1.2533 * one / std::sqrt(static_cast<double>(cell.pairs)) : one;
   }

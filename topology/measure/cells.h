@@ -19,7 +19,7 @@ enum class Quantity : std::uint8_t {
 };
 inline constexpr std::size_t quantity_count = 3;
 
-struct Cell {
+struct HostCell {
   std::uint32_t from = 0;  // hosts; the same: between ranks of one host
   std::uint32_t to = 0;
   Quantity quantity = Quantity::latency;
@@ -34,6 +34,6 @@ inline constexpr std::size_t cell_slots = quantity_count * pair_load_count;
 
 // In the order of (slot, from, to), whatever the order of the pairs. Pairs that are missing or have no positive finite
 // value are not there.
-[[nodiscard]] std::vector<Cell> make_cells(const Measurement& measurement);
+[[nodiscard]] std::vector<HostCell> make_cells(const Measurement& measurement);
 
 }  // namespace gossamer::topology

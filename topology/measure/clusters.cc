@@ -5,18 +5,14 @@
 #include <numeric>
 #include <optional>
 
+#include "topology/measure/quantile.h"
+
 namespace gossamer::topology {
 namespace {
 
 constexpr double gap_min = 0.07;      // levels that differ by less are of no use to anybody
 constexpr double caution = 10.0;      // nats that a level must be worth beside the cost of telling it
 constexpr std::size_t cuts_max = 24;  // those at the largest gaps between heights are tried
-
-double median_of(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 struct Merge {
   std::uint32_t kept = 0;
@@ -106,27 +102,42 @@ Partition partition_after(const std::vector<Merge>& merges, std::size_t count, s
   return group;
 }
 
-// The nearest of each thing, where that is farther than others' nearest are: the thing is slow; else NaN.
-struct Nearest {
-  std::vector<double> of_slow;
-  double usual = 0.0;
+// What each thing adds to all of its distances, or NaN where that is nothing: both its nearest and its median distance
+// are longer than others'. The nearest alone would blame whoever has a slow one as its only neighbour; the median
+// alone, whoever is in a small group.
+struct Slowness {
+  std::vector<double> nearest;  // of those that are slow
+  std::vector<double> added;    // time, not its logarithm
+  double usual = 0.0;           // nearest distance
 };
 
-Nearest nearest_of(const Distances& distances, double noise) {
+Slowness slowness_of(const Distances& distances, double noise) {
+  constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
   const std::uint32_t size = distances.size();
-  Nearest out{std::vector<double>(size, std::numeric_limits<double>::quiet_NaN()), 0.0};
-  std::vector<double> known;
+  Slowness out{std::vector<double>(size, nothing), std::vector<double>(size, nothing), 0.0};
+  std::vector<double> middle(size, nothing);
+  std::vector<double> all_nearest;
+  std::vector<double> all_middle;
   for (std::uint32_t a = 0; a < size; ++a) {
+    std::vector<double> row;
     for (std::uint32_t b = 0; b < size; ++b) {
-      if (a == b || std::isnan(distances(a, b)) || distances(a, b) >= out.of_slow[a]) continue;
-      out.of_slow[a] = distances(a, b);
+      if (a != b && !std::isnan(distances(a, b))) row.push_back(distances(a, b));
     }
-    if (!std::isnan(out.of_slow[a])) known.push_back(out.of_slow[a]);
+    if (row.empty()) continue;
+    all_nearest.push_back(out.nearest[a] = *std::min_element(row.begin(), row.end()));
+    all_middle.push_back(middle[a] = median_of(row));
   }
-  if (known.empty()) return out;
-  out.usual = median_of(known);
-  for (double& each : out.of_slow) {
-    if (!(each - out.usual > 3 * noise)) each = std::numeric_limits<double>::quiet_NaN();
+  if (all_nearest.empty()) return out;
+  out.usual = median_of(all_nearest);
+  const double usual_middle = median_of(all_middle);
+  for (std::uint32_t a = 0; a < size; ++a) {
+    const bool is_slow = out.nearest[a] - out.usual > 3 * noise && middle[a] - usual_middle > 3 * noise;
+    if (is_slow) {
+      out.added[a] =
+          std::min(std::exp(out.nearest[a]) - std::exp(out.usual), std::exp(middle[a]) - std::exp(usual_middle));
+    } else {
+      out.nearest[a] = nothing;
+    }
   }
   return out;
 }
@@ -192,8 +203,8 @@ Distances between_atoms(const Distances& distances, const Atoms& atoms) {
 
 // Without what slow atoms add, and without what is within atoms.
 Distances evened(const Distances& distances, const Atoms& atoms, double noise, Excess excess) {
-  const Nearest nearest = nearest_of(between_atoms(distances, atoms), noise);
-  const double usual = std::exp(nearest.usual);
+  const Slowness slow = slowness_of(between_atoms(distances, atoms), noise);
+  const double usual = std::exp(slow.usual);
   Distances out(distances.size());
   for (std::uint32_t a = 0; a < distances.size(); ++a) {
     for (std::uint32_t b = 0; b < a; ++b) {
@@ -204,10 +215,9 @@ Distances evened(const Distances& distances, const Atoms& atoms, double noise, E
       double time = std::exp(now);
       bool is_hidden = false;
       for (const std::uint32_t atom : {one, other}) {
-        const double slow = nearest.of_slow[atom];
-        if (std::isnan(slow)) continue;
-        time -= std::exp(slow) - usual;
-        is_hidden = is_hidden || now < slow + 3 * noise;
+        if (std::isnan(slow.added[atom])) continue;
+        time -= slow.added[atom];
+        is_hidden = is_hidden || now < slow.nearest[atom] + 3 * noise;
       }
       if (excess == Excess::adds_up) {
         constexpr double least = 0.7;  // of the usual: less is an outlier

@@ -205,16 +205,15 @@ FabricModel draw_fabric(std::uint64_t seed, std::uint32_t defects, double factor
   shuffle(hosts);
   const auto switches = model.hosts / model.hosts_per_switch;
   const auto slow_switch = static_cast<std::uint32_t>(draw.below(switches));
-  const bool has_slow_switch =
-      std::find(kinds.begin(), kinds.begin() + std::min<std::size_t>(defects, kinds.size()), CauseKind::slow_switch) !=
-      kinds.begin() + std::min<std::size_t>(defects, kinds.size());
+  kinds.resize(std::min<std::size_t>(defects, kinds.size()));
+  const bool has_slow_switch = std::count(kinds.begin(), kinds.end(), CauseKind::slow_switch) > 0;
   // Whatever else is slow is not behind the slow switch, so that neither hides the other.
   if (has_slow_switch) {
     std::erase_if(hosts, [&](std::uint32_t host) { return host / model.hosts_per_switch == slow_switch; });
   }
-  for (std::size_t i = 0; i < defects && i < kinds.size(); ++i) {
+  for (const CauseKind kind : kinds) {
     PlantedDefect defect;
-    defect.kind = kinds[i];
+    defect.kind = kind;
     defect.factor = factor_min * (1 + draw.uniform());
     if (defect.kind == CauseKind::slow_switch) {
       defect.first = slow_switch;

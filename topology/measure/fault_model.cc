@@ -5,6 +5,8 @@
 #include <limits>
 #include <map>
 
+#include "topology/measure/quantile.h"
+
 namespace gossamer::topology {
 namespace {
 
@@ -12,12 +14,6 @@ constexpr double spread_min = 0.02;  // nothing is measured better than that
 constexpr double effect_cost = 2.0;  // nats: which quantity, which loads, which form
 constexpr double clear_of_base = 0.05;
 constexpr std::uint32_t nobody = std::numeric_limits<std::uint32_t>::max();
-
-double quantile(std::vector<double>& values, double q) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
 
 // The mode that is uphill from `start`, by mean shift in a window.
 double mode_near(const std::vector<double>& values, double start) {
@@ -42,7 +38,7 @@ double mode_near(const std::vector<double>& values, double start) {
 
 }  // namespace
 
-FaultModel::FaultModel(const std::vector<Cell>& cells, const std::vector<std::uint32_t>& tier,
+FaultModel::FaultModel(const std::vector<HostCell>& cells, const std::vector<std::uint32_t>& tier,
                        const std::vector<Suspect>& suspects, const CauseOptions& options)
     : cells_(cells), suspects_(suspects), options_(options) {
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> index;  // (slot, tier)
@@ -72,7 +68,6 @@ FaultModel::FaultModel(const std::vector<Cell>& cells, const std::vector<std::ui
     if (each.is_pair_of_groups) family_cost_[each.family] = std::max(family_cost_[each.family], 15.0);
   }
   deviation_.resize(cells.size());
-  odd_.resize(cells.size());
   load_.resize(cells.size());
   predicted_.resize(cells.size());
 }
@@ -81,8 +76,8 @@ bool FaultModel::are_apart(double start, double other) const {
   for (const Stratum& stratum : strata_) {
     std::vector<double> values;
     for (const std::uint32_t cell : stratum.cells) values.push_back(cells_[cell].log_time);
-    const double one = mode_near(values, quantile(values, start));
-    const double two = mode_near(values, quantile(values, other));
+    const double one = mode_near(values, quantile_of(values, start));
+    const double two = mode_near(values, quantile_of(values, other));
     if (std::abs(one - two) > clear_of_base) return true;
   }
   return false;
@@ -105,18 +100,32 @@ void FaultModel::add(Load& load, std::uint32_t cell, const Effect& effect) const
   }
 }
 
-double FaultModel::likelihood(std::uint32_t cell, double residual) const {
-  constexpr double width = 6.0;  // of the floor, in logarithms
+FaultModel::Density FaultModel::density(std::uint32_t cell, double residual, double deviation) const {
   constexpr double normal = 0.3989422804;
-  const double z = residual / deviation_[cell];
-  return std::log((1 - odd_[cell]) * normal / deviation_[cell] * std::exp(-0.5 * z * z) + odd_[cell] / width);
+  constexpr double tail = 3.0;   // deviations
+  constexpr double width = 6.0;  // of the floor, in logarithms
+  const double z = residual / deviation;
+  const double odd = strata_[stratum_of_[cell]].odd;
+  const double chance = cells_[cell].odd_chance;
+  return {(1 - odd - chance) * normal / deviation * std::exp(-0.5 * z * z),
+          odd / (2 * tail * deviation) * std::exp(-std::abs(z) / tail) + chance / width};
+}
+
+double FaultModel::likelihood(std::uint32_t cell, double residual) const {
+  const Density at = density(cell, residual, deviation_[cell]);
+  return std::log(at.core + at.rest);
+}
+
+// Of a residual in a mean: the chance that it is of the core, over its variance.
+double FaultModel::weight(std::uint32_t cell, double residual, double deviation) const {
+  const Density at = density(cell, residual, deviation);
+  return at.core / ((at.core + at.rest) * deviation * deviation);
 }
 
 void FaultModel::set_deviations() {
   for (std::uint32_t cell = 0; cell < cells_.size(); ++cell) {
     const Stratum& stratum = strata_[stratum_of_[cell]];
     deviation_[cell] = std::hypot(cells_[cell].noise, stratum.spread);
-    odd_[cell] = std::max(cells_[cell].odd_chance, stratum.odd);
   }
 }
 
@@ -132,8 +141,8 @@ void FaultModel::set_spreads() {
       noises.push_back(cells_[cell].noise);
     }
     const auto count = static_cast<double>(residuals.size());
-    const double all = 1.4826 * quantile(residuals, 0.5) * (1 + 2 / count);
-    const double noise = quantile(noises, 0.5);
+    const double all = 1.4826 * quantile_of(residuals, 0.5) * (1 + 2 / count);
+    const double noise = quantile_of(noises, 0.5);
     stratum.spread = std::sqrt(std::max(spread_min * spread_min, all * all - noise * noise));
     const double limit = far * std::hypot(stratum.spread, noise);
     const auto beyond = std::count_if(residuals.begin(), residuals.end(), [&](double r) { return r > limit; });
@@ -148,7 +157,7 @@ void FaultModel::apply(const std::vector<Found>& found, std::size_t left_out) {
     if (i == left_out) continue;
     for (const std::uint32_t cell : suspects_[found[i].suspect].cells) {
       for (const Effect& effect : found[i].effects) {
-        const Cell& at = cells_[cell];
+        const HostCell& at = cells_[cell];
         if (at.quantity == effect.quantity && effect.loads[static_cast<std::size_t>(at.load)]) {
           add(load_[cell], cell, effect);
         }
@@ -165,18 +174,16 @@ void FaultModel::refit(std::vector<Found>& found) {
     apply(found, found.size());
     for (Stratum& stratum : strata_) {
       double sum = 0;
-      double weight = 0;
+      double weights = 0;
       for (const std::uint32_t cell : stratum.cells) {
         // What hides the base says nothing of it.
         if (cells_[cell].quantity != Quantity::latency && predicted_[cell] > stratum.base + clear_of_base) continue;
         const double residual = cells_[cell].log_time - predicted_[cell];
-        const double z = residual / deviation_[cell];
-        const double core = (1 - odd_[cell]) * 0.4 / deviation_[cell] * std::exp(-0.5 * z * z);
-        const double w = core / (core + odd_[cell] / 6) / (deviation_[cell] * deviation_[cell]);
+        const double w = weight(cell, residual, deviation_[cell]);
         sum += w * residual;
-        weight += w;
+        weights += w;
       }
-      if (weight > 0) stratum.base += sum / weight;
+      if (weights > 0) stratum.base += sum / weights;
     }
     for (std::size_t i = 0; i < found.size(); ++i) {
       apply(found, i);
@@ -192,7 +199,7 @@ bool FaultModel::fit_size(const std::vector<std::uint32_t>& cells, Effect& effec
   struct Wanted {
     double size;
     double deviation;
-    double odd;
+    std::uint32_t cell;
   };
   std::vector<Wanted> wanted;  // the effect that would explain each cell
   for (const std::uint32_t cell : cells) {
@@ -215,12 +222,12 @@ bool FaultModel::fit_size(const std::vector<std::uint32_t>& cells, Effect& effec
       size = part > 0.5 ? std::log(part) : std::log(0.5);
       scale = std::exp(time - from) / std::max(part, 0.5);
     }
-    wanted.push_back({size, deviation_[cell] * scale, odd_[cell]});
+    wanted.push_back({size, deviation_[cell] * scale, cell});
   }
   if (wanted.size() * 5 < cells.size() * 2 || wanted.empty()) return false;
   std::vector<double> sizes;
   for (const Wanted& each : wanted) sizes.push_back(each.size);
-  effect.size = quantile(sizes, 0.5);
+  effect.size = quantile_of(sizes, 0.5);
   const double least = std::log(options_.factor_min);
   if (effect.size < 0.5 * least) return false;
   double information = 0;
@@ -228,9 +235,7 @@ bool FaultModel::fit_size(const std::vector<std::uint32_t>& cells, Effect& effec
     double sum = 0;
     information = 0;
     for (const Wanted& each : wanted) {
-      const double z = (each.size - effect.size) / each.deviation;
-      const double core = (1 - each.odd) * 0.4 / each.deviation * std::exp(-0.5 * z * z);
-      const double w = core / (core + each.odd / 6) / (each.deviation * each.deviation);
+      const double w = weight(each.cell, each.size - effect.size, each.deviation);
       sum += w * each.size;
       information += w;
     }
@@ -265,7 +270,7 @@ void FaultModel::judge(const Suspect& suspect, Found& found) const {
       cells[2].insert(cells[2].end(), cells[load].begin(), cells[load].end());
       std::vector<double> residuals;
       for (const std::uint32_t cell : cells[load]) residuals.push_back(cells_[cell].log_time - predicted_[cell]);
-      can_be = can_be || (!residuals.empty() && quantile(residuals, 0.75) > 0.5 * std::log(options_.factor_min));
+      can_be = can_be || (!residuals.empty() && quantile_of(residuals, 0.75) > 0.5 * std::log(options_.factor_min));
     }
     if (!can_be) continue;
     const bool has_both = !cells[0].empty() && !cells[1].empty();
@@ -346,13 +351,13 @@ Model FaultModel::fit(double start) {
   for (Stratum& stratum : strata_) {
     std::vector<double> values;
     for (const std::uint32_t cell : stratum.cells) values.push_back(cells_[cell].log_time);
-    stratum.base = mode_near(values, quantile(values, start));
+    stratum.base = mode_near(values, quantile_of(values, start));
     // What is below the base is there by noise alone.
     std::vector<double> below;
     for (const double each : values) {
       if (each <= stratum.base) below.push_back(stratum.base - each);
     }
-    stratum.spread = below.empty() ? spread_min : std::max(spread_min, 1.4826 * quantile(below, 0.5));
+    stratum.spread = below.empty() ? spread_min : std::max(spread_min, 1.4826 * quantile_of(below, 0.5));
     stratum.odd = 0;
   }
   set_deviations();
@@ -369,6 +374,7 @@ Model FaultModel::fit(double start) {
     }
     set_spreads();
     refit(found);
+    if (found.size() >= options_.causes_max) break;  // these tiers, or these bases, explain nothing
     for (std::size_t i = 0; i < found.size();) {
       apply(found, i);
       Found own{found[i].suspect, {}, 0.0, 0.0, 0.0};

@@ -59,7 +59,7 @@ struct Model {
 class FaultModel {
  public:
   // `tier`: of each cell. All are kept by reference.
-  FaultModel(const std::vector<Cell>& cells, const std::vector<std::uint32_t>& tier,
+  FaultModel(const std::vector<HostCell>& cells, const std::vector<std::uint32_t>& tier,
              const std::vector<Suspect>& suspects, const CauseOptions& options);
 
   // `start`: the quantile of each stratum at which its base is looked for first.
@@ -86,7 +86,14 @@ class FaultModel {
   [[nodiscard]] double reference_of(std::uint32_t cell) const { return strata_[reference_[stratum_of_[cell]]].base; }
   [[nodiscard]] double predict(std::uint32_t cell, const Load& load) const;
   void add(Load& load, std::uint32_t cell, const Effect& effect) const;
+  // Of a residual: a normal core; beside it the heavy tail that the stratum has, and a floor for cells that are off.
+  struct Density {
+    double core = 0.0;
+    double rest = 0.0;
+  };
+  [[nodiscard]] Density density(std::uint32_t cell, double residual, double deviation) const;
   [[nodiscard]] double likelihood(std::uint32_t cell, double residual) const;
+  [[nodiscard]] double weight(std::uint32_t cell, double residual, double deviation) const;
   void set_deviations();
   void set_spreads();
   void apply(const std::vector<Found>& found, std::size_t left_out);
@@ -96,7 +103,7 @@ class FaultModel {
   [[nodiscard]] bool best_suspect(Found& best, std::uint32_t excluded) const;
   [[nodiscard]] double length_of(const std::vector<Found>& found) const;
 
-  const std::vector<Cell>& cells_;
+  const std::vector<HostCell>& cells_;
   const std::vector<Suspect>& suspects_;
   const CauseOptions options_;
   std::vector<Stratum> strata_;
@@ -106,7 +113,6 @@ class FaultModel {
   bool has_tiers_ = false;                 // more than one in the network
   // What changes while a model is fitted.
   std::vector<double> deviation_;
-  std::vector<double> odd_;
   std::vector<Load> load_;
   std::vector<double> predicted_;
 };

@@ -7,16 +7,17 @@
 namespace gossamer::topology {
 namespace {
 
-enum Family : std::uint32_t { of_hosts, of_pairs, of_groups, of_pairs_of_groups };
+enum Family : std::uint32_t { host_family, pair_family, group_family, group_pair_family };
 constexpr std::size_t group_pairs_of_at_most = 64;
 
-void add_hosts(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::uint32_t hosts) {
-  std::vector<Suspect> both(hosts, {CauseKind::slow_host, CauseDirection::both, false, 0, 0, false, of_hosts, {}});
-  std::vector<Suspect> from(hosts, {CauseKind::slow_direction, CauseDirection::out, false, 0, 0, false, of_hosts, {}});
-  std::vector<Suspect> to(hosts, {CauseKind::slow_direction, CauseDirection::in, false, 0, 0, false, of_hosts, {}});
-  std::vector<Suspect> inside(hosts, {CauseKind::slow_host, CauseDirection::both, true, 0, 0, false, of_hosts, {}});
+void add_hosts(std::vector<Suspect>& out, const std::vector<HostCell>& cells, std::uint32_t hosts) {
+  std::vector<Suspect> both(hosts, {CauseKind::slow_host, CauseDirection::both, false, 0, 0, false, host_family, {}});
+  std::vector<Suspect> from(hosts,
+                            {CauseKind::slow_direction, CauseDirection::out, false, 0, 0, false, host_family, {}});
+  std::vector<Suspect> to(hosts, {CauseKind::slow_direction, CauseDirection::in, false, 0, 0, false, host_family, {}});
+  std::vector<Suspect> inside(hosts, {CauseKind::slow_host, CauseDirection::both, true, 0, 0, false, host_family, {}});
   for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
-    const Cell& at = cells[cell];
+    const HostCell& at = cells[cell];
     if (at.from == at.to) {
       inside[at.from].cells.push_back(cell);
       continue;
@@ -34,27 +35,27 @@ void add_hosts(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::u
   }
 }
 
-void add_pairs(std::vector<Suspect>& out, const std::vector<Cell>& cells) {
+void add_pairs(std::vector<Suspect>& out, const std::vector<HostCell>& cells) {
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::uint32_t>> directions;
   for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
     if (cells[cell].from != cells[cell].to) directions[{cells[cell].from, cells[cell].to}].push_back(cell);
   }
   for (const auto& [ends, own] : directions) {
     const auto [from, to] = ends;
-    out.push_back({CauseKind::slow_direction, CauseDirection::both, false, from, to, false, of_pairs, own});
+    out.push_back({CauseKind::slow_direction, CauseDirection::both, false, from, to, false, pair_family, own});
     const auto back = directions.find({to, from});
     if (from > to || back == directions.end()) continue;
-    Suspect both{CauseKind::slow_pair, CauseDirection::both, false, from, to, false, of_pairs, own};
+    Suspect both{CauseKind::slow_pair, CauseDirection::both, false, from, to, false, pair_family, own};
     both.cells.insert(both.cells.end(), back->second.begin(), back->second.end());
     out.push_back(std::move(both));
   }
 }
 
-void add_groups(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::uint32_t hosts,
+void add_groups(std::vector<Suspect>& out, const std::vector<HostCell>& cells, std::uint32_t hosts,
                 const std::vector<HostGroup>& groups) {
   const auto make = [](CauseDirection direction, bool is_inside, std::size_t group) {
-    return Suspect{
-        CauseKind::slow_switch, direction, is_inside, static_cast<std::uint32_t>(group), 0, false, of_groups, {}};
+    return Suspect{CauseKind::slow_switch, direction, is_inside, static_cast<std::uint32_t>(group), 0, false,
+                   group_family,           {}};
   };
   std::vector<std::vector<bool>> is_in;
   for (std::size_t group = 0; group < groups.size(); ++group) {
@@ -86,7 +87,7 @@ void add_groups(std::vector<Suspect>& out, const std::vector<Cell>& cells, std::
       Suspect between = make(CauseDirection::both, false, one);
       between.second = static_cast<std::uint32_t>(two);
       between.is_pair_of_groups = true;
-      between.family = of_pairs_of_groups;
+      between.family = group_pair_family;
       for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
         const auto from = cells[cell].from;
         const auto to = cells[cell].to;
@@ -120,7 +121,7 @@ std::vector<HostGroup> host_groups(const std::vector<Partition>& partitions, con
   return out;
 }
 
-std::vector<Suspect> network_suspects(const std::vector<Cell>& cells, std::uint32_t hosts,
+std::vector<Suspect> network_suspects(const std::vector<HostCell>& cells, std::uint32_t hosts,
                                       const std::vector<HostGroup>& groups) {
   std::vector<Suspect> out;
   add_hosts(out, cells, hosts);
@@ -129,8 +130,8 @@ std::vector<Suspect> network_suspects(const std::vector<Cell>& cells, std::uint3
   return out;
 }
 
-std::vector<Suspect> noise_suspects(const std::vector<Cell>& cells, std::uint32_t hosts) {
-  std::vector<Suspect> out(hosts, {CauseKind::noise, CauseDirection::both, false, 0, 0, false, of_hosts, {}});
+std::vector<Suspect> noise_suspects(const std::vector<HostCell>& cells, std::uint32_t hosts) {
+  std::vector<Suspect> out(hosts, {CauseKind::noise, CauseDirection::both, false, 0, 0, false, host_family, {}});
   for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
     out[cells[cell].from].cells.push_back(cell);
     if (cells[cell].to != cells[cell].from) out[cells[cell].to].cells.push_back(cell);

@@ -21,9 +21,9 @@ struct HostGroup {
 [[nodiscard]] std::vector<HostGroup> host_groups(const std::vector<Partition>& partitions,
                                                  const Measurement& measurement);
 
-[[nodiscard]] std::vector<Suspect> network_suspects(const std::vector<Cell>& cells, std::uint32_t hosts,
+[[nodiscard]] std::vector<Suspect> network_suspects(const std::vector<HostCell>& cells, std::uint32_t hosts,
                                                     const std::vector<HostGroup>& groups);
 // For tails: hosts alone make noise.
-[[nodiscard]] std::vector<Suspect> noise_suspects(const std::vector<Cell>& cells, std::uint32_t hosts);
+[[nodiscard]] std::vector<Suspect> noise_suspects(const std::vector<HostCell>& cells, std::uint32_t hosts);
 
 }  // namespace gossamer::topology

@@ -6,16 +6,11 @@
 #include <numeric>
 #include <optional>
 
+#include "topology/measure/quantile.h"
 #include "topology/measure/tiers_of_cells.h"
 
 namespace gossamer::topology {
 namespace {
-
-double median_of(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 // Both directions' mean, so that what is slow in one direction alone moves a host half as far.
 struct Table {
@@ -23,12 +18,12 @@ struct Table {
   double noise = 0.0;
 };
 
-std::optional<Table> table_of(const std::vector<Cell>& cells, std::uint32_t slot, std::uint32_t hosts) {
+std::optional<Table> table_of(const std::vector<HostCell>& cells, std::uint32_t slot, std::uint32_t hosts) {
   constexpr double natural = 0.025;  // what cables and places differ by
   Table table{Distances(hosts), 0.0};
   std::vector<double> noises;
   std::vector<double> differences;
-  for (const Cell& cell : cells) {
+  for (const HostCell& cell : cells) {
     if (cell.slot != slot || cell.from == cell.to) continue;
     noises.push_back(cell.noise);
     const double other = table.distances(cell.from, cell.to);
@@ -63,10 +58,10 @@ Estimate span_of(std::vector<double>& logs) {
   return {at(0.5), at(0.025), at(0.975)};
 }
 
-void add_times(Tiers& tiers, const std::vector<Cell>& cells) {
+void add_times(Tiers& tiers, const std::vector<HostCell>& cells) {
   std::vector<std::vector<double>> latencies(tiers.tiers.size());
   std::vector<std::vector<double>> betas(tiers.tiers.size());
-  for (const Cell& cell : cells) {
+  for (const HostCell& cell : cells) {
     if (cell.load != PairLoad::idle || cell.quantity == Quantity::tail) continue;
     const std::uint32_t tier = tiers.between(cell.from, cell.to);
     const bool is_latency = cell.quantity == Quantity::latency;
@@ -82,7 +77,8 @@ void add_times(Tiers& tiers, const std::vector<Cell>& cells) {
 // Hosts by what they are declared as, against the nearest tier that was measured.
 class Declared {
  public:
-  Declared(const Measurement& measurement, const std::vector<Cell>& cells) : measurement_(measurement), cells_(cells) {}
+  Declared(const Measurement& measurement, const std::vector<HostCell>& cells)
+      : measurement_(measurement), cells_(cells) {}
 
   void compare(Tiers& tiers) const {
     const std::vector<std::string> switch_of_group = majorities(tiers.tiers[1].groups);
@@ -124,7 +120,7 @@ class Declared {
       std::vector<double> to_declared;
       std::vector<double> to_measured;
       std::uint32_t pairs = 0;
-      for (const Cell& cell : cells_) {
+      for (const HostCell& cell : cells_) {
         if (cell.slot != slot || cell.from == cell.to || (cell.from != host && cell.to != host)) continue;
         const std::uint32_t other = cell.from == host ? cell.to : cell.from;
         const bool is_near = tiers.between(host, other) == 1;
@@ -148,12 +144,12 @@ class Declared {
   }
 
   const Measurement& measurement_;
-  const std::vector<Cell>& cells_;
+  const std::vector<HostCell>& cells_;
 };
 
 }  // namespace
 
-std::vector<Levels> levels_of(const std::vector<Cell>& cells, std::uint32_t hosts, const Partition& known) {
+std::vector<Levels> levels_of(const std::vector<HostCell>& cells, std::uint32_t hosts, const Partition& known) {
   std::vector<Levels> all;
   for (std::uint32_t slot = 0; slot < 2 * pair_load_count; ++slot) {  // latency and bandwidth
     const std::optional<Table> table = table_of(cells, slot, hosts);
@@ -165,7 +161,7 @@ std::vector<Levels> levels_of(const std::vector<Cell>& cells, std::uint32_t host
   return all;
 }
 
-Tiers tiers_from(const Levels& levels, const Measurement& measurement, const std::vector<Cell>& cells) {
+Tiers tiers_from(const Levels& levels, const Measurement& measurement, const std::vector<HostCell>& cells) {
   const auto hosts = static_cast<std::uint32_t>(measurement.hosts.size());
   Tiers out;
   Tier alone{"same host", {}, {}, {}, 0};
@@ -189,7 +185,7 @@ Tiers tiers_from(const Levels& levels, const Measurement& measurement, const std
 }
 
 Tiers find_tiers(const Measurement& measurement) {
-  const std::vector<Cell> cells = make_cells(measurement);
+  const std::vector<HostCell> cells = make_cells(measurement);
   const std::vector<Levels> levels = levels_of(cells, static_cast<std::uint32_t>(measurement.hosts.size()));
   return tiers_from(levels.empty() ? Levels{} : levels.front(), measurement, cells);
 }

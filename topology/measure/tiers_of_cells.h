@@ -12,8 +12,9 @@ namespace gossamer::topology {
 
 // As each quantity and load shows them by itself, the clearest first; with `known` as their finest level, if it is
 // given.
-[[nodiscard]] std::vector<Levels> levels_of(const std::vector<Cell>& cells, std::uint32_t hosts,
+[[nodiscard]] std::vector<Levels> levels_of(const std::vector<HostCell>& cells, std::uint32_t hosts,
                                             const Partition& known = {});
-[[nodiscard]] Tiers tiers_from(const Levels& levels, const Measurement& measurement, const std::vector<Cell>& cells);
+[[nodiscard]] Tiers tiers_from(const Levels& levels, const Measurement& measurement,
+                               const std::vector<HostCell>& cells);
 
 }  // namespace gossamer::topology

@@ -351,7 +351,8 @@ Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOption
 
 Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options) {
   GOSSAMER_ASSIGN(auto transport,
-                  ucx::make_ucx_transport_with({options.job, "", options.local_host, options.tcp_send_buffer_bytes}));
+                  ucx::make_ucx_transport_with({options.job, "", options.local_host, options.interfaces,
+                                                options.tcp_send_buffer_bytes}));
   return std::unique_ptr<Transport>(std::move(transport));
 }
 
