@@ -15,7 +15,7 @@ using topology::Cause;
 using topology::Measurement;
 using topology::Tier;
 
-std::string percent(double share) { return text(std::llround(share * 100), " %"); }
+std::string whole_percent(double share) { return text(std::llround(share * 100), " %"); }
 
 std::string list_item(const std::string& sentence) { return "<li>" + html_escape(sentence) + "</li>\n"; }
 
@@ -24,8 +24,8 @@ std::string block(const Cause& cause) {
                          ", ", fixed(cause.factor.value, 2), " times (", fixed(cause.factor.low, 2), " to ",
                          fixed(cause.factor.high, 2), cause.is_inside ? "), among its own ranks" : ")", "</p><ul>\n");
   out += list_item(cause.evidence);
-  out += list_item(text("confidence ", percent(cause.confidence), "; a direction between hosts takes ",
-                        percent(cause.harm), " longer by it, in the mean over all"));
+  out += list_item(text("confidence ", whole_percent(cause.confidence), "; a direction between hosts takes ",
+                        whole_percent(cause.harm), " longer by it, in the mean over all"));
   return out + "</ul></div>\n";
 }
 
