@@ -14,10 +14,10 @@ json names_of(const std::vector<std::uint32_t>& hosts, const topology::Measureme
   return out;
 }
 
-json estimate_json(const topology::Estimate& estimate) { return {estimate.value, estimate.low, estimate.high}; }
+json written_estimate(const topology::Estimate& estimate) { return {estimate.value, estimate.low, estimate.high}; }
 
 json optional_json(const std::optional<topology::Estimate>& estimate) {
-  return estimate ? estimate_json(*estimate) : json(nullptr);
+  return estimate ? written_estimate(*estimate) : json(nullptr);
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ json causes_json(const topology::Causes& causes, const topology::Measurement& me
                     {"direction", directions[static_cast<std::size_t>(each.direction)]},
                     {"hosts", names_of(each.hosts, measurement)},
                     {"others", names_of(each.others, measurement)},
-                    {"factor", estimate_json(each.factor)},
+                    {"factor", written_estimate(each.factor)},
                     {"latency_factor", optional_json(each.latency_factor)},
                     {"time_per_byte_factor", optional_json(each.time_per_byte_factor)},
                     {"tail_factor", optional_json(each.tail_factor)},
@@ -50,8 +50,8 @@ json causes_json(const topology::Causes& causes, const topology::Measurement& me
     for (const std::vector<std::uint32_t>& group : each.groups) groups.push_back(names_of(group, measurement));
     tiers.push_back({{"name", each.name},
                      {"groups", std::move(groups)},
-                     {"latency_ns", estimate_json(each.latency_ns)},
-                     {"ns_per_byte", estimate_json(each.ns_per_byte)},
+                     {"latency_ns", written_estimate(each.latency_ns)},
+                     {"ns_per_byte", written_estimate(each.ns_per_byte)},
                      {"pairs", each.pairs}});
   }
   json contradictions = json::array();

@@ -11,7 +11,7 @@
 namespace gossamer::tools {
 namespace {
 
-constexpr const char* command = "topo discover";
+constexpr const char* discover_name = "topo discover";
 
 struct DiscoverConfig {
   std::string root = "/";
@@ -19,23 +19,23 @@ struct DiscoverConfig {
   std::string json;
 };
 
-int run(const DiscoverConfig& config) {
+int run_discover(const DiscoverConfig& config) {
   const Status writable = check_writable(config.json);
-  if (!writable.ok()) return complain(command, writable.error().message, exit_failure);
+  if (!writable.ok()) return complain(discover_name, writable.error().message, exit_failure);
   const auto machine = read_machine(config.root);
-  if (!machine.ok()) return complain(command, machine.error().message, exit_data);
+  if (!machine.ok()) return complain(discover_name, machine.error().message, exit_data);
   nlohmann::json document = {{"schema", "gossamer.topo.discover/1"},
                              {"environment", environment_json()},
                              {"machine", machine_tree_json(*machine)}};
   std::string words = machine_tree_text(*machine);
   if (!config.ibnetdiscover.empty()) {
     const auto fabric = read_ibnetdiscover(config.ibnetdiscover);
-    if (!fabric.ok()) return complain(command, fabric.error().message, exit_data);
+    if (!fabric.ok()) return complain(discover_name, fabric.error().message, exit_data);
     document["fabric"] = ib_fabric_json(*fabric);
     append(words, '\n', ib_fabric_text(*fabric));
   }
   const Status told = publish({config.json, {}}, words, document);
-  return told.ok() ? exit_success : complain(command, told.error().message, exit_failure);
+  return told.ok() ? exit_success : complain(discover_name, told.error().message, exit_failure);
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ Action add_topo_discover(CLI::App& app) {
   app.add_option("--ibnetdiscover", config->ibnetdiscover,
                  "file with the output of ibnetdiscover: switches, hosts at each, cables slower than most");
   app.add_option("--json", config->json, "write everything to this file; - is stdout");
-  return [config] { return run(*config); };
+  return [config] { return run_discover(*config); };
 }
 
 }  // namespace gossamer::tools

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // The first line, without what does not print; empty where there is none.
-std::string line_of(const fs::path& path) {
+std::string kernel_line(const fs::path& path) {
   std::ifstream stream(path);
   std::string line;
   std::getline(stream, line);
@@ -36,7 +36,7 @@ Number number_of(std::string_view words, Number otherwise, int base = 10) {
 }
 
 std::uint32_t number_in(const fs::path& path, std::uint32_t otherwise = 0) {
-  return number_of(line_of(path), otherwise);
+  return number_of(kernel_line(path), otherwise);
 }
 
 // Names in a folder, in order; none where it cannot be read.
@@ -110,7 +110,7 @@ std::vector<std::string> parts_of(const std::string& path) {
   return parts;
 }
 
-int numa_node_of(const fs::path& device) { return number_of(line_of(device / "numa_node"), -1); }
+int numa_node_of(const fs::path& device) { return number_of(kernel_line(device / "numa_node"), -1); }
 
 void read_processors(const fs::path& system, Machine& machine) {
   std::map<std::uint32_t, std::pair<std::set<std::uint32_t>, std::uint32_t>> packages;  // cores and threads
@@ -118,7 +118,7 @@ void read_processors(const fs::path& system, Machine& machine) {
   for (const std::string& name : names_in(system / "cpu")) {
     if (!name.starts_with("cpu") || name.size() < 4 || name[3] < '0' || name[3] > '9') continue;
     const fs::path cpu = system / "cpu" / name;
-    const std::string package = line_of(cpu / "topology/physical_package_id");
+    const std::string package = kernel_line(cpu / "topology/physical_package_id");
     if (package.empty()) continue;  // offline
     auto& [cores, threads] = packages[number_of<std::uint32_t>(package, 0)];
     cores.insert(number_in(cpu / "topology/core_id"));
@@ -127,8 +127,9 @@ void read_processors(const fs::path& system, Machine& machine) {
     for (const std::string& index : names_in(cpu / "cache")) {
       const fs::path cache = cpu / "cache" / index;
       if (!index.starts_with("index")) continue;
-      machine.caches.push_back({number_in(cache / "level"), line_of(cache / "type"), size_in(line_of(cache / "size")),
-                                count_in(line_of(cache / "shared_cpu_list"))});
+      machine.caches.push_back({number_in(cache / "level"), kernel_line(cache / "type"),
+                                size_in(kernel_line(cache / "size")),
+                                count_in(kernel_line(cache / "shared_cpu_list"))});
     }
     has_caches = true;
   }
@@ -137,9 +138,9 @@ void read_processors(const fs::path& system, Machine& machine) {
   for (const std::string& name : names_in(system / "node")) {
     if (!name.starts_with("node")) continue;
     const fs::path node = system / "node" / name;
-    NumaNode made{number_of<std::uint32_t>(std::string_view(name).substr(4), 0), line_of(node / "cpulist"), 0};
+    NumaNode made{number_of<std::uint32_t>(std::string_view(name).substr(4), 0), kernel_line(node / "cpulist"), 0};
     // "Node 0 MemTotal:       16384 kB"
-    const std::string memory = line_of(node / "meminfo");
+    const std::string memory = kernel_line(node / "meminfo");
     const std::size_t digits = memory.find_first_of("0123456789", memory.find("MemTotal:") + 1);
     if (memory.find("MemTotal:") != std::string::npos && digits != std::string::npos)
       made.memory_bytes = number_of<std::uint64_t>(std::string_view(memory).substr(digits), 0) << 10;
@@ -154,11 +155,11 @@ void read_adapters(const fs::path& sys, Machine& machine) {
       const fs::path folder = device / "ports" / port;
       Adapter made;
       made.name = text(name, ":", port);
-      made.kind = line_of(folder / "link_layer");
-      made.state = line_of(folder / "state");
-      made.gbit_per_s = number_of<std::uint32_t>(line_of(folder / "rate"), 0);  // "100 Gb/sec (4X EDR)"
-      made.lid = number_of<std::uint32_t>(line_of(folder / "lid"), 0, 16);
-      made.guid = line_of(device / "node_guid");
+      made.kind = kernel_line(folder / "link_layer");
+      made.state = kernel_line(folder / "state");
+      made.gbit_per_s = number_of<std::uint32_t>(kernel_line(folder / "rate"), 0);  // "100 Gb/sec (4X EDR)"
+      made.lid = number_of<std::uint32_t>(kernel_line(folder / "lid"), 0, 16);
+      made.guid = kernel_line(device / "node_guid");
       made.numa_node = numa_node_of(device / "device");
       made.pci = pci_path(device / "device");
       machine.adapters.push_back(std::move(made));
@@ -170,12 +171,12 @@ void read_adapters(const fs::path& sys, Machine& machine) {
     if (!fs::exists(device / "device", error)) continue;  // loopback, bridges and their like
     Adapter made;
     made.name = name;
-    made.kind = line_of(device / "type") == "32" ? "IP over InfiniBand" : "Ethernet";
-    made.state = line_of(device / "operstate");
-    const auto megabits = number_of<std::int64_t>(line_of(device / "speed"), -1);
+    made.kind = kernel_line(device / "type") == "32" ? "IP over InfiniBand" : "Ethernet";
+    made.state = kernel_line(device / "operstate");
+    const auto megabits = number_of<std::int64_t>(kernel_line(device / "speed"), -1);
     made.gbit_per_s = megabits > 0 ? static_cast<double>(megabits) / 1e3 : 0.0;
     made.mtu = number_in(device / "mtu");
-    made.guid = line_of(device / "address");
+    made.guid = kernel_line(device / "address");
     made.numa_node = numa_node_of(device / "device");
     made.pci = pci_path(device / "device");
     machine.adapters.push_back(std::move(made));
@@ -185,17 +186,17 @@ void read_adapters(const fs::path& sys, Machine& machine) {
 void read_gpus(const fs::path& sys, Machine& machine) {
   for (const std::string& address : names_in(sys / "bus/pci/devices")) {
     const fs::path device = sys / "bus/pci/devices" / address;
-    const auto kind = number_of<std::uint32_t>(line_of(device / "class"), 0, 16);
+    const auto kind = number_of<std::uint32_t>(kernel_line(device / "class"), 0, 16);
     // VGA, 3D and other display controllers, and processing accelerators.
     const bool is_gpu = kind >> 16 == 0x03 || kind >> 16 == 0x12;
     if (!is_gpu) continue;
-    const std::string vendor = line_of(device / "vendor");
+    const std::string vendor = kernel_line(device / "vendor");
     machine.gpus.push_back({address,
                             vendor == "0x10de"   ? "NVIDIA"
                             : vendor == "0x1002" ? "AMD"
                             : vendor == "0x8086" ? "Intel"
                                                  : vendor,
-                            line_of(device / "device"), numa_node_of(device), pci_path(device)});
+                            kernel_line(device / "device"), numa_node_of(device), pci_path(device)});
   }
 }
 
@@ -226,8 +227,8 @@ Result<Machine> read_machine(const std::string& root) {
     return Error{Code::unavailable,
                  text("there is no ", (sys / "devices").string(), ": expected the kernel's /sys there")};
   Machine machine;
-  machine.host = line_of(fs::path(root) / "proc/sys/kernel/hostname");
-  machine.kernel = line_of(fs::path(root) / "proc/sys/kernel/osrelease");
+  machine.host = kernel_line(fs::path(root) / "proc/sys/kernel/hostname");
+  machine.kernel = kernel_line(fs::path(root) / "proc/sys/kernel/osrelease");
   read_processors(sys / "devices/system", machine);
   read_adapters(sys, machine);
   read_gpus(sys, machine);

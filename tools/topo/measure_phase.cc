@@ -27,9 +27,9 @@ constexpr std::uint64_t patience_slots = 3;
 Error foreign_error(const char* what) { return {Code::malformed, text(what, " of another kind than this rank's")}; }
 
 // Reads numbers one after the other; what is beyond the end is a NaN, and remembered.
-class Numbers {
+class PhaseNumbers {
  public:
-  explicit Numbers(std::span<const double> all) : all_(all) {}
+  explicit PhaseNumbers(std::span<const double> all) : all_(all) {}
   double next() {
     if (at_ < all_.size()) return all_[at_++];
     is_short_ = true;
@@ -59,7 +59,7 @@ void add(std::vector<double>& numbers, const Estimate& estimate) {
   numbers.insert(numbers.end(), {estimate.value, estimate.low, estimate.high});
 }
 
-PhaseResult read_lane(Numbers& numbers, std::uint32_t rank_count) {
+PhaseResult read_lane(PhaseNumbers& numbers, std::uint32_t rank_count) {
   PhaseResult result;
   result.to = static_cast<std::uint32_t>(numbers.whole(rank_count - 1.0));
   result.load = numbers.whole(1) == 1 ? PairLoad::loaded : PairLoad::idle;
@@ -142,7 +142,7 @@ std::vector<double> encode_results(const PhaseResults& results) {
 }
 
 Result<PhaseResults> decode_results(std::span<const double> all, std::uint32_t rank_count) {
-  Numbers numbers(all);
+  PhaseNumbers numbers(all);
   PhaseResults results;
   results.phase = numbers.whole(0x1p53);
   results.stolen_cpu = numbers.next();

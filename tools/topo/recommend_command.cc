@@ -14,7 +14,7 @@
 namespace gossamer::tools {
 namespace {
 
-constexpr const char* command = "topo recommend";
+constexpr const char* recommend_name = "topo recommend";
 
 struct RecommendConfig {
   std::string measurement;
@@ -41,35 +41,36 @@ Result<topology::AdviceOptions> options_of(const RecommendConfig& config) {
   return options;
 }
 
-int run(const RecommendConfig& config) {
+int run_recommend(const RecommendConfig& config) {
   for (const std::string& path : {config.out, config.json}) {
     const Status writable = check_writable(path);
-    if (!writable.ok()) return complain(command, writable.error().message, exit_failure);
+    if (!writable.ok()) return complain(recommend_name, writable.error().message, exit_failure);
   }
   if (config.out == "-" && config.json == "-")
-    return complain(command, "only one of --out and --json can be stdout", exit_usage);
+    return complain(recommend_name, "only one of --out and --json can be stdout", exit_usage);
   const auto options = options_of(config);
-  if (!options.ok()) return complain(command, options.error().message, exit_usage);
+  if (!options.ok()) return complain(recommend_name, options.error().message, exit_usage);
   auto measurement = read_measurement(config.measurement);
-  if (!measurement.ok()) return complain(command, measurement.error().message, exit_data);
+  if (!measurement.ok()) return complain(recommend_name, measurement.error().message, exit_data);
   if (!config.ibnetdiscover.empty()) {
     const auto fabric = read_ibnetdiscover(config.ibnetdiscover);
-    if (!fabric.ok()) return complain(command, fabric.error().message, exit_data);
+    if (!fabric.ok()) return complain(recommend_name, fabric.error().message, exit_data);
     if (declare_switches(*fabric, *measurement) == 0)
-      return complain(command, text(config.ibnetdiscover, " has none of the measured hosts: is it of another cluster?"),
+      return complain(recommend_name,
+                      text(config.ibnetdiscover, " has none of the measured hosts: is it of another cluster?"),
                       exit_data);
   }
   const auto advice = topology::advise(*measurement, *options);
   if (!advice.ok())
-    return complain(command, text(config.measurement, ": ", advice.error().message),
+    return complain(recommend_name, text(config.measurement, ": ", advice.error().message),
                     advice.error().code == Code::invalid_argument ? exit_data : exit_failure);
   if (!config.out.empty()) {
     const Status written = write_whole(config.out, topology_file_text(*advice, *measurement, config.measurement));
-    if (!written.ok()) return complain(command, written.error().message, exit_failure);
+    if (!written.ok()) return complain(recommend_name, written.error().message, exit_failure);
   }
   const std::string table = config.out == "-" ? "" : recommend_text(*advice, *measurement);
   const Status told = publish({config.json, {}}, table, recommend_document(*advice, *measurement, environment_json()));
-  return told.ok() ? exit_success : complain(command, told.error().message, exit_failure);
+  return told.ok() ? exit_success : complain(recommend_name, told.error().message, exit_failure);
 }
 
 }  // namespace
@@ -86,7 +87,7 @@ Action add_topo_recommend(CLI::App& app) {
   app.add_option("--ibnetdiscover", config->ibnetdiscover,
                  "file with the output of ibnetdiscover: hosts of a switch stand together");
   app.add_option("--json", config->json, "write every row to this file; - is stdout");
-  return [config] { return run(*config); };
+  return [config] { return run_recommend(*config); };
 }
 
 }  // namespace gossamer::tools

@@ -14,7 +14,7 @@
 namespace gossamer::tools {
 namespace {
 
-constexpr const char* command = "topo verify";
+constexpr const char* verify_name = "topo verify";
 
 struct VerifyFlags {
   VerifyConfig config;
@@ -36,45 +36,45 @@ Status read_flags(VerifyFlags& flags) {
   return {};
 }
 
-int run(VerifyFlags flags) {
+int run_verify(VerifyFlags flags) {
   Status status = read_flags(flags);
-  if (!status.ok()) return complain(command, status.error().message, exit_usage);
+  if (!status.ok()) return complain(verify_name, status.error().message, exit_usage);
   const auto level = log_level();
-  if (!level.ok()) return complain(command, level.error().message, exit_usage);
+  if (!level.ok()) return complain(verify_name, level.error().message, exit_usage);
   set_log_sink(*level, [](LogLevel, std::string_view message) {
     std::fputs(text("gossamer: ", message, "\n").c_str(), stderr);
   });
   status = check_writable(flags.json);
-  if (!status.ok()) return complain(command, status.error().message, exit_failure);
+  if (!status.ok()) return complain(verify_name, status.error().message, exit_failure);
   const auto content = topology::read_text_file("topology", flags.config.topology);
-  if (!content.ok()) return complain(command, content.error().message, exit_data);
+  if (!content.ok()) return complain(verify_name, content.error().message, exit_data);
   const auto file = topology::parse_topology_file(*content, flags.config.topology);
-  if (!file.ok()) return complain(command, text("topology file ", file.error().message), exit_data);
+  if (!file.ok()) return complain(verify_name, text("topology file ", file.error().message), exit_data);
 
   auto session = runtime::Session::join({{"topology", flags.config.topology}});
   if (!session.ok()) {
     const Error& error = session.error();
-    return complain(command, text(error.message, " [", code_name(error.code), "]"),
+    return complain(verify_name, text(error.message, " [", code_name(error.code), "]"),
                     error.code == Code::invalid_argument ? exit_data : exit_failure);
   }
   if ((*session)->rank_count() < 2)
-    return complain(command,
+    return complain(verify_name,
                     "one rank has nothing to exchange: start it on all, as in gossamer run -n 4 -- gossamer "
                     "topo verify ...",
                     exit_usage);
   const auto sizes = verify(**session, flags.config, *file);
   if (!sizes.ok())
-    return complain(command, text(sizes.error().message, " [", code_name(sizes.error().code), "]"), exit_failure);
+    return complain(verify_name, text(sizes.error().message, " [", code_name(sizes.error().code), "]"), exit_failure);
   const std::uint32_t ranks = (*session)->rank_count();
   int exit_code = exit_success;
   if ((*session)->rank() == Rank{0}) {
     const Status told = publish({flags.json, {}}, verify_text(*sizes, flags.config, ranks),
                                 verify_document(*sizes, flags.config, ranks, environment_json()));
-    if (!told.ok()) exit_code = complain(command, told.error().message, exit_failure);
+    if (!told.ok()) exit_code = complain(verify_name, told.error().message, exit_failure);
     const double worst = worst_ratio(*sizes);
     if (flags.fail_above > 0 && worst > flags.fail_above)
       exit_code =
-          complain(command,
+          complain(verify_name,
                    text("what is recommended takes ", format_number(worst, 2),
                         " times as long as the best fixed schedule; allowed are ", format_number(flags.fail_above, 2)),
                    exit_failure);
@@ -101,7 +101,7 @@ Action add_topo_verify(CLI::App& app) {
       "--fail-above", flags->fail_above,
       "end with 1 where what is recommended takes more than so many times as long as the best fixed schedule");
   app.add_option("--json", flags->json, "write every row to this file; - is stdout");
-  return [flags] { return run(*flags); };
+  return [flags] { return run_verify(*flags); };
 }
 
 }  // namespace gossamer::tools

@@ -280,7 +280,7 @@ std::optional<Split> best_split(const Distances& distances, double noise, const 
 }
 
 // A partition of atoms as one of hosts.
-Partition of_hosts(const Partition& partition, const Atoms& atoms) {
+Partition partition_of_hosts(const Partition& partition, const Atoms& atoms) {
   const auto size = static_cast<std::uint32_t>(atoms.of_host.size());
   std::vector<std::uint32_t> least(atoms.count, size);
   for (std::uint32_t host = size; host > 0; --host) least[partition[atoms.of_host[host - 1]]] = host - 1;
@@ -319,7 +319,7 @@ Levels find_levels(const Distances& distances, double noise, Excess excess, cons
       gain = split->gain;
     }
     levels.gain += gain;
-    levels.partitions.push_back(of_hosts(found, atoms));
+    levels.partitions.push_back(partition_of_hosts(found, atoms));
   }
   return levels;
 }

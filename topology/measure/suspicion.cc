@@ -11,7 +11,7 @@ namespace {
 
 constexpr int polishings = 10;
 
-struct Cell {
+struct PairCell {
   std::uint32_t from = 0;
   std::uint32_t to = 0;
   double left = 0.0;  // logarithm of the time, less what is expected
@@ -26,12 +26,12 @@ double median(std::vector<double> values) {
 }
 
 // Takes each line's median out of its cells.
-void take_medians(std::vector<Cell>& cells, std::uint32_t Cell::*line, std::size_t rank_count) {
+void take_medians(std::vector<PairCell>& cells, std::uint32_t PairCell::*line, std::size_t rank_count) {
   std::vector<std::vector<double>> lines(rank_count);
-  for (const Cell& cell : cells) lines[cell.*line].push_back(cell.left);
+  for (const PairCell& cell : cells) lines[cell.*line].push_back(cell.left);
   std::vector<double> medians;
   for (auto& each : lines) medians.push_back(median(std::move(each)));
-  for (Cell& cell : cells) cell.left -= medians[cell.*line];
+  for (PairCell& cell : cells) cell.left -= medians[cell.*line];
 }
 
 const SizeSamples* find_size(const PairMeasurement& pair, std::uint64_t bytes) {
@@ -63,19 +63,19 @@ std::vector<Suspicion> suspicious_pairs(const Measurement& measurement, const Su
     if (pairs.empty()) continue;
     std::map<std::pair<std::uint32_t, std::uint32_t>, double> worst;
     for (const std::uint64_t bytes : compared_sizes(pairs)) {
-      std::vector<Cell> cells;
+      std::vector<PairCell> cells;
       for (const PairMeasurement* pair : pairs) {
         const double time_ns = std::max(1e-3, find_size(*pair, bytes)->p50_ns.value);
         cells.push_back({pair->from, pair->to, std::log(time_ns)});
       }
       for (int i = 0; i < polishings; ++i) {
-        take_medians(cells, &Cell::from, measurement.ranks.size());
-        take_medians(cells, &Cell::to, measurement.ranks.size());
+        take_medians(cells, &PairCell::from, measurement.ranks.size());
+        take_medians(cells, &PairCell::to, measurement.ranks.size());
       }
       std::vector<double> distances;
-      for (const Cell& cell : cells) distances.push_back(std::abs(cell.left));
+      for (const PairCell& cell : cells) distances.push_back(std::abs(cell.left));
       const double limit = std::max(std::log(limits.ratio), limits.spread_times * median(std::move(distances)));
-      for (const Cell& cell : cells) {
+      for (const PairCell& cell : cells) {
         if (std::abs(cell.left) <= limit) continue;
         double& most = worst[{cell.from, cell.to}];
         most = std::max(most, std::abs(cell.left));
