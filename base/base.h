@@ -8,6 +8,7 @@
 #include "base/float_environment.h"
 #include "base/fork.h"
 #include "base/function_ref.h"
+#include "base/huge_pages.h"
 #include "base/log.h"
 #include "base/memory_kind.h"
 #include "base/prefetch.h"

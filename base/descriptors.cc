@@ -44,4 +44,11 @@ Status check_descriptor_room(std::string_view purpose, std::size_t needed) {
                     " more; raise the limit of open files (ulimit -n, now ", limit.rlim_cur, ")")};
 }
 
+void raise_descriptor_limit(std::size_t needed) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
+  limit.rlim_cur = std::min(static_cast<rlim_t>(needed), limit.rlim_max);
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
 }  // namespace gossamer

@@ -1,7 +1,5 @@
 #include "sketch/count_sketch.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -12,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "sketch/cell_marks.h"
 #include "sketch/hash.h"
 #include "sketch/kernels.h"
 #include "sketch/random_fill.h"
@@ -30,14 +29,11 @@ struct FreeAligned {
 class Rows {
  public:
   [[nodiscard]] bool allocate(std::uint64_t count) {
-    constexpr std::uint64_t huge_page = std::uint64_t{2} << 20;
     const std::uint64_t bytes = count * sizeof(float);
-    const bool is_large = bytes >= 2 * huge_page;
-    const std::align_val_t alignment{is_large ? huge_page : 64};
+    const bool is_large = wants_huge_pages(bytes);
+    const std::align_val_t alignment{is_large ? huge_page_bytes : 64};
     floats_ = {new (alignment, std::nothrow) float[count], FreeAligned{alignment}};
-#ifdef MADV_HUGEPAGE
-    if (floats_ && is_large) static_cast<void>(madvise(floats_.get(), bytes, MADV_HUGEPAGE));
-#endif
+    if (floats_ && is_large) advise_huge_pages(floats_.get(), bytes);
     return floats_ != nullptr;
   }
   [[nodiscard]] float* data() const { return floats_.get(); }
@@ -77,7 +73,7 @@ class SegmentShiftSketch final : public CountSketch {
     }
     if (encode_part_count(shape_) > 1 && !sum_.allocate(row_floats())) return false;
     chunks_.resize(threads());
-    return loaded_.allocate(row_floats()) &&
+    return loaded_.allocate(row_floats()) && marks_.allocate(rows_) &&
            selection_.reserve(std::max<std::uint64_t>(1, std::min(select_max, shape_.dimension)), shape_.dimension,
                               threads());
   }
@@ -86,7 +82,8 @@ class SegmentShiftSketch final : public CountSketch {
 
   [[nodiscard]] std::size_t working_bytes() const override {
     const std::size_t copies = accumulators_.size() + (sum_.data() != nullptr ? 1 : 0) + 1;
-    return copies * row_floats() * sizeof(float) + chunks_.size() * sizeof(Chunk) + selection_.working_bytes();
+    return copies * row_floats() * sizeof(float) + chunks_.size() * sizeof(Chunk) + marks_.working_bytes() +
+           selection_.working_bytes();
   }
 
   void encode_cells(std::uint64_t seed, std::span<const float> vector, const CellFormat& format,
@@ -155,8 +152,8 @@ class SegmentShiftSketch final : public CountSketch {
     GOSSAMER_CHECK(range.first <= shape_.dimension && range.length <= shape_.dimension - range.first,
                    "select_range: coordinates beyond the sketch's dimension");
     if (count == 0 || range.length == 0) return {};
-    const auto found =
-        select_above(selection_, pool_, range.length, count, {above, 0}, EstimatesAt{*this, range.first});
+    const LargeAt large{*this, range.first, marks_.mark(rows_, loaded_.data(), above)};
+    const auto found = select_above(selection_, pool_, range.length, count, {above, 0}, large);
     return {found, selection_.keys()};
   }
 
@@ -172,6 +169,9 @@ class SegmentShiftSketch final : public CountSketch {
   }
 
  private:
+  // Elements on their way from what produces them into the rows.
+  struct alignas(64) Copy : std::array<float, 4 * segment_length_max> {};
+
   // Estimates on their way to the selection, in cache: one for each thread.
   struct alignas(64) Chunk {
     std::array<float, TopSelection::chunk_max> estimates;
@@ -188,16 +188,16 @@ class SegmentShiftSketch final : public CountSketch {
     return shape_.dimension >= coordinates_per_column * shape_.columns || shape_.dimension >= beyond_caches;
   }
 
-  // Calls use(first, count) for pieces of [begin, end) that are small enough to stay in cache between what produces
-  // them and what reads them.
+  // Calls use(values, first, count) for pieces of [begin, end) of the vector, where something produces it for pieces
+  // whose copy stays in the first cache level between what writes it and what reads it.
   template <typename Use>
-  static void in_pieces(std::uint64_t begin, std::uint64_t end, Produce produce, const Use& use) {
-    constexpr std::uint64_t piece_max = 16 * segment_length_max;  // 64 KiB: second cache level
-    const std::uint64_t piece = produce ? piece_max : end - begin;
-    for (std::uint64_t first = begin; first < end; first += piece) {
-      const auto count = static_cast<std::size_t>(std::min(piece, end - first));
-      if (produce) produce(first, count);
-      use(first, count);
+  static void in_pieces(const float* vector, std::uint64_t begin, std::uint64_t end, Produce produce, const Use& use) {
+    if (!produce) return use(vector + begin, begin, static_cast<std::size_t>(end - begin));
+    Copy copy;
+    for (std::uint64_t first = begin; first < end; first += copy.size()) {
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(copy.size(), end - first));
+      produce(first, std::span(copy).first(count));
+      use(copy.data(), first, count);
     }
   }
 
@@ -211,9 +211,9 @@ class SegmentShiftSketch final : public CountSketch {
       // The first part is summed where the sum will be.
       float* const own = part == 0 ? sum_.data() : accumulators_[thread].data();
       std::memset(own, 0, row_floats() * sizeof(float));
-      in_pieces(encode_part_begin(shape_, part), encode_part_begin(shape_, part + 1), produce,
-                [&](std::uint64_t first, std::size_t count) {
-                  kernels::encode_rows(rows, {0, rows.rows}, vector + first, first, count, own);
+      in_pieces(vector, encode_part_begin(shape_, part), encode_part_begin(shape_, part + 1), produce,
+                [&](const float* values, std::uint64_t first, std::size_t count) {
+                  kernels::encode_rows(rows, {0, rows.rows}, values, first, count, own);
                 });
       while (turn.load(std::memory_order_acquire) != part) std::this_thread::yield();
       if (part != 0) {
@@ -233,7 +233,8 @@ class SegmentShiftSketch final : public CountSketch {
       constexpr std::uint64_t piece = 16 * segment_length_max;
       const auto pieces = static_cast<std::uint32_t>((shape_.dimension + piece - 1) / piece);
       run_parts(pool_, pieces, [&](std::uint32_t part, std::uint32_t) {
-        produce(part * piece, static_cast<std::size_t>(std::min(piece, shape_.dimension - part * piece)));
+        in_pieces(vector, part * piece, std::min((part + 1) * piece, shape_.dimension), produce,
+                  [](const float*, std::uint64_t, std::size_t) {});
       });
       produce = nullptr;
     }
@@ -241,8 +242,8 @@ class SegmentShiftSketch final : public CountSketch {
       const std::uint32_t begin = rows.rows * group / groups;
       const std::uint32_t end = rows.rows * (group + 1) / groups;
       std::memset(own + begin * rows.row_stride, 0, (end - begin) * rows.row_stride * sizeof(float));
-      in_pieces(0, shape_.dimension, produce, [&](std::uint64_t first, std::size_t count) {
-        kernels::encode_rows(rows, {begin, end - begin}, vector + first, first, count, own);
+      in_pieces(vector, 0, shape_.dimension, produce, [&](const float* values, std::uint64_t first, std::size_t count) {
+        kernels::encode_rows(rows, {begin, end - begin}, values, first, count, own);
       });
     });
     return own;
@@ -266,9 +267,9 @@ class SegmentShiftSketch final : public CountSketch {
       const auto begin_of = [&](std::uint64_t p) {
         return std::min<std::uint64_t>(segments * p / parts * segment_length_max, shape_.dimension);
       };
-      in_pieces(begin_of(part), begin_of(std::uint64_t{part} + 1), produce,
-                [&](std::uint64_t first, std::size_t count) {
-                  kernels::encode_rows_fixed(rows, scale, vector + first, first, count, own);
+      in_pieces(vector, begin_of(part), begin_of(std::uint64_t{part} + 1), produce,
+                [&](const float* values, std::uint64_t first, std::size_t count) {
+                  kernels::encode_rows_fixed(rows, scale, values, first, count, own);
                 });
     });
     std::int32_t* sums = nullptr;
@@ -307,6 +308,21 @@ class SegmentShiftSketch final : public CountSketch {
     }
   };
 
+  // The same, of the large ones alone.
+  struct LargeAt {
+    SegmentShiftSketch& self;
+    std::uint64_t base;
+    bool is_marked;
+    std::size_t operator()(std::uint64_t first, std::size_t n, std::uint32_t thread, std::int32_t above,
+                           std::uint32_t* indices, std::int32_t* keys) const {
+      const auto index = static_cast<std::uint32_t>(first);
+      if (is_marked)
+        return self.marks_.keep_above(self.rows_, self.loaded_.data(), base + first, n, index, above, indices, keys);
+      const auto estimates = EstimatesAt{self, base}(first, n, thread);
+      return kernels::keep_above(estimates.data(), n, index, above, indices, keys);
+    }
+  };
+
   void make_room(std::size_t count) {
     check_loaded();
     GOSSAMER_CHECK(count <= shape_.dimension, "more coordinates asked for than the sketch's dimension");
@@ -317,7 +333,12 @@ class SegmentShiftSketch final : public CountSketch {
   [[nodiscard]] std::span<const std::uint32_t> select(std::size_t count, std::int32_t floor) {
     make_room(count);
     if (count == 0) return {};
-    return select_top_of(selection_, pool_, shape_.dimension, count, floor, EstimatesAt{*this, 0});
+    LargeAt large{*this, 0, false};
+    return select_top_of(selection_, pool_, shape_.dimension, count, floor, EstimatesAt{*this, 0},
+                         [&](std::int32_t above) {
+                           large.is_marked = marks_.mark(rows_, loaded_.data(), above);
+                           return KeepAt(large);
+                         });
   }
 
   static constexpr std::size_t threads_max = 256;
@@ -328,6 +349,7 @@ class SegmentShiftSketch final : public CountSketch {
   std::vector<Rows> accumulators_;  // one for each thread; f32 or i32
   Rows sum_;                        // of parts, where there are several
   Rows loaded_;
+  CellMarks marks_;  // of `loaded_`, while a selection looks
   bool is_loaded_ = false;
   TopSelection selection_;
   std::vector<Chunk> chunks_;

@@ -62,8 +62,15 @@ void estimate_rows(const RowShape& shape, const float* rows, std::uint64_t first
 std::size_t keep_above(const float* values, std::size_t count, std::uint32_t first_index, std::int32_t above,
                        std::uint32_t* indices, std::int32_t* keys);
 
-void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, float* u_next,
-                float* v_next, std::size_t count);
+// As in sketch.h: `u` and `u_next` may be null, and `copy`.
+struct AccumulateTo {
+  float* u_next = nullptr;
+  float* v_next = nullptr;
+  float* copy = nullptr;
+  bool is_read_late = false;
+};
+void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, const AccumulateTo& to,
+                std::size_t count);
 double sum_squares(const float* values, std::size_t count);
 std::size_t first_non_finite(const float* values, std::size_t count);
 

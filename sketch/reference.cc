@@ -28,7 +28,12 @@ class ReferenceSketch final : public CountSketch {
   void encode_cells(std::uint64_t seed, std::span<const float> vector, const CellFormat& format,
                     std::span<std::byte> cells, Produce produce) override {
     check(vector.size() == shape_.dimension && cells.size() == shape_.cells() * cell_bytes(format.type));
-    if (produce) produce(0, vector.size());
+    std::vector<float> copy;
+    if (produce) {
+      copy.resize(vector.size());
+      produce(0, copy);
+      vector = copy;
+    }
     std::vector<float> floats(shape_.cells(), 0.0F);
     for (std::uint32_t row = 0; row < shape_.rows; ++row) {
       std::vector<float> sums(std::size_t{shape_.columns} + length_, 0.0F);

@@ -110,6 +110,18 @@ bool TopSelection::reserve(std::uint64_t count_max, std::uint64_t dimension, std
   return true;
 }
 
+namespace {
+// The entries of values.
+template <typename At>
+auto keep_from(At values_at) {
+  return [values_at](std::uint64_t first, std::size_t n, std::uint32_t thread, std::int32_t above,
+                     std::uint32_t* indices, std::int32_t* keys) {
+    return kernels::keep_above(values_at(first, n, thread).data(), n, static_cast<std::uint32_t>(first), above, indices,
+                               keys);
+  };
+}
+}  // namespace
+
 std::size_t TopSelection::working_bytes() const {
   const std::size_t copies = ordered_.keys ? 2 : 1;
   return copies * capacity_ * (sizeof(std::uint32_t) + sizeof(std::int32_t)) + runs_.size() * sizeof(Run) +
@@ -127,10 +139,13 @@ void TopSelection::start(std::size_t count, std::int32_t above, std::size_t sure
 }
 
 void TopSelection::offer(std::uint64_t first_index, std::span<const float> values) {
+  offer_kept(first_index, values.size(), keep_from([values](auto...) { return values; }));
+}
+
+void TopSelection::offer_kept(std::uint64_t first_index, std::size_t n, KeepAt keep_at) {
   if (size_ + chunk_max + 1 > capacity_) cut();
   std::int32_t* const keys = entries_.keys.get() + size_;
-  const std::size_t kept = kernels::keep_above(values.data(), values.size(), static_cast<std::uint32_t>(first_index),
-                                               above_, entries_.indices.get() + size_, keys);
+  const std::size_t kept = keep_at(first_index, n, 0, above_, entries_.indices.get() + size_, keys);
   size_ += kept;
   if (!takes_ties_) return;
   ties_ += count_ties({keys, kept});
@@ -141,7 +156,7 @@ void TopSelection::offer(std::uint64_t first_index, std::span<const float> value
 
 // Each thread takes blocks of the entries and fills them; a run is what one thread found in one part and put into
 // one block. False when there is no block left.
-bool TopSelection::look_at_part(std::uint64_t begin, std::uint64_t end, std::uint32_t thread, ValuesAt values_at,
+bool TopSelection::look_at_part(std::uint64_t begin, std::uint64_t end, std::uint32_t thread, KeepAt keep_at,
                                 Looking& looking) {
   const bool takes_ties = takes_ties_ && !are_enough(looking.ties.load(std::memory_order_relaxed),
                                                      looking.above.load(std::memory_order_relaxed));
@@ -172,9 +187,7 @@ bool TopSelection::look_at_part(std::uint64_t begin, std::uint64_t end, std::uin
       run = {static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(cursor.at), 0};
     }
     std::int32_t* const keys = entries_.keys.get() + cursor.at;
-    const std::size_t kept =
-        kernels::keep_above(values_at(first, n, thread).data(), n, static_cast<std::uint32_t>(first), above,
-                            entries_.indices.get() + cursor.at, keys);
+    const std::size_t kept = keep_at(first, n, thread, above, entries_.indices.get() + cursor.at, keys);
     if (takes_ties) ties += count_ties({keys, kept});
     cursor.at += kept;
     found += kept;
@@ -185,7 +198,7 @@ bool TopSelection::look_at_part(std::uint64_t begin, std::uint64_t end, std::uin
   return true;
 }
 
-bool TopSelection::look_in_parts(ThreadPool& pool, std::uint64_t dimension, ValuesAt values_at) {
+bool TopSelection::look_in_parts(ThreadPool& pool, std::uint64_t dimension, KeepAt keep_at) {
   GOSSAMER_CHECK(ordered_.keys && cursors_.size() >= pool.threads(), "a selection made for fewer threads");
   std::fill(cursors_.begin(), cursors_.end(), Cursor{});
   Looking looking;
@@ -194,7 +207,7 @@ bool TopSelection::look_in_parts(ThreadPool& pool, std::uint64_t dimension, Valu
   pool.run(parts, [&](std::uint32_t part, std::uint32_t thread) {
     const std::uint64_t begin = part * part_length;
     if (!fits.load(std::memory_order_relaxed)) return;
-    if (!look_at_part(begin, std::min(begin + part_length, dimension), thread, values_at, looking))
+    if (!look_at_part(begin, std::min(begin + part_length, dimension), thread, keep_at, looking))
       fits.store(false, std::memory_order_relaxed);
   });
   if (!fits.load()) return false;
@@ -285,27 +298,35 @@ SampledKey sampled_key(TopSelection& selection, std::uint64_t dimension, std::si
 }
 
 std::span<const std::uint32_t> select_above(TopSelection& selection, ThreadPool* pool, std::uint64_t dimension,
-                                            std::size_t count, const SampledKey& threshold, ValuesAt values_at) {
+                                            std::size_t count, const SampledKey& threshold, KeepAt keep_at) {
   selection.start(count, threshold.above, threshold.sure_above);
   if (pool == nullptr || pool->threads() == 1 || dimension < 4 * part_length ||
-      !selection.look_in_parts(*pool, dimension, values_at)) {
+      !selection.look_in_parts(*pool, dimension, keep_at)) {
     selection.start(count, threshold.above, threshold.sure_above);
     for (std::uint64_t first = 0; first < dimension; first += TopSelection::chunk_max) {
       const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(TopSelection::chunk_max, dimension - first));
-      selection.offer(first, values_at(first, n, 0));
+      selection.offer_kept(first, n, keep_at);
     }
   }
   return selection.finish();
 }
 
 std::span<const std::uint32_t> select_top_of(TopSelection& selection, ThreadPool* pool, std::uint64_t dimension,
-                                             std::size_t count, std::int32_t floor, ValuesAt values_at) {
+                                             std::size_t count, std::int32_t floor, ValuesAt values_at,
+                                             FunctionRef<KeepAt(std::int32_t above)> keep_at_for) {
   const SampledKey sampled = sampled_key(selection, dimension, count, values_at);
   if (sampled.above > floor) {
-    const auto found = select_above(selection, pool, dimension, count, sampled, values_at);
+    const auto found = select_above(selection, pool, dimension, count, sampled, keep_at_for(sampled.above));
     if (found.size() == count) return found;  // else the sample promised too much
   }
-  return select_above(selection, pool, dimension, count, {floor, 0}, values_at);
+  return select_above(selection, pool, dimension, count, {floor, 0}, keep_at_for(floor));
+}
+
+std::span<const std::uint32_t> select_top_of(TopSelection& selection, ThreadPool* pool, std::uint64_t dimension,
+                                             std::size_t count, std::int32_t floor, ValuesAt values_at) {
+  const auto keep_at = keep_from(values_at);
+  return select_top_of(selection, pool, dimension, count, floor, values_at,
+                       [&](std::int32_t) { return KeepAt(keep_at); });
 }
 
 }  // namespace gossamer::sketch

@@ -26,6 +26,10 @@ struct RankedKey {
 // as in ThreadPool::run. What it returns is used before the same thread asks again.
 using ValuesAt = FunctionRef<std::span<const float>(std::uint64_t first, std::size_t n, std::uint32_t thread)>;
 
+// Where it gets entries from instead: as kernels::keep_above of those n values.
+using KeepAt = FunctionRef<std::size_t(std::uint64_t first, std::size_t n, std::uint32_t thread, std::int32_t above,
+                                       std::uint32_t* indices, std::int32_t* keys)>;
+
 // Keeps the `count` largest magnitudes of the values offered, ties to the lower index. It collects what is
 // above a threshold; when full, it cuts down to the `count` largest so far and lifts the threshold to
 // the least of them. So a poor first threshold can cost time, but neither memory nor exactness.
@@ -50,9 +54,10 @@ class TopSelection {
   void start(std::size_t count, std::int32_t above, std::size_t sure_above = 0);
   // Offers values[i] as coordinate first_index + i; ascending from call to call, chunk_max at most.
   void offer(std::uint64_t first_index, std::span<const float> values);
+  void offer_kept(std::uint64_t first_index, std::size_t n, KeepAt keep_at);
   // Instead of offering: after start(), looks at all `dimension` values with the pool's threads. False when what is
   // above the threshold does not fit, or threads took too few ties; then start again, and offer.
-  [[nodiscard]] bool look_in_parts(ThreadPool& pool, std::uint64_t dimension, ValuesAt values_at);
+  [[nodiscard]] bool look_in_parts(ThreadPool& pool, std::uint64_t dimension, KeepAt keep_at);
   // Cuts to the `count` largest. The indices are ascending and valid until the next start().
   [[nodiscard]] std::span<const std::uint32_t> finish();
   // After finish(): the keys of the indices it returned, and the least of them; the selection must not be empty.
@@ -95,7 +100,7 @@ class TopSelection {
   [[nodiscard]] std::size_t count_ties(std::span<const std::int32_t> keys) const {
     return static_cast<std::size_t>(std::count(keys.begin(), keys.end(), above_ + 1));
   }
-  bool look_at_part(std::uint64_t begin, std::uint64_t end, std::uint32_t thread, ValuesAt values_at, Looking& looking);
+  bool look_at_part(std::uint64_t begin, std::uint64_t end, std::uint32_t thread, KeepAt keep_at, Looking& looking);
 
   std::uint64_t count_max_ = 0;
   std::size_t capacity_ = 0;
@@ -141,11 +146,16 @@ struct SampledKey {
 // its `sure_above` are not there), in one pass over all values; ties to the lower index.
 [[nodiscard]] std::span<const std::uint32_t> select_above(TopSelection& selection, ThreadPool* pool,
                                                           std::uint64_t dimension, std::size_t count,
-                                                          const SampledKey& threshold, ValuesAt values_at);
+                                                          const SampledKey& threshold, KeepAt keep_at);
 
 // Selects the `count` largest magnitudes whose key is above `floor`, fewer if there are fewer; ties to the lower
 // index. A sampled threshold, one pass over all values (shared by the pool's threads, where there is one), then an
-// exact cut. The sample and the threads change the speed, never the result.
+// exact cut. The sample and the threads change the speed, never the result. The pass asks `keep_at_for(above)` for its
+// entries, none of which will be wanted with a key of `above` or less.
+[[nodiscard]] std::span<const std::uint32_t> select_top_of(TopSelection& selection, ThreadPool* pool,
+                                                           std::uint64_t dimension, std::size_t count,
+                                                           std::int32_t floor, ValuesAt values_at,
+                                                           FunctionRef<KeepAt(std::int32_t above)> keep_at_for);
 [[nodiscard]] std::span<const std::uint32_t> select_top_of(TopSelection& selection, ThreadPool* pool,
                                                            std::uint64_t dimension, std::size_t count,
                                                            std::int32_t floor, ValuesAt values_at);

@@ -78,10 +78,11 @@ class CountSketch {
   // Bytes of working memory that this object holds: O(threads * rows * columns + selected), never O(dimension).
   [[nodiscard]] virtual std::size_t working_bytes() const = 0;
 
-  // Writes elements [first, first + count) of the vector that is being encoded, once each, before they are read:
-  // so that what computes the vector and what encodes it share one pass. Ascending within a thread; several
-  // threads of the pool may produce different elements at once.
-  using Produce = FunctionRef<void(std::uint64_t first, std::size_t count)>;
+  // Writes elements first, first + 1, ... of the vector that is being encoded, once each, before they are read, and the
+  // same to `copy`, from which they are encoded: so that what computes the vector and what encodes it share one pass,
+  // and the vector may go past the caches. Ascending within a thread; several threads of the pool may produce
+  // different elements at once. Where L is 1,024, `first` is a multiple of it.
+  using Produce = FunctionRef<void(std::uint64_t first, std::span<float> copy)>;
 
   // Overwrites `cells` (rows * columns, row after row) with the sketch of `vector` (dimension). The result depends
   // neither on the number of threads nor on `produce`.
@@ -149,7 +150,8 @@ class CountSketch {
 // Index of the first NaN or infinity; values.size() if there is none.
 [[nodiscard]] std::size_t first_non_finite(std::span<const float> values);
 
-// Momentum u and residual v of one generation, and where the next one goes; it may be the same memory.
+// Momentum u and residual v of one generation, and where the next one goes; it may be the same memory. Without momentum
+// both u are empty.
 struct FeedbackVectors {
   std::span<const float> u;
   std::span<const float> v;
@@ -157,9 +159,12 @@ struct FeedbackVectors {
 struct NextFeedbackVectors {
   std::span<float> u;
   std::span<float> v;
+  std::span<float> copy = {};  // of v, for who reads it next; or empty
+  bool is_read_late = false;   // u and v are written past the caches: not before all of them were swept over anyway
 };
 
-// to.u = momentum * from.u + scale * g; to.v = from.v + to.u; each operation rounded by itself.
+// to.u = momentum * from.u + scale * g; to.v = from.v + to.u; each operation rounded by itself. Without u, as if it
+// had been 0.
 void accumulate(std::span<const float> g, float scale, float momentum, const FeedbackVectors& from,
                 const NextFeedbackVectors& to);
 

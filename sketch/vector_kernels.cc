@@ -1,12 +1,15 @@
 // Kernels over plain vectors: one pass each.
 #include <bit>
+#include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "sketch/kernels.h"
 #include "sketch/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "sketch/vector_kernels.cc"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 
@@ -83,27 +86,70 @@ std::size_t keep_above(const float* HWY_RESTRICT values, std::size_t count, std:
   return kept;
 }
 
-void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, float* u_next,
-                float* v_next, std::size_t count) {
+// Coordinates [begin, end) of `accumulate`, whole vectors of them.
+template <bool has_u, bool has_copy, bool is_streamed>
+HWY_INLINE void accumulate_vectors(const float* g, float scale, float momentum, const float* u, const float* v,
+                                   const AccumulateTo& to, std::size_t begin, std::size_t end) {
   const FloatTag d;
   const Floats scales = hn::Set(d, scale);
   const Floats momenta = hn::Set(d, momentum);
-  // Five streams are more than hardware prefetch keeps up with across page ends.
+  // So many streams are more than hardware prefetch keeps up with across page ends.
   constexpr std::size_t ahead = 1024;
-  std::size_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    for (const float* stream : {g, u, v}) __builtin_prefetch(stream + i + ahead, 0, 2);
-    for (const float* stream : {u_next, v_next}) __builtin_prefetch(stream + i + ahead, 1, 2);
-    const Floats next = hn::Add(hn::Mul(momenta, hn::LoadU(d, u + i)), hn::Mul(scales, hn::LoadU(d, g + i)));
+  const auto put = [d](Floats x, float* at) {
+    if constexpr (is_streamed) {
+      hn::Stream(x, d, at);
+    } else {
+      __builtin_prefetch(at + ahead, 1, 2);
+      hn::StoreU(x, d, at);
+    }
+  };
+  for (std::size_t i = begin; i < end; i += lanes) {
+    __builtin_prefetch(g + i + ahead, 0, 2);
+    __builtin_prefetch(v + i + ahead, 0, 2);
+    Floats kept = hn::Zero(d);
+    if constexpr (has_u) {
+      __builtin_prefetch(u + i + ahead, 0, 2);
+      kept = hn::Mul(momenta, hn::LoadU(d, u + i));
+    }
+    const Floats next = hn::Add(kept, hn::Mul(scales, hn::LoadU(d, g + i)));
     const Floats sum = hn::Add(hn::LoadU(d, v + i), next);
-    hn::StoreU(next, d, u_next + i);
-    hn::StoreU(sum, d, v_next + i);
+    if constexpr (has_u) put(next, to.u_next + i);
+    put(sum, to.v_next + i);
+    if constexpr (has_copy) hn::StoreU(sum, d, to.copy + i);
   }
-  for (; i < count; ++i) {
-    const float next = momentum * u[i] + scale * g[i];
-    v_next[i] = v[i] + next;
-    u_next[i] = next;
+}
+
+void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, const AccumulateTo& to,
+                std::size_t count) {
+  const auto one = [&](std::size_t i) {
+    const float next = (u != nullptr ? momentum * u[i] : 0.0f) + scale * g[i];
+    const float sum = v[i] + next;
+    if (to.u_next != nullptr) to.u_next[i] = next;
+    to.v_next[i] = sum;
+    if (to.copy != nullptr) to.copy[i] = sum;
+  };
+  constexpr std::size_t vector_bytes = lanes * sizeof(float);
+  const auto misaligned = [](const float* at) { return reinterpret_cast<std::uintptr_t>(at) % vector_bytes; };
+  // Only whole vectors go past the caches, and only where those of u and v begin together.
+  const bool is_streamed = to.is_read_late && misaligned(to.v_next) % sizeof(float) == 0 &&
+                           (to.u_next == nullptr || misaligned(to.u_next) == misaligned(to.v_next));
+  std::size_t begin = 0;
+  if (is_streamed) {
+    for (; begin < count && misaligned(to.v_next + begin) != 0; ++begin) one(begin);
   }
+  const std::size_t end = begin + (count - begin) / lanes * lanes;
+  const auto run = [&](auto has_u, auto has_copy, auto streams) {
+    accumulate_vectors<has_u(), has_copy(), streams()>(g, scale, momentum, u, v, to, begin, end);
+  };
+  const auto choose = [](bool condition, const auto& use) {
+    return condition ? use(std::true_type()) : use(std::false_type());
+  };
+  choose(u != nullptr, [&](auto has_u) {
+    choose(to.copy != nullptr,
+           [&](auto has_copy) { choose(is_streamed, [&](auto streams) { run(has_u, has_copy, streams); }); });
+  });
+  if (is_streamed) hwy::FlushStream();
+  for (std::size_t i = end; i < count; ++i) one(i);
 }
 
 // Partial sum p takes elements p, p + 16, p + 32, ...; the square of an f32 is exact in f64.
@@ -192,9 +238,9 @@ std::size_t keep_above(const float* values, std::size_t count, std::uint32_t fir
   return HWY_DYNAMIC_DISPATCH(keep_above)(values, count, first_index, above, indices, keys);
 }
 
-void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, float* u_next,
-                float* v_next, std::size_t count) {
-  HWY_DYNAMIC_DISPATCH(accumulate)(g, scale, momentum, u, v, u_next, v_next, count);
+void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, const AccumulateTo& to,
+                std::size_t count) {
+  HWY_DYNAMIC_DISPATCH(accumulate)(g, scale, momentum, u, v, to, count);
 }
 
 double sum_squares(const float* values, std::size_t count) { return HWY_DYNAMIC_DISPATCH(sum_squares)(values, count); }

@@ -19,9 +19,13 @@ std::size_t first_non_finite(std::span<const float> values) {
 void accumulate(std::span<const float> g, float scale, float momentum, const FeedbackVectors& from,
                 const NextFeedbackVectors& to) {
   const std::size_t size = g.size();
-  GOSSAMER_CHECK(from.u.size() == size && from.v.size() == size && to.u.size() == size && to.v.size() == size,
+  GOSSAMER_CHECK(from.v.size() == size && to.v.size() == size && from.u.size() == to.u.size() &&
+                     (to.u.empty() || to.u.size() == size) && (to.copy.empty() || to.copy.size() == size),
                  "accumulate: vectors of different lengths");
-  kernels::accumulate(g.data(), scale, momentum, from.u.data(), from.v.data(), to.u.data(), to.v.data(), size);
+  kernels::accumulate(
+      g.data(), scale, momentum, from.u.empty() ? nullptr : from.u.data(), from.v.data(),
+      {to.u.empty() ? nullptr : to.u.data(), to.v.data(), to.copy.empty() ? nullptr : to.copy.data(), to.is_read_late},
+      size);
 }
 
 void add(std::span<float> into, std::span<const float> from) {

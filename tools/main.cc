@@ -59,7 +59,8 @@ int run_main(int count, char** arguments) {
     CLI::App* command = app.add_subcommand(name, meaning);
     commands.emplace_back(command, make(*command));
   };
-  add("run", "start the peers of a program on this host", [&](CLI::App& c) { return add_run_command(c, behind); });
+  add("run", "start the peers of a program, on this host or on several",
+      [&](CLI::App& c) { return add_run_command(c, behind); });
   add("train", "train a network over real processes and compare algorithms", add_train_command);
   add("study", "measure what fewer bytes cost, and how well sketches recover", add_study_command);
   add("bench", "measure speed against what the machine can do", add_bench_command);

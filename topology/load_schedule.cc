@@ -1,40 +1,7 @@
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
-
 #include "topology/schedule_rules.h"
-#include "topology/text_reader.h"
+#include "topology/text_file.h"
 
 namespace gossamer::topology {
-namespace {
-
-// One byte more than the parsers take, at most: they then say so themselves. `what` is for messages.
-Result<std::string> read_text(std::string_view what, const std::string& path) {
-  const auto unreadable = [&](std::string_view why) {
-    return Error{Code::unavailable, text(what, " file ", path, ": ", why)};
-  };
-  const UniqueDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.value() < 0) return unreadable(std::strerror(errno));
-  struct stat status {};
-  if (::fstat(file.value(), &status) != 0) return unreadable(std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) return unreadable("is not a regular file");
-  std::string content;
-  std::array<char, 65'536> piece;
-  while (content.size() <= TextReader::text_bytes_max) {
-    const ssize_t got = ::read(file.value(), piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return unreadable(std::strerror(errno));
-    if (got == 0) break;
-    content.append(piece.data(), static_cast<std::size_t>(got));
-  }
-  return content;
-}
-
-}  // namespace
 
 Status check_purpose(const Schedule& schedule, Collective collective, std::uint32_t rank_count, Rank root) {
   const ScheduleRequest& request = schedule.request;
@@ -64,10 +31,10 @@ Result<Schedule> prove_schedule(std::string_view text, Collective collective, st
   return schedule;
 }
 
-Result<std::string> read_schedule(const std::string& path) { return read_text("schedule", path); }
+Result<std::string> read_schedule(const std::string& path) { return read_text_file("schedule", path); }
 
 Result<Graph> load_graph(const std::string& path) {
-  const Result<std::string> content = read_text("graph", path);
+  const Result<std::string> content = read_text_file("graph", path);
   if (!content) return content.error();
   Result<Graph> graph = parse_graph(*content);
   if (graph) return graph;

@@ -30,6 +30,32 @@ std::optional<std::uint64_t> take_size(std::string_view& rest) {
   return value << shift;
 }
 
+// Whether a rule that names no collective is about this one.
+bool fits(const ScheduleUse& use, Collective collective) {
+  if (const auto* kind = std::get_if<ScheduleKind>(&use)) return supports(*kind, collective);
+  if (const auto* two_level = std::get_if<TwoLevelKinds>(&use)) {
+    static const Groups two_by_two = Groups::make({{Rank{0}, Rank{1}}, {Rank{2}, Rank{3}}}).value();
+    return make_two_level(two_by_two, two_level->for_collective(collective)).ok();
+  }
+  return true;
+}
+
+// "leaders of binomial-tree and circulant"; none: it is something else.
+std::optional<TwoLevelKinds> parse_two_level(std::string_view words) {
+  constexpr std::string_view leaders = "leaders of ";
+  constexpr std::string_view rails = "rails of ";
+  constexpr std::string_view with = " and ";
+  const bool is_rails = words.starts_with(rails);
+  if (!is_rails && !words.starts_with(leaders)) return std::nullopt;
+  words.remove_prefix(is_rails ? rails.size() : leaders.size());
+  const std::size_t cut = words.find(with);
+  if (cut == std::string_view::npos) return std::nullopt;
+  const auto inner = parse_schedule_kind(trimmed(words.substr(0, cut)));
+  const auto outer = parse_schedule_kind(trimmed(words.substr(cut + with.size())));
+  if (!inner.ok() || !outer.ok()) return std::nullopt;
+  return TwoLevelKinds{is_rails ? TwoLevelForm::rails : TwoLevelForm::leaders, *inner, *outer};
+}
+
 std::string size_in_words(std::uint64_t bytes) {
   std::size_t unit = 0;
   while (bytes != 0 && bytes % 1'024 == 0 && unit < units.size()) {
@@ -126,8 +152,16 @@ class RulesParser {
       rule.use = ScheduleFile{std::string(path)};
       return {};
     }
+    if (const std::optional<TwoLevelKinds> two_level = parse_two_level(rest)) {
+      rule.use = *two_level;
+      const Collective collective = rule.collective.value_or(Collective::all_reduce);
+      if (fits(rule.use, collective)) return {};
+      return fail(rest, "expected two levels that know the collective ", collective_name(collective), found(rest));
+    }
     const Result<ScheduleKind> kind = parse_schedule_kind(rest);
     if (!kind) {
+      if (rest.starts_with("leaders") || rest.starts_with("rails"))
+        return fail(rest, "expected two kinds of schedule, as in leaders of binomial-tree and circulant", found(rest));
       std::string known;
       for (const ScheduleKind each : all_schedules()) known += text(schedule_kind_name(each), ", ");
       if (rest.find(':') != std::string_view::npos)
@@ -156,13 +190,19 @@ const ScheduleRule* ScheduleRules::find(Collective collective, std::uint64_t pay
         payload_bytes >= rule.bytes_begin && (payload_bytes < rule.bytes_end || rule.bytes_end == UINT64_MAX);
     if (!has_bytes) continue;
     if (rule.collective == collective) return &rule;
-    const auto* kind = std::get_if<ScheduleKind>(&rule.use);
-    if (!rule.collective && (kind == nullptr || supports(*kind, collective))) general = &rule;
+    if (!rule.collective && fits(rule.use, collective)) general = &rule;
   }
   return general;
 }
 
 Result<ScheduleRules> parse_schedule_rules(std::string_view text) { return RulesParser(text).run(); }
+
+std::string in_words(const ScheduleUse& use) {
+  if (const auto* kind = std::get_if<ScheduleKind>(&use)) return std::string(schedule_kind_name(*kind));
+  if (const auto* two_level = std::get_if<TwoLevelKinds>(&use))
+    return in_words(two_level->for_collective(Collective::all_reduce));
+  return text(file_prefix, std::get<ScheduleFile>(use).path);
+}
 
 std::string format_schedule_rules(const ScheduleRules& rules) {
   std::string out;
@@ -174,10 +214,7 @@ std::string format_schedule_rules(const ScheduleRules& rules) {
       if (rule.bytes_end != UINT64_MAX) out += size_in_words(rule.bytes_end);
       out += ':';
     }
-    if (const auto* kind = std::get_if<ScheduleKind>(&rule.use))
-      out += schedule_kind_name(*kind);
-    else
-      out += text(file_prefix, std::get<ScheduleFile>(rule.use).path);
+    out += in_words(rule.use);
   }
   return out;
 }

@@ -3,7 +3,8 @@
 //    all-reduce:0-4k:butterfly;4k-:circulant;broadcast:chain;reduce:file:/etc/gossamer/reduce.txt
 //
 //    rules  = rule {";" rule}
-//    rule   = [collective ":"] [range ":"] (kind | "file:" path)      blanks around a part are passed over
+//    rule   = [collective ":"] [range ":"] use                        blanks around a part are passed over
+//    use    = kind | "file:" path | ("leaders" | "rails") " of " kind " and " kind      the last as two_level.h has it
 //    range  = first "-" [end]                                         bytes of the payload, `end` not among them
 //    first, end = a number, and k, m or g for times 1,024 once, twice or three times
 //
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "topology/topology.h"
+#include "topology/two_level.h"
 
 namespace gossamer::topology {
 
@@ -27,11 +29,26 @@ struct ScheduleFile {
   friend bool operator==(const ScheduleFile&, const ScheduleFile&) = default;
 };
 
+// Within hosts and between them. What cannot be made so, as ranks that are all on one host, goes by cost.
+struct TwoLevelKinds {
+  TwoLevelForm form = TwoLevelForm::leaders;
+  ScheduleKind inner = ScheduleKind::binomial_tree;
+  ScheduleKind outer = ScheduleKind::circulant;
+  [[nodiscard]] TwoLevelRequest for_collective(Collective collective, Rank root = {}) const {
+    return {form, collective, inner, outer, root};
+  }
+  friend bool operator==(const TwoLevelKinds&, const TwoLevelKinds&) = default;
+};
+
+using ScheduleUse = std::variant<ScheduleKind, ScheduleFile, TwoLevelKinds>;
+// As in a rule: "ring", "leaders of binomial-tree and circulant", "file:PATH".
+[[nodiscard]] std::string in_words(const ScheduleUse& use);
+
 struct ScheduleRule {
   std::optional<Collective> collective;  // none: every one
   std::uint64_t bytes_begin = 0;         // of the payload; the end is not among them
   std::uint64_t bytes_end = UINT64_MAX;  // which stands for no end
-  std::variant<ScheduleKind, ScheduleFile> use;
+  ScheduleUse use;
   friend bool operator==(const ScheduleRule&, const ScheduleRule&) = default;
 };
 
@@ -39,7 +56,7 @@ struct ScheduleRules {
   std::vector<ScheduleRule> rules;
   friend bool operator==(const ScheduleRules&, const ScheduleRules&) = default;
 
-  // The rule for this payload: one of the collective, else one of every collective whose kind knows it. None: the
+  // The rule for this payload: one of the collective, else one of every collective that can do it. None: the
   // schedule is chosen by cost. Valid as long as the rules are.
   [[nodiscard]] const ScheduleRule* find(Collective collective, std::uint64_t payload_bytes) const;
 };

@@ -33,6 +33,7 @@ class TextReader {
   // Steps to the next line that says something; false at the end of the text.
   bool next_line();
   [[nodiscard]] std::string_view line() const { return line_; }
+  [[nodiscard]] std::size_t line_number() const { return line_number_; }
 
   // `malformed`, with the line: "schedule text, line 3: expected ..., found ...".
   template <typename... Parts>

@@ -82,14 +82,22 @@ std::string interface_of(std::string_view address) {
   return name.substr(0, name.find(':'));  // a label of a further address: "eth0:1"
 }
 
-std::vector<std::string> rdma_ports(const std::string& folder) {
+std::vector<std::string> rdma_ports(const std::vector<std::string>& interfaces, const std::string& folder) {
   std::vector<std::string> ports;
+  std::vector<std::string> chosen;
   for (const std::string& adapter : names_in(folder)) {
-    const std::filesystem::path of_adapter = std::filesystem::path(folder) / adapter / "ports";
-    for (const std::string& port : names_in(of_adapter))
-      if (is_active(of_adapter / port)) ports.push_back(adapter + ":" + port);
+    const std::filesystem::path of_adapter = std::filesystem::path(folder) / adapter;
+    const auto own = names_in(of_adapter / "device/net");
+    const bool is_chosen = std::any_of(own.begin(), own.end(), [&](const std::string& name) {
+      return std::find(interfaces.begin(), interfaces.end(), name) != interfaces.end();
+    });
+    for (const std::string& port : names_in(of_adapter / "ports")) {
+      if (!is_active(of_adapter / "ports" / port)) continue;
+      ports.push_back(adapter + ":" + port);
+      if (is_chosen) chosen.push_back(ports.back());
+    }
   }
-  return ports;
+  return chosen.empty() ? ports : chosen;
 }
 
 }  // namespace gossamer::transport

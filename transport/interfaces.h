@@ -11,8 +11,9 @@ namespace gossamer::transport {
 // address and for what is no address.
 [[nodiscard]] std::string interface_of(std::string_view address);
 
-// Ports of InfiniBand and RoCE adapters that are up, as UCX names them ("mlx5_0:1"), in order. `folder` as the kernel's
-// /sys/class/infiniband.
-[[nodiscard]] std::vector<std::string> rdma_ports(const std::string& folder = "/sys/class/infiniband");
+// Ports of InfiniBand and RoCE adapters that are up, as UCX names them ("mlx5_0:1"), in order: those of adapters whose
+// network interface is one of `interfaces`, or all, where none is. `folder` as the kernel's /sys/class/infiniband.
+[[nodiscard]] std::vector<std::string> rdma_ports(const std::vector<std::string>& interfaces = {},
+                                                  const std::string& folder = "/sys/class/infiniband");
 
 }  // namespace gossamer::transport

@@ -180,6 +180,11 @@ struct UcxOptions {
   // The numeric address of this host that peers on other hosts reach it at: TCP then runs over its interface, unless
   // the user has set UCX_NET_DEVICES. Adapters for RDMA stay in the choice. Empty, or of the loopback: UCX's choice.
   std::string local_host = {};
+  // The interfaces that TCP takes instead of the one of local_host. Adapters for RDMA that are one of them are then the
+  // only ones; where none is, every one stays in the choice.
+  std::vector<std::string> interfaces = {};
+  // Of a TCP connection, unless the user has set UCX_TCP_SNDBUF. 0: the kernel's choice.
+  std::uint64_t tcp_send_buffer_bytes = 0;
 };
 
 // UCX tag matching over whatever UCX finds: shared memory, TCP, InfiniBand. Lanes and protocols are

@@ -7,8 +7,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 
@@ -76,6 +78,7 @@ std::atomic<std::uint64_t> owner_forks{0};  // of the process that opened the la
   static_assert(offsetof(Struct, field) + sizeof(Struct::field) == sizeof(Struct), #Struct " ends in padding")
 ENDS_WITH(gossamer_config, lease_ns);
 ENDS_WITH(gossamer_compressor_config, tensor_size);
+ENDS_WITH(gossamer_launch, name);
 ENDS_WITH(gossamer_update, compressor);
 ENDS_WITH(gossamer_stats, clipped);
 #undef ENDS_WITH
@@ -87,10 +90,11 @@ constexpr std::size_t compressor_config_size_before_plain_mean = 120;
 constexpr std::size_t tensor_size_first = 24;
 
 // What was given becomes the text of settings, which is read and checked where they are resolved.
-gossamer_status read_config(const gossamer_config* given, gossamer::runtime::SettingsRequest& request) {
+gossamer_status read_config(const char* function, const gossamer_config* given,
+                            gossamer::runtime::SettingsRequest& request) {
   gossamer_config config = GOSSAMER_CONFIG_INIT;
   if (given != nullptr)
-    if (const auto status = read_struct("gossamer_init", given, config); status != GOSSAMER_DONE) return status;
+    if (const auto status = read_struct(function, given, config); status != GOSSAMER_DONE) return status;
   const auto give = [&](const char* setting, bool is_given, std::string value) {
     if (is_given) request.push_back({setting, std::move(value)});
   };
@@ -113,6 +117,67 @@ gossamer_status read_config(const gossamer_config* given, gossamer::runtime::Set
   give_text("secret", config.secret);
   give("lease", config.lease_ns != 0, config.lease_ns == -1 ? "0" : seconds_text(config.lease_ns));
   return GOSSAMER_DONE;
+}
+
+using gossamer::runtime::Bootstrap;
+
+struct GivenPlace {
+  int32_t rank = 0;
+  int32_t rank_count = 1;
+};
+
+// In the place of what the configuration says.
+void give_place(gossamer::runtime::SettingsRequest& request, const GivenPlace& place) {
+  std::erase_if(request, [](const auto& each) { return each.name == "rank" || each.name == "rank_count"; });
+  request.push_back({"rank", text(place.rank)});
+  request.push_back({"rank_count", text(place.rank_count)});
+}
+
+// What is negative here is refused as a setting before anything is made of it.
+gossamer::runtime::CallersPlace callers_place(int32_t rank, int32_t rank_count) {
+  return {gossamer::Rank{static_cast<uint32_t>(rank)}, static_cast<uint32_t>(rank_count)};
+}
+
+gossamer::runtime::CallersCalls callers_calls(const gossamer_launch& given) {
+  gossamer::runtime::CallersCalls calls;
+  calls.name = given.name != nullptr ? given.name : "the caller's callbacks";
+  if (given.broadcast != nullptr)
+    calls.broadcast = [given](std::span<char> bytes) {
+      return given.broadcast(given.context, bytes.data(), bytes.size(), 0) == 0;
+    };
+  if (given.all_gather != nullptr)
+    calls.all_gather = [given](std::span<const char> mine, std::span<char> all) {
+      return given.all_gather(given.context, mine.data(), all.data(), mine.size()) == 0;
+    };
+  return calls;
+}
+
+// `make_callers` gives the caller's own way of finding the others, or leaves it empty.
+template <typename MakeCallers>
+gossamer_status init(const char* function, const gossamer_config* config, gossamer_session** session,
+                     std::optional<GivenPlace> place, MakeCallers make_callers) {
+  return guarded([&] {
+    if (session == nullptr) return fail_argument(function, "session is NULL, expected where to put it");
+    *session = nullptr;
+    gossamer::count_forks();
+    if (open_sessions.load() > 0 && gossamer::fork_count() != owner_forks.load())
+      return fail_argument(function,
+                           "this process was forked from one with a session, and libraries underneath serve only that "
+                           "one; fork before gossamer_init, or start a new program in the child (exec)");
+    gossamer::runtime::SettingsRequest request;
+    if (const auto status = read_config(function, config, request); status != GOSSAMER_DONE) return status;
+    if (place) give_place(request, *place);
+    if (const auto settings = gossamer::runtime::resolve_settings(request); !settings.ok())
+      return fail(settings.error());
+    std::unique_ptr<Bootstrap> callers;
+    if (const auto status = make_callers(callers); status != GOSSAMER_DONE) return status;
+    auto joined = gossamer::runtime::Session::join(request, std::move(callers));
+    if (!joined.ok()) return fail(joined.error());
+    *session = new gossamer_session{.session = std::move(*joined)};
+    owner_forks = (*session)->forks;
+    ++open_sessions;
+    return GOSSAMER_DONE;
+  });
 }
 
 // One of the header, or one that the process has a device for.
@@ -243,21 +308,54 @@ void gossamer_set_log(gossamer_log_level least, gossamer_log_sink sink, void* co
 }
 
 gossamer_status gossamer_init(const gossamer_config* config, gossamer_session** session) {
+  return init("gossamer_init", config, session, {}, [](std::unique_ptr<Bootstrap>&) { return GOSSAMER_DONE; });
+}
+
+gossamer_status gossamer_unique_id_create(const gossamer_config* config, gossamer_unique_id* id) {
+  static_assert(GOSSAMER_UNIQUE_ID_BYTES == gossamer::runtime::unique_id_bytes);
+  constexpr const char* function = "gossamer_unique_id_create";
   return guarded([&] {
-    if (session == nullptr) return fail_argument("gossamer_init", "session is NULL, expected where to put it");
-    *session = nullptr;
-    gossamer::count_forks();
-    if (open_sessions.load() > 0 && gossamer::fork_count() != owner_forks.load())
-      return fail_argument("gossamer_init",
-                           "this process was forked from one with a session, and libraries underneath serve only that "
-                           "one; fork before gossamer_init, or start a new program in the child (exec)");
+    if (id == nullptr) return fail_argument(function, "id is NULL, expected where to put it");
+    *id = {};
     gossamer::runtime::SettingsRequest request;
-    if (const auto status = read_config(config, request); status != GOSSAMER_DONE) return status;
-    auto joined = gossamer::runtime::Session::join(request);
-    if (!joined.ok()) return fail(joined.error());
-    *session = new gossamer_session{.session = std::move(*joined)};
-    owner_forks = (*session)->forks;
-    ++open_sessions;
+    if (const auto status = read_config(function, config, request); status != GOSSAMER_DONE) return status;
+    give_place(request, {});
+    const auto settings = gossamer::runtime::resolve_settings(request);
+    if (!settings.ok()) return fail(settings.error());
+    const auto made = gossamer::runtime::make_unique_id(settings->said.bind_host ? settings->bind_host : std::string(),
+                                                        settings->init_timeout_ns);
+    if (!made.ok()) return fail(made.error());
+    std::copy(made->begin(), made->end(), id->bytes);
+    return GOSSAMER_DONE;
+  });
+}
+
+gossamer_status gossamer_init_with_id(const gossamer_config* config, const gossamer_unique_id* id, int32_t rank,
+                                      int32_t rank_count, gossamer_session** session) {
+  constexpr const char* function = "gossamer_init_with_id";
+  return init(function, config, session, {{rank, rank_count}}, [&](std::unique_ptr<Bootstrap>& bootstrap) {
+    if (id == nullptr) return fail_argument(function, "id is NULL, expected that of rank 0");
+    auto made = gossamer::runtime::make_id_bootstrap({id->bytes, strnlen(id->bytes, sizeof id->bytes)},
+                                                     callers_place(rank, rank_count));
+    if (!made.ok()) return fail(made.error());
+    bootstrap = std::move(*made);
+    return GOSSAMER_DONE;
+  });
+}
+
+gossamer_status gossamer_init_with_launch(const gossamer_config* config, const gossamer_launch* launch,
+                                          gossamer_session** session) {
+  constexpr const char* function = "gossamer_init_with_launch";
+  gossamer_launch given = GOSSAMER_LAUNCH_INIT;
+  if (launch == nullptr) return fail_argument(function, "launch is NULL, expected rank, rank count and calls");
+  if (const auto status = read_struct(function, launch, given); status != GOSSAMER_DONE) return status;
+  if (given.broadcast == nullptr && given.all_gather == nullptr)
+    return fail_argument(function, "broadcast and all_gather are NULL, expected one of them at least");
+  return init(function, config, session, {{given.rank, given.rank_count}}, [&](std::unique_ptr<Bootstrap>& bootstrap) {
+    auto made =
+        gossamer::runtime::make_calls_bootstrap(callers_calls(given), callers_place(given.rank, given.rank_count));
+    if (!made.ok()) return fail(made.error());
+    bootstrap = std::move(*made);
     return GOSSAMER_DONE;
   });
 }

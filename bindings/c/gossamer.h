@@ -112,13 +112,14 @@ typedef enum gossamer_progress {
  * comment at the start of a line or after a blank. */
 typedef struct gossamer_config {
   size_t struct_size; /* sizeof(gossamer_config); the initializer sets it */
-  int32_t rank;       /* -1: GOSSAMER_RANK, else RANK */
-  int32_t rank_count; /* -1: GOSSAMER_RANK_COUNT, else WORLD_SIZE, else 1; refused where mpirun, srun or their like say
-                         that they started several processes and nothing says how many ranks there are */
-  const char* rendezvous; /* "host:port" where rank 0 listens. NULL: GOSSAMER_RENDEZVOUS, else MASTER_ADDR and the port
-                             above MASTER_PORT (torchrun itself listens at MASTER_PORT), else 127.0.0.1:29400 */
+  int32_t rank;       /* -1: GOSSAMER_RANK, else what the launcher says, else 0 */
+  int32_t rank_count; /* -1: GOSSAMER_RANK_COUNT, else what the launcher says, else 1; refused where a launcher that cannot
+                         be asked says that it started several processes */
+  const char* rendezvous; /* "host:port" where rank 0 listens. NULL: GOSSAMER_RENDEZVOUS, else as the launcher says: a port
+                             that was free, or under torchrun the one above MASTER_PORT; else 127.0.0.1:29400 */
   const char* bind_host;  /* where listeners bind, and whose interface the data takes, adapters for RDMA aside.
-                             NULL: GOSSAMER_BIND_HOST, else 127.0.0.1. Beyond loopback the session needs a secret */
+                             NULL: GOSSAMER_BIND_HOST, else every interface where a launcher started ranks on several
+                             hosts and gave a secret, else 127.0.0.1. Beyond loopback the session needs a secret */
   const char* transport;  /* "ucx" or "libfabric". NULL: GOSSAMER_TRANSPORT, else "ucx" */
   const char* job; /* names this job: ranks of another one are turned away, and shared-memory files have its name.
                       NULL: GOSSAMER_JOB, else the scheduler's (SLURM_JOB_ID, PMIX_NAMESPACE, ...), else
@@ -132,7 +133,8 @@ typedef struct gossamer_config {
   uint32_t reserved_;      /* 0. Was padding: never given a meaning */
   const char* secret;      /* where the session's secret is, never what it is: "file:PATH", "fd:NUMBER" (inherited), or
                               "none" for no secret on a network that you trust; the same secret on every rank. NULL:
-                              GOSSAMER_SECRET, else no secret, on loopback only. See docs/security.md */
+                              GOSSAMER_SECRET, else what a launcher's key-value space carries, else no secret, on loopback
+                              only. See docs/security.md */
   int64_t lease_ns;        /* a rank that is silent for so long (stopped, or cut off) is given up with PEER_LOST on all
                               others; the same on every rank, 100 ms to a day. 0: GOSSAMER_LEASE_S, else 5 s. -1: never */
 } gossamer_config;
@@ -140,13 +142,55 @@ typedef struct gossamer_config {
   { sizeof(gossamer_config), -1, -1, NULL, NULL, NULL, NULL, 0, GOSSAMER_PROGRESS_AUTO, 0, 0, 0, NULL, 0 }
 
 /* Joins the session: waits, at most init_timeout_ns, until all ranks are there and equal (library, wire and
- * hash version, byte order, rank count), and until a short message has gone between every two ranks: a data path that
- * does not work is an error here, on every rank. Ending after a failure may take 2 s more. `config` may be NULL:
+ * hash version, byte order, rank count), and until a short message has gone between every two ranks (beyond 64 ranks
+ * between those at distances of 1, 2, 4, ...): a data path that does not work is an error here, on every rank. Ending after a failure may take 2 s more. `config` may be NULL:
  * everything from the environment. Everything it points at is copied. On success *session is the caller's until
  * gossamer_finalize; on failure it is NULL. Errors: MISMATCH, DEADLINE (names the ranks that did not come, or between
  * which nothing came), UNAVAILABLE, OUT_OF_RESOURCES, INVALID_ARGUMENT, BUSY. A process may join one session after the
  * other, and several at once at rendezvous of their own. Blocks. */
 GOSSAMER_API gossamer_status gossamer_init(const gossamer_config* config, gossamer_session** session);
+
+/* The same, where the launcher is not to be asked. Without these, gossamer_init finds rank, rank count and the other ranks
+ * by whatever started the process: PMIx (mpirun, srun --mpi=pmix), PMI (mpiexec), Slurm's or torchrun's variables, a folder,
+ * or the settings; `gossamer info` prints the order, docs/clusters.md has a job script for each.
+ *
+ * An id is made on the rank that will be rank 0, and the program hands its bytes to all others, by whatever way it has.
+ * It holds the address of a listener that is open from now on, and a secret: whoever has it can join. For one session.
+ * A program with MPI: gossamer_mpi.h. */
+#define GOSSAMER_UNIQUE_ID_BYTES 128
+typedef struct gossamer_unique_id {
+  char bytes[GOSSAMER_UNIQUE_ID_BYTES]; /* opaque; copied as they are */
+} gossamer_unique_id;
+
+/* `config` may be NULL; of it counts where listeners bind. UNAVAILABLE, INVALID_ARGUMENT. */
+GOSSAMER_API gossamer_status gossamer_unique_id_create(const gossamer_config* config, gossamer_unique_id* id);
+
+/* As gossamer_init, with rank and rank count given here and not in `config` (which may be NULL). Rank 0 is the process in
+ * which the id was made. Blocks. */
+GOSSAMER_API gossamer_status gossamer_init_with_id(const gossamer_config* config, const gossamer_unique_id* id,
+                                                   int32_t rank, int32_t rank_count, gossamer_session** session);
+
+/* Calls of the program over all ranks of the session, as MPI's. They return 0 when it went well, are called by
+ * gossamer_init_with_launch alone, in its thread and in the same order on each rank, and may block as long as they like. */
+typedef struct gossamer_launch {
+  size_t struct_size; /* sizeof(gossamer_launch); the initializer sets it */
+  int32_t rank;
+  int32_t rank_count;
+  /* The `bytes` bytes at `data` of rank `root` come to all. */
+  int (*broadcast)(void* context, void* data, size_t bytes, int32_t root);
+  /* `bytes` bytes at `mine` of each rank come to all, in rank order. One of the two may be NULL; with all_gather, ranks
+   * of one host find that out, and keep to its loopback. */
+  int (*all_gather)(void* context, const void* mine, void* all, size_t bytes);
+  void* context;
+  const char* name; /* for messages. NULL: "the caller's callbacks" */
+} gossamer_launch;
+#define GOSSAMER_LAUNCH_INIT \
+  { sizeof(gossamer_launch), -1, -1, NULL, NULL, NULL, NULL }
+
+/* As gossamer_init, with rank and rank count of `launch` (`config` may be NULL): rank 0 opens a listener, makes a secret,
+ * and both go to all by the calls. Collective. Blocks. */
+GOSSAMER_API gossamer_status gossamer_init_with_launch(const gossamer_config* config, const gossamer_launch* launch,
+                                                       gossamer_session** session);
 
 /* Leaves the session and frees it, with all compressors and operations that it still has. NULL is allowed.
  * A rank with an operation in flight gives it up and leaves at once. One whose operations have all ended first serves
@@ -494,8 +538,8 @@ GOSSAMER_API gossamer_status gossamer_collective_slice(const gossamer_collective
                                                        uint64_t* count);
 
 /* One-off, in place, over all ranks of the session: for small vectors, and for large ones that are summed once. `type` and
- * `op` as above. Collective; blocks, at most timeout_ns (0: the init timeout) in all. Up to 8 KiB cost one round trip of
- * the control plane and are merged in the order of ranks, more an exchange in chunks besides. After an error `data` is
+ * `op` as above. Collective; blocks, at most timeout_ns (0: the init timeout) in all. Up to 8 KiB (beyond 64 ranks 32 MiB / P^2)
+ * cost one round trip of the control plane and are merged in the order of ranks, more an exchange in chunks besides. After an error `data` is
  * undefined. MISMATCH on every rank if counts, types or operators differ, or if one rank's call is wrong. */
 GOSSAMER_API gossamer_status gossamer_all_reduce(gossamer_session* session, void* data, uint64_t count, int32_t type,
                                                  int32_t op, int64_t timeout_ns);

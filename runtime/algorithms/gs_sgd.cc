@@ -40,9 +40,11 @@ class GsSgd final : public Algorithm {
         sketch::make_count_sketch({shape.layout.sparse(), shape.rows, shape.columns}, shape.candidates, c.pool);
     GOSSAMER_TRY(sketch);
     self->sketch_ = std::move(*sketch);
-    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(shape.layout, c.pool));
     GOSSAMER_ASSIGN(self->values_, ValueExchange::make(c, shape.candidates));
     self->choose_cells();
+    GOSSAMER_ASSIGN(self->feedback_,
+                    Feedback::make(shape.layout, shape.momentum,
+                                   self->has_scale_stage() || self->values_.needs_magnitude(), c.pool));
     GOSSAMER_ASSIGN(self->payload_, Buffer::make(self->cells_.bytes()));
     GOSSAMER_ASSIGN(self->scale_payload_, Buffer::make(self->scale_.bytes()));
     self->candidates_.resize(shape.candidates);
@@ -59,19 +61,13 @@ class GsSgd final : public Algorithm {
   std::span<const float> residual() const override { return feedback_.residual(); }
 
   Result<GradientScan> compress(const float* const* gradients) override {
-    const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
-    const Feedback::Input input{gradients, scan.scale, context_.shape.momentum};
+    const GradientScan scan =
+        has_scale_stage() ? feedback_.absorb(layout(), gradients, context_.shape.clip) : absorb_and_encode(gradients);
     Feedback::Extent extent;
     if (scan.first_non_finite) {
       std::fill(payload_.data(), payload_.data() + cells_.words_offset(), std::byte{0});
-    } else if (has_scale_stage()) {
-      feedback_.absorb(layout(), input);
+    } else if (has_scale_stage() || values_.needs_magnitude()) {
       extent = feedback_.pending_extent();
-    } else {
-      encode({},
-             [&](std::uint64_t first, std::size_t count) { feedback_.absorb_range(layout(), input, first, count); });
-      feedback_.absorb_range(layout(), input, layout().sparse(), layout().exact());
-      if (values_.needs_magnitude()) extent = feedback_.pending_extent();
     }
     write_word(words_payload(), words_shape(), 0, make_flag(context_.rank, scan.first_non_finite));
     if (words_shape().words > 1) write_word(words_payload(), words_shape(), 1, maximum_word(extent.magnitude));
@@ -151,6 +147,21 @@ class GsSgd final : public Algorithm {
   Status add_phase(Phase phase, Result<Stage> stage) {
     phases_.push_back(phase);
     return add_stage(std::move(stage));
+  }
+
+  GradientScan absorb_and_encode(const float* const* gradients) {
+    if (context_.shape.columns < Feedback::range_alignment) {  // pieces would begin anywhere; and there are few
+      const GradientScan scan = feedback_.absorb(layout(), gradients, context_.shape.clip);
+      if (!scan.first_non_finite) encode({}, nullptr);
+      return scan;
+    }
+    if (feedback_.begin(layout(), gradients, context_.shape.clip)) {
+      encode({}, [&](std::uint64_t first, std::span<float> copy) {
+        feedback_.absorb_range(layout(), first, copy.size(), copy.data());
+      });
+      feedback_.absorb_range(layout(), layout().sparse(), layout().exact(), nullptr);
+    }
+    return feedback_.end(layout());
   }
 
   void encode(const sketch::FixedPoint& fixed, sketch::CountSketch::Produce produce) {

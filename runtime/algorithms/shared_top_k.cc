@@ -27,7 +27,7 @@ class SharedTopK final : public Algorithm {
     const AlgorithmContext& c = self->context_;
     const std::uint64_t own = (c.shape.k + c.rank_count - 1) / c.rank_count;
     const std::uint64_t union_max = std::min(own * c.rank_count, c.shape.layout.sparse());
-    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(c.shape.layout, c.pool));
+    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(c.shape.layout, c.shape.momentum, false, c.pool));
     GOSSAMER_ASSIGN(self->selector_, sketch::make_selector(c.shape.layout.sparse(), own));
     GOSSAMER_ASSIGN(self->lists_, IndexGather::make(c, own, false));
     GOSSAMER_ASSIGN(self->values_, ValueExchange::make(c, union_max));
@@ -43,13 +43,12 @@ class SharedTopK final : public Algorithm {
   std::span<const float> residual() const override { return feedback_.residual(); }
 
   Result<GradientScan> compress(const float* const* gradients) override {
-    const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
+    const GradientScan scan = feedback_.absorb(layout(), gradients, context_.shape.clip);
     const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
     if (scan.first_non_finite) {
       lists_.fill(context_.rank, flag, {}, {});
       return scan;
     }
-    feedback_.absorb(layout(), {gradients, scan.scale, context_.shape.momentum});
     selector_->select_largest(feedback_.pending().first(layout().sparse()), own_);
     lists_.fill(context_.rank, flag, own_, {});
     return scan;

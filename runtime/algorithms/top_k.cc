@@ -25,7 +25,7 @@ class TopK final : public Algorithm {
     std::unique_ptr<TopK> self(new TopK(std::move(context)));
     const AlgorithmContext& c = self->context_;
     const std::uint64_t union_max = std::min(c.shape.k * c.rank_count, c.shape.layout.sparse());
-    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(c.shape.layout, c.pool));
+    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(c.shape.layout, c.shape.momentum, false, c.pool));
     GOSSAMER_ASSIGN(self->selector_, sketch::make_selector(c.shape.layout.sparse(), c.shape.k));
     GOSSAMER_ASSIGN(self->parts_, IndexGather::make(c, c.shape.k, true));
     GOSSAMER_ASSIGN(self->exact_, ValueExchange::make(c, 0));
@@ -43,13 +43,12 @@ class TopK final : public Algorithm {
   std::span<const float> residual() const override { return feedback_.residual(); }
 
   Result<GradientScan> compress(const float* const* gradients) override {
-    const GradientScan scan = feedback_.scan(layout(), gradients, context_.shape.clip);
+    const GradientScan scan = feedback_.absorb(layout(), gradients, context_.shape.clip);
     const std::uint64_t flag = make_flag(context_.rank, scan.first_non_finite);
     if (scan.first_non_finite) {
       parts_.fill(context_.rank, flag, {}, {});
       return scan;
     }
-    feedback_.absorb(layout(), {gradients, scan.scale, context_.shape.momentum});
     const auto pending = feedback_.pending().first(layout().sparse());
     selector_->select_largest(pending, own_);
     parts_.fill(context_.rank, flag, own_, pending);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,16 +17,32 @@
 
 namespace gossamer::runtime {
 
+// Where ranks meet, and what they prove to each other there.
+struct Meeting {
+  std::string rendezvous;     // "host:port"; empty: where the settings say
+  std::string secret;         // empty: the launcher has no place for one
+  std::string advice;         // what to do where the port is taken; empty: nothing special
+  UniqueDescriptor listener;  // rank 0: listens there already; none: it is to be opened
+};
+
 class Bootstrap {
  public:
+  Bootstrap() = default;
+  Bootstrap(const Bootstrap&) = delete;
+  Bootstrap& operator=(const Bootstrap&) = delete;
   virtual ~Bootstrap() = default;
+
   [[nodiscard]] virtual std::string name() const = 0;  // "PMIx 4.2.2", for people
   [[nodiscard]] virtual Rank rank() const = 0;
   [[nodiscard]] virtual std::uint32_t rank_count() const = 0;
-  // A name that all ranks of this job have and no other job has at the same time.
+  // A name that all ranks of this job have and no other job has at the same time; empty where the launcher has none.
   [[nodiscard]] virtual std::string job() const = 0;
-  // All ranks call it once; what rank 0 gave comes back on every rank. At most broadcast_bytes_max. Errors: deadline,
-  // unavailable where the launcher is gone.
+  // Whether the launcher says that all ranks are on this host; the same on every rank.
+  [[nodiscard]] virtual bool is_one_host() const = 0;
+  // Where the launcher itself tells every rank where they meet. Then nothing is broadcast.
+  [[nodiscard]] virtual std::optional<Meeting> meeting() { return std::nullopt; }
+  // All ranks call it once; what rank 0 gave comes back on every rank. At most broadcast_bytes_max, printable, no
+  // blanks. Errors: deadline, unavailable where the launcher is gone. Blocks.
   [[nodiscard]] virtual Result<std::string> broadcast(std::string_view words, std::uint64_t timeout_ns) = 0;
 };
 

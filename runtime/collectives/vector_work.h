@@ -37,6 +37,7 @@ struct CollectiveConfig {
   const std::byte* input = nullptr;  // null: in place, in `output`
   std::byte* output = nullptr;
   std::optional<topology::ScheduleKind> schedule;
+  bool without_topology = false;  // as if the session had no GOSSAMER_TOPOLOGY: to compare the two
   std::shared_ptr<const topology::Graph> graph;  // of neighbor_reduce: who mixes with whom, by place
 };
 

@@ -30,7 +30,7 @@ Result<wire::Verdict> CollectiveCall::wait(Time until, std::uint64_t allowed_ns)
         text(subject_, ": rank 0 gave no verdict within ", format_duration(allowed_ns), "; is its process stopped?"),
         Rank{0}};
   }
-  return *std::exchange(outcome_, std::nullopt);
+  return *std::move(std::exchange(outcome_, std::nullopt));
 }
 
 void CollectiveCall::decide(Result<wire::Verdict> outcome) {
@@ -39,11 +39,11 @@ void CollectiveCall::decide(Result<wire::Verdict> outcome) {
   decided_.notify_all();
 }
 
-void CollectiveCall::deliver(const wire::Verdict& verdict) {
+void CollectiveCall::deliver(wire::Verdict verdict) {
   const std::lock_guard lock(mutex_);
   if (verdict.sequence() + 1 != sequence_) return;
   if (verdict.code() == 0) {
-    decide(verdict);
+    decide(std::move(verdict));
   } else {
     decide(error_of(verdict));
   }

@@ -26,7 +26,7 @@ class CollectiveCall {
   [[nodiscard]] Result<wire::Verdict> wait(Time until, std::uint64_t allowed_ns);
 
   // A verdict for a call that was given up is dropped.
-  void deliver(const wire::Verdict& verdict);
+  void deliver(wire::Verdict verdict);
   void fail(const Loss& loss);
   // Ends this call and refuses all later ones, because the rank leaves.
   void cancel();

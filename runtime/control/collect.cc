@@ -13,10 +13,25 @@ std::string describe(const wire::Collect& part) {
   return text(part.kind() == wire::Collect::AGREE ? "agree" : "all_gather", " on ", shown(part.subject()));
 }
 
-wire::Verdict failed(const Error& error) {
-  wire::Verdict verdict;
-  set_error(verdict, error);
-  return verdict;
+// Puts them into the verdict, or, where they are too many, into frames that follow it.
+void add_blobs(const std::vector<const std::string*>& blobs, std::size_t bytes, wire::Verdict& verdict,
+               MoreBlobs& more) {
+  if (bytes <= blobs_frame_bytes) {
+    for (const std::string* const blob : blobs) verdict.add_blobs(*blob);
+    return;
+  }
+  std::vector<wire::Blobs> frames;
+  std::size_t filled = 0;
+  for (const std::string* const blob : blobs) {
+    if (frames.empty() || filled + blob->size() > blobs_frame_bytes) {
+      frames.emplace_back();
+      filled = 0;
+    }
+    frames.back().add_blobs(*blob);
+    filled += blob->size();
+  }
+  verdict.set_more(static_cast<std::uint32_t>(frames.size()));
+  more = std::make_shared<const std::vector<wire::Blobs>>(std::move(frames));
 }
 
 // Of the first that came.
@@ -27,7 +42,23 @@ const std::string& subject_of(const std::vector<std::optional<wire::Collect>>& p
 
 bool gathers(const wire::Collect& part) { return part.kind() == wire::Collect::ALL_GATHER || !part.blob().empty(); }
 
+// As large as its sender says that it is, but no smaller than what came; the sum of all is no smaller than its terms.
+std::uint64_t size_of(const wire::Collect& part) {
+  constexpr std::uint64_t claim_max = std::uint64_t{1} << 48;
+  return std::max<std::uint64_t>(std::min(part.oversize_bytes(), claim_max), part.blob().size());
+}
+
 }  // namespace
+
+wire::Verdict whole_verdict(Answer answer) {
+  wire::Verdict verdict = std::move(answer.verdict);
+  verdict.clear_more();
+  if (answer.more) {
+    for (const wire::Blobs& frame : *answer.more)
+      for (const std::string& blob : frame.blobs()) verdict.add_blobs(blob);
+  }
+  return verdict;
+}
 
 Error loss_error(std::string_view subject, const Loss& loss) {
   return {Code::peer_lost, text(shown(subject), ": rank ", loss.rank.value, " is lost: ", loss.reason), loss.rank};
@@ -79,12 +110,13 @@ Result<std::vector<Answer>> Collector::add(Rank rank, wire::Collect part, std::u
     collective.allowed_ns = part.deadline_ns();
   }
   std::optional<wire::Collect>& own = collective.parts[static_cast<std::size_t>(place)];
+  hold(collective, part);
   own = std::move(part);
   ++collective.came;
 
   std::vector<Answer> answers;
-  if (collective.verdict) {
-    answers.push_back({rank, *collective.verdict});
+  if (collective.judgement) {
+    answers.push_back({rank, collective.judgement->verdict, collective.judgement->more});
     answers.back().verdict.set_sequence(own->sequence());
     own->Clear();
     forget_if_complete(open);
@@ -96,8 +128,25 @@ Result<std::vector<Answer>> Collector::add(Rank rank, wire::Collect part, std::u
   return answers;
 }
 
+Collector::Judgement Collector::failed(const Error& error) {
+  Judgement judgement;
+  set_error(judgement.verdict, error);
+  return judgement;
+}
+
+// What goes beyond all that may be gathered is not kept, but counted.
+void Collector::hold(Collective& collective, wire::Collect& part) {
+  const std::uint64_t bytes = part.blob().size();
+  if (collective.blob_bytes + bytes > gathered_bytes_max) {
+    part.set_oversize_bytes(size_of(part));
+    part.clear_blob();
+    return;
+  }
+  collective.blob_bytes += bytes;
+}
+
 // All parts are there.
-wire::Verdict Collector::judge(const Open& open) const {
+Collector::Judgement Collector::judge(const Open& open) const {
   const Members& members = open.members();
   const auto& parts = open.collective().parts;
   const wire::Collect& first = *parts[0];
@@ -106,11 +155,6 @@ wire::Verdict Collector::judge(const Open& open) const {
   std::uint64_t bytes = 0;
   std::size_t largest = 0;
   bool gathered = false;
-  // A size that a peer claims makes its part no smaller than it is, and the sum of all no smaller than its terms.
-  const auto size_of = [](const wire::Collect& part) {
-    constexpr std::uint64_t claim_max = std::uint64_t{1} << 48;
-    return std::max<std::uint64_t>(std::min(part.oversize_bytes(), claim_max), part.ByteSizeLong());
-  };
   // A rank that was called wrongly may not even know what the collective is called.
   for (std::size_t place = 0; place < members.size(); ++place) {
     const wire::Collect& part = *parts[place];
@@ -128,35 +172,38 @@ wire::Verdict Collector::judge(const Open& open) const {
     bytes += size_of(part);
     if (size_of(part) > size_of(*parts[largest])) largest = place;
   }
-  if (bytes > collect_bytes_max && (gathered || size_of(*parts[largest]) > collect_bytes_max)) {
+  if (const std::uint64_t most = size_of(*parts[largest]); bytes > gathered_bytes_max || most > part_bytes_max) {
     return failed({Code::out_of_resources,
                    text(subject, ": the parts of ", members_text(members, rank_count_), " have ", format_bytes(bytes),
-                        " together, and ", format_bytes(collect_bytes_max), " is the limit; rank ",
-                        members[largest].value, " gave most, ", format_bytes(size_of(*parts[largest]))),
+                        " together, and the limit is ", format_bytes(part_bytes_max), " each and ",
+                        format_bytes(gathered_bytes_max), " together; rank ", members[largest].value, " gave most, ",
+                        format_bytes(most)),
                    members[largest]});
   }
-  wire::Verdict verdict;
+  std::vector<const std::string*> blobs;
   for (std::size_t place = 0; place < members.size(); ++place) {
     const wire::Collect& part = *parts[place];
-    if (gathered) verdict.add_blobs(part.blob());
+    if (gathered) blobs.push_back(&part.blob());
     if (first.kind() == wire::Collect::ALL_GATHER) continue;
     const std::vector<Field> fields = fields_of(part.fields());
     if (const auto difference = first_difference({members[0], first_fields}, {members[place], fields}))
       return failed({Code::mismatch, text(subject, ": ", *difference), members[place]});
   }
-  return verdict;
+  Judgement judgement;
+  add_blobs(blobs, bytes, judgement.verdict, judgement.more);
+  return judgement;
 }
 
-void Collector::decide(const Open& open, const wire::Verdict& verdict, std::vector<Answer>& answers) {
+void Collector::decide(const Open& open, Judgement judgement, std::vector<Answer>& answers) {
   Collective& collective = open.collective();
   for (std::size_t place = 0; place < collective.parts.size(); ++place) {
     std::optional<wire::Collect>& part = collective.parts[place];
     if (!part) continue;
-    answers.push_back({open.members()[place], verdict});
+    answers.push_back({open.members()[place], judgement.verdict, judgement.more});
     answers.back().verdict.set_sequence(part->sequence());
     part->Clear();
   }
-  collective.verdict = verdict;
+  collective.judgement = std::move(judgement);
   forget_if_complete(open);
 }
 
@@ -186,7 +233,7 @@ std::vector<Collector::Open> Collector::undecided() {
   for (auto list = lists_.begin(); list != lists_.end(); ++list) {
     std::map<std::uint64_t, Collective>& open = list->second.open;
     for (auto entry = open.begin(); entry != open.end(); ++entry)
-      if (!entry->second.verdict) all.push_back({list, entry});
+      if (!entry->second.judgement) all.push_back({list, entry});
   }
   return all;
 }
@@ -243,7 +290,7 @@ std::optional<std::uint64_t> Collector::next_deadline_ns() const {
   std::optional<std::uint64_t> next;
   for (const auto& [members, list] : lists_) {
     for (const auto& [number, collective] : list.open) {
-      if (collective.verdict) continue;
+      if (collective.judgement) continue;
       next = std::min(next.value_or(UINT64_MAX), collective.deadline_ns);
     }
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,13 +14,17 @@
 
 namespace gossamer::runtime {
 
-// Bytes that the parts of one collective may have together: the verdict of an all_gather holds them all.
-constexpr std::size_t collect_bytes_max = frame_bytes_max - (std::size_t{16} << 10);
+// Blobs that are too many for a verdict, cut into frames that all members share; null: none.
+using MoreBlobs = std::shared_ptr<const std::vector<wire::Blobs>>;
 
 struct Answer {
   Rank to;
   wire::Verdict verdict;
+  MoreBlobs more;
 };
+
+// The verdict with all blobs in it.
+[[nodiscard]] wire::Verdict whole_verdict(Answer answer);
 
 // The n-th collective of one list of ranks at one member belongs with the n-th of that list at every other; a different
 // subject there is a mismatch. Once decided, whoever still comes to it gets the same verdict, so that ranks stay in
@@ -55,12 +60,17 @@ class Collector {
 
  private:
   using Members = std::vector<Rank>;
+  struct Judgement {
+    wire::Verdict verdict;
+    MoreBlobs more;
+  };
   struct Collective {
     std::vector<std::optional<wire::Collect>> parts;  // in the order of members; of a verdict's, the sequences are left
     std::uint32_t came = 0;
     std::uint64_t deadline_ns = 0;  // on the caller's clock
     std::uint64_t allowed_ns = 0;   // as the rank whose deadline it is asked
-    std::optional<wire::Verdict> verdict;
+    std::uint64_t blob_bytes = 0;   // of the parts that are held
+    std::optional<Judgement> judgement;
   };
   struct List {
     std::map<std::uint64_t, Collective> open;  // by number in this list; while not all came
@@ -77,11 +87,13 @@ class Collector {
   };
 
   [[nodiscard]] Result<Lists::iterator> list_of(Rank rank, const wire::Collect& part);
-  [[nodiscard]] wire::Verdict judge(const Open& open) const;
+  [[nodiscard]] Judgement judge(const Open& open) const;
+  [[nodiscard]] static Judgement failed(const Error& error);
+  static void hold(Collective& collective, wire::Collect& part);
   [[nodiscard]] std::optional<Loss> loss_for(const Open& open) const;
   [[nodiscard]] Error deadline_error(const Open& open);
   [[nodiscard]] std::vector<Open> undecided();
-  void decide(const Open& open, const wire::Verdict& verdict, std::vector<Answer>& answers);
+  void decide(const Open& open, Judgement judgement, std::vector<Answer>& answers);
   void forget_if_complete(const Open& open);
 
   Lists lists_;

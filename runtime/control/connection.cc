@@ -1,5 +1,10 @@
 #include "runtime/control/connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
@@ -43,23 +48,51 @@ void Connection::authenticate(const Key& secret, Side own) {
 
 std::size_t Connection::bytes_held() const {
   std::size_t bytes = body_.capacity();
-  for (const std::string& frame : queue_) bytes += frame.capacity();
+  for (const Frame& frame : queue_) bytes += sizeof frame + frame.body->capacity();
   return bytes;
 }
 
-std::string Connection::encode(const wire::Message& message) {
-  std::string frame(4, '\0');
-  message.AppendToString(&frame);
-  const std::size_t length = frame.size() - 4;
-  GOSSAMER_CHECK(length <= frame_bytes_max, "a control message is bounded before it is sent");
-  for (unsigned i = 0; i < 4; ++i) frame[i] = static_cast<char>((length >> (8 * i)) & 0xff);
-  if (transcript_) transcript_->said(frame);
-  if (seals_) {
-    const std::string_view whole = frame;
-    const Seal::FrameCode code = seals_->sending.next(whole.substr(0, 4), whole.substr(4));
-    frame.append(code.begin(), code.end());
+Connection::Body Connection::encode(const wire::Message& message) {
+  auto body = std::make_shared<std::string>();
+  message.SerializeToString(body.get());
+  GOSSAMER_CHECK(body->size() <= frame_bytes_max, "a control message is bounded before it is sent");
+  return body;
+}
+
+Connection::Frame Connection::make_frame(const Body& body) {
+  Frame frame;
+  frame.body = body;
+  for (unsigned i = 0; i < 4; ++i) frame.length[i] = static_cast<char>((body->size() >> (8 * i)) & 0xff);
+  const std::string_view length(frame.length.data(), frame.length.size());
+  if (transcript_) {
+    transcript_->said(length);
+    transcript_->said(*body);
   }
+  if (seals_) {
+    frame.code_bytes = frame.code.size();
+    frame.sealed = false;
+  }
+  bytes_sent_.fetch_add(frame.bytes(), std::memory_order_relaxed);
   return frame;
+}
+
+// In the order in which frames are written.
+void Connection::seal(Frame& frame) {
+  if (frame.sealed) return;
+  frame.code = seals_->sending.next({frame.length.data(), frame.length.size()}, *frame.body);
+  frame.sealed = true;
+}
+
+std::array<asio::const_buffer, 3> Connection::rest_of(const Frame& frame) {
+  std::array<asio::const_buffer, 3> rest = {asio::buffer(frame.length), asio::buffer(*frame.body),
+                                            asio::buffer(frame.code.data(), frame.code_bytes)};
+  std::size_t skipped = frame.written;
+  for (asio::const_buffer& each : rest) {
+    const std::size_t bytes = std::min(skipped, each.size());
+    each += bytes;
+    skipped -= bytes;
+  }
+  return rest;
 }
 
 void Connection::read() {
@@ -124,23 +157,29 @@ void Connection::end(const std::string& reason, ConnectionEnd how) {
   if (owner != nullptr) owner->on_end(*this, reason, how);
 }
 
-void Connection::send(const wire::Message& message) {
+void Connection::send(const Body& body) {
   if (!is_open() || finishing_) return;
-  std::string frame = encode(message);
-  bytes_sent_.fetch_add(frame.size(), std::memory_order_relaxed);
+  Frame frame = make_frame(body);
   if (queue_.empty()) {
+    seal(frame);
     error_code error;
-    const std::size_t written = socket_.write_some(asio::buffer(frame), error);
+    frame.written = socket_.write_some(rest_of(frame), error);
     if (error && error != asio::error::would_block) return;
-    if (written == frame.size()) return;
-    frame.erase(0, written);
+    if (frame.written == frame.bytes()) return;
   }
   queue_.push_back(std::move(frame));
   if (queue_.size() == 1) pump();
 }
 
+void Connection::send_in_turn(const Body& body) {
+  if (!is_open() || finishing_) return;
+  queue_.push_back(make_frame(body));
+  if (queue_.size() == 1) pump();
+}
+
 void Connection::pump() {
-  asio::async_write(socket_, asio::buffer(queue_.front()),
+  seal(queue_.front());
+  asio::async_write(socket_, rest_of(queue_.front()),
                     [self = shared_from_this()](const error_code& error, std::size_t) {
                       if (error) {
                         self->queue_.clear();
@@ -150,6 +189,21 @@ void Connection::pump() {
                       if (!self->queue_.empty()) return self->pump();
                       if (self->finishing_) self->finish();
                     });
+}
+
+void Connection::watch_path(std::uint64_t lease_ns) {
+  if (lease_ns == 0 || peer_address_ == local_address()) return;
+  constexpr std::uint64_t second_ns = 1'000'000'000;
+  constexpr int interval_s = 1;
+  const auto lease_s = static_cast<int>(std::min<std::uint64_t>(lease_ns / second_ns, 3600));
+  const int idle_s = std::max(1, lease_s - 2 * interval_s);
+  const auto set = [&](int level, int option, auto value) {
+    static_cast<void>(::setsockopt(socket_.native_handle(), level, option, &value, sizeof value));
+  };
+  set(IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, interval_s);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, 1000u * static_cast<unsigned>(std::max(lease_s, idle_s + interval_s)));
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 void Connection::finish() {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <deque>
@@ -57,9 +58,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Reads one message and gives it to the owner. Does nothing while a read is under way.
   void read();
 
+  // A message as it travels, encoded once for many connections.
+  using Body = std::shared_ptr<const std::string>;
+  [[nodiscard]] static Body encode(const wire::Message& message);
+
   // Writes at once what the socket takes, so that bytes are with the kernel before this process can
   // act on what they say; queues the rest. A failed write is silent: reading finds the end.
-  void send(const wire::Message& message);
+  void send(const wire::Message& message) { send(encode(message)); }
+  // The body is shared while it waits.
+  void send(const Body& body);
+  // Queues it behind what is said already, and leaves the thread to others between two of them: for what is long.
+  void send_in_turn(const Body& body);
   [[nodiscard]] bool is_drained() const { return queue_.empty(); }
 
   // No more sends; the peer sees the end of the stream after the last byte. Reading goes on.
@@ -69,9 +78,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close();
   [[nodiscard]] bool is_open() const { return socket_.is_open(); }
 
+  // The kernel, which costs this process nothing, asks the peer's now and then, and ends the connection where that has
+  // not answered, or not taken bytes, for `lease_ns`: finds a path that was cut, not a process that is stopped. In
+  // whole seconds; nothing for 0, or within this host.
+  void watch_path(std::uint64_t lease_ns);
+
   // When the last whole frame came, or the connection was made.
   [[nodiscard]] Time heard_at() const { return heard_at_; }
-  // Memory that the peer's bytes and the queue take.
+  // Memory that the peer's bytes and the queue take, shared bodies counted in full.
   [[nodiscard]] std::size_t bytes_held() const;
 
   [[nodiscard]] std::string peer_text() const { return peer_; }
@@ -84,7 +98,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   void read_body(std::size_t length);
   void take_body(std::size_t length);
-  [[nodiscard]] std::string encode(const wire::Message& message);
+  // | length, 4 B | body | code, with a secret |
+  struct Frame {
+    std::array<char, 4> length{};
+    Body body;
+    Seal::FrameCode code{};
+    std::size_t code_bytes = 0;
+    std::size_t written = 0;  // of all
+    bool sealed = true;       // else it gets its code when its turn comes
+    [[nodiscard]] std::size_t bytes() const { return length.size() + body->size() + code_bytes; }
+  };
+  [[nodiscard]] Frame make_frame(const Body& body);
+  void seal(Frame& frame);
+  // What of it is not written.
+  [[nodiscard]] static std::array<boost::asio::const_buffer, 3> rest_of(const Frame& frame);
   void end(const std::string& reason, ConnectionEnd how);
   void pump();
 
@@ -99,7 +126,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Time heard_at_ = std::chrono::steady_clock::now();
   std::array<char, 4> header_{};
   std::string body_;
-  std::deque<std::string> queue_;  // not yet with the kernel
+  std::deque<Frame> queue_;  // not yet with the kernel
   bool reading_ = false;
   bool finishing_ = false;
 };

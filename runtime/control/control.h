@@ -20,8 +20,8 @@
 namespace gossamer::runtime {
 
 // How many ranks a session can have: the control mesh connects every pair, P (P - 1) / 2 connections; beyond this a
-// tree is due.
-inline constexpr std::uint32_t session_ranks_max = 64;
+// tree is due. What else has to hold as many follows from this number: limits.h.
+inline constexpr std::uint32_t session_ranks_max = 256;
 
 // A named value that all ranks must have in common.
 struct Field {
@@ -41,7 +41,7 @@ using Blob = std::vector<std::byte>;
 
 // What a rank brings to an agreement beside its fields.
 struct Contribution {
-  Blob blob;                     // for all members; together at most about 1 MiB
+  Blob blob;                     // for all members; bounded as in all_gather
   std::optional<Error> trouble;  // why this rank cannot take part as it should: ends the agreement on all members
 };
 
@@ -82,8 +82,8 @@ class Control {
     return {};
   }
 
-  // Collective: gives every rank all ranks' blobs, in rank order; about 1 MiB together
-  // (`out_of_resources` on all ranks beyond). Else as agree().
+  // Collective: gives every rank all ranks' blobs, in rank order; each at most some 1,000 KiB and all together 16 MiB
+  // (`out_of_resources` on all ranks beyond). All of them go through rank 0, P times: keep them small. Else as agree().
   virtual Result<std::vector<Blob>> all_gather(std::string_view subject, const Blob& mine,
                                                std::uint64_t deadline_ns) = 0;
 

@@ -23,6 +23,8 @@
 #include "runtime/control/lease.h"
 #include "runtime/control/members.h"
 #include "runtime/control/settle.h"
+#include "runtime/control/verdict_reader.h"
+#include "runtime/control/watchers.h"
 
 namespace gossamer::runtime {
 namespace asio = boost::asio;
@@ -36,6 +38,16 @@ constexpr std::chrono::milliseconds publish_max{20};
 // How long rank 0's verdict may take to come after the news of a death.
 constexpr std::chrono::milliseconds verdict_after_death_max{150};
 
+std::vector<Connection::Body> encode_frames(const std::vector<wire::Blobs>& frames) {
+  std::vector<Connection::Body> bodies;
+  for (const wire::Blobs& frame : frames) {
+    wire::Message message;
+    *message.mutable_blobs() = frame;
+    bodies.push_back(Connection::encode(message));
+  }
+  return bodies;
+}
+
 class Mesh final : public Control, private ConnectionOwner {
  public:
   explicit Mesh(const MeshOptions& options)
@@ -44,6 +56,7 @@ class Mesh final : public Control, private ConnectionOwner {
         lease_ns_(options.lease_ns),
         settling_(io_, connections_, options.rank_count),
         collector_(options.rank_count),
+        verdict_reader_(options.rank_count),
         left_ranks_(options.rank_count, false),
         dead_ranks_(options.rank_count, false),
         lease_watch_(io_, options.lease_ns, [this] { beat(); }) {}
@@ -72,6 +85,7 @@ class Mesh final : public Control, private ConnectionOwner {
   void begin(Result<Connections> joined);
   void on_message(Connection& connection, const wire::Message& message) override;
   void on_end(Connection& connection, const std::string& reason, ConnectionEnd end) override;
+  void refuse(Connection& connection, const std::string& why);
   void beat();
   void part_with(Rank rank);
   void take_being_given_up(Rank by, const std::string& reason);
@@ -102,8 +116,10 @@ class Mesh final : public Control, private ConnectionOwner {
   std::optional<Gathering> gathering_;
   std::optional<Joiner> joiner_;
   Connections connections_;
+  std::vector<std::uint32_t> watched_;  // ranks that watch this one, and that it watches
   Settling settling_;
   Collector collector_;
+  VerdictReader verdict_reader_;
   asio::steady_timer collect_timer_{io_};
   asio::steady_timer publish_timer_{io_};
   asio::steady_timer verdict_timer_{io_};
@@ -195,6 +211,11 @@ void Mesh::begin(Result<Connections> joined) {
       connections_[rank]->rank = rank;
       connections_[rank]->set_owner(this);
       connections_[rank]->read();
+      if (watch_each_other(rank_, Rank{rank}, rank_count_)) {
+        watched_.push_back(rank);
+      } else {
+        connections_[rank]->watch_path(lease_ns_);
+      }
     }
     lease_watch_.start();
   }
@@ -232,15 +253,24 @@ void Mesh::on_message(Connection& connection, const wire::Message& message) {
       if (rank_.value == 0) take_part(from, message.collect());
       break;
     case wire::Message::kVerdict:
-      if (from.value == 0) call_.deliver(message.verdict());
+    case wire::Message::kBlobs: {
+      if (from.value != 0) break;
+      auto verdict =
+          message.has_verdict() ? verdict_reader_.take(message.verdict()) : verdict_reader_.take(message.blobs());
+      if (!verdict.ok()) return refuse(connection, "it sent a verdict that is none: " + verdict.error().message);
+      if (*verdict) call_.deliver(**std::move(verdict));
       break;
-    default: {
-      const auto keep = connection.shared_from_this();
-      connection.close();
-      return on_end(connection, "it sent a message that has no place in a session", ConnectionEnd::malformed);
     }
+    default:
+      return refuse(connection, "it sent a message that has no place in a session");
   }
   connection.read();
+}
+
+void Mesh::refuse(Connection& connection, const std::string& why) {
+  const auto keep = connection.shared_from_this();
+  connection.close();
+  on_end(connection, why, ConnectionEnd::malformed);
 }
 
 void Mesh::bid_good_bye(Connection& connection, const wire::Goodbye& message) {
@@ -289,10 +319,11 @@ void Mesh::learn(Loss loss) {
   wire::Message message;
   message.mutable_peer_lost()->mutable_loss()->set_rank(loss.rank.value);
   message.mutable_peer_lost()->mutable_loss()->set_reason(loss.reason);
+  const Connection::Body body = Connection::encode(message);
   bool drained = true;
   for (const auto& connection : connections_) {
     if (!connection) continue;
-    connection->send(message);
+    connection->send(body);
     drained = drained && (connection->is_drained() || connection->rank == loss.rank.value);
   }
   part_with(loss.rank);
@@ -322,10 +353,12 @@ void Mesh::part_with(Rank rank) {
 void Mesh::beat() {
   wire::Message alive;
   alive.mutable_ping();
-  for (const auto& connection : connections_) {
-    if (connection) connection->send(alive);
+  const Connection::Body body = Connection::encode(alive);
+  for (const std::uint32_t rank : watched_) {
+    if (connections_[rank]) connections_[rank]->send(body);
   }
-  for (std::uint32_t rank = 0; rank < rank_count_ && !leaving_ && !given_up_; ++rank) {
+  for (const std::uint32_t rank : watched_) {
+    if (leaving_ || given_up_) return;
     if (!connections_[rank]) continue;
     if (const auto silence_ns = lease_watch_.overdue_ns(*connections_[rank])) {
       learn({Rank{rank}, text("it has not answered for ", format_duration(*silence_ns),
@@ -420,7 +453,7 @@ Result<std::vector<Blob>> Mesh::all_gather(std::string_view subject, const Blob&
 Result<wire::Verdict> Mesh::collect(wire::Collect part) {
   const std::string subject = part.subject();
   const std::uint64_t deadline_ns = part.deadline_ns();
-  if (const std::size_t bytes = part.ByteSizeLong(); bytes > collect_bytes_max) {
+  if (const std::size_t bytes = part.ByteSizeLong(); bytes > part_bytes_max) {
     // Rank 0 hears of it all the same, so that all ranks fail together and stay in step.
     part.clear_fields();
     part.clear_blob();
@@ -454,23 +487,31 @@ void Mesh::take_part(Rank rank, wire::Collect part) {
 
 // The own answer comes last, when the others' are out: the caller may end the process on a refusal.
 void Mesh::send_answers(const std::vector<Answer>& answers) {
-  const wire::Verdict* own = nullptr;
+  const Answer* own = nullptr;
   bool drained = true;
+  MoreBlobs encoded;  // what `frames` are of: all members of a collective share them
+  std::vector<Connection::Body> frames;
   for (const Answer& answer : answers) {
     if (answer.to == rank_) {
-      if (own == nullptr || answer.verdict.sequence() > own->sequence()) own = &answer.verdict;
+      if (own == nullptr || answer.verdict.sequence() > own->verdict.sequence()) own = &answer;
     } else if (const auto& connection = connections_[answer.to.value]) {
       wire::Message message;
       *message.mutable_verdict() = answer.verdict;
       connection->send(message);
+      if (answer.more && answer.more != encoded) {
+        frames = encode_frames(*answer.more);
+        encoded = answer.more;
+      }
+      if (answer.more)
+        for (const Connection::Body& frame : frames) connection->send_in_turn(frame);
       drained = drained && connection->is_drained();
     }
   }
   if (own == nullptr) return;
-  if (drained) return call_.deliver(*own);
+  if (drained) return call_.deliver(whole_verdict(*own));
   own_verdict_timer_.expires_after(publish_max);
-  own_verdict_timer_.async_wait([this, verdict = *own](const error_code& error) {
-    if (!error) call_.deliver(verdict);
+  own_verdict_timer_.async_wait([this, answer = *own](const error_code& error) {
+    if (!error) call_.deliver(whole_verdict(answer));
   });
 }
 

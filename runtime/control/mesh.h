@@ -38,10 +38,14 @@ struct MeshOptions {
   // already. It stays open for later sessions of the process (joining/inherited.h). What has that number and
   // does not listen there is not touched, and rank 0 opens a listener of its own.
   int rendezvous_descriptor = -1;
+  // Rank 0 only: a socket that this process opened for this session and that listens at `rendezvous`; taken. Null:
+  // none.
+  std::shared_ptr<UniqueDescriptor> rendezvous_listener;
   std::string bind_host = "127.0.0.1";         // where own listeners bind; loopback unless told otherwise
   std::uint64_t deadline_ns = 30'000'000'000;  // of the whole of make_control_mesh
   Secret secret;                               // the same on every rank; without one, loopback only unless declined
   std::uint64_t lease_ns = 5'000'000'000;      // the same on every rank; 0: off
+  std::string rank_hosts;                      // on which host each rank is, as rank_hosts.h has it; empty: not told
   std::string job = unnamed_job;               // whose ranks belong together; those of another are strangers
 };
 

@@ -10,20 +10,17 @@
 #include "base/base.h"
 #include "runtime/control/control.h"
 #include "runtime/control/control.pb.h"
+#include "runtime/control/limits.h"
 
 namespace gossamer::runtime {
 
 // "GOSSAMER" read as big-endian text: tells a rank from a stranger at the door.
 constexpr std::uint64_t control_magic = 0x474f5353414d4552u;
 // Grows with every change of control.proto that an older peer would misread.
-constexpr std::uint32_t control_protocol = 4;
+constexpr std::uint32_t control_protocol = 5;
 
 // The shared field that says whose rank a Hello comes from. In every version, as Hello itself.
 constexpr const char* job_field = "job";
-
-constexpr std::size_t frame_bytes_max = std::size_t{1} << 20;
-// The largest first message of a connection: bounds what all strangers together can make us hold.
-constexpr std::size_t hello_bytes_max = std::size_t{64} << 10;
 
 // Refusal and Verdict carry an Error the same way.
 template <typename Wire>

@@ -1,4 +1,4 @@
-// Zeroed memory on cache-line boundaries.
+// Zeroed memory on cache-line boundaries; in huge pages where it is large.
 #pragma once
 
 #include <cstddef>
@@ -25,9 +25,12 @@ class Buffer {
   [[nodiscard]] static Result<Buffer> make(std::size_t bytes) {
     Buffer buffer;
     buffer.bytes_ = align_up(bytes == 0 ? 1 : bytes);
-    buffer.data_.reset(static_cast<std::byte*>(std::aligned_alloc(buffer_alignment, buffer.bytes_)));
+    const bool is_large = wants_huge_pages(buffer.bytes_);
+    const std::size_t alignment = is_large ? huge_page_bytes : buffer_alignment;
+    buffer.data_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, buffer.bytes_)));
     if (!buffer.data_)
       return Error{Code::out_of_resources, text("no memory for a buffer of ", format_bytes(buffer.bytes_))};
+    if (is_large) advise_huge_pages(buffer.data_.get(), buffer.bytes_);
     std::memset(buffer.data_.get(), 0, buffer.bytes_);
     return buffer;
   }

@@ -18,14 +18,30 @@ struct Scheduled {
   double predicted_ns = 0;
   std::string reason;
   bool is_near = false;
+  std::optional<topology::Draft> draft = {};  // all programs, where they are still to be put in order and proved
 };
 
-topology::Groups hosts_of(const ScheduleWish& wish, const SchedulePolicy& policy) {
+topology::Groups hosts_of(const ScheduleWish& wish, const SchedulePolicy& policy, const topology::RankOrder& order) {
   const std::vector<std::string>& hosts = policy.hosts;
   std::vector<std::string> names(wish.rank_count);
-  for (std::uint32_t rank = 0; rank < wish.rank_count && !hosts.empty(); ++rank)
-    names[rank] = hosts.at(wish.members.empty() ? rank : wish.members[rank].value);
+  for (std::uint32_t position = 0; position < wish.rank_count && !hosts.empty(); ++position) {
+    const std::uint32_t place = order.at(position).value;
+    names[position] = hosts.at(wish.members.empty() ? place : wish.members[place].value);
+  }
   return topology::Groups::by_name(names);
+}
+
+// In which the wish's ranks play. Ranks of one host are all as near as they can be.
+topology::RankOrder order_of(const ScheduleWish& wish, const SchedulePolicy& policy) {
+  if (policy.order.is_natural() || hosts_of(wish, policy, {}).size() == 1) return {};
+  return wish.members.empty() ? policy.order : policy.order.among(wish.members);
+}
+
+// The wish of who plays this rank's part, in positions instead of ranks; its members stay as they are.
+ScheduleWish in_positions(ScheduleWish wish, const topology::RankOrder& order) {
+  wish.rank = Rank{order.position_of(wish.rank)};
+  if (topology::has_root(wish.collective)) wish.root = Rank{order.position_of(wish.root)};
+  return wish;
 }
 
 bool are_alike(const topology::CostModel& a, const topology::CostModel& b) {
@@ -46,21 +62,63 @@ RankSchedule as_run(const ScheduleWish& wish, std::string name, std::uint32_t sl
 
 class Scheduling {
  public:
-  Scheduling(const ScheduleWish& wish, const SchedulePolicy& policy, std::uint64_t payload_bytes)
-      : wish_(wish), policy_(policy), payload_bytes_(payload_bytes), hosts_(hosts_of(wish, policy)) {}
+  Scheduling(const ScheduleWish& asked, const SchedulePolicy& policy, std::uint64_t payload_bytes)
+      : asked_(asked),
+        policy_(policy),
+        payload_bytes_(payload_bytes),
+        order_(order_of(asked, policy)),
+        hosts_(hosts_of(asked, policy, order_)),
+        wish_(in_positions(asked, order_)) {}
 
   Result<Scheduled> run() {
+    GOSSAMER_ASSIGN(auto made, choose());
+    if (made.draft) GOSSAMER_TRY(put_in_order(made));
+    return made;
+  }
+
+ private:
+  Result<Scheduled> choose() {
     if (wish_.kind && topology::supports(*wish_.kind, wish_.collective)) return of_kind(*wish_.kind, "as configured");
-    if (const topology::ScheduleRule* rule = policy_.rules.find(wish_.collective, payload_bytes_)) {
-      const std::string reason = text("by the rule \"", topology::format_schedule_rules({{*rule}}), "\"");
-      if (const auto* kind = std::get_if<topology::ScheduleKind>(&rule->use)) return of_kind(*kind, reason);
-      GOSSAMER_ASSIGN(auto made, from_file(*rule, reason));
+    const topology::ScheduleRule* rule = policy_.rules.find(wish_.collective, payload_bytes_);
+    // What is recommended is for all ranks together; where they share a host, their memory is the better way.
+    const bool is_recommended = rule == nullptr && hosts_.size() > 1 && wish_.rank_count == policy_.hosts.size();
+    if (is_recommended) rule = policy_.recommended.find(wish_.collective, payload_bytes_);
+    if (rule != nullptr) {
+      GOSSAMER_ASSIGN(auto made, by_rule(*rule, text("by the rule \"", topology::format_schedule_rules({{*rule}}), "\"",
+                                                     is_recommended ? " of the topology file" : "")));
       if (made) return *std::move(made);
     }
     return by_cost();
   }
 
- private:
+  // None: the rule is about something else after all.
+  [[nodiscard]] Result<std::optional<Scheduled>> by_rule(const topology::ScheduleRule& rule, std::string reason) const {
+    if (std::holds_alternative<topology::ScheduleFile>(rule.use)) return from_file(rule, std::move(reason));
+    if (const auto* kind = std::get_if<topology::ScheduleKind>(&rule.use)) {
+      GOSSAMER_ASSIGN(auto made, of_kind(*kind, std::move(reason)));
+      return std::optional(std::move(made));
+    }
+    const auto request = std::get<topology::TwoLevelKinds>(rule.use).for_collective(wish_.collective, wish_.root);
+    const auto draft = topology::make_two_level(hosts_, request);
+    if (hosts_.size() == 1 || hosts_.largest() == 1 || !draft.ok()) return std::optional<Scheduled>();
+    GOSSAMER_ASSIGN(const auto cost, topology::predict_schedule_cost(topology::write_out(*draft, wish_.collective),
+                                                                     payload_bytes_, hosts_, policy_.cost));
+    return std::optional(of_levels(request, *draft, cost.nanoseconds, std::move(reason)));
+  }
+
+  // What was made for positions becomes the ranks'.
+  Status put_in_order(Scheduled& made) const {
+    const topology::Draft draft = order_.play(*made.draft, wish_.collective);
+    const Status proved = topology::check_schedule(topology::write_out(draft, asked_.collective, asked_.root));
+    if (!proved.ok())
+      return Error{Code::invalid_argument, text("the order of the topology file makes no schedule of ",
+                                                made.schedule.name, ": ", proved.error().message)};
+    made.schedule.program = draft.program(asked_.rank.value);
+    if (asked_.collective == Collective::all_gather) made.schedule.own_slice = asked_.rank.value;
+    made.schedule.name += " in the file's order";
+    return {};
+  }
+
   // All links are alike where there is one host, one rank on each, or nothing that tells near from far.
   [[nodiscard]] bool has_levels() const {
     return hosts_.size() > 1 && hosts_.largest() > 1 && !are_alike(policy_.cost.near, policy_.cost.far);
@@ -76,6 +134,19 @@ class Scheduling {
     made.predicted_ns = cost.nanoseconds;
     GOSSAMER_ASSIGN(made.schedule, topology::make_rank_schedule(request, wish_.rank));
     made.reason = std::move(reason);
+    if (!order_.is_natural()) {
+      GOSSAMER_ASSIGN(made.draft, topology::make_draft(request));
+    }
+    return made;
+  }
+
+  [[nodiscard]] Scheduled of_levels(const topology::TwoLevelRequest& request, const topology::Draft& draft,
+                                    double predicted_ns, std::string reason) const {
+    Scheduled made;
+    made.predicted_ns = predicted_ns;
+    made.schedule = as_run(wish_, topology::in_words(request), draft.slice_count, draft.program(wish_.rank.value));
+    made.reason = std::move(reason);
+    if (!order_.is_natural()) made.draft = draft;
     return made;
   }
 
@@ -86,14 +157,15 @@ class Scheduling {
     const auto at = policy_.files.find(path);
     GOSSAMER_CHECK(at != policy_.files.end(), "the files of all rules are read before");
     const topology::Schedule& schedule = at->second;
-    if (!rule.collective && !topology::check_purpose(schedule, wish_.collective, wish_.rank_count, wish_.root).ok())
+    if (!rule.collective && !topology::check_purpose(schedule, asked_.collective, asked_.rank_count, asked_.root).ok())
       return std::optional<Scheduled>();
-    const Status proved = topology::prove_schedule(schedule, wish_.collective, wish_.rank_count, wish_.root);
+    const Status proved = topology::prove_schedule(schedule, asked_.collective, asked_.rank_count, asked_.root);
     if (!proved.ok()) return Error{Code::invalid_argument, text("schedule file ", path, ": ", proved.error().message)};
     Scheduled made;
-    GOSSAMER_ASSIGN(const auto cost, topology::predict_schedule_cost(schedule, payload_bytes_, hosts_, policy_.cost));
+    GOSSAMER_ASSIGN(const auto cost, topology::predict_schedule_cost(schedule, payload_bytes_,
+                                                                     hosts_of(asked_, policy_, {}), policy_.cost));
     made.predicted_ns = cost.nanoseconds;
-    made.schedule = as_run(wish_, "file:" + path, schedule.slice_count, schedule.programs[wish_.rank.value]);
+    made.schedule = as_run(asked_, "file:" + path, schedule.slice_count, schedule.programs[asked_.rank.value]);
     made.reason = std::move(reason);
     return std::optional(std::move(made));
   }
@@ -114,18 +186,15 @@ class Scheduling {
       return made;
     }
     GOSSAMER_ASSIGN(const auto draft, topology::make_two_level(hosts_, *choice.two_level));
-    Scheduled made;
-    made.predicted_ns = choice.nanoseconds;
-    made.schedule =
-        as_run(wish_, topology::in_words(*choice.two_level), draft.slice_count, draft.program(wish_.rank.value));
-    made.reason = std::move(choice.reason);
-    return made;
+    return of_levels(*choice.two_level, draft, choice.nanoseconds, std::move(choice.reason));
   }
 
-  const ScheduleWish& wish_;
+  const ScheduleWish& asked_;
   const SchedulePolicy& policy_;
   const std::uint64_t payload_bytes_;
-  const topology::Groups hosts_;
+  const topology::RankOrder order_;
+  const topology::Groups hosts_;  // in positions, as all that is made of the wish
+  const ScheduleWish wish_;
 };
 
 }  // namespace

@@ -1,8 +1,12 @@
 // How a stage gets its schedule. A function of what ranks agree on, so that all come to the same one:
 //
 //   1. the kind that the caller asks for, where it knows the collective
-//   2. the user's rule for the collective and the size: a kind, or a schedule from a file, proved here
-//   3. the cheapest by the cost model; where some ranks share a host and others do not, among those of two levels, too
+//   2. the user's rule for the collective and the size: a kind, two levels, or a schedule from a file, proved here
+//   3. the rule of GOSSAMER_TOPOLOGY for them
+//   4. the cheapest by the cost model; where some ranks share a host and others do not, among those of two levels, too
+//
+// Ranks of several hosts play it in the order of GOSSAMER_TOPOLOGY; what that makes of it is proved here. A file's
+// programs say themselves which rank does what.
 #pragma once
 
 #include <cstdint>

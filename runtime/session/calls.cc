@@ -12,6 +12,13 @@ namespace {
 
 // Data that travels with the agreement, through rank 0 to all.
 constexpr std::size_t inline_bytes_max = std::size_t{8} << 10;
+// Rank 0 sends what all ranks gave to each of them: so much together at most.
+constexpr std::size_t inline_traffic_max = std::size_t{32} << 20;
+
+// The same on all ranks.
+bool sum_fits_agreement(std::size_t bytes, std::uint32_t rank_count) {
+  return bytes <= std::min(inline_bytes_max, inline_traffic_max / rank_count / rank_count);
+}
 
 // A blocking collective counts as in flight: a peer that leaves waits for it.
 class InFlight {
@@ -64,7 +71,7 @@ Status Session::all_reduce(const ElementVector& vector, std::byte* data, std::ui
                   {{"count", text(vector.count)},
                    {"type", std::string(sketch::element_type_name(vector.type))},
                    {"op", std::string(sketch::reduce_op_name(vector.op))}},
-                  bytes.size() <= inline_bytes_max};
+                  sum_fits_agreement(bytes.size(), rank_count())};
   if (!mistake) begin_mean(vector, rank_count(), data, vector.count);
   const auto blobs = agree_on_call(call, bytes, mistake, deadline);
   GOSSAMER_TRY(blobs);

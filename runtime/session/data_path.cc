@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 
+#include "runtime/control/watchers.h"
 #include "runtime/engine/tag.h"
 
 namespace gossamer::runtime {
@@ -14,6 +15,7 @@ namespace {
 constexpr std::uint64_t trial_close_limit_ns = 1'000'000'000;
 constexpr std::uint32_t trial_yields = 100;  // passes without progress before a waiter sleeps
 constexpr int trial_sleep_ms = 5;            // it then looks for a loss as well
+constexpr std::uint32_t try_all_max = 64;    // ranks up to which every pair is tried
 
 // View 0 is no session's, so no plan's message has such a tag.
 Tag trial_tag(Rank source) { return make_tag({.view = Epoch{0}, .source = source}); }
@@ -108,10 +110,14 @@ void DataPathTrial::start() {
     return transport::Slice{region_, word * sizeof(std::uint64_t), sizeof(std::uint64_t)};
   };
   const auto count = static_cast<std::uint32_t>(peers_.size());
-  waiting_ = count - 1;
+  std::vector<Rank> tried;
   // Each begins with its neighbour, so that not all connect to rank 0 at once.
   for (std::uint32_t distance = 1; distance < count; ++distance) {
     const Rank peer{(rank_.value + distance) % count};
+    if (count <= try_all_max || are_near(rank_, peer, count)) tried.push_back(peer);
+  }
+  waiting_ = static_cast<std::uint32_t>(tried.size());
+  for (const Rank peer : tried) {
     Peer& state = peers_[peer.value];
     state.outstanding = 2;
     const auto receive = transport_.start_receive(peer, trial_tag(peer), slice(peer.value), 2ull * peer.value);

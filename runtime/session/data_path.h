@@ -1,4 +1,6 @@
-// The data path tried while a session begins: a short message from every rank to every other.
+// The data path tried while a session begins: a short message from every rank to every other; in sessions of more than
+// 64 ranks, to those at distances of 1, 2, 4, ..., whom schedules talk to (runtime/control/watchers.h). The others' are
+// found at their first message.
 //
 // The control mesh tells that the ranks reach each other by TCP at the addresses that the user gave. What moves the
 // bytes finds its own way, and finds it when the first message to a peer starts: an interface that leads nowhere,
@@ -33,7 +35,7 @@ class DataPathTrial {
   void start();
   // True if something moved.
   bool pass();
-  // Each peer's message has come and the one to it has left, or that has failed.
+  // Each tried peer's message has come and the one to it has left, or that has failed.
   [[nodiscard]] bool finished() const { return waiting_ == 0; }
   // The first one. Peers that are still waited for have failed by silence: ask when time is up.
   [[nodiscard]] std::optional<Failure> failure() const;
@@ -60,8 +62,8 @@ class DataPathTrial {
 // Collective: opens the view and tries it. Fails alike on every rank: `unavailable` with what a library said of the
 // path between two ranks, `deadline` where a message did not come within `limit_ns`; the error's rank is the other one
 // of the two. `peer_lost` where a rank dies meanwhile. After an error the transport may only be destroyed. Blocks at
-// most limit_ns, and until all ranks have come: `join_limit_ns` in all. Cost: a connection to every peer, which the
-// first operation would make else.
+// most limit_ns, and until all ranks have come: `join_limit_ns` in all. Cost: a connection to every peer that is tried,
+// which the first operation would make else.
 [[nodiscard]] Status open_data_path(transport::Transport& transport, Control& control, const transport::View& view,
                                     std::uint64_t limit_ns, std::uint64_t join_limit_ns);
 

@@ -3,18 +3,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <fstream>
 
+#include "base/tick_clock.h"
+#include "runtime/control/joining/interfaces.h"
 #include "runtime/control/joining/local_host.h"
 #include "runtime/control/mesh.h"
 #include "runtime/session/clock_offset.h"
 #include "runtime/session/data_path.h"
 #include "runtime/session/introduction.h"
 #include "runtime/session/joined_members.h"
+#include "runtime/session/launched.h"
 #include "runtime/session/link_cost.h"
 #include "runtime/session/session.h"
 #include "runtime/session/user_schedules.h"
+#include "runtime/session/user_topology.h"
 #include "runtime/session/version.h"
 #include "sketch/sketch.h"
 
@@ -57,12 +62,38 @@ std::size_t descriptors_for(const DescriptorNeed& need, std::uint32_t rank_count
   return need.alone + need.each_peer * (rank_count - 1);
 }
 
-Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& settings) {
+// What GOSSAMER_INTERFACE means on this host.
+struct ChosenInterfaces {
+  std::string address;             // where this rank listens and is reached; empty: none was chosen
+  std::vector<std::string> names;  // for TCP of the data path
+};
+
+Result<ChosenInterfaces> choose_for(const Settings& settings) {
+  ChosenInterfaces out;
+  if (settings.interface.empty()) return out;
+  GOSSAMER_ASSIGN(const auto chosen, choose_interfaces(settings.interface, interface_addresses()));
+  out.address = like(chosen, settings.rendezvous).address;
+  for (const InterfaceAddress& each : chosen)
+    if (std::find(out.names.begin(), out.names.end(), each.interface) == out.names.end())
+      out.names.push_back(each.interface);
+  return out;
+}
+
+Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& settings,
+                                                             const ChosenInterfaces& interfaces) {
   const DescriptorNeed& need = settings.transport == "libfabric" ? libfabric_need : ucx_need;
   GOSSAMER_TRY(check_descriptor_room(text("the ", settings.transport, " transport"),
                                      descriptors_for(need, settings.rank_count)));
-  const std::string host = local_host(settings.bind_host, settings.rendezvous, settings.init_timeout_ns);
-  if (settings.transport == "ucx") return transport::make_ucx_transport({.job = settings.job, .local_host = host});
+  const std::string host = !interfaces.address.empty()
+                               ? interfaces.address
+                               : local_host(settings.bind_host, settings.rendezvous, settings.init_timeout_ns);
+  if (settings.transport == "ucx") {
+    GOSSAMER_ASSIGN(const std::uint64_t send_buffer, tcp_send_buffer_for(settings.cost));
+    return transport::make_ucx_transport({.job = settings.job,
+                                          .local_host = host,
+                                          .interfaces = interfaces.names,
+                                          .tcp_send_buffer_bytes = send_buffer});
+  }
   if (settings.transport == "libfabric") {
     return transport::make_libfabric_transport(
         {.job = settings.job, .provider = settings.libfabric_provider, .local_host = host});
@@ -71,16 +102,22 @@ Result<std::unique_ptr<transport::Transport>> make_transport(const Settings& set
                text("transport is \"", settings.transport, "\", expected \"ucx\" or \"libfabric\"")};
 }
 
-// More ranks than cores: who spins keeps the core from the rank that it waits for.
-Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores) {
-  return local_ranks > cores ? Patience{.spins = 20, .yields = 200} : Patience{.spins = 2'000, .yields = 200};
+// More ranks than cores: who looks again keeps the core from the rank that it waits for; and where messages come over a
+// network, from the kernel, which brings them, and which wakes whoever sleeps.
+Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores, bool is_memory_shared) {
+  if (local_ranks <= cores) return {.spins = 2'000, .yields = 200};
+  return is_memory_shared ? Patience{.spins = 1, .yields = 200} : Patience{.spins = 2, .yields = 40};
 }
 
 }  // namespace
 
-Result<JoinedMembers> join_members(const SettingsRequest& request) {
+Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_ptr<Bootstrap> callers) {
   GOSSAMER_ASSIGN(auto settings, resolve_settings(request));
-  GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
+  GOSSAMER_ASSIGN(const auto interfaces, choose_for(settings));
+  if (settings.bind_host.empty()) {
+    settings.bind_host = interfaces.address;
+    settings.said.bind_host = true;
+  }
   for (const std::string& name : unknown_variables())
     log(LogLevel::warning, text(name, " is set, but no setting has that name: `gossamer info` lists them"));
 
@@ -96,7 +133,11 @@ Result<JoinedMembers> join_members(const SettingsRequest& request) {
           text("; that is what was left of the init timeout of ", format_duration(settings.init_timeout_ns));
     return error;
   };
+  GOSSAMER_ASSIGN(auto meeting, meet_as_launched(settings, std::move(callers)));
+  settings.rendezvous = meeting.rendezvous;
+  GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
   UserSchedules schedules = read_user_schedules(settings.schedule);
+  UserTopology topology = read_user_topology(settings.topology);
   std::vector<Field> shared = {
       {"library version", version},
       {"wire version", text(wire_version)},
@@ -107,32 +148,42 @@ Result<JoinedMembers> join_members(const SettingsRequest& request) {
       {"trace", settings.trace.empty() ? "off" : "on"},
       {"libfabric provider", settings.transport == "libfabric" ? settings.libfabric_provider : "none"},
   };
+  shared.push_back(topology.field);
   shared.insert(shared.end(), schedules.fields.begin(), schedules.fields.end());
   MeshOptions mesh;
   mesh.rank = settings.rank;
   mesh.rank_count = settings.rank_count;
   mesh.rendezvous = settings.rendezvous;
-  mesh.rendezvous_advice = settings.rendezvous_advice;
+  mesh.rendezvous_advice = meeting.advice;
   mesh.rendezvous_descriptor = settings.rendezvous_descriptor;
+  if (meeting.listener.value() >= 0)
+    mesh.rendezvous_listener = std::make_shared<UniqueDescriptor>(std::move(meeting.listener));
   mesh.bind_host = settings.bind_host;
-  mesh.deadline_ns = settings.init_timeout_ns;
+  mesh.deadline_ns = left_ns();
   mesh.job = settings.job;
+  mesh.rank_hosts = settings.rank_hosts;
   mesh.lease_ns = settings.lease_ns;
   const auto secret = Secret::read(settings.secret);  // not moved: a short string leaves its letters behind
   GOSSAMER_TRY(secret);
-  mesh.secret = *secret;
+  mesh.secret = meeting.secret.empty() ? *secret : Secret::of(meeting.secret);
   GOSSAMER_ASSIGN(auto control, make_control_mesh(mesh, shared));
   if (schedules.trouble) return *schedules.trouble;
+  if (topology.trouble) return *topology.trouble;
 
   transport::sweep_shared_memory();  // what killed processes left behind
-  auto made = make_transport(settings);
+  auto made = make_transport(settings, interfaces);
   // A rank without a transport tells the others, so that nobody waits for it.
   auto pool = ThreadPool::make(settings.threads);
+  const Status same_cluster = topology.file ? check_same_cluster(*topology.file, settings.topology, settings.rank,
+                                                                 settings.rank_count, host_name(settings.host))
+                                            : Status();
   const std::vector<Field> ready = {{"transport error", made.ok() ? "none" : made.error().message},
-                                    {"threads error", pool.ok() ? "none" : pool.error().message}};
+                                    {"threads error", pool.ok() ? "none" : pool.error().message},
+                                    {"topology error", same_cluster.ok() ? "none" : same_cluster.error().message}};
   const Status all_ready = control->agree("transport", ready, left_ns());
   GOSSAMER_TRY(made);
   GOSSAMER_TRY(pool);
+  GOSSAMER_TRY(same_cluster);
   if (!all_ready.ok()) return of_what_was_left(all_ready.error());
 
   const std::string host = host_identity();
@@ -154,20 +205,25 @@ Result<JoinedMembers> join_members(const SettingsRequest& request) {
   // Who finds a path silent comes to the verdict before those that wait for it there give up.
   const std::uint64_t path_ns = left_ns();
   GOSSAMER_TRY(open_data_path(**made, *control, view, path_ns / 4 * 3, path_ns));
+  const bool is_memory_shared = std::all_of(introductions.begin(), introductions.end(), [&](const Introduction& each) {
+    return each.links.shared_memory && each.host == host && each.memory == introductions[settings.rank.value].memory;
+  });
   return JoinedMembers{std::move(settings),
                        std::move(control),
                        std::move(*made),
                        std::move(*pool),
                        host,
                        local_ranks,
+                       is_memory_shared,
                        hosts_of(introductions),
                        cost,
                        std::move(schedules),
+                       std::move(topology.file),
                        begun_ns};
 }
 
-Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
-  GOSSAMER_ASSIGN(auto joined, join_members(request));
+Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, std::unique_ptr<Bootstrap> callers) {
+  GOSSAMER_ASSIGN(auto joined, join_members(request, std::move(callers)));
   const Settings& settings = joined.settings;
   const std::uint32_t local_ranks = joined.local_ranks;
 
@@ -191,17 +247,25 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request) {
                         (settings.progress == ProgressMode::automatic && cores >= 2 * local_ranks);
   log(LogLevel::info,
       text("rank ", settings.rank.value, " of ", settings.rank_count, ", ", local_ranks, " on this host with ", cores,
-           " cores: progress ", threaded ? "thread" : "inline", "; schedules for ", joined.cost.name));
+           " cores: progress ", threaded ? "thread" : "inline", "; schedules for ",
+           joined.topology ? text("what ", settings.topology, " says") : joined.cost.name));
   SessionParts parts;
   parts.rank = settings.rank;
   parts.rank_count = settings.rank_count;
-  parts.clock = std::make_unique<SteadyClock>();
+  // Where a thread progresses, both it and the caller look at the clock.
+  if (threaded)
+    parts.clock = std::make_unique<SteadyClock>();
+  else
+    parts.clock = std::make_unique<TickClock>();
   parts.control = std::move(joined.control);
   parts.transport = std::move(joined.transport);
-  parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores);
+  parts.patience = patience_for(threaded ? 2 * local_ranks : local_ranks, cores, joined.is_memory_shared);
   parts.timeout_ns = settings.init_timeout_ns;
-  parts.policy = {joined.cost.cost, std::move(joined.hosts), std::move(joined.schedules.rules),
-                  std::move(joined.schedules.files)};
+  parts.policy.cost = joined.cost.cost;
+  parts.policy.hosts = std::move(joined.hosts);
+  parts.policy.rules = std::move(joined.schedules.rules);
+  parts.policy.files = std::move(joined.schedules.files);
+  if (joined.topology) parts.policy = with_topology(std::move(parts.policy), *joined.topology, settings.cost != "auto");
   parts.pool = std::move(joined.pool);
   parts.trace = std::move(trace);
   auto session = Session::make(std::move(parts));

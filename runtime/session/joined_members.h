@@ -2,14 +2,17 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/base.h"
+#include "runtime/bootstrap/bootstrap.h"
 #include "runtime/control/control.h"
 #include "runtime/session/link_cost.h"
 #include "runtime/session/settings.h"
 #include "runtime/session/user_schedules.h"
+#include "topology/topology_file.h"
 #include "transport/transport.h"
 
 namespace gossamer::runtime {
@@ -21,9 +24,11 @@ struct JoinedMembers {
   std::unique_ptr<ThreadPool> pool;                 // null: one thread
   std::string host;                                 // equal on ranks that share their cores
   std::uint32_t local_ranks = 1;                    // how many do
+  bool is_memory_shared = false;                    // all ranks do, and see the same /dev/shm
   std::vector<std::string> hosts;                   // by rank, as schedules tell them apart
   LinkCost cost;
   UserSchedules schedules;
+  std::optional<topology::TopologyFile> topology;  // GOSSAMER_TOPOLOGY
   std::uint64_t begun_ns = 0;
 
   // Of the init timeout; at least 1.
@@ -42,6 +47,7 @@ struct JoinedMembers {
 
 // As Session::join, up to the open view. Blocks, at most the init timeout. Who ends calls Control::leave before the
 // transport is destroyed.
-[[nodiscard]] Result<JoinedMembers> join_members(const SettingsRequest& request);
+[[nodiscard]] Result<JoinedMembers> join_members(const SettingsRequest& request,
+                                                 std::unique_ptr<Bootstrap> callers = nullptr);
 
 }  // namespace gossamer::runtime

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "runtime/bootstrap/torchrun.h"
+
 namespace gossamer::runtime {
 namespace {
 
@@ -53,15 +55,6 @@ bool is_task_of_srun() {
   return !variable("SLURM_STEP_ID").empty() && (!size || size == tasks);
 }
 
-std::string beside_master(std::string_view host, std::string_view port) {
-  std::uint16_t value = 0;
-  const auto [at, error] = std::from_chars(port.data(), port.data() + port.size(), value);
-  const bool bare_v6 = host.find(':') != std::string_view::npos && !host.starts_with('[');
-  const std::string where = bare_v6 ? text("[", host, "]:") : text(host, ":");
-  if (error != std::errc{} || at != port.data() + port.size() || value == 0) return text(where, port);
-  return text(where, value == 65535 ? value - 1 : value + 1);
-}
-
 }  // namespace
 
 std::optional<LaunchedProcess> launched_process() {
@@ -95,17 +88,10 @@ Status check_started_once(std::string_view command) {
                     "); GOSSAMER_RANK_COUNT=1 says that jobs apart are meant")};
 }
 
-std::optional<LaunchersWord> launchers_variable(const char* name) {
-  const std::string_view value = variable(name);
-  if (value.empty()) return std::nullopt;
-  return LaunchersWord{std::string(value), name};
-}
-
 std::optional<LaunchersWord> torchrun_rendezvous() {
-  const char* const host = std::getenv("MASTER_ADDR");
-  const char* const port = std::getenv("MASTER_PORT");
-  if (host == nullptr || port == nullptr) return std::nullopt;
-  return LaunchersWord{beside_master(host, port), "MASTER_ADDR, MASTER_PORT + 1"};
+  auto rendezvous = beside_master();
+  if (!rendezvous) return std::nullopt;
+  return LaunchersWord{std::move(*rendezvous), "MASTER_ADDR, MASTER_PORT + 1"};
 }
 
 std::optional<LaunchersWord> scheduler_job() {

@@ -30,12 +30,7 @@ struct LaunchersWord {
   std::string variables;  // "SLURM_JOB_ID, SLURM_STEP_ID"
 };
 
-// What stands in this variable; nothing where it is empty.
-[[nodiscard]] std::optional<LaunchersWord> launchers_variable(const char* name);
-
-// Where torchrun's ranks meet: the port above MASTER_PORT, or below where there is none. At MASTER_PORT itself
-// torchrun's agent listens, or rank 0's store of torch.distributed. What is no port stays, to be refused where it is
-// read.
+// Where torchrun's ranks meet, as beside_master() of bootstrap/torchrun.h says.
 [[nodiscard]] std::optional<LaunchersWord> torchrun_rendezvous();
 
 // A name that all ranks of this job have and no other job has.

@@ -68,6 +68,18 @@ Result<CostSetting> parse_cost_setting(std::string_view setting) {
   return made;
 }
 
+Result<std::uint64_t> tcp_send_buffer_for(std::string_view setting) {
+  // What is on its way in a cluster for so long keeps a link busy; 64 KiB is what TSO takes at once.
+  constexpr double way_ns = 200'000;
+  constexpr double least_bytes = 64 << 10;
+  constexpr double most_bytes = 4 << 20;  // as much as kernels give by themselves
+  GOSSAMER_ASSIGN(const CostSetting models, parse_cost_setting(setting));
+  if (models.far.empty()) return std::uint64_t{0};
+  GOSSAMER_ASSIGN(const topology::CostModel far, topology::parse_cost_model(models.far));
+  const double ns_per_byte = std::max(far.beta_ns_per_byte, way_ns / most_bytes);
+  return static_cast<std::uint64_t>(std::max(least_bytes, way_ns / ns_per_byte));
+}
+
 std::vector<std::string> hosts_of(std::span<const Introduction> introductions) {
   std::vector<std::string> hosts;
   for (const Introduction& each : introductions)

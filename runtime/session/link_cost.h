@@ -25,6 +25,11 @@ struct CostSetting {
 };
 [[nodiscard]] Result<CostSetting> parse_cost_setting(std::string_view text);
 
+// Bytes that one TCP connection may have on their way, where GOSSAMER_COST says how fast the network is; 0, the
+// kernel's choice, where it does not. The kernel lets a megabyte and more wait before an adapter, and whatever goes to
+// another rank, like the few bytes with which a rendezvous begins, waits behind it: 8 ms at 1 Gbit/s.
+[[nodiscard]] Result<std::uint64_t> tcp_send_buffer_for(std::string_view setting);
+
 struct LinkCost {
   std::string name;
   topology::TwoLevelCost cost;

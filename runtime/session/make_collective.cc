@@ -46,6 +46,7 @@ std::vector<Field> shared_fields(const CollectiveConfig& config, const Membershi
   }
   fields.push_back(
       {"schedule", config.schedule ? std::string(topology::schedule_kind_name(*config.schedule)) : "auto"});
+  if (config.without_topology) fields.push_back({"topology", "none"});
   if (!who.members.empty()) {
     std::string places;
     for (const Rank member : who.members) places += text(places.empty() ? "" : ", ", member.value);
@@ -86,7 +87,9 @@ Result<Collective*> Session::make_collective(const Result<CollectiveConfig>& con
       "collective made", members, draw, deadline,
       [&]() -> Result<Collective*> {
         collectives_.reserve(collectives_.size() + 1);  // nothing fails once the plan is made
-        GOSSAMER_ASSIGN(auto collective, Collective::make(checked, who, parts_.policy, draw, *driver_, *parts_.clock));
+        const SchedulePolicy* const plain = parts_.policy.without_topology.get();
+        const SchedulePolicy& policy = checked.without_topology && plain != nullptr ? *plain : parts_.policy;
+        GOSSAMER_ASSIGN(auto collective, Collective::make(checked, who, policy, draw, *driver_, *parts_.clock));
         collectives_.push_back(std::move(collective));
         return collectives_.back().get();
       },

@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "runtime/algorithms/compressor_config.h"
+#include "runtime/bootstrap/bootstrap.h"
 #include "runtime/collectives/chunk_work.h"
 #include "runtime/control/control.h"
 #include "runtime/engine/driver.h"
@@ -53,7 +54,9 @@ struct SessionParts {
 class Session {
  public:
   // Joins as gossamer_init says. Blocks, at most the init timeout.
-  [[nodiscard]] static Result<std::unique_ptr<Session>> join(const SettingsRequest& request);
+  // `callers`: the caller's own way of finding the other ranks; null: as the settings and the launcher say.
+  [[nodiscard]] static Result<std::unique_ptr<Session>> join(const SettingsRequest& request,
+                                                             std::unique_ptr<Bootstrap> callers = nullptr);
   // out_of_resources where a descriptor or a thread of its own cannot be had.
   [[nodiscard]] static Result<std::unique_ptr<Session>> make(SessionParts parts);
   // Leaves. Where an operation was exchanged and none is in flight here, it first serves the peers until theirs have

@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "runtime/bootstrap/catalogue.h"
+#include "runtime/bootstrap/torchrun.h"
 #include "runtime/session/launchers.h"
 #include "runtime/session/settings_file.h"
 #include "runtime/session/settings_sources.h"
@@ -18,17 +20,12 @@ namespace {
 // Of no session: where the settings are, and what the gossamer command logs.
 constexpr std::array<std::string_view, 2> other_variables = {settings_file_variable, "GOSSAMER_LOG"};
 
-const FoundSetting& setting_named(const std::vector<FoundSetting>& found, std::string_view name) {
-  const auto one =
-      std::find_if(found.begin(), found.end(), [&](const FoundSetting& each) { return each.row->name == name; });
-  GOSSAMER_CHECK(one != found.end(), "no such setting");
-  return *one;
-}
-
-// A launcher's processes must not each become a session of their own because nobody told them apart.
-Status check_launcher(const FoundSetting& rank, const FoundSetting& rank_count) {
-  const bool counted = rank_count.source != SettingSource::fallback;
-  if (counted && (rank_count.value == "1" || rank.source != SettingSource::fallback)) return {};
+// A launcher's processes must not each become a session of their own because nobody told them apart: those of a
+// launcher that nobody here can ask.
+Status check_launcher(const std::vector<FoundSetting>& found, const LauncherRow& launcher) {
+  const bool counted = is_said(found, "rank_count");
+  if (launcher.name != "tcp" && launcher.name != "folder") return {};
+  if (counted && (find_found(found, "rank_count")->value == "1" || is_said(found, "rank"))) return {};
   const auto launched = launched_process();
   if (!launched) return {};
   return Error{Code::invalid_argument, text(launched->says, ", and nothing says ",
@@ -36,15 +33,6 @@ Status check_launcher(const FoundSetting& rank, const FoundSetting& rank_count) 
                                             ": start them with ", launched->remedy,
                                             ", or set rank and rank_count in gossamer_config; "
                                             "GOSSAMER_RANK_COUNT=1 says that sessions of one rank are meant")};
-}
-
-std::string rendezvous_advice(const FoundSetting& rendezvous) {
-  if (rendezvous.source == SettingSource::launcher)
-    return "it is the one beside MASTER_PORT, which torchrun itself holds: choose another --master-port, not an "
-           "adjacent one, or set GOSSAMER_RENDEZVOUS";
-  if (rendezvous.source == SettingSource::fallback)
-    return "it is the default port: jobs that start at once on one host need a GOSSAMER_RENDEZVOUS each";
-  return {};
 }
 
 }  // namespace
@@ -59,8 +47,15 @@ std::string seconds_text(std::int64_t nanoseconds) {
 
 Result<Settings> resolve_settings(const SettingsRequest& request) {
   GOSSAMER_ASSIGN(const auto found, find_settings(request));
-  GOSSAMER_TRY(check_launcher(setting_named(found, "rank"), setting_named(found, "rank_count")));
+  GOSSAMER_ASSIGN(const LauncherRow* const launcher, launcher_of(found));
+  GOSSAMER_TRY(check_launcher(found, *launcher));
   Settings settings;
+  settings.launched_by = launcher;
+  for (const auto& [name, said] :
+       {std::pair{"rank", &settings.said.rank}, std::pair{"rank_count", &settings.said.rank_count},
+        std::pair{"rendezvous", &settings.said.rendezvous}, std::pair{"bind_host", &settings.said.bind_host},
+        std::pair{"secret", &settings.said.secret}, std::pair{"job", &settings.said.job}})
+    *said = is_said(found, name);
   for (const FoundSetting& each : found) {
     const auto expected = each.row->read(each.value, settings);
     if (!expected) continue;
@@ -68,8 +63,39 @@ Result<Settings> resolve_settings(const SettingsRequest& request) {
                                                               : text(each.row->name, " is \"", each.value, "\" (from ",
                                                                      each.origin, "), expected ", *expected)};
   }
-  settings.rendezvous_advice = rendezvous_advice(setting_named(found, "rendezvous"));
+  if (!settings.interface.empty() && !is_said(found, "bind_host")) settings.bind_host.clear();
+  const SettingSource rendezvous = find_found(found, "rendezvous")->source;
+  if (rendezvous == SettingSource::launcher) settings.rendezvous_advice = torchrun_advice;
+  if (rendezvous == SettingSource::fallback)
+    settings.rendezvous_advice =
+        "it is the default port: jobs that start at once on one host need a GOSSAMER_RENDEZVOUS each";
   return settings;
+}
+
+Result<std::vector<LauncherLine>> describe_launchers() {
+  GOSSAMER_ASSIGN(const auto found, find_settings({}));
+  GOSSAMER_ASSIGN(const LauncherRow* const taken, launcher_of(found));
+  const bool is_own = taken->place == nullptr;
+  std::vector<LauncherLine> lines;
+  for (const LauncherRow& row : all_launchers()) {
+    LauncherLine line{std::string(row.name),   std::string(row.who), std::string(row.told_by),
+                      std::string(row.secret), &row == taken,        {}};
+    const auto signs = row.signs();
+    if (line.is_taken && !is_own) {
+      line.why = *signs;
+    } else if (line.is_taken) {
+      line.why = row.name == "folder"           ? "GOSSAMER_FOLDER is set"
+                 : is_said(found, "rank_count") ? "the settings say rank and rank count"
+                                                : "nothing else was found";
+    } else if (signs) {
+      line.why = is_own ? text(*signs, ", and the settings say rank and rank count, or it started one process")
+                        : text(*signs, ", and an earlier way is taken");
+    } else {
+      line.why = row.name == "caller" ? "the call says it" : "not here";
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
 }
 
 Result<std::vector<SettingLine>> describe_settings() {

@@ -26,13 +26,16 @@ enum class ProgressMode : std::uint8_t { GOSSAMER_PROGRESS_TABLE(GOSSAMER_PROGRE
 inline constexpr Choice progress_choices[] = {GOSSAMER_PROGRESS_TABLE(GOSSAMER_PROGRESS_CHOICE)};
 #undef GOSSAMER_PROGRESS_CHOICE
 
+struct LauncherRow;  // bootstrap/catalogue.h
+
 struct Settings {
   Rank rank;
   std::uint32_t rank_count = 1;
   std::string rendezvous;
   std::string rendezvous_advice;   // what to do where its port is taken; empty: nothing special
   int rendezvous_descriptor = -1;  // of rank 0, from the launcher
-  std::string bind_host;
+  std::string bind_host;           // empty: the address of `interface`
+  std::string interface;           // as choose_interfaces of control/joining/interfaces.h takes it; empty: none chosen
   std::string transport;           // "ucx" or "libfabric"
   std::string libfabric_provider;  // empty: the best that is found
   std::string job;
@@ -43,8 +46,23 @@ struct Settings {
   std::uint64_t lease_ns = 0;  // 0: none
   std::string cost;            // as parse_cost_setting of link_cost.h takes it
   std::string schedule;        // as topology::parse_schedule_rules takes it; empty: no rules
+  std::string topology;        // path of a file that topology::parse_topology_file takes; empty: none
   std::string host;            // this host's name; empty: found out
+  std::string rank_hosts;      // as control/joining/rank_hosts.h has it; empty: not told
   std::string trace;           // trace_path(); empty: none
+  std::string launcher;        // name of a LauncherRow, or "auto"
+  std::string folder;          // where ranks meet by files; empty: none
+
+  // Which of these the call, the environment or the file says: no launcher is asked for them.
+  struct Said {
+    bool rank = false;
+    bool rank_count = false;
+    bool rendezvous = false;
+    bool bind_host = false;
+    bool secret = false;
+    bool job = false;
+  } said;
+  const LauncherRow* launched_by = nullptr;  // whom to ask for the rest
 };
 
 // What the caller gave, by the setting's name, as text like that of a variable; the rest is looked for elsewhere.
@@ -68,6 +86,19 @@ struct SettingLine {
 
 // Errors name the setting, its value, where it came from and what was expected.
 [[nodiscard]] Result<Settings> resolve_settings(const SettingsRequest& request);
+
+// One way in which ranks find each other, for people.
+struct LauncherLine {
+  std::string name;     // "pmix"
+  std::string who;      // whose processes it is for
+  std::string told_by;  // what shows it
+  std::string secret;   // where the secret comes from
+  bool is_taken = false;
+  std::string why;  // why it is taken, or why not
+};
+
+// All of them in the order in which they are asked, as a session started now without arguments would.
+[[nodiscard]] Result<std::vector<LauncherLine>> describe_launchers();
 
 // Every setting as a session started now without arguments would find it.
 [[nodiscard]] Result<std::vector<SettingLine>> describe_settings();

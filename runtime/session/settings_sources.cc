@@ -7,6 +7,54 @@
 #include "runtime/session/settings_file.h"
 
 namespace gossamer::runtime {
+namespace {
+
+std::string value_of(const std::vector<FoundSetting>& found, std::string_view name) {
+  const FoundSetting* const one = find_found(found, name);
+  return one != nullptr ? one->value : std::string();
+}
+
+// What the launcher's variables say of rank and rank count, and torchrun's of the rendezvous.
+std::optional<LaunchersWord> word_of(const LauncherRow& launcher, std::string_view setting) {
+  const auto place = launcher.place != nullptr ? launcher.place() : std::nullopt;
+  if (place && setting == "rank") return LaunchersWord{text(place->rank), place->rank_variable};
+  if (place && setting == "rank_count") return LaunchersWord{text(place->rank_count), place->rank_count_variable};
+  if (setting == "rendezvous" && launcher.name == "torchrun") return torchrun_rendezvous();
+  return std::nullopt;
+}
+
+}  // namespace
+
+const FoundSetting* find_found(const std::vector<FoundSetting>& found, std::string_view name) {
+  const auto one =
+      std::find_if(found.begin(), found.end(), [&](const FoundSetting& each) { return each.row->name == name; });
+  return one != found.end() ? &*one : nullptr;
+}
+
+bool is_said(const std::vector<FoundSetting>& found, std::string_view name) {
+  const FoundSetting* const one = find_found(found, name);
+  return one != nullptr && one->source < SettingSource::launcher;
+}
+
+Result<const LauncherRow*> launcher_of(const std::vector<FoundSetting>& found) {
+  const bool has_folder = !value_of(found, "folder").empty();
+  const LauncherRow* const own = find_launcher(has_folder ? "folder" : "tcp");
+  const bool counted = is_said(found, "rank_count");
+  if (counted && (is_said(found, "rank") || value_of(found, "rank_count") == "1")) return own;
+  const std::string name = value_of(found, "launcher");
+  if (name != "auto") {
+    const LauncherRow* const named = find_launcher(name);
+    if (named == nullptr) return own;  // refused where it is read
+    if (named->place != nullptr && !named->signs())
+      return Error{Code::invalid_argument, text("launcher is \"", name,
+                                                "\" (GOSSAMER_LAUNCHER), but nothing here is its: "
+                                                "expected ",
+                                                named->told_by, " in the environment")};
+    return named;
+  }
+  const LauncherRow* const here = launcher_here();
+  return here != nullptr ? here : own;
+}
 
 Result<std::vector<FoundSetting>> find_settings(const SettingsRequest& request) {
   for (const GivenSetting& given : request)
@@ -36,6 +84,15 @@ Result<std::vector<FoundSetting>> find_settings(const SettingsRequest& request) 
     } else {
       say(SettingSource::fallback, row.fallback, "default");
     }
+  }
+  GOSSAMER_ASSIGN(const LauncherRow* const launcher, launcher_of(found));
+  for (FoundSetting& each : found) {
+    if (each.source != SettingSource::fallback) continue;
+    const auto word = word_of(*launcher, each.row->name);
+    if (!word) continue;
+    each.value = word->value;
+    each.source = SettingSource::launcher;
+    each.origin = text("environment (", word->variables, ")");
   }
   return found;
 }

@@ -6,6 +6,9 @@
 #include <iterator>
 #include <thread>
 
+#include "runtime/bootstrap/catalogue.h"
+#include "runtime/control/joining/interfaces.h"
+#include "runtime/control/joining/rank_hosts.h"
 #include "runtime/control/mesh.h"
 #include "runtime/control/secret/secret.h"
 #include "runtime/session/introduction.h"
@@ -109,6 +112,13 @@ Refusal take_schedule(std::string_view value, Settings& settings) {
   return std::nullopt;
 }
 
+Refusal take_launcher(std::string_view value, Settings& settings) {
+  if (value != "auto" && (value == "caller" || find_launcher(value) == nullptr))
+    return "auto, pmix, pmi, slurm, torchrun, folder or tcp";
+  settings.launcher = value;
+  return std::nullopt;
+}
+
 Refusal take_host(std::string_view value, Settings& settings) {
   if (value.size() > Introduction::host_bytes_max)
     return text("a name of at most ", Introduction::host_bytes_max, " characters");
@@ -116,19 +126,33 @@ Refusal take_host(std::string_view value, Settings& settings) {
   return std::nullopt;
 }
 
+Refusal take_interface(std::string_view value, Settings& settings) {
+  if (const std::string expected = check_interface_choice(value); !expected.empty()) return expected;
+  settings.interface = value;
+  return std::nullopt;
+}
+
+Refusal take_rank_hosts(std::string_view value, Settings& settings) {
+  if (!are_rank_hosts(value)) return "hosts with how many ranks each has, as a:4,b:4";
+  settings.rank_hosts = value;
+  return std::nullopt;
+}
+
 constexpr SettingRow rows_of_settings[] = {
     {"rank_count", "GOSSAMER_RANK_COUNT", "1", "how many ranks the session has",
      [](std::string_view value, Settings& s) {
        return take_number(value, 1, 4096, s.rank_count, "a number of ranks from 1 to 4096");
-     },
-     [] { return launchers_variable("WORLD_SIZE"); }},
-    {"rank", "GOSSAMER_RANK", "0", "this process's rank, 0 to rank_count - 1", take_rank,
-     [] { return launchers_variable("RANK"); }},
+     }},
+    {"rank", "GOSSAMER_RANK", "0", "this process's rank, 0 to rank_count - 1", take_rank},
     {"rendezvous", "GOSSAMER_RENDEZVOUS", "127.0.0.1:29400", "host:port where rank 0 listens",
-     take_text<&Settings::rendezvous>, torchrun_rendezvous},
+     take_text<&Settings::rendezvous>},
     {"rendezvous_fd", "GOSSAMER_RENDEZVOUS_FD", "-1", "rank 0: a socket that listens already, from the launcher",
      take_rendezvous_fd},
     {"bind_host", "GOSSAMER_BIND_HOST", "127.0.0.1", "address that listeners bind to", take_text<&Settings::bind_host>},
+    {"interface", "GOSSAMER_INTERFACE", "",
+     "network interfaces of the session: eth0, 10.0.0.0/16, several with commas, or ^ and those to leave out; empty: "
+     "all",
+     take_interface},
     {"transport", "GOSSAMER_TRANSPORT", "ucx", "what moves the data: ucx, libfabric", take_text<&Settings::transport>},
     {"libfabric_provider", "GOSSAMER_LIBFABRIC_PROVIDER", "",
      "libfabric's provider, as it names it (tcp;ofi_rxm, verbs;ofi_rxm, shm); empty: the best",
@@ -160,10 +184,19 @@ constexpr SettingRow rows_of_settings[] = {
     {"schedule", "GOSSAMER_SCHEDULE", "",
      "which schedules: KIND, file:PATH, or by collective and bytes: all-reduce:0-4k:butterfly;4k-:ring; empty: by cost",
      take_schedule},
+    {"topology", "GOSSAMER_TOPOLOGY", "",
+     "file of `gossamer topo recommend` with costs, schedules and rank order for this cluster; empty: none",
+     take_text<&Settings::topology>},
     {"host", "GOSSAMER_HOST", "", "the name of this host: ranks with one name are near each other; empty: found out",
      take_host},
+    {"rank_hosts", "GOSSAMER_RANK_HOSTS", "", "where the ranks are, for messages: a:4,b:4; from the launcher",
+     take_rank_hosts},
     {"trace", "GOSSAMER_TRACE", "", "file for what was done when, for Perfetto; %r in it is the rank; empty: none",
      take_text<&Settings::trace>},
+    {"launcher", "GOSSAMER_LAUNCHER", "auto",
+     "whom to ask for rank, rank count and rendezvous: auto, pmix, pmi, slurm, torchrun, folder, tcp", take_launcher},
+    {"folder", "GOSSAMER_FOLDER", "",
+     "a folder that all ranks see and only this user writes, to meet there; empty: none", take_text<&Settings::folder>},
 };
 
 }  // namespace

@@ -116,7 +116,7 @@ class CudaSketch {
   [[nodiscard]] virtual Status merge(const PayloadShape& shape, std::uint64_t offset, std::byte* into,
                                      const std::byte* from, std::uint64_t bytes, CudaStream stream) = 0;
 
-  // As sketch::accumulate.
+  // As sketch::accumulate, with momentum and without a copy.
   [[nodiscard]] virtual Status accumulate(std::span<const float> g, float scale, float momentum,
                                           const FeedbackVectors& from, const NextFeedbackVectors& to,
                                           CudaStream stream) = 0;

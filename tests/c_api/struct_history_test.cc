@@ -204,4 +204,42 @@ TEST_F(CompressorHistory, OutputsEndWhereTheCallersStructEnds) {
   }
 }
 
+// Goal: the caller's own ways take the structs that there have been, and say what is wrong with a call. Method: their
+// sizes; each mistake.
+TEST(StructHistory, TheCallersOwnWaysAreChecked) {
+  ASSERT_EQ(sizeof(gossamer_launch), 48u) << "add the size that it had to the list";
+  ASSERT_EQ(sizeof(gossamer_unique_id), 128u) << "ids travel between programs: their size stays";
+  gossamer_session* session = nullptr;
+  const auto words_of = [&](gossamer_status status) {
+    EXPECT_EQ(status, GOSSAMER_INVALID_ARGUMENT);
+    EXPECT_EQ(session, nullptr);
+    return std::string(gossamer_last_error());
+  };
+  EXPECT_THAT(words_of(gossamer_init_with_launch(nullptr, nullptr, &session)), HasSubstr("launch is NULL"));
+  gossamer_launch launch = GOSSAMER_LAUNCH_INIT;
+  EXPECT_THAT(words_of(gossamer_init_with_launch(nullptr, &launch, &session)),
+              HasSubstr("expected one of them at least"));
+  launch.broadcast = [](void*, void*, size_t, int32_t) { return 0; };
+  EXPECT_THAT(words_of(gossamer_init_with_launch(nullptr, &launch, &session)),
+              HasSubstr("rank_count is \"-1\" (from api)"));
+  launch.rank_count = 2;
+  launch.rank = 2;
+  EXPECT_THAT(words_of(gossamer_init_with_launch(nullptr, &launch, &session)), HasSubstr("a rank from 0 to 1"));
+  launch.rank = 1;
+  EXPECT_THAT(words_of(gossamer_init_with_launch(nullptr, &launch, nullptr)), HasSubstr("session is NULL"));
+  launch.rank = 0;
+  launch.broadcast = [](void*, void*, size_t, int32_t) { return 1; };
+  EXPECT_EQ(gossamer_init_with_launch(nullptr, &launch, &session), GOSSAMER_UNAVAILABLE);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("the caller's callbacks: broadcast failed"));
+  gossamer_unique_id id;
+  EXPECT_THAT(words_of(gossamer_unique_id_create(nullptr, nullptr)), HasSubstr("id is NULL"));
+  EXPECT_THAT(words_of(gossamer_init_with_id(nullptr, nullptr, 0, 1, &session)), HasSubstr("id is NULL"));
+  ASSERT_EQ(gossamer_unique_id_create(nullptr, &id), GOSSAMER_DONE) << gossamer_last_error();
+  EXPECT_EQ(id.bytes[GOSSAMER_UNIQUE_ID_BYTES - 1], 0);
+  EXPECT_THAT(words_of(gossamer_init_with_id(nullptr, &id, 0, 0, &session)), HasSubstr("rank_count is \"0\""));
+  ASSERT_EQ(gossamer_init_with_id(nullptr, &id, 0, 1, &session), GOSSAMER_DONE) << gossamer_last_error();
+  EXPECT_EQ(gossamer_rank_count(session), 1);
+  gossamer_finalize(session);
+}
+
 }  // namespace

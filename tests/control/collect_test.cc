@@ -8,6 +8,8 @@
 
 #include "runtime/control/address.h"
 #include "runtime/control/fields.h"
+#include "runtime/control/verdict_reader.h"
+#include "runtime/control/watchers.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -127,6 +129,120 @@ TEST(Collector, AgreementBringsBlobsAlong) {
   EXPECT_EQ((*answers)[0].verdict.blobs(1), "abc");
   ASSERT_TRUE(collector.add(Rank{0}, part(1, "plan"), 0).ok());
   EXPECT_EQ((*collector.add(Rank{1}, part(1, "plan"), 0))[0].verdict.blobs_size(), 0);
+}
+
+// Goal: blobs that are too many for one frame come in several that all members share, in the order of the ranks, each
+// small enough to send. Method: 100 ranks, each with another number of bytes, one of them with as many as a part may
+// have.
+TEST(Collector, BlobsBeyondAFrameComeInSharedFrames) {
+  constexpr std::uint32_t ranks = 100;
+  const auto blob_of = [](std::uint32_t rank) {
+    return std::string(rank == 7 ? part_bytes_max - 1000 : rank * 100, static_cast<char>('a' + rank % 26));
+  };
+  Collector collector(ranks);
+  std::vector<Answer> answers;
+  for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+    wire::Collect with = part(0, "addresses");
+    with.set_kind(wire::Collect::ALL_GATHER);
+    with.set_blob(blob_of(rank));
+    auto more = collector.add(Rank{rank}, std::move(with), 0);
+    ASSERT_TRUE(more.ok());
+    answers = *std::move(more);
+  }
+  ASSERT_EQ(answers.size(), ranks);
+  for (const Answer& answer : answers) {
+    EXPECT_EQ(answer.more, answers[0].more);
+    EXPECT_EQ(answer.verdict.more(), answer.more->size());
+  }
+  for (const wire::Blobs& frame : *answers[0].more) EXPECT_LE(frame.ByteSizeLong(), part_bytes_max);
+  const wire::Verdict whole = whole_verdict(answers[0]);
+  ASSERT_EQ(whole.blobs_size(), static_cast<int>(ranks));
+  for (std::uint32_t rank = 0; rank < ranks; ++rank)
+    EXPECT_EQ(whole.blobs(static_cast<int>(rank)), blob_of(rank)) << rank;
+}
+
+// Goal: all that is gathered together is bounded, and so is what rank 0 keeps of it until the last has come. Method: 20
+// ranks, each with nearly the largest part; then the next collective.
+TEST(Collector, WhatIsGatheredTogetherIsBounded) {
+  constexpr std::uint32_t ranks = 20;
+  Collector collector(ranks);
+  std::vector<Answer> answers;
+  for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+    wire::Collect with = part(0, "blobs");
+    with.set_blob(std::string(part_bytes_max - 1000, 'x'));
+    answers = *collector.add(Rank{rank}, std::move(with), 0);
+  }
+  ASSERT_EQ(answers.size(), ranks);
+  const Error error = error_of(answers[3].verdict);
+  EXPECT_EQ(error.code, Code::out_of_resources);
+  EXPECT_THAT(error.message,
+              HasSubstr("blobs: the parts of all ranks have 19.7 MiB together, and the limit is 1008.0 KiB "
+                        "each and 16.5 MiB together; rank 0 gave most"));
+  for (std::uint32_t rank = 0; rank < ranks; ++rank) answers = *collector.add(Rank{rank}, part(1, "next"), 0);
+  EXPECT_EQ(answers.size(), ranks);
+  EXPECT_EQ(answers[0].verdict.code(), 0);
+}
+
+// Goal: a verdict is whole with its last frame, and frames that cannot be right are refused before they take memory
+// without bounds. Method: a session of three ranks; one right verdict, then each way of being wrong.
+TEST(VerdictReader, TakesWholeVerdictsAndRefusesWhatIsNone) {
+  const auto verdict_of = [](std::uint32_t more) {
+    wire::Verdict verdict;
+    verdict.set_more(more);
+    return verdict;
+  };
+  const auto blobs_of_bytes = [](std::vector<std::size_t> sizes) {
+    wire::Blobs blobs;
+    for (const std::size_t bytes : sizes) blobs.add_blobs(std::string(bytes, 'x'));
+    return blobs;
+  };
+  VerdictReader reader(3);
+  EXPECT_TRUE(reader.take(verdict_of(0))->has_value());
+  EXPECT_FALSE(reader.take(verdict_of(2))->has_value());
+  EXPECT_FALSE(reader.take(blobs_of_bytes({1}))->has_value());
+  const auto whole = reader.take(blobs_of_bytes({2, 0}));
+  ASSERT_TRUE(whole.ok() && whole->has_value());
+  EXPECT_EQ((*whole)->blobs_size(), 3);
+  EXPECT_EQ((*whole)->more(), 0u);
+
+  EXPECT_EQ(reader.take(blobs_of_bytes({1})).error().code, Code::malformed);
+  EXPECT_EQ(reader.take(verdict_of(4)).error().code, Code::malformed);
+  VerdictReader empty(3);
+  ASSERT_TRUE(empty.take(verdict_of(1)).ok());
+  EXPECT_EQ(empty.take(blobs_of_bytes({})).error().code, Code::malformed);
+  VerdictReader early(3);
+  ASSERT_TRUE(early.take(verdict_of(1)).ok());
+  EXPECT_EQ(early.take(verdict_of(0)).error().code, Code::malformed);
+  VerdictReader many(3);
+  ASSERT_TRUE(many.take(verdict_of(2)).ok());
+  EXPECT_EQ(many.take(blobs_of_bytes({1, 1, 1, 1})).error().code, Code::malformed);
+  VerdictReader large(3);
+  ASSERT_TRUE(large.take(verdict_of(2)).ok());
+  EXPECT_EQ(large.take(blobs_of_bytes({gathered_bytes_max + 1})).error().code, Code::malformed);
+}
+
+// Goal: watching is mutual, every rank is watched, by few in a large session, and the watchers of any rank that dies or
+// stops are others. Method: every rank count up to the limit.
+TEST(Watchers, AreMutualAndFew) {
+  for (std::uint32_t count = 2; count <= session_ranks_max; ++count) {
+    std::uint32_t most = 0;
+    for (std::uint32_t a = 0; a < count; ++a) {
+      std::uint32_t watchers = 0;
+      for (std::uint32_t b = 0; b < count; ++b) {
+        const bool watches = watch_each_other(Rank{a}, Rank{b}, count);
+        ASSERT_EQ(watches, watch_each_other(Rank{b}, Rank{a}, count));
+        ASSERT_FALSE(watches && a == b);
+        watchers += watches ? 1u : 0u;
+      }
+      ASSERT_GE(watchers, std::min(count - 1, 10u)) << count;
+      most = std::max(most, watchers);
+    }
+    if (count <= watch_all_max) {
+      EXPECT_EQ(most, count - 1);
+    } else {
+      EXPECT_LE(most, 16u) << count;
+    }
+  }
 }
 
 // Goal: a sequence that repeats or skips is refused, since it would break the step of all. Method: both.

@@ -150,7 +150,8 @@ TEST(Hostile, MemoryAtTheDoorIsBounded) {
   auto work = boost::asio::make_work_guard(io);
   std::atomic<std::uint64_t> bytes_sent{0};
   Keeper keeper;
-  Door door(io, {*open_listener(resolve(*parse_host_port(address), time_after(second_ns))->front()), "a test"},
+  constexpr std::uint32_t ranks = 64;
+  Door door(io, {*open_listener(resolve(*parse_host_port(address), time_after(second_ns))->front()), "a test", ranks},
             bytes_sent, test_secret(), keeper);
   door.open();
   std::jthread service([&] { io.run(); });
@@ -170,8 +171,8 @@ TEST(Hostile, MemoryAtTheDoorIsBounded) {
       }
       client.send_bytes(std::string("\x00\x00\x01\x00", 4) + std::string(30'000, 'x'));
       const DoorLoad now = load();
-      EXPECT_LE(now.connections, Door::waiting_max);
-      EXPECT_LE(now.bytes, Door::bytes_max);
+      EXPECT_LE(now.connections, waiting_max(ranks));
+      EXPECT_LE(now.bytes, waiting_max(ranks) * Door::bytes_each_max);
       most = std::max(most, now.bytes);
     }
     EXPECT_GT(most, 60u * 1024) << "the clients' bytes are counted";

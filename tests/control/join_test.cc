@@ -356,7 +356,9 @@ TEST(Join, WrongOptionsAreRefused) {
   EXPECT_EQ(code_of(mesh_options(0, 0, "127.0.0.1:4711")), Code::invalid_argument);
   EXPECT_EQ(code_of(mesh_options(2, 2, "127.0.0.1:4711")), Code::invalid_argument);
   EXPECT_EQ(code_of(mesh_options(0, 2, "127.0.0.1")), Code::invalid_argument);
-  EXPECT_EQ(code_of(mesh_options(0, 65, "127.0.0.1:4711")), Code::out_of_resources);
+  const auto many = make_control_mesh(mesh_options(0, session_ranks_max + 1, "127.0.0.1:4711"), {});
+  EXPECT_EQ(many.error().code, Code::out_of_resources);
+  EXPECT_THAT(many.error().message, HasSubstr("up to 256 ranks; 257 were asked for: start fewer"));
   const std::vector<Field> large = {{"text", std::string(70'000, 'x')}};
   const auto failed = make_control_mesh(mesh_options(0, 2, "127.0.0.1:4711"), large);
   EXPECT_EQ(failed.error().code, Code::invalid_argument);

@@ -166,18 +166,18 @@ TEST(AllGather, EveryRankGetsEveryBlobInOrder) {
   });
 }
 
-// Goal: nearly 1 MiB fits; more is refused on all ranks, names who gave most, and leaves them in step. Method:
-// 2 ranks with 500 KiB; then rank 1 with 600 and with 2,000 KiB (too large even to send).
+// Goal: more than a frame fits, where each part does; a larger part is refused on all ranks, names who gave it, and
+// leaves them in step. Method: 2 ranks with 900 KiB; then rank 1 with 2,000 KiB (too large even to send), twice.
 TEST(AllGather, TooMuchTogetherIsRefusedOnAllRanks) {
   const auto session = make_session(2);
   ASSERT_EQ(session.size(), 2u);
   on_each(session, [](std::uint32_t rank, Control& control) {
     constexpr std::size_t kib = 1024;
-    const auto fits = control.all_gather("blobs", Blob(500 * kib, std::byte{1}), 10 * second_ns);
+    const auto fits = control.all_gather("blobs", Blob(900 * kib, std::byte{1}), 10 * second_ns);
     ASSERT_TRUE(fits.ok()) << fits.error().message;
-    EXPECT_EQ((*fits)[1].size(), 500 * kib);
-    for (const std::size_t large : {600 * kib, 2000 * kib}) {
-      const auto failed = control.all_gather("blobs", Blob(rank == 1 ? large : 500 * kib), 10 * second_ns);
+    EXPECT_EQ((*fits)[1], Blob(900 * kib, std::byte{1}));
+    for (int turn = 0; turn < 2; ++turn) {
+      const auto failed = control.all_gather("blobs", Blob(rank == 1 ? 2000 * kib : 500 * kib), 10 * second_ns);
       ASSERT_FALSE(failed.ok());
       EXPECT_EQ(failed.error().code, Code::out_of_resources);
       EXPECT_THAT(failed.error().message, StartsWith("blobs: the parts of all ranks have "));

@@ -12,6 +12,7 @@
 
 #include "fuzz.h"
 #include "runtime/control/collect.h"
+#include "runtime/control/verdict_reader.h"
 
 namespace {
 
@@ -98,7 +99,19 @@ class Session {
       wire::Message message;
       *message.mutable_verdict() = answer.verdict;
       GOSSAMER_CHECK(message.ByteSizeLong() <= runtime::frame_bytes_max, "a verdict too large to send");
-      wire::Verdict verdict = answer.verdict;
+      GOSSAMER_CHECK(answer.verdict.more() == (answer.more ? answer.more->size() : 0), "frames that are not announced");
+      runtime::VerdictReader reader(rank_count_);
+      auto arrived = reader.take(answer.verdict);
+      for (std::size_t i = 0; answer.more && i < answer.more->size(); ++i) {
+        *message.mutable_blobs() = (*answer.more)[i];
+        GOSSAMER_CHECK(message.ByteSizeLong() <= runtime::frame_bytes_max, "a frame of blobs too large to send");
+        arrived = reader.take((*answer.more)[i]);
+        GOSSAMER_CHECK(arrived.ok(), "a frame of blobs that members refuse");
+      }
+      GOSSAMER_CHECK(arrived.ok() && arrived->has_value(), "a verdict that does not become whole");
+      wire::Verdict verdict = **std::move(arrived);
+      GOSSAMER_CHECK(verdict.SerializeAsString() == runtime::whole_verdict(answer).SerializeAsString(),
+                     "blobs that members read as others");
       verdict.clear_sequence();  // each member's own
       const auto [first, fresh] = verdicts_.emplace(place, verdict.SerializeAsString());
       GOSSAMER_CHECK(first->second == verdict.SerializeAsString(), "ranks that get different verdicts");
@@ -122,7 +135,7 @@ class Session {
     int at = 0;
     for (const auto& [rank, part] : parts) {
       GOSSAMER_CHECK(part.kind() == first.kind() && part.subject() == first.subject(), "collectives that differ");
-      GOSSAMER_CHECK(part.oversize_bytes() <= runtime::collect_bytes_max, "success with a part that was not sent");
+      GOSSAMER_CHECK(part.oversize_bytes() <= runtime::part_bytes_max, "success with a part that was not sent");
       GOSSAMER_CHECK(!part.has_trouble(), "success with a rank that could not take part");
       if (has_blobs) GOSSAMER_CHECK(verdict.blobs(at++) == part.blob(), "another rank's blob");
       if (!gather) {

@@ -33,6 +33,27 @@ std::vector<ClusterFamily> all_families() {
   return families;
 }
 
+// Goal: as many ranks as a session can have get the same bits, and all others hear of a death by name. Method: a step
+// of gs-SGD and of dense each, then rank 200 is killed in the middle of another one.
+TEST(Cluster, OfAsManyRanksAsASessionCanHave) {
+  for (const AlgorithmKind algorithm : {AlgorithmKind::gs_sgd, AlgorithmKind::dense}) {
+    TestCluster test(ClusterCase{algorithm, session_ranks_max, std::nullopt});
+    ASSERT_NO_FATAL_FAILURE(test.step(0));
+    const std::vector<float> expected = test.dense_update(0);
+    for (std::uint32_t r = 1; r < test.rank_count(); ++r) ASSERT_EQ(test.dense_update(r), expected) << "rank " << r;
+    test.compress_all(1);
+    test.cluster->kill(Rank{200});
+    test.alive[200] = false;
+    test.reduce_all();
+    const auto outcomes = test.run();
+    for (std::uint32_t r = 0; r < test.rank_count(); ++r) {
+      if (r == 200) continue;
+      ASSERT_EQ(outcomes[r].code, Code::peer_lost) << "rank " << r;
+      ASSERT_EQ(outcomes[r].error.rank, Rank{200}) << "rank " << r;
+    }
+  }
+}
+
 class EveryAlgorithm : public ::testing::TestWithParam<ClusterFamily> {};
 
 // Goal: all ranks get the same update, bit for bit, in every step. Method: several steps, updates compared.

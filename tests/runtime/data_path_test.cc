@@ -58,9 +58,10 @@ class TrialCluster {
   std::vector<std::unique_ptr<DataPathTrial>> trials;
 };
 
-// Goal: where every path works, every trial ends without a word. Method: one to nine ranks.
+// Goal: where every path works, every trial ends without a word. Method: one to nine ranks, and as
+// many that not every pair is tried.
 TEST(DataPath, ThatWorksIsFound) {
-  for (std::uint32_t p = 1; p <= 9; ++p) {
+  for (const std::uint32_t p : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u, 100u}) {
     TrialCluster cluster(p);
     cluster.run();
     for (const auto& trial : cluster.trials) {

@@ -53,6 +53,18 @@ TEST(LinkCost, ParsNearFromFar) {
   }
 }
 
+// Goal: how much a connection may have on its way follows from what the user says of the network, and of nothing else.
+// Method: a slow network, faster ones, one beyond what kernels give; no word of it, and a setting that is none.
+TEST(LinkCost, SendBuffersGoByWhatTheUserSaysOfTheNetwork) {
+  EXPECT_EQ(*tcp_send_buffer_for("auto"), 0u);
+  EXPECT_EQ(*tcp_send_buffer_for("25,90"), 64u << 10);
+  EXPECT_EQ(*tcp_send_buffer_for("tcp-1g"), 64u << 10);
+  EXPECT_EQ(*tcp_send_buffer_for("near shared-memory; far tcp-10g"), 200'000u);
+  EXPECT_EQ(*tcp_send_buffer_for("10,0.1"), 2'000'000u);
+  EXPECT_EQ(*tcp_send_buffer_for("10,0"), 4u << 20);
+  EXPECT_FALSE(tcp_send_buffer_for("fast").ok());
+}
+
 // Goal: ranks are on one host where they share memory, unless the user says otherwise. Method: containers with a
 // /dev/shm of their own are hosts; names of the user's part what shares memory, and join what does not, which then is
 // not taken for memory that is shared.

@@ -93,7 +93,7 @@ class Table {
 
  private:
   void give(const std::vector<Answer>& answers) {
-    for (const Answer& answer : answers) verdicts_[answer.to.value] = answer.verdict;
+    for (const Answer& answer : answers) verdicts_[answer.to.value] = whole_verdict(answer);
     changed_.notify_all();
   }
 

@@ -31,9 +31,9 @@ TEST(Threads, EncodeTheSameBits) {
         std::vector<float> vector(shape.dimension, NAN);
         std::vector<std::uint8_t> produced(shape.dimension, 0);
         std::vector<std::byte> cells(expected.size());
-        shared->encode_cells(3, vector, format, cells, [&](std::uint64_t first, std::size_t count) {
-          for (std::size_t i = first; i < first + count; ++i) {
-            vector[i] = source[i];
+        shared->encode_cells(3, vector, format, cells, [&](std::uint64_t first, std::span<float> copy) {
+          for (std::size_t i = first; i < first + copy.size(); ++i) {
+            copy[i - first] = vector[i] = source[i];
             ++produced[i];
           }
         });

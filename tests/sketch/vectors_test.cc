@@ -93,6 +93,36 @@ TEST(Accumulate, RoundsEachOperationByItself) {
   });
 }
 
+// Goal: without momentum, with a copy, and past the caches it writes the same. Method: the plain one beside each, with
+// u of 0 for none; at every length and alignment, those of u and v equal or not.
+TEST(Accumulate, WritesTheSameInEveryWay) {
+  with_each_target([] {
+    for (std::size_t size = 0; size <= length_max; ++size) {
+      for (const std::size_t u_offset : {0u, 3u}) {
+        for (const std::size_t v_offset : {0u, 3u, 16u}) {
+          for (const bool has_momentum : {true, false}) {
+            const std::vector<float> g = rough_vector(1, size);
+            const std::vector<float> u = has_momentum ? rough_vector(2, size) : std::vector<float>(size, 0.0F);
+            const std::vector<float> v = rough_vector(3, size);
+            std::vector<float> u_expected(size), v_expected(size), copy(size);
+            accumulate(g, 0.37F, 0.9F, {u, v}, {u_expected, v_expected});
+            std::vector<float> u_memory(size + u_offset), v_memory(size + v_offset);
+            const auto u_next = std::span(u_memory).subspan(u_offset), v_next = std::span(v_memory).subspan(v_offset);
+            const auto kept = [&](std::span<float> of) { return has_momentum ? of : std::span<float>(); };
+            const std::span<const float> from = has_momentum ? std::span(u) : std::span<const float>();
+            accumulate(g, 0.37F, 0.9F, {from, v}, {kept(u_next), v_next, copy, true});
+            if (has_momentum) {
+              ASSERT_TRUE(same_bits({u_next.begin(), u_next.end()}, u_expected));
+            }
+            ASSERT_TRUE(same_bits({v_next.begin(), v_next.end()}, v_expected));
+            ASSERT_TRUE(same_bits(copy, v_expected));
+          }
+        }
+      }
+    }
+  });
+}
+
 // Goal: add is elementwise, at every length. Method: the plain loop beside it.
 TEST(Add, IsElementwise) {
   with_each_target([] {

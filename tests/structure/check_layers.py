@@ -39,26 +39,29 @@ PUBLIC_HEADERS = {layer: [f"{layer}/{layer}.h"] for layer in USES}
 PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h", "topology/two_level.h"]
 PUBLIC_HEADERS["topology"].append("topology/host_schedule.h")
+PUBLIC_HEADERS["topology"] += ["topology/rank_order.h", "topology/text_file.h", "topology/topology_file.h"]
 PUBLIC_HEADERS["topology"] += ["topology/mixing.h", "topology/simulate/simulate.h"]  # for tools, and tests
 PUBLIC_HEADERS["topology"] += [f"topology/measure/{name}.h" for name in (  # for tools, and tests
-    "advice", "causes", "fabric_model", "fit", "measurement", "rounds", "suspicion", "tiers")]
+    "advice", "causes", "fabric_model", "fit", "ibnetdiscover", "measurement", "rounds", "suspicion", "tiers")]
 PUBLIC_HEADERS["sketch"].append("sketch/cuda/cuda_sketch.h")
 PUBLIC_HEADERS["runtime"].append("runtime/control/alone.h")  # for benchmarks
+PUBLIC_HEADERS["transport"].append("transport/shared_library.h")  # one way to open libraries at run time
 PUBLIC_HEADERS["transport"].append("transport/simulation.h")  # for runtime's simulation, and tests
 
 # The rooms of a layer, and which others of the same layer each may include. What a room does not know is easily taken
 # away from it. Files outside of every room may include all of them.
 ROOMS = {
     "runtime/control": [],
+    "runtime/bootstrap": ["runtime/control"],
     "runtime/same_host": [],
     "runtime/engine": ["runtime/control", "runtime/same_host"],
     "runtime/algorithms": ["runtime/control", "runtime/engine"],
     "runtime/collectives": ["runtime/engine"],
-    "runtime/session": ["runtime/control", "runtime/engine", "runtime/algorithms", "runtime/collectives"],
+    "runtime/session": ["runtime/bootstrap", "runtime/control", "runtime/engine", "runtime/algorithms", "runtime/collectives"],
     "runtime/simulation": ["runtime/control", "runtime/session"],
     "topology/kinds": ["topology"],
     "topology/graphs": ["topology"],
-    "topology/measure": ["topology"],
+    "topology/measure": ["topology", "topology/simulate"],
     "topology/simulate": ["topology"],
     "topology/simulate/fabrics": ["topology", "topology/simulate"],
     "tools/command": [],

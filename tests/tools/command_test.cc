@@ -287,9 +287,9 @@ TEST_F(Command, ABenchOfTheEngineCountsOperationsAndSteps) {
     EXPECT_GT(rows[i + 1].at("operation_ns").get<double>(), rows[i].at("operation_ns").get<double>());
     EXPECT_GT(rows[i + 1].at("idle_ns"), 0);
   }
-  const Ran refused = run({"bench", "engine", "--ranks=65"});
+  const Ran refused = run({"bench", "engine", "--ranks=257"});
   EXPECT_EQ(refused.status, 2);
-  EXPECT_THAT(refused.errors, HasSubstr("--ranks 65: expected 1 to 64"));
+  EXPECT_THAT(refused.errors, HasSubstr("--ranks 257: expected 1 to 256"));
 }
 
 // Goal: a bench of ranks that share memory has a row for each number of ranks and size, with sums that it has checked,
@@ -342,10 +342,10 @@ TEST_F(Command, WrongFlagsEndWithStatus2AndAMessage) {
   expect({"run", "-n", "2", "--"}, "no program: put it behind the options");
   expect({"run", "--rank", "2", "./program"}, "there is no option --rank; expected -n, --timeout or --json");
   expect({"run", "--", "true"}, "-n or --ranks is required, before the program");
-  expect({"run", "-n", "0", "--", "true"}, "-n 0: expected 1 to 64 peers");
-  expect({"run", "-n", "65", "--", "true"}, "-n 65: expected 1 to 64 peers, as many as a session takes");
+  expect({"run", "-n", "0", "--", "true"}, "-n 0: expected 1 to 256 peers");
+  expect({"run", "-n", "257", "--", "true"}, "-n 257: expected 1 to 256 peers, as many as a session takes");
   expect({"run", "-n", "two", "--", "true"}, "two");
-  expect({"train", "--ranks=0"}, "--ranks 0: expected 1 to 64");
+  expect({"train", "--ranks=0"}, "--ranks 0: expected 1 to 256");
   expect({"train", "--algorithm=magic"}, "--algorithm magic: expected gs-sgd");
   expect({"train", "--no-such-flag"}, "--no-such-flag");
   expect({"train", "--schedule=spiral"}, "spiral");

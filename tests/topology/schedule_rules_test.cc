@@ -27,8 +27,7 @@ std::string why(std::string_view rules) {
 std::string answer(const ScheduleRules& rules, Collective collective, std::uint64_t bytes) {
   const ScheduleRule* rule = rules.find(collective, bytes);
   if (rule == nullptr) return "by cost";
-  if (const auto* kind = std::get_if<ScheduleKind>(&rule->use)) return std::string(schedule_kind_name(*kind));
-  return "file:" + std::get<ScheduleFile>(rule->use).path;
+  return in_words(rule->use);
 }
 
 // Goal: rules say what they seem to say. Method: several collectives, sizes at each edge, a file, and what no rule is
@@ -60,6 +59,28 @@ TEST(ScheduleRules, WithoutACollectiveAreForAllThatTheyFit) {
   EXPECT_EQ(answer(rules, Collective::all_gather, 1), "butterfly");
   EXPECT_EQ(answer(rules, Collective::all_gather, 1 << 30), "ring");
   EXPECT_EQ(answer(parse_schedule_rules("file:x").value(), Collective::reduce, 1), "file:x");
+}
+
+// Goal: two levels are a use like a kind, for what they can do. Method: both forms with collectives, sizes and without,
+// and asked for what they do not know.
+TEST(ScheduleRules, NameTwoLevels) {
+  const ScheduleRules rules =
+      parse_schedule_rules(
+          "all-reduce:0-4k:leaders of binomial-tree and butterfly;4k-:rails of ring and circulant;"
+          "broadcast:leaders of  chain and  ring")
+          .value();
+  EXPECT_EQ(answer(rules, Collective::all_reduce, 1), "leaders of binomial-tree and butterfly");
+  EXPECT_EQ(answer(rules, Collective::all_reduce, 4'096), "rails of ring and circulant");
+  EXPECT_EQ(answer(rules, Collective::broadcast, 1), "leaders of chain and ring");
+  EXPECT_EQ(parse_schedule_rules(format_schedule_rules(rules)).value(), rules);
+  const ScheduleRules general = parse_schedule_rules("leaders of binomial-tree and star").value();
+  EXPECT_EQ(answer(general, Collective::reduce, 1), "leaders of binomial-tree and star");
+  EXPECT_EQ(answer(general, Collective::all_gather, 1), "by cost");
+  EXPECT_THAT(
+      why("broadcast:rails of ring and ring"),
+      StartsWith("schedule rules, character 11: expected two levels that know the collective broadcast, found"));
+  EXPECT_THAT(why("all-reduce:leaders of butterfly and ring"), HasSubstr("two levels that know the collective"));
+  EXPECT_THAT(why("leaders of ring"), StartsWith("schedule rules, character 1: expected two kinds of schedule, as in"));
 }
 
 // Goal: mistakes are named with their place. Method: one of each.
@@ -102,8 +123,23 @@ TEST(ScheduleRules, AreReadBackAsTheyAreWritten) {
 }
 RC_GTEST_PROP(ScheduleRules, AnyTextIsRefusedOrReadSoundly, (std::uint64_t seed)) {
   Random random(seed);
-  constexpr std::string_view words[] = {"all-reduce", "broadcast", ":",    ":",      ";", "0-4k", "4k-", "1m-2g",
-                                        "ring",       "star",      "file", "file:x", " ", "9",    "-",   "chain"};
+  constexpr std::string_view words[] = {"all-reduce",
+                                        "broadcast",
+                                        ":",
+                                        ":",
+                                        ";",
+                                        "0-4k",
+                                        "4k-",
+                                        "1m-2g",
+                                        "ring",
+                                        "star",
+                                        "file",
+                                        "file:x",
+                                        " ",
+                                        "9",
+                                        "-",
+                                        "chain",
+                                        "rails of ring and ring"};
   std::string text;
   for (std::uint64_t length = random.below(12); length > 0; --length) text += words[random.below(std::size(words))];
   const Result<ScheduleRules> parsed = parse_schedule_rules(text);

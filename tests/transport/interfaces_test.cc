@@ -55,9 +55,13 @@ TEST(Interfaces, AdaptersThatAreUpAreListed) {
   add("mlx5_0/ports/2", "4: ACTIVE");
   add("mlx5_0/ports/1", "1: DOWN");
   fs::create_directories(folder / "rxe0/ports/1");  // without a state
-  EXPECT_EQ(rdma_ports(folder.string()), (std::vector<std::string>{"mlx5_0:2", "mlx5_1:1"}));
+  EXPECT_EQ(rdma_ports({}, folder.string()), (std::vector<std::string>{"mlx5_0:2", "mlx5_1:1"}));
+  // An interface that was chosen leaves its own adapter, and one that is of none leaves all.
+  fs::create_directories(folder / "mlx5_1/device/net/ib1");
+  EXPECT_EQ(rdma_ports({"eth0", "ib1"}, folder.string()), std::vector<std::string>{"mlx5_1:1"});
+  EXPECT_EQ(rdma_ports({"eth0"}, folder.string()).size(), 2u);
   fs::remove_all(folder);
-  EXPECT_EQ(rdma_ports(folder.string()), std::vector<std::string>{});
+  EXPECT_EQ(rdma_ports({}, folder.string()), std::vector<std::string>{});
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 // What only the ucx transport does: lanes, and a close that runs out of time.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <filesystem>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -66,6 +69,53 @@ TEST(UcxTransport, OwnVariablesAreNotWarnedOf) {
   LinesWith unused("unused env variable");
   Cluster cluster({"posix", "ucx", "posix,self"}, 1);
   EXPECT_EQ(unused.at(LogLevel::warning), 0u);
+}
+
+// How many of this process's sockets have a send buffer of so many bytes, of which Linux takes twice as many.
+int sockets_with_send_buffer(int bytes) {
+  int found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    int buffer = 0;
+    socklen_t length = sizeof buffer;
+    if (::getsockopt(std::stoi(entry.path().filename()), SOL_SOCKET, SO_SNDBUF, &buffer, &length) == 0)
+      found += buffer == 2 * bytes ? 1 : 0;
+  }
+  return found;
+}
+
+// Goal: connections over TCP have the send buffers that were asked for, unless the user has set UCX's own. Method: two
+// transports that reach each other over TCP alone; their sockets, as the kernel has them.
+TEST(UcxTransport, TcpHasTheSendBufferThatWasAskedFor) {
+  constexpr int asked = 96 << 10;
+  constexpr int users = 80 << 10;
+  ASSERT_EQ(::setenv("UCX_TLS", "tcp", 1), 0);
+  for (const bool set_by_user : {false, true}) {
+    if (set_by_user) {
+      ASSERT_EQ(::setenv("UCX_TCP_SNDBUF", std::to_string(users).c_str(), 1), 0);
+    }
+    std::array<std::unique_ptr<Transport>, 2> both;
+    for (auto& each : both) {
+      auto made = make_ucx_transport({.job = "send buffer", .local_host = "127.0.0.1", .tcp_send_buffer_bytes = asked});
+      ASSERT_TRUE(made.ok()) << made.error().message;
+      each = std::move(*made);
+    }
+    for (std::uint32_t rank = 0; rank < 2; ++rank)
+      ASSERT_TRUE(both[rank]->open_view({Epoch{1}, Rank{rank}, {both[0]->address(), both[1]->address()}}).ok());
+    std::array<std::byte, 8> bytes{};
+    for (std::uint32_t rank = 0; rank < 2; ++rank) {
+      auto region = both[rank]->register_memory(bytes.data(), bytes.size(), MemoryKind::host);
+      ASSERT_TRUE(region.ok());
+      ASSERT_TRUE(both[rank]->start_send(Rank{1 - rank}, Tag{1}, {*region, 0, bytes.size()}, 1).ok());
+    }
+    const std::uint64_t end_ns = SteadyClock().now_ns() + allowance(5'000'000'000);
+    std::array<Completion, 4> completions;
+    while (sockets_with_send_buffer(set_by_user ? users : asked) < 2 && SteadyClock().now_ns() < end_ns)
+      for (auto& each : both) (void)each->poll(completions);
+    EXPECT_GE(sockets_with_send_buffer(set_by_user ? users : asked), 2);
+    EXPECT_EQ(sockets_with_send_buffer(set_by_user ? asked : users), 0);
+  }
+  ::unsetenv("UCX_TCP_SNDBUF");
+  ::unsetenv("UCX_TLS");
 }
 
 // Goal: handling of peer errors does not cost shared memory: two endpoints on one host get a lane

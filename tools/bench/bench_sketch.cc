@@ -142,16 +142,19 @@ class Bench {
                         std::span<std::byte> cells) {
     Vectors& x = *vectors_;
     std::vector<float> v_next(shape.dimension);
-    const auto accumulate = [&](std::uint64_t first, std::size_t count) {
+    constexpr std::uint64_t beyond_caches = std::uint64_t{1} << 22;
+    const auto accumulate = [&](std::uint64_t first, std::size_t count, std::span<float> copy) {
       const auto part = [&](std::vector<float>& vector) { return std::span(vector).subspan(first, count); };
-      sketch::accumulate(part(x.g), 1.0f, 0.3f, {part(x.u), part(x.v)}, {part(x.u_next), part(v_next)});
+      sketch::accumulate(part(x.g), 1.0f, 0.3f, {part(x.u), part(x.v)},
+                         {part(x.u_next), part(v_next), copy, shape.dimension >= beyond_caches});
     };
-    const Body fused = [&] { sketch_->encode_cells(1, v_next, format, cells, accumulate); };
+    const auto produce = [&](std::uint64_t first, std::span<float> copy) { accumulate(first, copy.size(), copy); };
+    const Body fused = [&] { sketch_->encode_cells(1, v_next, format, cells, produce); };
     const Body separate = [&] {
       constexpr std::uint64_t piece = 1u << 16;
       const auto pieces = static_cast<std::uint32_t>((shape.dimension + piece - 1) / piece);
       pool_->run(pieces, [&](std::uint32_t part, std::uint32_t) {
-        accumulate(part * piece, static_cast<std::size_t>(std::min(piece, shape.dimension - part * piece)));
+        accumulate(part * piece, static_cast<std::size_t>(std::min(piece, shape.dimension - part * piece)), {});
       });
       sketch_->encode_cells(1, v_next, format, cells, nullptr);
     };

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/base.h"
 
@@ -27,6 +29,20 @@ struct StepSetup {
   [[nodiscard]] std::uint64_t candidates() const { return 2 * k(); }
 };
 
+// Vectors of the dimension lie in huge pages, as gs-SGD's do.
+template <typename T>
+struct HugePages {
+  using value_type = T;
+  T* allocate(std::size_t count) {
+    void* const memory = ::operator new (count * sizeof(T), std::align_val_t{huge_page_bytes});
+    advise_huge_pages(memory, count * sizeof(T));
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, std::size_t) { ::operator delete (memory, std::align_val_t{huge_page_bytes}); }
+  friend bool operator==(const HugePages&, const HugePages&) = default;
+};
+using LargeVector = std::vector<float, HugePages<float>>;
+
 // One rank's part. One thread.
 class ExchangeStep {
  public:
@@ -42,7 +58,8 @@ class ExchangeStep {
 };
 
 // gs-SGD through the C interface. `options`, with commas between: i8 (cells of 8 and values of 16 bits), bf16 (cells),
-// sharded (each rank decodes its share); empty: the defaults.
+// i16-values, sharded (each rank decodes its share), as-gtop-k (no momentum, and k coordinates are applied instead of
+// 2 k); empty: the defaults.
 [[nodiscard]] Result<std::unique_ptr<ExchangeStep>> make_gs_sgd_step(const StepSetup& setup, std::string_view options);
 // gTop-k (Shi et al. 2019): log2 P rounds in which pairs merge their k largest, then a broadcast of the last k.
 [[nodiscard]] Result<std::unique_ptr<ExchangeStep>> make_gtop_k_step(const StepSetup& setup);

@@ -1,7 +1,14 @@
 """The exchange of one training step by gs-SGD, gTop-k and Sketched-SGD: same d, same k, same network, same kernels.
 
 A step is compress (residual, and a sketch or a selection) and exchange (until every rank has the same update). All
-ranks meet before each of the two. All hosts of the lab share the machine's cores, so arithmetic waits for a core. What
+ranks meet before each of the two. What each does by itself is what was published:
+
+    gs-SGD         momentum u = m u + g and residual v = v + u, at 2 k coordinates applied u = v = 0
+    Sketched-SGD   the same
+    gTop-k         residual v = v + g alone; k coordinates applied
+    as gTop-k      gs-SGD without momentum, k coordinates applied: the same local work and the same update's size
+
+All hosts of the lab share the machine's cores, so arithmetic waits for a core. What
 a step would take where each host has one of its own is computed from the least that each piece took here, and the bytes
 of the busiest link at the rate of a plain stream.
 """
@@ -36,6 +43,8 @@ RIVALS = ("gtop-k", "sketched-sgd")
 ALGORITHMS = [
     Algorithm("gs-sgd", "gs-SGD", "gs-sgd"),
     Algorithm("gs-sgd-small", "gs-SGD, bf16 cells, decoding shared", "gs-sgd:bf16,sharded"),
+    Algorithm("gs-sgd-plain", "gs-SGD as gTop-k: no momentum, k applied; bf16 cells, 16-bit values",
+              "gs-sgd:bf16,i16-values,as-gtop-k"),
     Algorithm("gs-sgd-smallest", "gs-SGD, 8-bit cells, 16-bit values, decoding shared", "gs-sgd:i8,sharded"),
     Algorithm("gtop-k", "gTop-k", "gtop-k"),
     Algorithm("sketched-sgd", "Sketched-SGD", "sketched-sgd"),

@@ -33,8 +33,13 @@ class GsSgdStep final : public ExchangeStep {
         wanted.values = GOSSAMER_CELLS_I16;
       } else if (option == "bf16") {
         wanted.cells = GOSSAMER_CELLS_BF16;
+      } else if (option == "i16-values") {
+        wanted.values = GOSSAMER_CELLS_I16;
       } else if (option == "sharded") {
         wanted.decode = GOSSAMER_DECODE_SHARDED;
+      } else if (option == "as-gtop-k") {
+        wanted.momentum = 0;
+        wanted.oversampling = 1;
       } else {
         return Error{Code::invalid_argument, text("gs-SGD has no option ", option)};
       }

@@ -121,7 +121,7 @@ class GtopKStep final : public ExchangeStep {
 
   StepSetup setup_;
   std::size_t k_;
-  std::vector<float> residual_;
+  LargeVector residual_;
   std::vector<std::uint32_t> own_indices_;
   std::vector<float> own_values_;
   std::vector<std::uint32_t> union_indices_, positions_;

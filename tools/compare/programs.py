@@ -180,7 +180,7 @@ def gossamer_ranks(place, command):
     job = f"compare-{os.path.basename(secret.name)}"
     return [(place.on_host(rank, command), {
         **net_lab().session_environment(rank, place.ranks, rank, job, secret.name),
-        **({"GOSSAMER_PROGRESS": "inline"} if place.crowded else {})}) for rank in range(place.ranks)]
+        "GOSSAMER_COST": "tcp-1g", **({"GOSSAMER_PROGRESS": "inline"} if place.crowded else {})}) for rank in range(place.ranks)]
 
 
 class Running:

@@ -30,9 +30,9 @@ class SketchedSgdStep final : public ExchangeStep {
   }
 
   Status compress(std::span<const float> gradient) override {
-    const auto produce = [&](std::uint64_t first, std::size_t count) {
-      const std::span<float> u(u_.data() + first, count), v(v_.data() + first, count);
-      sketch::accumulate(gradient.subspan(first, count), 1.0f, StepSetup::momentum, {u, v}, {u, v});
+    const auto produce = [&](std::uint64_t first, std::span<float> copy) {
+      const std::span<float> u(u_.data() + first, copy.size()), v(v_.data() + first, copy.size());
+      sketch::accumulate(gradient.subspan(first, copy.size()), 1.0f, StepSetup::momentum, {u, v}, {u, v, copy});
     };
     sketch_->encode_cells(step_, v_, {}, std::as_writable_bytes(block(0, cells_)), produce);
     return {};
@@ -110,7 +110,7 @@ class SketchedSgdStep final : public ExchangeStep {
   }
 
   StepSetup setup_;
-  std::vector<float> u_, v_;
+  LargeVector u_, v_;
   std::vector<std::uint32_t> candidates_;
   std::size_t cells_ = 0;
   std::size_t list_bytes_ = 0;

@@ -1,6 +1,7 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "tools/command/log_level.h"
 #include "tools/command/report.h"
 #include "tools/command/results.h"
+#include "tools/info/host_checks.h"
 #include "tools/info/memory_probe.h"
 #include "tools/launch/launcher.h"
 #include "tools/train/mlp_kernel.h"
@@ -27,6 +29,18 @@ nlohmann::json limit_json(const char* name, int resource) {
   if (::getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) return out;
   if (limit.rlim_cur != RLIM_INFINITY) out["value"] = limit.rlim_cur;
   if (limit.rlim_max != RLIM_INFINITY) out["most"] = limit.rlim_max;
+  return out;
+}
+
+nlohmann::json launchers_json(const std::vector<runtime::LauncherLine>& launchers) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const runtime::LauncherLine& each : launchers)
+    out.push_back({{"name", each.name},
+                   {"who", each.who},
+                   {"told_by", each.told_by},
+                   {"secret", each.secret},
+                   {"taken", each.is_taken},
+                   {"why", each.why}});
   return out;
 }
 
@@ -75,9 +89,37 @@ nlohmann::json transports_json(const std::vector<runtime::SettingLine>& settings
   return out;
 }
 
+// Whether ranks reach each other, tried where a launcher has started several of this command.
+HostCheck check_network(const std::vector<runtime::SettingLine>& settings) {
+  HostCheck check{"between ranks", Verdict::unknown, "this is one process alone",
+                  "gossamer run --hosts a,b -- gossamer info --probe tries it: listeners, firewall, versions"};
+  const auto count = std::find_if(settings.begin(), settings.end(),
+                                  [](const runtime::SettingLine& each) { return each.name == "rank_count"; });
+  if (count == settings.end() || count->value == "1") return check;
+  check.fix.clear();
+  const auto session = runtime::Session::join({});
+  const Status met = session.ok() ? (*session)->barrier(0) : Status(session.error());
+  check.verdict = met.ok() ? Verdict::pass : Verdict::fail;
+  check.found =
+      met.ok() ? text(count->value, " ranks of one version joined, and messages came through") : met.error().message;
+  return check;
+}
+
+nlohmann::json checks_json(const std::vector<runtime::SettingLine>& settings) {
+  auto checks = check_host(host_facts());
+  checks.push_back(check_network(settings));
+  nlohmann::json out = nlohmann::json::array();
+  for (const HostCheck& each : checks)
+    out.push_back(
+        {{"name", each.name}, {"verdict", verdict_name(each.verdict)}, {"found", each.found}, {"fix", each.fix}});
+  return out;
+}
+
 Result<nlohmann::json> info_document(bool probe) {
   const auto settings = runtime::describe_settings();
   if (!settings.ok()) return Error(settings.error());
+  const auto launchers = runtime::describe_launchers();
+  if (!launchers.ok()) return Error(launchers.error());
   nlohmann::json lines = nlohmann::json::array();
   for (const runtime::SettingLine& each : *settings) {
     lines.push_back({{"name", each.name},
@@ -86,7 +128,7 @@ Result<nlohmann::json> info_document(bool probe) {
                      {"origin", each.origin},
                      {"meaning", each.meaning}});
   }
-  return nlohmann::json{
+  nlohmann::json out = {
       {"schema", "gossamer.info/1"},
       {"environment", machine_json()},
       {"versions", {{"gossamer", gossamer_version()}, {"wire", runtime::wire_version}, {"hash", sketch::hash_version}}},
@@ -97,8 +139,11 @@ Result<nlohmann::json> info_document(bool probe) {
         {"training", mlp_kernel().target}}},
       {"shared_memory", shared_memory_json()},
       {"limits", {limit_json("RLIMIT_MEMLOCK", RLIMIT_MEMLOCK), limit_json("RLIMIT_NOFILE", RLIMIT_NOFILE)}},
+      {"launchers", launchers_json(*launchers)},
       {"settings", lines},
       {"unknown_variables", runtime::unknown_variables()}};
+  if (probe) out["checks"] = checks_json(*settings);
+  return out;
 }
 
 // A kind without a device has not failed.
@@ -106,6 +151,8 @@ bool has_failed_probe(const nlohmann::json& document) {
   for (const nlohmann::json& each : document.at("transports"))
     for (const nlohmann::json& probe : each.value("probes", nlohmann::json::array()))
       if (probe.at("path") != memory_path_name(MemoryPath::none) && !probe.at("verified").get<bool>()) return true;
+  for (const nlohmann::json& check : document.value("checks", nlohmann::json::array()))
+    if (check.at("verdict") == verdict_name(Verdict::fail)) return true;
   return false;
 }
 
@@ -150,11 +197,22 @@ std::string info_text(const nlohmann::json& document) {
                              format_bytes(memory.at("free_bytes").get<std::uint64_t>()), " free"));
   add("locked memory", limit_text(document.at("limits").at(0), true));
   add("open files", limit_text(document.at("limits").at(1), false));
+  std::vector<std::vector<std::string>> launchers = {{"launcher", "", "told by", "secret from", "here"}};
+  for (const nlohmann::json& each : document.at("launchers"))
+    launchers.push_back({each.at("name"), each.at("taken").get<bool>() ? "*" : "", each.at("told_by"),
+                         each.at("secret"), each.at("why")});
   std::vector<std::vector<std::string>> settings = {{"setting", "variable", "value", "from", "meaning"}};
   for (const nlohmann::json& each : document.at("settings")) {
     settings.push_back({each.at("name"), each.at("variable"), each.at("value"), each.at("origin"), each.at("meaning")});
   }
-  return format_columns(rows) + "\n" + format_columns(settings);
+  std::vector<std::vector<std::string>> checks;
+  for (const nlohmann::json& each : document.value("checks", nlohmann::json::array())) {
+    const std::string fix = each.at("fix");
+    checks.push_back(
+        {each.at("verdict"), each.at("name"), each.at("found").get<std::string>() + (fix.empty() ? "" : ": " + fix)});
+  }
+  return format_columns(rows) + "\n" + (checks.empty() ? "" : format_columns(checks) + "\n") +
+         format_columns(launchers) + "\n" + format_columns(settings);
 }
 
 }  // namespace
@@ -163,7 +221,9 @@ Action add_info_command(CLI::App& app) {
   auto as_json = std::make_shared<bool>(false);
   auto probe = std::make_shared<bool>(false);
   app.add_flag("--json", *as_json, "print JSON instead of text");
-  app.add_flag("--probe", *probe, "send memory of each kind over each transport, and compare what arrives");
+  app.add_flag(
+      "--probe", *probe,
+      "examine this host, and send memory of each kind over each transport; under a launcher also between ranks");
   return [as_json, probe] {
     const Result<LogLevel> level = log_level();
     if (!level.ok()) return complain("info", level.error().message, exit_usage);

@@ -1,30 +1,32 @@
 #include "tools/launch/launcher.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/random.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "runtime/runtime.h"
 #include "tools/command/exit_codes.h"
+#include "tools/launch/agent.h"
 #include "tools/launch/job_secret.h"
 #include "tools/launch/line_relay.h"
-#include "tools/launch/spawn.h"
+#include "tools/launch/local_ranks.h"
+#include "tools/launch/remote_ranks.h"
+#include "tools/launch/signal_guard.h"
+
+extern char** environ;
 
 namespace gossamer::tools {
 namespace {
@@ -33,92 +35,7 @@ namespace {
 constexpr std::size_t queued_bytes_max = 1 << 20;
 // For a process that SIGKILL does not end at once (it hangs in the kernel).
 constexpr std::uint64_t kill_ns = 10'000'000'000;
-constexpr std::uint64_t never = ~std::uint64_t{0};
-
-struct Listener {
-  UniqueDescriptor socket;
-  std::uint16_t port = 0;
-};
-
-Result<Listener> make_listener() {
-  const auto failed = [](const char* what) {
-    return Error{Code::unavailable, text("cannot ", what, " a socket on 127.0.0.1 for the rendezvous: ",
-                                         std::strerror(errno), "; is the loopback interface up?")};
-  };
-  Listener out;
-  const UniqueDescriptor low(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!low.is_open()) return failed("make");
-  // Above the standard descriptors, which are replaced in the peers.
-  out.socket = UniqueDescriptor(fcntl(low.value(), F_DUPFD_CLOEXEC, 10));
-  if (!out.socket.is_open()) return failed("keep");
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  if (bind(out.socket.value(), reinterpret_cast<sockaddr*>(&address), length) != 0) return failed("bind");
-  if (listen(out.socket.value(), SOMAXCONN) != 0) return failed("listen on");
-  if (getsockname(out.socket.value(), reinterpret_cast<sockaddr*>(&address), &length) != 0) return failed("name");
-  out.port = ntohs(address.sin_port);
-  // Rank 0 may have to listen there anew, where its program has closed this socket, beside connections that have ended.
-  const int on = 1;
-  if (setsockopt(out.socket.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return failed("set up");
-  return out;
-}
-
-// This process's signals while a job runs: read from a descriptor instead of interrupting anything.
-class SignalGuard {
- public:
-  SignalGuard() {
-    sigset_t mask;
-    sigemptyset(&mask);
-    for (const int each : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP}) sigaddset(&mask, each);
-    sigprocmask(SIG_BLOCK, &mask, &former_mask_);
-    descriptor_ = UniqueDescriptor(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
-    struct sigaction ignore = {};
-    ignore.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &ignore, &former_pipe_);  // a closed output is seen as EPIPE
-  }
-  SignalGuard(const SignalGuard&) = delete;
-  SignalGuard& operator=(const SignalGuard&) = delete;
-  ~SignalGuard() {
-    sigaction(SIGPIPE, &former_pipe_, nullptr);
-    sigprocmask(SIG_SETMASK, &former_mask_, nullptr);
-  }
-  [[nodiscard]] int descriptor() const { return descriptor_.value(); }
-  // The next signal that has come, 0 if none.
-  [[nodiscard]] int next() const {
-    signalfd_siginfo info;
-    return ::read(descriptor(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
-  }
-  // Stops this process as an unhandled SIGTSTP does, which is not at all where nobody could let it go on (an orphaned
-  // group). Returns once it goes on.
-  void stop_here() const {
-    sigset_t stop;
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTSTP);
-    ::raise(SIGTSTP);
-    sigprocmask(SIG_UNBLOCK, &stop, nullptr);
-    sigprocmask(SIG_BLOCK, &stop, nullptr);
-  }
-
- private:
-  UniqueDescriptor descriptor_;
-  sigset_t former_mask_;
-  struct sigaction former_pipe_;
-};
-
-struct Stream {
-  UniqueDescriptor pipe;  // reading end, never blocks
-  int target = -1;
-  LineRelay relay;
-};
-
-struct PeerProcess {
-  PeerEnd end;
-  UniqueDescriptor process;  // pidfd; open while the peer lives
-  Stream streams[2];
-  std::uint64_t start_ns = 0;
-};
+constexpr std::uint64_t never = never_ns;
 
 // What most often sends a signal that a program does not send itself.
 const char* signal_hint(int signal) {
@@ -141,24 +58,83 @@ const char* signal_hint(int signal) {
 //    └──── second interrupt ──────────────────────────-┘
 enum class Phase { running, settling, terminating, killing };
 
-class Job {
+// What ssh is asked for: no question that nobody could answer, and a word about a host that has fallen off the network.
+const std::vector<std::string> ssh_words = {
+    "ssh", "-x", "-T", "-oBatchMode=yes", "-oConnectTimeout=20", "-oServerAliveInterval=5", "-oServerAliveCountMax=4"};
+
+std::vector<std::string> words_of_agent(std::string_view agent) {
+  std::vector<std::string> words;
+  for (std::size_t at = agent.find_first_not_of(' '); at != std::string_view::npos;) {
+    const std::size_t end = std::min(agent.find(' ', at), agent.size());
+    words.emplace_back(agent.substr(at, end - at));
+    at = agent.find_first_not_of(' ', end);
+  }
+  return words.empty() ? ssh_words : words;
+}
+
+// Its agent needs no ssh then, which many hosts do not allow to themselves.
+bool is_this_host(const std::string& name) {
+  char own[256] = {};
+  if (::gethostname(own, sizeof own - 1) != 0) return false;
+  const std::string_view whole(own);
+  return name == "localhost" || name == whole || name == whole.substr(0, whole.find('.'));
+}
+
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+// Whoever says a name last is heard.
+void put(Variables& variables, std::string_view name, std::string_view value) {
+  std::erase_if(variables, [&](const auto& each) { return each.first == name; });
+  variables.emplace_back(name, value);
+}
+
+// GOSSAMER_* and what the user names; what is a rank's alone, or a number in this process, is not said.
+Variables environment_that_travels(const std::vector<std::string>& exported) {
+  constexpr std::array<std::string_view, 6> own = {"GOSSAMER_RANK",       "GOSSAMER_RANK_COUNT",
+                                                   "GOSSAMER_RENDEZVOUS", "GOSSAMER_RENDEZVOUS_FD",
+                                                   "GOSSAMER_JOB",        "GOSSAMER_RANK_HOSTS"};
+  Variables out;
+  for (char** each = environ; *each != nullptr; ++each) {
+    const std::string_view line(*each);
+    const std::size_t equals = std::min(line.find('='), line.size());
+    const std::string_view name = line.substr(0, equals);
+    const std::string_view value = line.substr(std::min(equals + 1, line.size()));
+    const bool is_own =
+        std::find(own.begin(), own.end(), name) != own.end() || (name == "GOSSAMER_SECRET" && value.starts_with("fd:"));
+    const bool is_named = std::any_of(exported.begin(), exported.end(), [&](std::string_view pattern) {
+      return pattern == name || (pattern.ends_with('*') && name.starts_with(pattern.substr(0, pattern.size() - 1)));
+    });
+    if ((name.starts_with("GOSSAMER_") && !is_own) || is_named) put(out, name, value);
+  }
+  for (const std::string& each : exported) {
+    if (const std::size_t equals = each.find('='); equals != std::string::npos)
+      put(out, std::string_view(each).substr(0, equals), std::string_view(each).substr(equals + 1));
+  }
+  return out;
+}
+
+class Job final : public RanksOwner {
  public:
   explicit Job(const LaunchOptions& options) : options_(options) {}
 
   Result<LaunchReport> run();
 
+  void on_lines(RankStream stream, std::string lines) override {
+    queue_.push(stream == RankStream::output ? options_.output : options_.errors, std::move(lines));
+  }
+  void on_end(const PeerEnd& end) override;
+  void on_failure(const StartFailure& failure) override;
+  // What waits for a slow reader of ours; then the peers wait as well.
+  [[nodiscard]] bool takes_lines() const override { return queue_.bytes() <= queued_bytes_max; }
+
  private:
-  Status start_peers(const std::string& path);
-  struct Inherited {
-    Listener listener;        // rank 0's
-    UniqueDescriptor secret;  // every rank's; not open where the peers have one from elsewhere
-  };
-  Status start_peer(std::uint32_t rank, const std::string& path, Inherited& inherited);
-  [[nodiscard]] std::vector<std::string> environment(std::uint32_t rank, const Inherited& inherited) const;
+  Status start_here();
+  Status connect_to_hosts();
+  void start_hosts();
+  [[nodiscard]] std::string job_for(const HostSlots& host, std::uint32_t first_rank, const std::string& secret) const;
+  [[nodiscard]] bool has_input() const;
   void loop();
   void wait_for_something();
-  void read_stream(Stream& stream);
-  void take_end(PeerProcess& peer);
   void take_signal(int signal);
   void stop_all();
   void take_time();
@@ -174,7 +150,9 @@ class Job {
   SteadyClock clock_;
   SignalGuard signals_;
   OutputQueue queue_;
-  std::vector<std::unique_ptr<PeerProcess>> peers_;
+  std::vector<std::unique_ptr<Ranks>> hosts_;
+  std::vector<RemoteRanks*> remote_;   // those of them that are on other hosts
+  std::vector<RemoteRanks*> waiting_;  // of these, those that are not started
   LaunchReport report_;
   Phase phase_ = Phase::running;
   std::uint64_t deadline_ns_ = never;
@@ -182,17 +160,15 @@ class Job {
 };
 
 std::size_t Job::alive() const {
-  return static_cast<std::size_t>(
-      std::count_if(peers_.begin(), peers_.end(), [](const auto& peer) { return peer->process.is_open(); }));
+  std::size_t count = 0;
+  for (const auto& host : hosts_) count += host->alive();
+  return count;
 }
 
 void Job::tell(const std::string& message) { queue_.push(options_.errors, options_.title + ": " + message + "\n"); }
 
 void Job::send_all(int signal) {
-  for (const auto& peer : peers_) {
-    // The peer is not reaped yet, so its group's number cannot belong to anyone else.
-    if (peer->process.is_open()) ::kill(static_cast<pid_t>(-peer->end.pid), signal);
-  }
+  for (const auto& host : hosts_) host->send(signal);
 }
 
 void Job::enter(Phase phase, std::uint64_t duration_ns) {
@@ -209,137 +185,129 @@ void Job::fail(int exit_code, std::string message) {
   tell(report_.message);
 }
 
-std::vector<std::string> Job::environment(std::uint32_t rank, const Inherited& inherited) const {
-  std::vector<std::pair<std::string, std::string>> set = {
-      {"GOSSAMER_RANK", std::to_string(rank)},
-      {"GOSSAMER_RANK_COUNT", std::to_string(options_.rank_count)},
-      {"GOSSAMER_RENDEZVOUS", "127.0.0.1:" + std::to_string(inherited.listener.port)},
-      {"GOSSAMER_JOB", report_.job},
-  };
-  if (rank == 0) set.emplace_back("GOSSAMER_RENDEZVOUS_FD", std::to_string(inherited.listener.socket.value()));
-  if (inherited.secret.is_open()) set.emplace_back("GOSSAMER_SECRET", text("fd:", inherited.secret.value()));
-  set.insert(set.end(), options_.environment.begin(), options_.environment.end());
-  std::vector<std::string> out;
-  for (char** each = environ; *each != nullptr; ++each) {
-    const std::string_view line(*each);
-    const std::string_view name = line.substr(0, line.find('='));
-    const bool replaced = name == "GOSSAMER_RENDEZVOUS_FD" ||
-                          std::any_of(set.begin(), set.end(), [&](const auto& pair) { return pair.first == name; });
-    if (!replaced) out.emplace_back(line);
-  }
-  for (const auto& [name, value] : set) out.push_back(name + "=" + value);
-  return out;
-}
+// Rank 0 reads what is piped into the launcher; a terminal stays the launcher's.
+bool Job::has_input() const { return fcntl(STDIN_FILENO, F_GETFD) >= 0 && isatty(STDIN_FILENO) == 0; }
 
-Status Job::start_peer(std::uint32_t rank, const std::string& path, Inherited& inherited) {
-  auto peer = std::make_unique<PeerProcess>(
-      PeerProcess{{rank}, {}, {{{}, options_.output, LineRelay("")}, {{}, options_.errors, LineRelay("")}}, 0});
-  SpawnRequest request{path, options_.command, environment(rank, inherited), -1, -1, -1, {}, nullptr};
-  UniqueDescriptor own_ends[2];
-  for (int i = 0; i < 2; ++i) {
-    Stream& stream = peer->streams[i];
-    stream.relay = LineRelay(text("[", rank, "] "));
-    if (i == 1 && rank == 0 && options_.rank_0_keeps_stderr) {
-      own_ends[i] = UniqueDescriptor(fcntl(options_.errors, F_DUPFD_CLOEXEC, 3));
-    } else {
-      int ends[2];
-      if (pipe2(ends, O_CLOEXEC) != 0) {
-        return Error{Code::out_of_resources, text("cannot make a pipe: ", std::strerror(errno), "; raise `ulimit -n`")};
-      }
-      stream.pipe = UniqueDescriptor(ends[0]);
-      fcntl(stream.pipe.value(), F_SETFL, O_NONBLOCK);
-      own_ends[i] = UniqueDescriptor(fcntl(ends[1], F_DUPFD_CLOEXEC, 3));
-      ::close(ends[1]);
-    }
-  }
-  // Rank 0 reads what is piped into the launcher; a terminal stays the launcher's.
-  const bool takes_input = rank == 0 && fcntl(0, F_GETFD) >= 0 && isatty(0) == 0;
-  const UniqueDescriptor input(takes_input ? fcntl(0, F_DUPFD_CLOEXEC, 3) : ::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  request.input = input.value();
-  request.output = own_ends[0].value();
-  request.errors = own_ends[1].value();
-  if (rank == 0) {
-    request.kept = options_.rank_0_descriptors;
-    request.given = &inherited.listener.socket;
-  }
-  if (inherited.secret.is_open()) request.kept.push_back(inherited.secret.value());
-  peer->start_ns = clock_.now_ns();
-  Result<Spawned> spawned = spawn(request);
-  if (!spawned.ok()) return std::move(spawned).error();
-  if (spawned->exec_errno != 0) {
-    const bool missing = spawned->exec_errno == ENOENT;
-    fail(missing ? exit_not_found : exit_not_executable,
-         text("cannot execute ", path, ": ", std::strerror(spawned->exec_errno),
-              missing ? "; does the interpreter in its first line exist?" : "; is it a program for this machine?"));
+Status Job::start_here() {
+  const Result<std::string> path = find_program(options_.command.front());
+  if (!path.ok()) {
+    fail(exit_not_found, path.error().message);
     return {};
   }
-  peer->end.pid = spawned->pid;
-  peer->process = open_process(spawned->pid);
-  if (!peer->process.is_open()) {
-    const int error = errno;
-    ::kill(-spawned->pid, SIGKILL);
-    ::waitpid(spawned->pid, nullptr, 0);
-    return Error{Code::out_of_resources, text("cannot watch process ", spawned->pid, ": ", std::strerror(error),
-                                              "; pidfd_open needs Linux 5.3 and a free descriptor")};
-  }
-  peers_.push_back(std::move(peer));
+  LocalRanksConfig config;
+  GOSSAMER_ASSIGN(config.listener, make_listener("127.0.0.1"));
+  GOSSAMER_ASSIGN(auto secret, make_job_secret());
+  auto held = hold_secret(secret);
+  explicit_bzero(secret.data(), secret.size());
+  if (!held.ok()) return std::move(held).error();
+  config.secret = *std::move(held);
+  config.path = *path;
+  config.command = options_.command;
+  config.rank_count = config.session_ranks = options_.rank_count;
+  config.rendezvous = config.listener.address;
+  config.job = report_.job;
+  config.environment = options_.environment;
+  config.rank_0_input = has_input() ? STDIN_FILENO : -1;
+  config.rank_0_descriptors = options_.rank_0_descriptors;
+  config.rank_0_errors = options_.rank_0_keeps_stderr ? options_.errors : -1;
+  auto ranks = std::make_unique<LocalRanks>(*this);
+  LocalRanks& here = *ranks;
+  hosts_.push_back(std::move(ranks));
+  GOSSAMER_ASSIGN(const auto failure, here.start(std::move(config)));
+  if (failure.exit_code != 0) fail(failure.exit_code, failure.message);
   return {};
 }
 
-Status Job::start_peers(const std::string& path) {
-  Result<Listener> listener = make_listener();
-  if (!listener.ok()) return std::move(listener).error();
-  Result<UniqueDescriptor> secret = make_job_secret();
-  if (!secret.ok()) return std::move(secret).error();
-  Inherited inherited{*std::move(listener), *std::move(secret)};
-  for (std::uint32_t rank = 0; rank < options_.rank_count && report_.exit_code == 0; ++rank) {
-    GOSSAMER_TRY(start_peer(rank, path, inherited));
-  }
-  return {};  // the launcher's copy of the secret closes here
+// The body of its "job" frame.
+std::string Job::job_for(const HostSlots& host, std::uint32_t first_rank, const std::string& secret) const {
+  auto environment = environment_that_travels(options_.exported);
+  put(environment, "GOSSAMER_RANK_HOSTS", hosts_text(options_.hosts));
+  if (std::getenv("GOSSAMER_HOST") == nullptr) put(environment, "GOSSAMER_HOST", host.name);
+  for (const auto& [name, value] : options_.environment) put(environment, name, value);
+  std::error_code unknown;
+  const nlohmann::json job = {{"command", options_.command},
+                              {"first_rank", first_rank},
+                              {"ranks", host.ranks},
+                              {"session_ranks", options_.rank_count},
+                              {"job", report_.job},
+                              {"environment", environment},
+                              {"secret", secret},
+                              {"silence_ns", options_.silence_ns},
+                              {"folder", std::filesystem::current_path(unknown).string()},
+                              {"host", host.name},
+                              {"has_input", first_rank == 0 && has_input()}};
+  return job.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-void Job::read_stream(Stream& stream) {
-  char bytes[64 * 1024];
-  const ssize_t got = ::read(stream.pipe.value(), bytes, sizeof bytes);
-  if (got > 0) {
-    queue_.push(stream.target, stream.relay.feed({bytes, static_cast<std::size_t>(got)}));
-  } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-    queue_.push(stream.target, stream.relay.finish());
-    stream.pipe.close();
+Status Job::connect_to_hosts() {
+  const auto agent = words_of_agent(options_.launch_agent);
+  const Result<std::string> path = find_program(agent.front());
+  if (!path.ok()) {
+    fail(exit_failure, text(path.error().message, "; it leads to the other hosts"));
+    return {};
   }
-}
-
-void Job::take_end(PeerProcess& peer) {
-  const auto pid = static_cast<pid_t>(peer.end.pid);
-  // Still a zombie, so the group's number is still its own: what it left running goes now.
-  ::kill(-pid, SIGKILL);
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  peer.process.close();
-  peer.end.duration_ns = clock_.now_ns() - peer.start_ns;
-  peer.end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-  peer.end.status = WIFSIGNALED(status) ? exit_signal_base + WTERMSIG(status) : WEXITSTATUS(status);
-  // All that it wrote is in its pipes by now. Another process may still hold their ends, so there is no
-  // waiting for the end of file; a pipe holds at most 1 MiB.
-  for (Stream& stream : peer.streams) {
-    for (int i = 0; i < 16 && stream.pipe.is_open(); ++i) {
-      pollfd ready = {stream.pipe.value(), POLLIN, 0};
-      if (::poll(&ready, 1, 0) <= 0) break;
-      read_stream(stream);
+  GOSSAMER_ASSIGN(auto secret, make_job_secret());
+  std::uint32_t first_rank = 0;
+  for (const HostSlots& host : options_.hosts) {
+    RemoteRanksConfig config{host, agent, *path, first_rank};
+    config.silence_ns = options_.silence_ns;
+    if (options_.launch_agent.empty() && is_this_host(host.name)) {
+      config.path = "/bin/sh";
+      config.agent = {"/bin/sh", "-c", agent_command(options_.program)};
+    } else {
+      config.agent.push_back(host.name);
+      config.agent.push_back(agent_command(options_.program));
     }
-    queue_.push(stream.target, stream.relay.finish());
-    stream.pipe.close();
+    auto ranks = std::make_unique<RemoteRanks>(*this, std::move(config));
+    std::string job = job_for(host, first_rank, secret);
+    GOSSAMER_ASSIGN(const auto failure, ranks->connect(job));
+    if (failure.exit_code != 0) {
+      fail(failure.exit_code, failure.message);
+      break;
+    }
+    remote_.push_back(ranks.get());
+    waiting_.push_back(ranks.get());
+    hosts_.push_back(std::move(ranks));
+    first_rank += host.ranks;
   }
-  if (peer.end.status == 0 || report_.exit_code != 0) return;
-  const std::string how = peer.end.signal != 0 ? text("was ended by signal ", peer.end.signal, " (",
-                                                      strsignal(peer.end.signal), signal_hint(peer.end.signal), ")")
-                                               : text("ended with status ", peer.end.status);
+  explicit_bzero(secret.data(), secret.size());
+  return {};
+}
+
+// Once all are ready, so that a host that cannot be reached leaves nothing begun on the others.
+void Job::start_hosts() {
+  if (waiting_.empty() || report_.exit_code != 0) return;
+  if (!std::all_of(waiting_.begin(), waiting_.end(), [](const RemoteRanks* host) { return host->is_ready(); })) return;
+  const std::string rendezvous = waiting_.front()->rendezvous();
+  for (RemoteRanks* const host : std::exchange(waiting_, {})) {
+    if (has_input() && hosts_.front().get() == host) host->pass_input();
+    host->start(rendezvous);
+  }
+}
+
+void Job::on_failure(const StartFailure& failure) {
+  if (report_.exit_code != 0) return tell(failure.message);
+  const bool has_begun = waiting_.empty();
   const std::size_t others = alive();
-  fail(peer.end.status, text("rank ", peer.end.rank, " (process ", pid, ") ", how,
-                             others == 0 ? std::string()
-                                         : text("; ending the ", others, others == 1 ? " other peer" : " other peers",
-                                                " unless they end within ", format_duration(options_.settle_ns))));
+  fail(failure.exit_code,
+       others == 0 || !has_begun
+           ? failure.message
+           : text(failure.message, "; ending the ", others, others == 1 ? " other peer" : " other peers",
+                  " unless they end within ", format_duration(options_.settle_ns)));
+  if (phase_ == Phase::running) enter(Phase::settling, has_begun ? options_.settle_ns : 0);
+}
+
+void Job::on_end(const PeerEnd& end) {
+  report_.peers.push_back(end);
+  if (end.status == 0 || report_.exit_code != 0) return;
+  const std::string how = end.signal != 0 ? text("was ended by signal ", end.signal, " (", strsignal(end.signal),
+                                                 signal_hint(end.signal), ")")
+                                          : text("ended with status ", end.status);
+  const std::size_t others = alive();
+  fail(end.status, text("rank ", end.rank, end.host.empty() ? "" : " on ", end.host, " (process ", end.pid, ") ", how,
+                        others == 0 ? std::string()
+                                    : text("; ending the ", others, others == 1 ? " other peer" : " other peers",
+                                           " unless they end within ", format_duration(options_.settle_ns))));
   if (phase_ == Phase::running) enter(Phase::settling, options_.settle_ns);
 }
 
@@ -392,13 +360,7 @@ void Job::take_time() {
       enter(Phase::killing, kill_ns);
       break;
     case Phase::killing:
-      for (const auto& peer : peers_) {
-        if (!peer->process.is_open()) continue;
-        tell(text("rank ", peer->end.rank, " (process ", peer->end.pid,
-                  ") does not end after SIGKILL: it hangs in the kernel"));
-        peer->end.status = exit_signal_base + SIGKILL;
-        peer->process.close();
-      }
+      for (const auto& host : hosts_) host->give_up();
       break;
   }
 }
@@ -413,40 +375,31 @@ void Job::write_some() {
 
 void Job::wait_for_something() {
   std::vector<pollfd> polled = {{signals_.descriptor(), POLLIN, 0}};
-  std::vector<PeerProcess*> ends;
-  std::vector<Stream*> streams;
-  for (const auto& peer : peers_) {
-    if (!peer->process.is_open()) continue;
-    polled.push_back({peer->process.value(), POLLIN, 0});
-    ends.push_back(peer.get());
+  std::vector<std::size_t> begins;  // of each host's
+  std::uint64_t until_ns = deadline_ns_;
+  for (const auto& host : hosts_) {
+    begins.push_back(polled.size());
+    host->add_polled(polled);
+    until_ns = std::min(until_ns, host->deadline_ns());
   }
-  for (const auto& peer : peers_) {
-    for (Stream& stream : peer->streams) {
-      if (!stream.pipe.is_open() || queue_.bytes() > queued_bytes_max) continue;
-      polled.push_back({stream.pipe.value(), POLLIN, 0});
-      streams.push_back(&stream);
-    }
-  }
-  if (!queue_.empty()) polled.push_back({queue_.front_descriptor(), POLLOUT, 0});
+  begins.push_back(polled.size());
+  const bool writes = !queue_.empty();
+  if (writes) polled.push_back({queue_.front_descriptor(), POLLOUT, 0});
 
   int timeout_ms = -1;
-  if (deadline_ns_ != never) {
+  if (until_ns != never) {
     const std::uint64_t now = clock_.now_ns();
-    const std::uint64_t left_ms = deadline_ns_ > now ? (deadline_ns_ - now) / 1'000'000 + 1 : 0;
+    const std::uint64_t left_ms = until_ns > now ? (until_ns - now) / 1'000'000 + 1 : 0;
     timeout_ms = static_cast<int>(std::min<std::uint64_t>(left_ms, INT_MAX));
   }
   if (::poll(polled.data(), polled.size(), timeout_ms) <= 0) return;
 
-  if (!queue_.empty() && polled.back().revents != 0) {
+  if (writes && polled.back().revents != 0) {
     write_some();
     if (output_closed_ && phase_ == Phase::running) enter(Phase::settling, 0);
   }
-  for (std::size_t i = 0; i < streams.size(); ++i) {
-    if (polled[1 + ends.size() + i].revents != 0) read_stream(*streams[i]);
-  }
-  for (std::size_t i = 0; i < ends.size(); ++i) {
-    if (polled[1 + i].revents != 0) take_end(*ends[i]);
-  }
+  for (std::size_t i = 0; i < hosts_.size(); ++i)
+    hosts_[i]->take_polled(std::span(polled).subspan(begins[i], begins[i + 1] - begins[i]));
   if (polled[0].revents != 0) {
     while (const int signal = signals_.next()) take_signal(signal);
   }
@@ -472,29 +425,30 @@ void Job::flush() {
 void Job::loop() {
   while (alive() > 0) {
     wait_for_something();
+    const std::uint64_t now = clock_.now_ns();
+    for (const auto& host : hosts_) host->take_time(now);
     take_time();
+    start_hosts();
   }
 }
 
 Result<LaunchReport> Job::run() {
   report_.job = options_.job.empty() ? make_job_name() : options_.job;
-  const Result<std::string> path = find_program(options_.command.front());
-  if (!path.ok()) {
-    fail(exit_not_found, path.error().message);
-    flush();
-    return report_;
-  }
   if (options_.timeout_ns != 0) enter(Phase::running, options_.timeout_ns);
-  const Status started = start_peers(*path);
+  const Status started = options_.hosts.empty() ? start_here() : connect_to_hosts();
   if (!started.ok() || report_.exit_code != 0) {
     send_all(SIGKILL);
     enter(Phase::killing, kill_ns);
   }
   loop();
   flush();
+  for (RemoteRanks* const host : remote_) host->hang_up();  // all at once, before each is waited for
+  remote_.clear();
+  hosts_.clear();
   if (options_.sweep) options_.sweep(report_.job);
   if (!started.ok()) return Error(started.error());
-  for (const auto& peer : peers_) report_.peers.push_back(peer->end);
+  std::sort(report_.peers.begin(), report_.peers.end(),
+            [](const PeerEnd& left, const PeerEnd& right) { return left.rank < right.rank; });
   return report_;
 }
 

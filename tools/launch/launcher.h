@@ -1,4 +1,4 @@
-// Starts the peers of a job on this host, passes their text on, and leaves nothing behind.
+// Starts the peers of a job, on this host or on several, passes their text on, and leaves nothing behind.
 //
 //   gossamer run ──fork──► rank 0   GOSSAMER_RANK=0, GOSSAMER_RENDEZVOUS_FD=n (a socket that listens already)
 //        │       ──fork──► rank 1   GOSSAMER_RANK=1, GOSSAMER_RENDEZVOUS=127.0.0.1:port
@@ -8,6 +8,12 @@
 // The socket is bound before the first fork, so there is no port to guess and none to race for. The secret is
 // in no environment, no command line and no file; it dies with the last descriptor. Who has set GOSSAMER_SECRET
 // to a file or to none keeps that.
+//
+//   gossamer run ── ssh a ──► gossamer run --agent ──► rank 0, 1     GOSSAMER_RENDEZVOUS=<a's address>:port
+//        │       ── ssh b ──► gossamer run --agent ──► rank 2, 3
+//        └ the same loop, in which an agent tells of its ranks (ranks.h) what is seen of own processes
+//
+// The secret then travels through the pipes, which ssh encrypts. frames.h has what is said there.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +25,21 @@
 #include <vector>
 
 #include "base/base.h"
+#include "tools/launch/hosts.h"
+#include "tools/launch/ranks.h"
 
 namespace gossamer::tools {
 
 struct LaunchOptions {
   std::string title = "gossamer run";  // in front of the launcher's own messages
   std::vector<std::string> command;    // the program, searched in PATH, and its arguments
-  std::uint32_t rank_count = 1;
+  std::uint32_t rank_count = 1;        // of all hosts
+  std::vector<HostSlots> hosts;        // empty: this host alone, without an agent
+  std::string launch_agent;  // a program and its arguments, instead of ssh, that takes HOST COMMAND as ssh does
+  std::vector<std::string>
+      exported;         // variables that ranks on other hosts get: NAME, NAME=VALUE, PREFIX*; beside GOSSAMER_*
+  std::string program;  // of this command, where the hosts have it; else they look for it in PATH
+  std::uint64_t silence_ns = 30'000'000'000;                     // a host that nothing is heard of is given up
   std::string job;                                               // GOSSAMER_JOB; empty: a new unique one
   std::vector<std::pair<std::string, std::string>> environment;  // set in every peer, after all others
   std::vector<int> rank_0_descriptors;                           // stay open in rank 0; borrowed
@@ -39,14 +53,6 @@ struct LaunchOptions {
   int output = 1;                    // where the peers' stdout and stderr go; borrowed
   int errors = 2;
   std::function<void(std::string_view job)> sweep;  // called last: removes what dead peers left behind
-};
-
-struct PeerEnd {
-  std::uint32_t rank = 0;
-  std::int64_t pid = 0;
-  int status = 0;  // exit status, or 128 + signal
-  int signal = 0;  // 0 where it ended by itself
-  std::uint64_t duration_ns = 0;
 };
 
 struct LaunchReport {

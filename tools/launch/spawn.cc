@@ -48,22 +48,30 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-Result<Spawned> spawn(const SpawnRequest& request) {
+Result<Pipe> make_pipe() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
     return Error{Code::out_of_resources, text("cannot make a pipe: ", std::strerror(errno), "; raise `ulimit -n`")};
   }
-  UniqueDescriptor reading(ends[0]);
-  // Above the standard ones, or the child's dup2 would overwrite it.
-  UniqueDescriptor writing(fcntl(ends[1], F_DUPFD_CLOEXEC, 3));
+  Pipe out;
+  out.reading = UniqueDescriptor(ends[0]);
+  // Or a child's dup2 would overwrite it.
+  out.writing = UniqueDescriptor(fcntl(ends[1], F_DUPFD_CLOEXEC, 3));
   close(ends[1]);
+  return out;
+}
+
+Result<Spawned> spawn(const SpawnRequest& request) {
+  GOSSAMER_ASSIGN(auto told, make_pipe());
+  UniqueDescriptor reading = std::move(told.reading);
+  UniqueDescriptor writing = std::move(told.writing);
   const int given = request.given != nullptr ? request.given->value() : -1;
-  int go[2] = {-1, -1};
-  if (given >= 0 && pipe2(go, O_CLOEXEC) != 0) {
-    return Error{Code::out_of_resources, text("cannot make a pipe: ", std::strerror(errno), "; raise `ulimit -n`")};
+  Pipe go;
+  if (given >= 0) {
+    GOSSAMER_ASSIGN(go, make_pipe());
   }
-  UniqueDescriptor waiting(go[0]);
-  UniqueDescriptor going(go[1]);
+  UniqueDescriptor waiting = std::move(go.reading);
+  UniqueDescriptor going = std::move(go.writing);
   const std::vector<char*> arguments = pointers(request.arguments);
   const std::vector<char*> environment = pointers(request.environment);
   const pid_t parent = getpid();

@@ -10,6 +10,13 @@
 
 namespace gossamer::tools {
 
+struct Pipe {
+  UniqueDescriptor reading;
+  UniqueDescriptor writing;  // above the standard descriptors
+};
+// Closed at exec. Errors: out_of_resources.
+[[nodiscard]] Result<Pipe> make_pipe();
+
 struct SpawnRequest {
   std::string path;                      // as execve takes it
   std::vector<std::string> arguments;    // with the program's name first

@@ -18,6 +18,14 @@ struct Subcommand {
 // In the order in which they are used, which is that of the help.
 constexpr Subcommand subcommands[] = {
     {"measure", "latency and bandwidth of every pair of ranks, into a file", add_topo_measure},
+    {"causes", "what is slow and why: hosts, directions, pairs, switches, noise", add_topo_causes},
+    {"report", "a measurement as one page: maps, curves, tiers, schedules", add_topo_report},
+    {"diff", "what became worse since a baseline; for a nightly job", add_topo_diff},
+    {"metrics", "a measurement for the node exporter's folder", add_topo_metrics},
+    {"discover", "what this host is made of, and the InfiniBand fabric as ibnetdiscover prints it", add_topo_discover},
+    {"recommend", "rank order and schedules for a measured cluster, as a file for GOSSAMER_TOPOLOGY",
+     add_topo_recommend},
+    {"verify", "what was recommended beside every fixed schedule, predicted and measured", add_topo_verify},
 };
 
 }  // namespace

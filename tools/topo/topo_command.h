@@ -7,6 +7,7 @@
 namespace gossamer::tools {
 
 [[nodiscard]] Action add_topo_measure(CLI::App& app);
+[[nodiscard]] Action add_topo_causes(CLI::App& app);
 [[nodiscard]] Action add_topo_discover(CLI::App& app);
 [[nodiscard]] Action add_topo_report(CLI::App& app);
 [[nodiscard]] Action add_topo_diff(CLI::App& app);

@@ -350,7 +350,9 @@ Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOption
 }  // namespace ucx
 
 Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options) {
-  GOSSAMER_ASSIGN(auto transport, ucx::make_ucx_transport_with({options.job, "", options.local_host}));
+  GOSSAMER_ASSIGN(auto transport,
+                  ucx::make_ucx_transport_with({options.job, "", options.local_host, options.interfaces,
+                                                options.tcp_send_buffer_bytes}));
   return std::unique_ptr<Transport>(std::move(transport));
 }
 

@@ -56,12 +56,17 @@ std::string context_listing(ucp_context_h context) {
 
 // For UCX_NET_DEVICES: where the session's addresses are, and every adapter that may do better. Without it UCX takes
 // the fastest-looking interface whose network both hosts have, which a bridge of containers is on any two hosts.
-std::string choose_devices(const std::string& local_host, std::string_view transports) {
-  if (!allows_tcp(transports)) return {};
-  std::string devices = interface_of(local_host);
-  if (devices.empty() || !allows_rdma(transports)) return devices;
-  for (const std::string& port : rdma_ports()) devices += "," + port;
-  return devices;
+std::string choose_devices(const WorkerOptions& options, std::string_view transports) {
+  std::vector<std::string> devices = options.interfaces;
+  if (devices.empty() && allows_tcp(transports)) devices = {interface_of(options.local_host)};
+  if (devices.empty() || devices.front().empty()) return {};
+  if (allows_rdma(transports)) {
+    const auto ports = rdma_ports(options.interfaces);
+    devices.insert(devices.end(), ports.begin(), ports.end());
+  }
+  std::string joined;
+  for (const std::string& each : devices) joined += (joined.empty() ? "" : ",") + each;
+  return joined;
 }
 
 ucs_status_t ignore_greeting(void* /*argument*/, const void* /*header*/, std::size_t /*header_bytes*/, void* /*data*/,
@@ -138,7 +143,9 @@ Status Worker::set_up(const WorkerOptions& options) {
   if (allows_shared_memory(transports)) scope.set_unless_set("UCX_MM_ERROR_HANDLING", "y");
   // By default UCX 1.13 connects over TCP with a call that blocks: two minutes where a firewall drops the attempt.
   if (allows_tcp(transports)) scope.set_unless_set("UCX_TCP_CONN_NB", "y");
-  if (environment("UCX_NET_DEVICES").empty()) capabilities_.device = choose_devices(options.local_host, transports);
+  if (allows_tcp(transports) && options.tcp_send_buffer_bytes > 0)
+    scope.set_unless_set("UCX_TCP_SNDBUF", text(options.tcp_send_buffer_bytes));
+  if (environment("UCX_NET_DEVICES").empty()) capabilities_.device = choose_devices(options, transports);
   GOSSAMER_TRY(make_context(options));
   read_capabilities();
   GOSSAMER_TRY(make_worker());

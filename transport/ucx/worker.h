@@ -14,8 +14,10 @@ namespace gossamer::transport::ucx {
 
 struct WorkerOptions {
   std::string job;
-  std::string transports;  // as in UCX_TLS, and before it; empty: what the environment says
-  std::string local_host = {};  // UcxOptions
+  std::string transports;       // as in UCX_TLS, and before it; empty: what the environment says
+  std::string local_host = {};  // UcxOptions, as the next ones
+  std::vector<std::string> interfaces = {};
+  std::uint64_t tcp_send_buffer_bytes = 0;
 };
 
 class Worker {

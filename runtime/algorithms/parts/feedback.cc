@@ -1,6 +1,7 @@
 #include "runtime/algorithms/parts/feedback.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -18,8 +19,23 @@ namespace {
 constexpr std::uint64_t piece_length = std::uint64_t{1} << 20;
 constexpr std::uint64_t absorb_length = std::uint64_t{1} << 16;
 
+// What stays in the first cache level between two who read it.
+constexpr std::uint64_t near_length = 4096;
+// Vectors of so many that a step sweeps every cache several times over.
+constexpr std::uint64_t beyond_caches = std::uint64_t{1} << 22;
+
 std::uint32_t pieces_of(std::uint64_t count, std::uint64_t length) {
   return static_cast<std::uint32_t>((count + length - 1) / length);
+}
+
+void find_non_finite(const Layout& layout, const float* const* gradients, GradientScan& scan) {
+  for (std::size_t i = 0; i < layout.tensor_count(); ++i) {
+    const std::uint64_t count = layout.tensor(i).count;
+    const std::size_t at = sketch::first_non_finite({gradients[i], count});
+    if (at == count) continue;
+    scan.first_non_finite = layout.outer_offset(i) + at;
+    return;
+  }
 }
 }  // namespace
 
@@ -39,67 +55,95 @@ GradientScan scan_gradients(const Layout& layout, const float* const* gradients,
     squares = std::accumulate(sums.begin(), sums.begin() + pieces, squares);
   }
   scan.norm = std::sqrt(squares);
-  if (!std::isfinite(squares)) {
-    for (std::size_t i = 0; i < layout.tensor_count(); ++i) {
-      const std::uint64_t count = layout.tensor(i).count;
-      const std::size_t at = sketch::first_non_finite({gradients[i], count});
-      if (at == count) continue;
-      scan.first_non_finite = layout.outer_offset(i) + at;
-      return scan;
-    }
-  }
-  scan.cut_to(clip);
+  if (!std::isfinite(squares)) find_non_finite(layout, gradients, scan);
+  if (!scan.first_non_finite) scan.cut_to(clip);
   return scan;
 }
 
-Result<Feedback> Feedback::make(const Layout& layout, ThreadPool* pool) {
+Result<Feedback> Feedback::make(const Layout& layout, float momentum, bool measures, ThreadPool* pool) {
   Feedback feedback;
   feedback.dimension_ = layout.dimension();
   feedback.sparse_ = layout.sparse();
+  feedback.momentum_ = momentum;
+  feedback.measures_ = measures;
   feedback.pool_ = pool;
   feedback.sums_.resize(scan_pieces_max(layout));
+  feedback.measured_.resize(pieces_of(layout.dimension(), range_alignment) + 1);
   for (int generation = 0; generation < 2; ++generation) {
-    for (Buffer* buffer : {&feedback.u_[generation], &feedback.v_[generation]}) {
-      GOSSAMER_ASSIGN(*buffer, Buffer::make(layout.dimension() * sizeof(float)));
-    }
+    GOSSAMER_ASSIGN(feedback.v_[generation], Buffer::make(layout.dimension() * sizeof(float)));
+    if (momentum == 0.0f) continue;
+    GOSSAMER_ASSIGN(feedback.u_[generation], Buffer::make(layout.dimension() * sizeof(float)));
   }
   return feedback;
 }
 
-void Feedback::absorb(const Layout& layout, const Input& input) {
-  run_parts(pool_, pieces_of(dimension_, absorb_length), [&](std::uint32_t piece, std::uint32_t) {
-    const std::uint64_t first = piece * absorb_length;
-    absorb_range(layout, input, first, std::min(absorb_length, dimension_ - first));
-  });
+GradientScan Feedback::absorb(const Layout& layout, const float* const* gradients, double clip) {
+  if (begin(layout, gradients, clip)) {
+    run_parts(pool_, pieces_of(dimension_, absorb_length), [&](std::uint32_t piece, std::uint32_t) {
+      const std::uint64_t first = piece * absorb_length;
+      absorb_range(layout, first, std::min(absorb_length, dimension_ - first), nullptr);
+    });
+  }
+  return end(layout);
 }
 
-void Feedback::absorb_range(const Layout& layout, const Input& input, std::uint64_t first, std::uint64_t count) {
+bool Feedback::begin(const Layout& layout, const float* const* gradients, double clip) {
+  gradients_ = gradients;
+  std::fill(measured_.begin(), measured_.end(), Measured{});
+  is_scanned_ = clip > 0.0;  // the bound needs the norm first
+  scan_ = is_scanned_ ? scan_gradients(layout, gradients, clip, pool_, sums_) : GradientScan{};
+  return !scan_.first_non_finite;
+}
+
+void Feedback::absorb_range(const Layout& layout, std::uint64_t first, std::uint64_t count, float* copy) {
+  Measured& measured = measured_[first / range_alignment];
+  const bool is_read_late = dimension_ >= beyond_caches;
+  alignas(64) std::array<float, near_length> own_copy;
+  const auto absorb_part = [&](const float* gradient, std::uint64_t at, std::size_t n) {
+    const auto part = [&](const Buffer& buffer) {
+      return buffer.bytes() == 0 ? std::span<float>() : buffer.as<float>(dimension_).subspan(at, n);
+    };
+    std::span<float> near;
+    if (copy != nullptr) near = {copy + (at - first), n};
+    if (copy == nullptr && measures_) near = std::span(own_copy).first(n);
+    sketch::accumulate({gradient, n}, scan_.scale, momentum_, {part(u_[current_]), part(v_[current_])},
+                       {part(u_[1 - current_]), part(v_[1 - current_]), near, is_read_late});
+    if (!is_scanned_) measured.gradient_squares += sketch::sum_squares({gradient, n});
+    if (!measures_) return;
+    measured.magnitude = std::max(measured.magnitude, sketch::largest_magnitude(near));
+    if (at < sparse_) measured.squares += sketch::sum_squares(near);
+  };
   layout.for_each_part(first, count, [&](std::size_t tensor, std::uint64_t offset, std::uint64_t at, std::uint64_t n) {
-    const auto part = [&](const Buffer& buffer) { return buffer.as<float>(dimension_).subspan(at, n); };
-    sketch::accumulate({input.gradients[tensor] + offset, n}, input.scale, input.momentum,
-                       {part(u_[current_]), part(v_[current_])}, {part(u_[1 - current_]), part(v_[1 - current_])});
+    for (std::uint64_t done = 0; done < n; done += near_length)
+      absorb_part(gradients_[tensor] + offset + done, at + done,
+                  static_cast<std::size_t>(std::min(near_length, n - done)));
   });
 }
 
-Feedback::Extent Feedback::pending_extent() {
-  const std::span<const float> v = pending();
-  const std::uint32_t pieces = pieces_of(sparse_, piece_length);
-  std::atomic<float> magnitude{sketch::largest_magnitude(v.subspan(sparse_))};
-  run_parts(pool_, pieces, [&](std::uint32_t piece, std::uint32_t) {
-    const std::uint64_t first = piece * piece_length;
-    const auto values = v.subspan(first, std::min(piece_length, sparse_ - first));
-    sums_[piece] = sketch::sum_squares(values);
-    const float own = sketch::largest_magnitude(values);
-    for (float before = magnitude.load(); before < own && !magnitude.compare_exchange_weak(before, own);) {
-    }
-  });
-  const double squares = std::accumulate(sums_.begin(), sums_.begin() + pieces, 0.0);
-  return {magnitude.load(), static_cast<float>(std::sqrt(squares))};
+GradientScan Feedback::end(const Layout& layout) {
+  if (is_scanned_) return scan_;
+  double squares = 0.0;
+  for (const Measured& each : measured_) squares += each.gradient_squares;
+  scan_.norm = std::sqrt(squares);
+  if (!std::isfinite(squares)) find_non_finite(layout, gradients_, scan_);
+  return scan_;
+}
+
+Feedback::Extent Feedback::pending_extent() const {
+  GOSSAMER_CHECK(measures_, "the extent of what is pending was not to be measured");
+  Extent extent;
+  double squares = 0.0;
+  for (const Measured& each : measured_) {
+    squares += each.squares;
+    extent.magnitude = std::max(extent.magnitude, each.magnitude);
+  }
+  extent.norm = static_cast<float>(std::sqrt(squares));
+  return extent;
 }
 
 void Feedback::commit(std::span<const std::uint32_t> sent, const SentRounding& rounding) {
   current_ = 1 - current_;
-  const auto u = u_[current_].as<float>(dimension_);
+  const auto u = momentum_ == 0.0f ? std::span<float>() : u_[current_].as<float>(dimension_);
   const auto v = v_[current_].as<float>(dimension_);
   const float step = rounding.scale > 0.0f ? 1.0f / rounding.scale : 0.0f;
   const auto limit = static_cast<float>(rounding.level_max);
@@ -109,11 +153,12 @@ void Feedback::commit(std::span<const std::uint32_t> sent, const SentRounding& r
     return value - std::clamp(std::nearbyint(value * rounding.scale), -limit, limit) * step;
   };
   for (std::size_t k = 0; k < sent.size(); ++k) {
-    prefetch_ahead(u.data(), sent, k);
     prefetch_ahead(v.data(), sent, k);
     const std::uint32_t i = sent[k];
-    u[i] = 0.0f;
     v[i] = left_of(v[i]);
+    if (u.empty()) continue;
+    prefetch_ahead(u.data(), sent, k);
+    u[i] = 0.0f;
   }
   for (float& value : v.subspan(sparse_)) value = left_of(value);
 }

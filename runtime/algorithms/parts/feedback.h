@@ -5,8 +5,8 @@
 //
 // The state has two generations: absorbing writes the next one, `commit` makes it the current one, and an
 // operation that fails leaves the current one as it was, to be absorbed into again. So a failure leaves no trace, and
-// what was sent can be rebuilt. Memory: four vectors of the dimension. Exact tensors keep their momentum (nothing is
-// masked); what is left of them in v is what the wire rounded off.
+// what was sent can be rebuilt. Memory: four vectors of the dimension, two without momentum. Exact tensors keep their
+// momentum (nothing is masked); what is left of them in v is what the wire rounded off.
 #pragma once
 
 #include <cstdint>
@@ -44,42 +44,54 @@ struct SentRounding {
 // One thread at a time; the pool, if there is one, shares the work and never changes a bit of the result.
 class Feedback {
  public:
-  [[nodiscard]] static Result<Feedback> make(const Layout& layout, ThreadPool* pool);
+  // `measures` the extent of what is pending.
+  [[nodiscard]] static Result<Feedback> make(const Layout& layout, float momentum, bool measures, ThreadPool* pool);
 
-  // What is absorbed: a rank's gradients, one pointer for each tensor, times `scale`.
-  struct Input {
-    const float* const* gradients = nullptr;
-    float scale = 1.0f;
-    float momentum = 0.0f;
-  };
+  // Next generation from the current one and this step's gradients, one pointer for each tensor. With a
+  // `first_non_finite` nothing is pending.
+  [[nodiscard]] GradientScan absorb(const Layout& layout, const float* const* gradients, double clip);
 
-  [[nodiscard]] GradientScan scan(const Layout& layout, const float* const* gradients, double clip) {
-    return scan_gradients(layout, gradients, clip, pool_, sums_);
-  }
-
-  // Next generation from the current one and this step's gradients: all of it, or positions [first, first + count).
-  void absorb(const Layout& layout, const Input& input);
-  void absorb_range(const Layout& layout, const Input& input, std::uint64_t first, std::uint64_t count);
+  // The same in steps, for who reads what is pending in the same pass: `begin` (false: there is nothing to absorb, only
+  // `end` may follow), every position once, `end`. With `clip` 0 that is all that reads the gradients.
+  [[nodiscard]] bool begin(const Layout& layout, const float* const* gradients, double clip);
+  // Positions [first, first + count), where `first` is a multiple of the alignment, or the thread's next position after
+  // such a range. v goes to `copy` too, if that is not null.
+  static constexpr std::uint64_t range_alignment = 1024;
+  void absorb_range(const Layout& layout, std::uint64_t first, std::uint64_t count, float* copy);
+  [[nodiscard]] GradientScan end(const Layout& layout);
 
   // v of the next generation: what this operation may send. Valid between absorb and the next absorb or commit.
   [[nodiscard]] std::span<const float> pending() const { return v_[1 - current_].as<float>(dimension_); }
   [[nodiscard]] std::span<const float> residual() const { return v_[current_].as<float>(dimension_); }
 
-  // Largest magnitude of everything pending, and the L2 norm of its sparse range.
+  // Largest magnitude of everything pending, and the L2 norm of its sparse range; where they are measured.
   struct Extent {
     float magnitude = 0.0f;
     float norm = 0.0f;
   };
-  [[nodiscard]] Extent pending_extent();
+  [[nodiscard]] Extent pending_extent() const;
 
   // `sent` (ascending, in the sparse range) and all exact coordinates were applied, as rounded by the wire.
   void commit(std::span<const std::uint32_t> sent, const SentRounding& rounding);
 
  private:
+  // What the ranges that begin within one alignment came to.
+  struct Measured {
+    double gradient_squares = 0.0;
+    double squares = 0.0;  // of what is pending in the sparse range
+    float magnitude = 0.0f;
+  };
+
   std::uint64_t dimension_ = 0;
   std::uint64_t sparse_ = 0;
+  float momentum_ = 0.0f;
+  bool measures_ = false;
   ThreadPool* pool_ = nullptr;
+  const float* const* gradients_ = nullptr;  // of the step that is absorbed
+  GradientScan scan_;
+  bool is_scanned_ = false;  // before it was absorbed
   std::vector<double> sums_;
+  std::vector<Measured> measured_;
   Buffer u_[2];
   Buffer v_[2];
   int current_ = 0;

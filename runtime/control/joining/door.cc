@@ -11,7 +11,9 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 namespace {
-constexpr std::chrono::seconds entry_max{2};
+// From connecting to the proof. Where all ranks come to one machine at once, each waits for its turn of the cores.
+constexpr std::chrono::milliseconds entry_max{2000};
+constexpr std::chrono::milliseconds entry_max_each_rank{32};
 constexpr std::size_t proof_bytes_max = 64;
 constexpr int accepts_in_a_row_max = 64;  // then other events have their turn
 constexpr std::uint64_t dropped_logged_max = 8;
@@ -31,6 +33,8 @@ Door::Door(asio::io_context& io, Place place, std::atomic<std::uint64_t>& bytes_
       timer_(io),
       rest_timer_(io),
       name_(std::move(place.name)),
+      waiting_max_(waiting_max(place.rank_count)),
+      entry_max_(entry_max + place.rank_count * entry_max_each_rank),
       bytes_sent_(bytes_sent),
       secret_(secret),
       keeper_(keeper) {
@@ -76,7 +80,7 @@ void Door::accept_all() {
       if ((errno == EMFILE || errno == ENFILE) && !waiting_.empty()) drop(0, "no descriptors are left");
       return rest();
     }
-    if (waiting_.size() >= waiting_max) make_room();
+    if (waiting_.size() >= waiting_max_) make_room();
     error_code ignored;
     asio::ip::tcp::socket socket(io_);
     socket.assign(acceptor_.local_endpoint(ignored).protocol(), descriptor, ignored);
@@ -84,7 +88,7 @@ void Door::accept_all() {
     connection->set_owner(this);
     connection->set_frame_bytes_max(hello_bytes_max);
     if (secret_.is_set()) connection->keep_transcript();
-    waiting_.push_back({connection, std::chrono::steady_clock::now() + entry_max, {}});
+    waiting_.push_back({connection, std::chrono::steady_clock::now() + entry_max_, {}});
     if (waiting_.size() == 1) watch_oldest();
     connection->read();
   }

@@ -51,13 +51,13 @@ struct DoorLoad {
 // its io_context has stopped.
 class Door final : public ConnectionOwner {
  public:
-  static constexpr std::size_t waiting_max = 128;
-  // What load() may reach, whoever comes: a message read and one kept for each connection.
-  static constexpr std::size_t bytes_max = waiting_max * 2 * (hello_bytes_max + 1024);
+  // What load() may reach for each of waiting_max(rank_count) connections, whoever comes: a message read and one kept.
+  static constexpr std::size_t bytes_each_max = 2 * (hello_bytes_max + 1024);
 
   struct Place {
     UniqueDescriptor listener;
     std::string name;
+    std::uint32_t rank_count = 1;  // of the session: all others may come at once
   };
   // `keeper` outlives the door.
   Door(boost::asio::io_context& io, Place place, std::atomic<std::uint64_t>& bytes_sent, const Secret& secret,
@@ -96,7 +96,9 @@ class Door final : public ConnectionOwner {
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer timer_;       // of the oldest that waits
   boost::asio::steady_timer rest_timer_;  // after accepting failed
-  std::string name_;
+  const std::string name_;
+  const std::size_t waiting_max_;
+  const std::chrono::milliseconds entry_max_;
   std::atomic<std::uint64_t>& bytes_sent_;
   const Secret secret_;
   std::string session_;

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "runtime/control/fields.h"
+#include "runtime/control/joining/rank_hosts.h"
 
 namespace gossamer::runtime {
 namespace asio = boost::asio;
@@ -40,7 +41,8 @@ Gathering::Gathering(JoinTask task)
       deadline_(task.deadline),
       deadline_ns_(options_.deadline_ns),
       members_(options_.rank_count),
-      door_(task.io, {std::move(task.places.listener), "rendezvous " + address_}, bytes_sent_, options_.secret, *this) {
+      door_(task.io, {std::move(task.places.listener), "rendezvous " + address_, options_.rank_count}, bytes_sent_,
+            options_.secret, *this) {
   door_.set_session(random_bytes(session_id_bytes));
   Member& self = members_[0];
   self.came = self.ready = self.told = true;
@@ -274,12 +276,29 @@ void Gathering::deadline_passed() {
                         : text("; ", turned_away_, turned_away_ == 1 ? " connection was" : " connections were",
                                " turned away, the first one because: ", first_turned_away_);
   refuse({Code::deadline,
-          gathering ? text(name_ranks(missing), " of ", options_.rank_count, " did not come to ", address_, " within ",
-                           format_duration(deadline_ns_), besides, remark_)
-                    : text(name_ranks(missing), " of ", options_.rank_count,
+          gathering ? text(name_ranks(missing), on_hosts(options_.rank_hosts, missing), " of ", options_.rank_count,
+                           " did not come to ", address_, " within ", format_duration(deadline_ns_), besides,
+                           hosts_that_came(), remark_)
+                    : text(name_ranks(missing), on_hosts(options_.rank_hosts, missing), " of ", options_.rank_count,
                            " did not connect to all their peers within ", format_duration(deadline_ns_)),
           missing.front()},
          Linger::no);
+}
+
+// Where no launcher has told on which hosts the ranks are, those of the others say which host is missing.
+std::string Gathering::hosts_that_came() const {
+  std::vector<std::string> hosts;
+  for (const Member& member : members_) {
+    if (!member.came) continue;
+    const std::string& process = member.hello.process();  // process_name()
+    std::string host = shown(std::string_view(process).substr(0, process.rfind(':')));
+    if (std::find(hosts.begin(), hosts.end(), host) == hosts.end()) hosts.push_back(std::move(host));
+  }
+  if (!options_.rank_hosts.empty() || hosts.size() < 2) return {};
+  constexpr std::size_t told_max = 16;
+  std::string out;
+  for (std::size_t i = 0; i < std::min(hosts.size(), told_max); ++i) out += (i == 0 ? "" : ", ") + hosts[i];
+  return text("; those that came are on ", out, hosts.size() > told_max ? ", ..." : "");
 }
 
 void Gathering::refuse(Error error, Linger linger) {

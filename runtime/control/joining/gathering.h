@@ -77,6 +77,7 @@ class Gathering final : public ConnectionOwner, public DoorKeeper {
 
   void note(const std::shared_ptr<Connection>& connection, const wire::Hello& hello);
   [[nodiscard]] std::optional<Objection> object_to(const wire::Hello& hello) const;
+  [[nodiscard]] std::string hosts_that_came() const;
   [[nodiscard]] std::optional<Error> check_job(const wire::Hello& hello) const;
   [[nodiscard]] std::optional<Error> check_place(const wire::Hello& hello) const;
   void turn_away(Connection& connection, const Error& error);

@@ -47,7 +47,7 @@ Joiner::Joiner(JoinTask task)
       lower_names_(options_.rank_count),
       door_(io_,
             {std::move(task.places.listener),
-             text("listener ", socket_address_text(listening_), " of rank ", options_.rank.value)},
+             text("listener ", socket_address_text(listening_), " of rank ", options_.rank.value), options_.rank_count},
             bytes_sent_, options_.secret, *this) {
   hello_.set_rank(options_.rank.value);
   hello_.set_rank_count(options_.rank_count);

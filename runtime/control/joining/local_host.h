@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace gossamer::runtime {
 
@@ -11,5 +12,9 @@ namespace gossamer::runtime {
 // loopback. Sends nothing; looks names up for at most `limit_ns`.
 [[nodiscard]] std::string local_host(const std::string& bind_host, const std::string& rendezvous,
                                      std::uint64_t limit_ns);
+
+// The numeric address from which this host reaches `where` ("host:port"), by its routes; also one of the loopback.
+// Empty where none leads there. Sends nothing; `where` is numeric.
+[[nodiscard]] std::string source_towards(std::string_view where);
 
 }  // namespace gossamer::runtime

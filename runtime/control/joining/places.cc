@@ -46,7 +46,9 @@ Status check_options(const MeshOptions& options) {
   }
   if (options.rank_count > session_ranks_max) {
     return Error{Code::out_of_resources, text("the control mesh connects every pair, up to ", session_ranks_max,
-                                              " ranks; ", options.rank_count, " were asked for")};
+                                              " ranks; ", options.rank_count,
+                                              " were asked for: start fewer, each with more cores (GOSSAMER_THREADS) "
+                                              "or devices")};
   }
   if (options.lease_ns > lease_ns_max || (options.lease_ns > 0 && options.lease_ns < lease_ns_min)) {
     return Error{Code::invalid_argument, text("the lease is ", format_duration(options.lease_ns), "; expected ",
@@ -64,7 +66,10 @@ Result<Places> find_places(const MeshOptions& options, Time deadline) {
   GOSSAMER_ASSIGN(const auto where, parse_host_port(options.rendezvous));
   GOSSAMER_ASSIGN(places.addresses, resolve(where, deadline));
   GOSSAMER_ASSIGN(const auto bind, resolve({options.bind_host, 0}, deadline));
-  if (options.rank.value == 0 && options.rendezvous_descriptor >= 0) {
+  if (options.rank.value == 0 && options.rendezvous_listener != nullptr) {
+    places.listener = std::move(*options.rendezvous_listener);
+    places.addresses = {local_address_of(places.listener)};
+  } else if (options.rank.value == 0 && options.rendezvous_descriptor >= 0) {
     GOSSAMER_ASSIGN(auto lent, borrow_listener(options.rendezvous_descriptor, places.addresses));
     if (lent) {
       places.listener = std::move(lent->listener);
