@@ -1,7 +1,7 @@
 """`gossamer topo measure` between hosts that are network namespaces (tools/net-lab), whose links are known.
 
 Usage: topo_test.py NET_LAB GOSSAMER [--whole]. Ends with 77 where namespaces cannot be made. With --whole the four hosts
-of docs/benchmarks.md, most of a minute; else two hosts, some seconds.
+of an emulated cluster, most of a minute; else two hosts, some seconds.
 """
 import json
 import os
@@ -105,7 +105,7 @@ class TwoHosts(TopoTest):
 
 
 class FourHosts(TopoTest):
-    """The emulated cluster of docs/benchmarks.md."""
+    """An emulated cluster."""
 
     def test_the_links_of_four_hosts_are_found(self):
         # Goal: alpha and beta of every pair, the slow host and the direction that is slower. Method: four hosts of two

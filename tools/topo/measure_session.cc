@@ -353,16 +353,14 @@ int measure_in_session(const MeasureRequest& request) {
   const Result<LogLevel> level = log_level();
   if (!level.ok()) return complain(command, level.error().message, exit_usage);
   set_log_sink(*level, [](LogLevel, std::string_view line) { complain(command, std::string(line), 0); });
-  const auto settings = runtime::resolve_settings({});
-  if (!settings.ok()) return complain(command, settings.error().message, exit_usage);
-  if (settings->rank_count < 2) {
+  auto joined = runtime::join_members({});
+  if (!joined.ok()) return complain(command, joined.error().message, exit_code_of(joined.error()));
+  if (joined->settings.rank_count < 2) {
     return complain(command,
                     "measures between the ranks of a job, and this process is alone: start it on all of them, as in "
                     "`gossamer run -n 8 -- gossamer topo measure --out measured.json`",
                     exit_usage);
   }
-  auto joined = runtime::join_members({});
-  if (!joined.ok()) return complain(command, joined.error().message, exit_code_of(joined.error()));
   Run run(request, *joined);
   const Status prepared = run.prepare();
   if (prepared.ok()) return run.measure();
