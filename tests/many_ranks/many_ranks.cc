@@ -166,12 +166,13 @@ void run_control(double idle_s) {
 
 // Who is killed cannot say so: the others are told by its connections, or by the silence of one that is stopped.
 void run_death(std::uint32_t victim, bool is_stop) {
-  runtime::MeshOptions options = options_of_launcher();
+  const runtime::MeshOptions options = options_of_launcher();
   const auto control = join_control(options);
-  if (const Status together = control->agree("joined", {}, limit_ns); !together.ok()) fail(together.error().message);
+  // Some may hear of the death before they hear that all have joined.
+  const Status together = control->agree("joined", {}, limit_ns);
+  if (!together.ok() && together.error().rank != Rank{victim}) fail(together.error().message);
   if (options.rank.value == victim) {
-    if (!is_stop) std::_Exit(0);
-    stop_for(3 * options.lease_ns);
+    if (is_stop) stop_for(3 * options.lease_ns);
     std::_Exit(0);
   }
   const auto begin = Clock::now();
@@ -180,10 +181,11 @@ void run_death(std::uint32_t victim, bool is_stop) {
   const auto loss = control->loss();
   if (!loss) fail("no loss in 30 s");
   if (loss->rank.value != victim || loss->left) fail(text("rank ", loss->rank.value, " is named: ", loss->reason));
-  const double limit_s = 1e-9 * static_cast<double>(options.lease_ns) + 3;  // a verdict may come late to here
-  if (seconds_since(begin) > limit_s) fail(text("found only after ", seconds_since(begin), " s"));
-  if (options.rank.value == (victim + 1) % options.rank_count)
+  if (options.rank.value == (victim + 100) % options.rank_count)
     std::printf("rank %u: found after %.2f s: %s\n", victim, seconds_since(begin), loss->reason.c_str());
+  // As long as the lease for one that is silent, and the time that so many processes need for their turns of two cores.
+  const double limit_s = (is_stop ? 1e-9 * static_cast<double>(options.lease_ns) : 0) + 5;
+  if (seconds_since(begin) > limit_s) fail(text("found only after ", seconds_since(begin), " s"));
   control->leave();
 }
 
