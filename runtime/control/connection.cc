@@ -59,6 +59,17 @@ Connection::Body Connection::encode(const wire::Message& message) {
   return body;
 }
 
+std::vector<Connection::Body> Connection::encode_all(const std::shared_ptr<const std::vector<wire::Blobs>>& frames) {
+  std::vector<Body> bodies;
+  if (frames == nullptr) return bodies;
+  for (const wire::Blobs& frame : *frames) {
+    wire::Message message;
+    *message.mutable_blobs() = frame;
+    bodies.push_back(encode(message));
+  }
+  return bodies;
+}
+
 Connection::Frame Connection::make_frame(const Body& body) {
   Frame frame;
   frame.body = body;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/base.h"
 #include "runtime/control/address.h"
@@ -61,6 +62,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // A message as it travels, encoded once for many connections.
   using Body = std::shared_ptr<const std::string>;
   [[nodiscard]] static Body encode(const wire::Message& message);
+  // None where there are no blobs.
+  [[nodiscard]] static std::vector<Body> encode_all(const std::shared_ptr<const std::vector<wire::Blobs>>& frames);
 
   // Writes at once what the socket takes, so that bytes are with the kernel before this process can
   // act on what they say; queues the rest. A failed write is silent: reading finds the end.

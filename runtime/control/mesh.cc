@@ -31,22 +31,11 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 namespace {
-
 constexpr std::chrono::milliseconds leave_max{1000};
 // How long news of a death waits for a peer that does not read, before it is given to the caller.
 constexpr std::chrono::milliseconds publish_max{20};
 // How long rank 0's verdict may take to come after the news of a death.
 constexpr std::chrono::milliseconds verdict_after_death_max{150};
-
-std::vector<Connection::Body> encode_frames(const std::vector<wire::Blobs>& frames) {
-  std::vector<Connection::Body> bodies;
-  for (const wire::Blobs& frame : frames) {
-    wire::Message message;
-    *message.mutable_blobs() = frame;
-    bodies.push_back(Connection::encode(message));
-  }
-  return bodies;
-}
 
 class Mesh final : public Control, private ConnectionOwner {
  public:
@@ -498,12 +487,9 @@ void Mesh::send_answers(const std::vector<Answer>& answers) {
       wire::Message message;
       *message.mutable_verdict() = answer.verdict;
       connection->send(message);
-      if (answer.more && answer.more != encoded) {
-        frames = encode_frames(*answer.more);
-        encoded = answer.more;
-      }
-      if (answer.more)
-        for (const Connection::Body& frame : frames) connection->send_in_turn(frame);
+      if (answer.more != encoded) frames = Connection::encode_all(answer.more);
+      encoded = answer.more;
+      for (const Connection::Body& frame : frames) connection->send_in_turn(frame);
       drained = drained && connection->is_drained();
     }
   }

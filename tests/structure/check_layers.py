@@ -36,6 +36,7 @@ USES = {
 
 # The headers of each layer that others may include: one, and what is for some builds or some users alone.
 PUBLIC_HEADERS = {layer: [f"{layer}/{layer}.h"] for layer in USES}
+PUBLIC_HEADERS["base"].append("base/tick_clock.h")  # for who progresses in the caller's thread
 PUBLIC_HEADERS["bindings/c"] = ["bindings/c/gossamer.h"]
 PUBLIC_HEADERS["topology"] += ["topology/compose.h", "topology/schedule_rules.h", "topology/two_level.h"]
 PUBLIC_HEADERS["topology"].append("topology/host_schedule.h")

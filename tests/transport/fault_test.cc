@@ -23,7 +23,7 @@ FaultOptions one_event(const FaultEvent& event) {
   return options;
 }
 
-constexpr SimOptions exact_network = {.seed = 1, .latency_ns = 1'000, .jitter_ns = 0, .bytes_per_ns = 10.0};
+const SimOptions exact_network = {.seed = 1, .latency_ns = 1'000, .jitter_ns = 0, .bytes_per_ns = 10.0};
 
 // Two ranks with a block each, and messages of 100 B from rank 0 to rank 1.
 struct Pair {
