@@ -1,3 +1,4 @@
+// long file: one class; messages, losses, leases, collectives and leaving share its connections and its one thread.
 #include "runtime/control/mesh.h"
 
 #include <pthread.h>
