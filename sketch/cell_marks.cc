@@ -50,26 +50,32 @@ bool CellMarks::allocate(const kernels::RowShape& shape) {
 
 std::size_t CellMarks::working_bytes() const { return rows_ * words_of_row_ * sizeof(std::uint64_t); }
 
-bool CellMarks::mark(const kernels::RowShape& shape, const float* rows, std::int32_t above) {
-  // Measured: one coordinate by itself takes as long as some twenty by SIMD.
-  constexpr double share_max = 1.0 / 32;
+bool CellMarks::mark(const kernels::RowShape& shape, const float* rows, std::int32_t above, std::uint64_t coordinates) {
+  // Measured: a coordinate by itself takes as long as 40 by SIMD, marking a cell as long as estimating one coordinate.
+  constexpr double share_max = 1.0 / 64;
+  constexpr std::uint64_t coordinates_per_cell = 4;
+  constexpr std::size_t sampled_words = 16;
+  if (coordinates < coordinates_per_cell * rows_ * shape.columns) return false;
   std::array<double, rows_max> shares{};
-  for (std::uint32_t row = 0; row < rows_; ++row) {
-    const float* const cells = rows + row * shape.row_stride;
-    std::uint64_t* const words = words_.get() + row * words_of_row_;
-    std::uint64_t marked = 0;
-    for (std::size_t w = 0; w < words_of_row_; ++w) {
-      const std::size_t begin = w * word_bits;
-      const std::size_t end = std::min<std::size_t>(begin + word_bits, std::max(begin, shape.row_stride));
-      std::uint64_t bits = 0;
-      for (std::size_t i = begin; i < end; ++i)
-        bits |= static_cast<std::uint64_t>(kernels::key_of(cells[i]) > above) << (i - begin);
-      words[w] = bits;
-      marked += static_cast<std::uint64_t>(std::popcount(bits));
+  // The first words of each row tell at once where there are far too many.
+  for (const bool is_sample : {true, false}) {
+    for (std::uint32_t row = 0; row < rows_; ++row) {
+      const float* const cells = rows + row * shape.row_stride;
+      std::uint64_t* const words = words_.get() + row * words_of_row_;
+      const std::size_t whole = std::min(shape.row_stride / word_bits, is_sample ? sampled_words : words_of_row_);
+      kernels::mark_above(cells, whole, above, words);
+      std::fill(words + whole, words + words_of_row_, std::uint64_t{0});
+      const std::size_t end = is_sample ? whole * word_bits : shape.row_stride;
+      for (std::size_t i = whole * word_bits; i < end; ++i)
+        words[whole] |= static_cast<std::uint64_t>(kernels::key_of(cells[i]) > above) << i % word_bits;
+      std::uint64_t marked = 0;
+      for (std::size_t w = 0; w < words_of_row_; ++w) marked += static_cast<std::uint64_t>(std::popcount(words[w]));
+      const auto looked_at = static_cast<double>(std::max<std::size_t>(1, std::min<std::size_t>(end, shape.columns)));
+      shares[row] = std::min(1.0, static_cast<double>(marked) / looked_at);
     }
-    shares[row] = std::min(1.0, static_cast<double>(marked) / shape.columns);
+    if (majority_share(shares.data(), rows_) > (is_sample ? 2 : 1) * share_max) return false;
   }
-  return majority_share(shares.data(), rows_) <= share_max;
+  return true;
 }
 
 std::uint64_t CellMarks::window(std::uint32_t row, std::uint64_t column) const {
@@ -81,10 +87,6 @@ std::uint64_t CellMarks::window(std::uint32_t row, std::uint64_t column) const {
 template <std::uint32_t rows_known>
 std::uint64_t CellMarks::majority(std::uint32_t rows, const std::uint64_t* columns) const {
   if constexpr (rows_known == 1) return window(0, columns[0]);
-  if constexpr (rows_known == 3) {
-    const std::uint64_t a = window(0, columns[0]), b = window(1, columns[1]), c = window(2, columns[2]);
-    return (a & b) | ((a | b) & c);
-  }
   // 64 counters of four bits, side by side; then whether adding 16 - (r + 1) / 2 carries out of them.
   std::array<std::uint64_t, 4> count{};
   for (std::uint32_t row = 0; row < rows; ++row) {
@@ -103,36 +105,79 @@ std::uint64_t CellMarks::majority(std::uint32_t rows, const std::uint64_t* colum
 }
 
 template <std::uint32_t rows_known>
+void CellMarks::majorities(const std::uint64_t* columns, std::size_t count, std::uint64_t* bits) const {
+  if constexpr (rows_known == 3) {  // one shift for all words of a row: the compiler's SIMD does it
+    const std::uint64_t* rows[3];
+    std::uint64_t shifts[3];
+    for (std::uint32_t row = 0; row < 3; ++row) {
+      rows[row] = words_.get() + row * words_of_row_ + columns[row] / word_bits;
+      shifts[row] = columns[row] % word_bits;
+    }
+    const auto window_at = [&](int row, std::size_t i) {
+      return (rows[row][i] >> shifts[row]) | (rows[row][i + 1] << 1 << (word_bits - 1 - shifts[row]));
+    };
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint64_t a = window_at(0, i), b = window_at(1, i), c = window_at(2, i);
+      bits[i] = (a & b) | ((a | b) & c);
+    }
+  } else {
+    std::array<std::uint64_t, rows_max> moved;
+    std::copy_n(columns, rows_, moved.begin());
+    for (std::size_t i = 0; i < count; ++i) {
+      bits[i] = majority<rows_known>(rows_, moved.data());
+      for (std::uint32_t row = 0; row < rows_; ++row) moved[row] += word_bits;
+    }
+  }
+}
+
+template <std::uint32_t rows_known>
 std::size_t CellMarks::keep(const kernels::RowShape& shape, const float* rows, std::uint64_t first, std::size_t count,
                             std::uint32_t first_index, std::int32_t above, std::uint32_t* indices,
                             std::int32_t* keys) const {
+  constexpr std::size_t words_max = segment_length_max / word_bits;
   const std::uint32_t length = segment_length(shape.columns);
+  const std::uint32_t row_count = rows_known != 0 ? rows_known : rows_;
   std::uint64_t segment = first / length;
   auto position = static_cast<std::uint32_t>(first % length);
   std::size_t kept = 0;
   std::array<std::uint64_t, rows_max> columns;
   std::array<std::int32_t, rows_max> values;
+  std::array<std::uint64_t, words_max> words;
+  std::array<std::uint64_t, words_max + 1> some;  // words with a bit, and where they begin
+  std::array<std::uint32_t, words_max + 1> begins;
   for (; count != 0; ++segment, position = 0) {
     const SegmentHash hash = segment_hash(shape.seed, segment);
-    for (std::uint32_t row = 0; row < rows_; ++row)
+    for (std::uint32_t row = 0; row < row_count; ++row)
       columns[row] = std::uint64_t{segment_offset(hash, row, shape.columns)} + position;
     const std::size_t part = std::min<std::size_t>(count, length - position);
-    for (std::size_t begin = 0; begin < part; begin += word_bits) {
-      std::uint64_t bits = majority<rows_known>(rows_, columns.data());
-      if (part - begin < word_bits) bits &= (std::uint64_t{1} << (part - begin)) - 1;
-      for (; bits != 0; bits &= bits - 1) {
-        const auto i = static_cast<std::uint32_t>(std::countr_zero(bits));
-        const std::uint32_t signs = sign_bits(hash, position + static_cast<std::uint32_t>(begin) + i);
-        for (std::uint32_t row = 0; row < rows_; ++row) {
-          const auto cell = std::bit_cast<std::uint32_t>(rows[row * shape.row_stride + columns[row] + i]);
-          values[row] = in_order(std::bit_cast<float>(cell ^ ((signs << row) & 0x80000000u)));
-        }
-        const std::int32_t key = key_in_order(median_of(values.data(), rows_));
-        indices[kept] = first_index + static_cast<std::uint32_t>(begin) + i;
-        keys[kept] = key;
-        kept += key > above ? 1 : 0;
+    const std::size_t word_count = (part + word_bits - 1) / word_bits;
+    majorities<rows_known>(columns.data(), word_count, words.data());
+    if (part % word_bits != 0) words[word_count - 1] &= (std::uint64_t{1} << part % word_bits) - 1;
+    std::size_t used = 0;
+    std::size_t found = 0;
+    for (std::size_t word = 0; word < word_count; ++word) {
+      some[used] = words[word];
+      begins[used] = static_cast<std::uint32_t>(word * word_bits);
+      used += words[word] != 0 ? 1U : 0U;
+      found += static_cast<std::size_t>(std::popcount(words[word]));
+    }
+    some[used] = 0;
+    std::size_t word = 0;
+    std::uint64_t bits = some[0];
+    for (; found != 0; --found) {  // over the bits of all words: how many one has cannot be predicted
+      const std::uint32_t i = begins[word] + static_cast<std::uint32_t>(std::countr_zero(bits));
+      const std::uint32_t signs = sign_bits(hash, position + i);
+      for (std::uint32_t row = 0; row < row_count; ++row) {
+        const auto cell = std::bit_cast<std::uint32_t>(rows[row * shape.row_stride + columns[row] + i]);
+        values[row] = in_order(std::bit_cast<float>(cell ^ ((signs << row) & 0x80000000u)));
       }
-      for (std::uint32_t row = 0; row < rows_; ++row) columns[row] += word_bits;
+      const std::int32_t key = key_in_order(median_of(values.data(), row_count));
+      indices[kept] = first_index + i;
+      keys[kept] = key;
+      kept += key > above ? 1U : 0U;
+      bits &= bits - 1;
+      word += bits == 0 ? 1U : 0U;
+      bits = bits == 0 ? some[word] : bits;
     }
     first_index += static_cast<std::uint32_t>(part);
     count -= part;

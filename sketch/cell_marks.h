@@ -27,9 +27,11 @@ class CellMarks {
   [[nodiscard]] bool allocate(const kernels::RowShape& shape);
   [[nodiscard]] std::size_t working_bytes() const;
 
-  // Marks the cells whose keys are above `above`. False where so many coordinates would have to be estimated that
-  // estimating all of them is faster; then keep_above must not be called. One pass over the cells.
-  [[nodiscard]] bool mark(const kernels::RowShape& shape, const float* rows, std::int32_t above);
+  // Marks the cells whose keys are above `above`. False where estimating all `coordinates` that will be asked about is
+  // faster: where so many would have to be estimated by themselves, or cells are that many. Then keep_above must not be
+  // called. At most one pass over the cells.
+  [[nodiscard]] bool mark(const kernels::RowShape& shape, const float* rows, std::int32_t above,
+                          std::uint64_t coordinates);
 
   // Of coordinates first, first + 1, ... those whose estimate has a key above `above`, which is at least what was
   // marked: as kernels::keep_above of kernels::estimate_rows, counted from `first_index`. Finite cells.
@@ -42,6 +44,9 @@ class CellMarks {
   // Bit i: (r + 1) / 2 of the rows have a mark at columns[row] + i.
   template <std::uint32_t rows_known>
   [[nodiscard]] std::uint64_t majority(std::uint32_t rows, const std::uint64_t* columns) const;
+  // The same at columns[row] + 64 i for `count` of them.
+  template <std::uint32_t rows_known>
+  void majorities(const std::uint64_t* columns, std::size_t count, std::uint64_t* bits) const;
   template <std::uint32_t rows_known>
   std::size_t keep(const kernels::RowShape& shape, const float* rows, std::uint64_t first, std::size_t count,
                    std::uint32_t first_index, std::int32_t above, std::uint32_t* indices, std::int32_t* keys) const;

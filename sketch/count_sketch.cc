@@ -152,7 +152,7 @@ class SegmentShiftSketch final : public CountSketch {
     GOSSAMER_CHECK(range.first <= shape_.dimension && range.length <= shape_.dimension - range.first,
                    "select_range: coordinates beyond the sketch's dimension");
     if (count == 0 || range.length == 0) return {};
-    const LargeAt large{*this, range.first, marks_.mark(rows_, loaded_.data(), above)};
+    const LargeAt large{*this, range.first, marks_.mark(rows_, loaded_.data(), above, range.length)};
     const auto found = select_above(selection_, pool_, range.length, count, {above, 0}, large);
     return {found, selection_.keys()};
   }
@@ -169,9 +169,6 @@ class SegmentShiftSketch final : public CountSketch {
   }
 
  private:
-  // Elements on their way from what produces them into the rows.
-  struct alignas(64) Copy : std::array<float, 4 * segment_length_max> {};
-
   // Estimates on their way to the selection, in cache: one for each thread.
   struct alignas(64) Chunk {
     std::array<float, TopSelection::chunk_max> estimates;
@@ -188,17 +185,27 @@ class SegmentShiftSketch final : public CountSketch {
     return shape_.dimension >= coordinates_per_column * shape_.columns || shape_.dimension >= beyond_caches;
   }
 
-  // Calls use(values, first, count) for pieces of [begin, end) of the vector, where something produces it for pieces
-  // whose copy stays in the first cache level between what writes it and what reads it.
+  // Calls use(values, first, count, upcoming) for pieces of [begin, end) of the vector, where something produces it for
+  // pieces of a segment, whose copy stays in the first cache level between what writes it and what reads it; else
+  // once, with null.
   template <typename Use>
   static void in_pieces(const float* vector, std::uint64_t begin, std::uint64_t end, Produce produce, const Use& use) {
-    if (!produce) return use(vector + begin, begin, static_cast<std::size_t>(end - begin));
-    Copy copy;
+    if (!produce) return use(vector + begin, begin, static_cast<std::size_t>(end - begin), nullptr);
+    alignas(64) std::array<float, segment_length_max> copy;
     for (std::uint64_t first = begin; first < end; first += copy.size()) {
       const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(copy.size(), end - first));
-      produce(first, std::span(copy).first(count));
-      use(copy.data(), first, count);
+      const Upcoming upcoming = produce(first, std::span(copy).first(count));
+      use(copy.data(), first, count, &upcoming);
     }
+    finish_late_writes();
+  }
+
+  static void encode_piece(const kernels::RowShape& rows, const kernels::RowRange& range, const float* values,
+                           std::uint64_t first, std::size_t count, const Upcoming* upcoming, float* sums) {
+    if (upcoming != nullptr)
+      kernels::encode_rows_fetching(rows, range, values, first, count, sums, *upcoming);
+    else
+      kernels::encode_rows(rows, range, values, first, count, sums);
   }
 
   // f32 rows of the whole vector, in the order that encode_part_count says, with their pads.
@@ -212,8 +219,8 @@ class SegmentShiftSketch final : public CountSketch {
       float* const own = part == 0 ? sum_.data() : accumulators_[thread].data();
       std::memset(own, 0, row_floats() * sizeof(float));
       in_pieces(vector, encode_part_begin(shape_, part), encode_part_begin(shape_, part + 1), produce,
-                [&](const float* values, std::uint64_t first, std::size_t count) {
-                  kernels::encode_rows(rows, {0, rows.rows}, values, first, count, own);
+                [&](const float* values, std::uint64_t first, std::size_t count, const Upcoming* upcoming) {
+                  encode_piece(rows, {0, rows.rows}, values, first, count, upcoming, own);
                 });
       while (turn.load(std::memory_order_acquire) != part) std::this_thread::yield();
       if (part != 0) {
@@ -234,7 +241,7 @@ class SegmentShiftSketch final : public CountSketch {
       const auto pieces = static_cast<std::uint32_t>((shape_.dimension + piece - 1) / piece);
       run_parts(pool_, pieces, [&](std::uint32_t part, std::uint32_t) {
         in_pieces(vector, part * piece, std::min((part + 1) * piece, shape_.dimension), produce,
-                  [](const float*, std::uint64_t, std::size_t) {});
+                  [](const float*, std::uint64_t, std::size_t, const Upcoming*) {});
       });
       produce = nullptr;
     }
@@ -242,9 +249,10 @@ class SegmentShiftSketch final : public CountSketch {
       const std::uint32_t begin = rows.rows * group / groups;
       const std::uint32_t end = rows.rows * (group + 1) / groups;
       std::memset(own + begin * rows.row_stride, 0, (end - begin) * rows.row_stride * sizeof(float));
-      in_pieces(vector, 0, shape_.dimension, produce, [&](const float* values, std::uint64_t first, std::size_t count) {
-        kernels::encode_rows(rows, {begin, end - begin}, values, first, count, own);
-      });
+      in_pieces(vector, 0, shape_.dimension, produce,
+                [&](const float* values, std::uint64_t first, std::size_t count, const Upcoming* upcoming) {
+                  encode_piece(rows, {begin, end - begin}, values, first, count, upcoming, own);
+                });
     });
     return own;
   }
@@ -268,7 +276,7 @@ class SegmentShiftSketch final : public CountSketch {
         return std::min<std::uint64_t>(segments * p / parts * segment_length_max, shape_.dimension);
       };
       in_pieces(vector, begin_of(part), begin_of(std::uint64_t{part} + 1), produce,
-                [&](const float* values, std::uint64_t first, std::size_t count) {
+                [&](const float* values, std::uint64_t first, std::size_t count, const Upcoming*) {
                   kernels::encode_rows_fixed(rows, scale, values, first, count, own);
                 });
     });
@@ -336,7 +344,7 @@ class SegmentShiftSketch final : public CountSketch {
     LargeAt large{*this, 0, false};
     return select_top_of(selection_, pool_, shape_.dimension, count, floor, EstimatesAt{*this, 0},
                          [&](std::int32_t above) {
-                           large.is_marked = marks_.mark(rows_, loaded_.data(), above);
+                           large.is_marked = marks_.mark(rows_, loaded_.data(), above, shape_.dimension);
                            return KeepAt(large);
                          });
   }

@@ -37,6 +37,9 @@ struct RowRange {
 // Adds coordinates first, first + 1, ... (any range) with these `values` to the rows, in ascending order.
 void encode_rows(const RowShape& shape, const RowRange& range, const float* values, std::uint64_t first,
                  std::size_t count, float* rows);
+// The same of values that are in cache; fetches `count` floats at each of these addresses meanwhile, whatever is there.
+void encode_rows_fetching(const RowShape& shape, const RowRange& range, const float* values, std::uint64_t first,
+                          std::size_t count, float* rows, const CountSketch::Upcoming& upcoming);
 // The same for nearest(value * scale), mod 2^32. scale * |value| below 2^31.
 void encode_rows_fixed(const RowShape& shape, float scale, const float* values, std::uint64_t first, std::size_t count,
                        std::int32_t* rows);
@@ -62,6 +65,9 @@ void estimate_rows(const RowShape& shape, const float* rows, std::uint64_t first
 std::size_t keep_above(const float* values, std::size_t count, std::uint32_t first_index, std::int32_t above,
                        std::uint32_t* indices, std::int32_t* keys);
 
+// Bit i of words[w] says whether the key of values[64 w + i] is above `above`; 64 * `count` values.
+void mark_above(const float* values, std::size_t count, std::int32_t above, std::uint64_t* words);
+
 // As in sketch.h: `u` and `u_next` may be null, and `copy`.
 struct AccumulateTo {
   float* u_next = nullptr;
@@ -71,6 +77,7 @@ struct AccumulateTo {
 };
 void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, const AccumulateTo& to,
                 std::size_t count);
+void finish_late_writes();
 double sum_squares(const float* values, std::size_t count);
 std::size_t first_non_finite(const float* values, std::size_t count);
 

@@ -9,6 +9,7 @@
 // first_non_finite before), but nothing goes out of bounds or on for ever.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -81,8 +82,13 @@ class CountSketch {
   // Writes elements first, first + 1, ... of the vector that is being encoded, once each, before they are read, and the
   // same to `copy`, from which they are encoded: so that what computes the vector and what encodes it share one pass,
   // and the vector may go past the caches. Ascending within a thread; several threads of the pool may produce
-  // different elements at once. Where L is 1,024, `first` is a multiple of it.
-  using Produce = FunctionRef<void(std::uint64_t first, std::span<float> copy)>;
+  // different elements at once. Where L is 1,024, `first` is a multiple of it. Returns where it will read for the
+  // elements after these: encoding fetches that meanwhile, so that memory and arithmetic do not wait for each other.
+  // Null: nothing more. What it wrote late (is_read_late below) is finished here.
+  struct Upcoming {
+    std::array<const float*, 3> streams{};
+  };
+  using Produce = FunctionRef<Upcoming(std::uint64_t first, std::span<float> copy)>;
 
   // Overwrites `cells` (rows * columns, row after row) with the sketch of `vector` (dimension). The result depends
   // neither on the number of threads nor on `produce`.
@@ -160,13 +166,15 @@ struct NextFeedbackVectors {
   std::span<float> u;
   std::span<float> v;
   std::span<float> copy = {};  // of v, for who reads it next; or empty
-  bool is_read_late = false;   // u and v are written past the caches: not before all of them were swept over anyway
+  bool is_read_late = false;   // u and v are written past the caches, for vectors that outgrow them
 };
 
 // to.u = momentum * from.u + scale * g; to.v = from.v + to.u; each operation rounded by itself. Without u, as if it
-// had been 0.
+// had been 0. What is to be read late may be read by other threads after finish_late_writes() alone.
 void accumulate(std::span<const float> g, float scale, float momentum, const FeedbackVectors& from,
                 const NextFeedbackVectors& to);
+
+void finish_late_writes();
 
 // into[i] += from[i]; the merge of f32 payloads.
 void add(std::span<float> into, std::span<const float> from);

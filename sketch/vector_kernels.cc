@@ -44,6 +44,11 @@ HWY_INLINE std::uint64_t bits_above(const float* values, Keys bound) {
   return bits;
 }
 
+void mark_above(const float* values, std::size_t count, std::int32_t above, std::uint64_t* words) {
+  const Keys bound = hn::Set(KeyTag(), above);
+  for (std::size_t w = 0; w < count; ++w) words[w] = bits_above(values + 64 * w, bound);
+}
+
 // A loop over set bits: what is kept is rare. It runs over the bits of many words at once, since how many one word has
 // cannot be predicted. (Highway's Compress copies its tables to the stack with the compilers of today, which costs ten
 // times as much.)
@@ -94,7 +99,7 @@ HWY_INLINE void accumulate_vectors(const float* g, float scale, float momentum, 
   const Floats scales = hn::Set(d, scale);
   const Floats momenta = hn::Set(d, momentum);
   // So many streams are more than hardware prefetch keeps up with across page ends.
-  constexpr std::size_t ahead = 1024;
+  constexpr std::size_t ahead = 512;
   const auto put = [d](Floats x, float* at) {
     if constexpr (is_streamed) {
       hn::Stream(x, d, at);
@@ -148,7 +153,6 @@ void accumulate(const float* g, float scale, float momentum, const float* u, con
     choose(to.copy != nullptr,
            [&](auto has_copy) { choose(is_streamed, [&](auto streams) { run(has_u, has_copy, streams); }); });
   });
-  if (is_streamed) hwy::FlushStream();
   for (std::size_t i = end; i < count; ++i) one(i);
 }
 
@@ -227,6 +231,7 @@ HWY_AFTER_NAMESPACE();
 namespace gossamer::sketch::kernels {
 
 HWY_EXPORT(keep_above);
+HWY_EXPORT(mark_above);
 HWY_EXPORT(accumulate);
 HWY_EXPORT(sum_squares);
 HWY_EXPORT(first_non_finite);
@@ -238,10 +243,16 @@ std::size_t keep_above(const float* values, std::size_t count, std::uint32_t fir
   return HWY_DYNAMIC_DISPATCH(keep_above)(values, count, first_index, above, indices, keys);
 }
 
+void mark_above(const float* values, std::size_t count, std::int32_t above, std::uint64_t* words) {
+  HWY_DYNAMIC_DISPATCH(mark_above)(values, count, above, words);
+}
+
 void accumulate(const float* g, float scale, float momentum, const float* u, const float* v, const AccumulateTo& to,
                 std::size_t count) {
   HWY_DYNAMIC_DISPATCH(accumulate)(g, scale, momentum, u, v, to, count);
 }
+
+void finish_late_writes() { hwy::FlushStream(); }
 
 double sum_squares(const float* values, std::size_t count) { return HWY_DYNAMIC_DISPATCH(sum_squares)(values, count); }
 

@@ -28,6 +28,8 @@ void accumulate(std::span<const float> g, float scale, float momentum, const Fee
       size);
 }
 
+void finish_late_writes() { kernels::finish_late_writes(); }
+
 void add(std::span<float> into, std::span<const float> from) {
   GOSSAMER_CHECK(into.size() == from.size(), "add: vectors of different lengths");
   kernels::merge_cells(CellType::f32, std::as_writable_bytes(into).data(), std::as_bytes(from).data(), into.size());

@@ -42,9 +42,10 @@ class GsSgd final : public Algorithm {
     self->sketch_ = std::move(*sketch);
     GOSSAMER_ASSIGN(self->values_, ValueExchange::make(c, shape.candidates));
     self->choose_cells();
-    GOSSAMER_ASSIGN(self->feedback_,
-                    Feedback::make(shape.layout, shape.momentum,
-                                   self->has_scale_stage() || self->values_.needs_magnitude(), c.pool));
+    const auto measures = self->has_scale_stage()           ? Feedback::Measures::extent
+                          : self->values_.needs_magnitude() ? Feedback::Measures::magnitude
+                                                            : Feedback::Measures::nothing;
+    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(shape.layout, shape.momentum, measures, c.pool));
     GOSSAMER_ASSIGN(self->payload_, Buffer::make(self->cells_.bytes()));
     GOSSAMER_ASSIGN(self->scale_payload_, Buffer::make(self->scale_.bytes()));
     self->candidates_.resize(shape.candidates);
@@ -157,7 +158,7 @@ class GsSgd final : public Algorithm {
     }
     if (feedback_.begin(layout(), gradients, context_.shape.clip)) {
       encode({}, [&](std::uint64_t first, std::span<float> copy) {
-        feedback_.absorb_range(layout(), first, copy.size(), copy.data());
+        return feedback_.absorb_range(layout(), first, copy.size(), copy.data());
       });
       feedback_.absorb_range(layout(), layout().sparse(), layout().exact(), nullptr);
     }

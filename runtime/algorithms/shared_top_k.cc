@@ -27,7 +27,8 @@ class SharedTopK final : public Algorithm {
     const AlgorithmContext& c = self->context_;
     const std::uint64_t own = (c.shape.k + c.rank_count - 1) / c.rank_count;
     const std::uint64_t union_max = std::min(own * c.rank_count, c.shape.layout.sparse());
-    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(c.shape.layout, c.shape.momentum, false, c.pool));
+    GOSSAMER_ASSIGN(self->feedback_,
+                    Feedback::make(c.shape.layout, c.shape.momentum, Feedback::Measures::nothing, c.pool));
     GOSSAMER_ASSIGN(self->selector_, sketch::make_selector(c.shape.layout.sparse(), own));
     GOSSAMER_ASSIGN(self->lists_, IndexGather::make(c, own, false));
     GOSSAMER_ASSIGN(self->values_, ValueExchange::make(c, union_max));

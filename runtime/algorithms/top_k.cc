@@ -25,7 +25,8 @@ class TopK final : public Algorithm {
     std::unique_ptr<TopK> self(new TopK(std::move(context)));
     const AlgorithmContext& c = self->context_;
     const std::uint64_t union_max = std::min(c.shape.k * c.rank_count, c.shape.layout.sparse());
-    GOSSAMER_ASSIGN(self->feedback_, Feedback::make(c.shape.layout, c.shape.momentum, false, c.pool));
+    GOSSAMER_ASSIGN(self->feedback_,
+                    Feedback::make(c.shape.layout, c.shape.momentum, Feedback::Measures::nothing, c.pool));
     GOSSAMER_ASSIGN(self->selector_, sketch::make_selector(c.shape.layout.sparse(), c.shape.k));
     GOSSAMER_ASSIGN(self->parts_, IndexGather::make(c, c.shape.k, true));
     GOSSAMER_ASSIGN(self->exact_, ValueExchange::make(c, 0));

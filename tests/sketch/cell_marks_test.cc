@@ -35,6 +35,7 @@ LoadedRows heavy_tailed_rows(std::uint32_t rows, std::uint32_t columns, bool of_
 // Goal: marks find what estimating everything finds, wherever a run begins, and say when they do not pay. Method: both,
 // for all kinds of medians, for columns that are few and many, for bounds from none to most.
 TEST(CellMarks, KeepWhatEstimatingEverythingKeeps) {
+  constexpr std::uint64_t many = 1'000'000;
   std::size_t marked = 0;
   for (const std::uint32_t rows : {1u, 3u, 5u, 9u, 15u}) {
     for (const std::uint32_t columns : {1u, 63u, 700u, 1024u, 4001u}) {
@@ -44,7 +45,7 @@ TEST(CellMarks, KeepWhatEstimatingEverythingKeeps) {
         ASSERT_TRUE(marks.allocate(shape));
         for (const float bound : {0.0F, 0.7F, 1.0F, 2.0F, 3.5F, 6.0F, 1e9F}) {
           const std::int32_t above = kernels::key_of(bound);
-          if (!marks.mark(shape, cells.data(), above)) continue;
+          if (!marks.mark(shape, cells.data(), above, many)) continue;
           ++marked;
           for (const std::uint64_t first : {0u, 1u, 1000u, 5003u}) {
             for (const std::size_t count : {1u, 64u, 1000u, 9000u}) {
@@ -66,7 +67,8 @@ TEST(CellMarks, KeepWhatEstimatingEverythingKeeps) {
             }
           }
         }
-        EXPECT_FALSE(marks.mark(shape, cells.data(), -1));  // every coordinate would be estimated by itself
+        EXPECT_FALSE(marks.mark(shape, cells.data(), kernels::key_of(1e9F), columns));  // cells are as many
+        EXPECT_FALSE(marks.mark(shape, cells.data(), -1, many));  // every coordinate would be estimated by itself
       }
     }
   }

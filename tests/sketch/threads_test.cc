@@ -36,6 +36,7 @@ TEST(Threads, EncodeTheSameBits) {
             copy[i - first] = vector[i] = source[i];
             ++produced[i];
           }
+          return CountSketch::Upcoming{{source.data() + first, nullptr, nullptr}};
         });
         ASSERT_EQ(cells, expected) << threads << " threads, " << cell_type_name(type) << ", d = " << shape.dimension;
         ASSERT_EQ(produced, std::vector<std::uint8_t>(shape.dimension, 1));

@@ -148,7 +148,11 @@ class Bench {
       sketch::accumulate(part(x.g), 1.0f, 0.3f, {part(x.u), part(x.v)},
                          {part(x.u_next), part(v_next), copy, shape.dimension >= beyond_caches});
     };
-    const auto produce = [&](std::uint64_t first, std::span<float> copy) { accumulate(first, copy.size(), copy); };
+    const auto produce = [&](std::uint64_t first, std::span<float> copy) {
+      accumulate(first, copy.size(), copy);
+      const std::uint64_t next = first + copy.size();
+      return sketch::CountSketch::Upcoming{{x.g.data() + next, x.u.data() + next, x.v.data() + next}};
+    };
     const Body fused = [&] { sketch_->encode_cells(1, v_next, format, cells, produce); };
     const Body separate = [&] {
       constexpr std::uint64_t piece = 1u << 16;

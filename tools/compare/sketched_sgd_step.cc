@@ -33,6 +33,8 @@ class SketchedSgdStep final : public ExchangeStep {
     const auto produce = [&](std::uint64_t first, std::span<float> copy) {
       const std::span<float> u(u_.data() + first, copy.size()), v(v_.data() + first, copy.size());
       sketch::accumulate(gradient.subspan(first, copy.size()), 1.0f, StepSetup::momentum, {u, v}, {u, v, copy});
+      const std::uint64_t next = first + copy.size();
+      return sketch::CountSketch::Upcoming{{gradient.data() + next, u_.data() + next, v_.data() + next}};
     };
     sketch_->encode_cells(step_, v_, {}, std::as_writable_bytes(block(0, cells_)), produce);
     return {};

@@ -60,7 +60,7 @@ GradientScan scan_gradients(const Layout& layout, const float* const* gradients,
   return scan;
 }
 
-Result<Feedback> Feedback::make(const Layout& layout, float momentum, bool measures, ThreadPool* pool) {
+Result<Feedback> Feedback::make(const Layout& layout, float momentum, Measures measures, ThreadPool* pool) {
   Feedback feedback;
   feedback.dimension_ = layout.dimension();
   feedback.sparse_ = layout.sparse();
@@ -95,7 +95,8 @@ bool Feedback::begin(const Layout& layout, const float* const* gradients, double
   return !scan_.first_non_finite;
 }
 
-void Feedback::absorb_range(const Layout& layout, std::uint64_t first, std::uint64_t count, float* copy) {
+sketch::CountSketch::Upcoming Feedback::absorb_range(const Layout& layout, std::uint64_t first, std::uint64_t count,
+                                                     float* copy) {
   Measured& measured = measured_[first / range_alignment];
   const bool is_read_late = dimension_ >= beyond_caches;
   alignas(64) std::array<float, near_length> own_copy;
@@ -105,19 +106,28 @@ void Feedback::absorb_range(const Layout& layout, std::uint64_t first, std::uint
     };
     std::span<float> near;
     if (copy != nullptr) near = {copy + (at - first), n};
-    if (copy == nullptr && measures_) near = std::span(own_copy).first(n);
+    if (copy == nullptr && measures_ != Measures::nothing) near = std::span(own_copy).first(n);
     sketch::accumulate({gradient, n}, scan_.scale, momentum_, {part(u_[current_]), part(v_[current_])},
                        {part(u_[1 - current_]), part(v_[1 - current_]), near, is_read_late});
     if (!is_scanned_) measured.gradient_squares += sketch::sum_squares({gradient, n});
-    if (!measures_) return;
+    if (measures_ == Measures::nothing) return;
     measured.magnitude = std::max(measured.magnitude, sketch::largest_magnitude(near));
-    if (at < sparse_) measured.squares += sketch::sum_squares(near);
+    if (measures_ == Measures::extent && at < sparse_) measured.squares += sketch::sum_squares(near);
   };
+  sketch::CountSketch::Upcoming upcoming;
   layout.for_each_part(first, count, [&](std::size_t tensor, std::uint64_t offset, std::uint64_t at, std::uint64_t n) {
+    upcoming.streams[0] = gradients_[tensor] + offset + n;  // whatever the next range is, if it is in this tensor
     for (std::uint64_t done = 0; done < n; done += near_length)
       absorb_part(gradients_[tensor] + offset + done, at + done,
                   static_cast<std::size_t>(std::min(near_length, n - done)));
   });
+  if (copy == nullptr) {
+    sketch::finish_late_writes();
+    return {};
+  }
+  upcoming.streams[1] = v_[current_].as<float>(dimension_).data() + first + count;
+  if (momentum_ != 0.0f) upcoming.streams[2] = u_[current_].as<float>(dimension_).data() + first + count;
+  return upcoming;
 }
 
 GradientScan Feedback::end(const Layout& layout) {
@@ -130,7 +140,7 @@ GradientScan Feedback::end(const Layout& layout) {
 }
 
 Feedback::Extent Feedback::pending_extent() const {
-  GOSSAMER_CHECK(measures_, "the extent of what is pending was not to be measured");
+  GOSSAMER_CHECK(measures_ != Measures::nothing, "the extent of what is pending was not to be measured");
   Extent extent;
   double squares = 0.0;
   for (const Measured& each : measured_) {

@@ -17,6 +17,7 @@
 #include "base/base.h"
 #include "runtime/algorithms/parts/layout.h"
 #include "runtime/engine/buffer.h"
+#include "sketch/sketch.h"
 
 namespace gossamer::runtime {
 
@@ -44,8 +45,8 @@ struct SentRounding {
 // One thread at a time; the pool, if there is one, shares the work and never changes a bit of the result.
 class Feedback {
  public:
-  // `measures` the extent of what is pending.
-  [[nodiscard]] static Result<Feedback> make(const Layout& layout, float momentum, bool measures, ThreadPool* pool);
+  enum class Measures : std::uint8_t { nothing, magnitude, extent };  // of what is pending
+  [[nodiscard]] static Result<Feedback> make(const Layout& layout, float momentum, Measures measures, ThreadPool* pool);
 
   // Next generation from the current one and this step's gradients, one pointer for each tensor. With a
   // `first_non_finite` nothing is pending.
@@ -55,16 +56,18 @@ class Feedback {
   // `end` may follow), every position once, `end`. With `clip` 0 that is all that reads the gradients.
   [[nodiscard]] bool begin(const Layout& layout, const float* const* gradients, double clip);
   // Positions [first, first + count), where `first` is a multiple of the alignment, or the thread's next position after
-  // such a range. v goes to `copy` too, if that is not null.
+  // such a range. v goes to `copy` too, if that is not null; then the rest may be written late (sketch.h), and where
+  // the next range will be read from comes back.
   static constexpr std::uint64_t range_alignment = 1024;
-  void absorb_range(const Layout& layout, std::uint64_t first, std::uint64_t count, float* copy);
+  sketch::CountSketch::Upcoming absorb_range(const Layout& layout, std::uint64_t first, std::uint64_t count,
+                                             float* copy);
   [[nodiscard]] GradientScan end(const Layout& layout);
 
   // v of the next generation: what this operation may send. Valid between absorb and the next absorb or commit.
   [[nodiscard]] std::span<const float> pending() const { return v_[1 - current_].as<float>(dimension_); }
   [[nodiscard]] std::span<const float> residual() const { return v_[current_].as<float>(dimension_); }
 
-  // Largest magnitude of everything pending, and the L2 norm of its sparse range; where they are measured.
+  // Largest magnitude of everything pending, and the L2 norm of its sparse range; as far as they are measured.
   struct Extent {
     float magnitude = 0.0f;
     float norm = 0.0f;
@@ -85,7 +88,7 @@ class Feedback {
   std::uint64_t dimension_ = 0;
   std::uint64_t sparse_ = 0;
   float momentum_ = 0.0f;
-  bool measures_ = false;
+  Measures measures_ = Measures::nothing;
   ThreadPool* pool_ = nullptr;
   const float* const* gradients_ = nullptr;  // of the step that is absorbed
   GradientScan scan_;
