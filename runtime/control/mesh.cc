@@ -150,7 +150,7 @@ Mesh::~Mesh() {
 // --- joining ------------------------------------------------------------------------------------
 
 Status Mesh::join(const MeshOptions& options, std::span<const Field> shared) {
-  const Time deadline = time_after(options.deadline_ns);
+  const Time deadline = time_after(options.deadline_ns - std::min(options.spent_ns, options.deadline_ns));
   GOSSAMER_ASSIGN(Places places, find_places(options, deadline));
   const std::unique_ptr<ListenerTurn> turn = std::move(places.turn);  // until the joining has ended
   event_ = UniqueDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

@@ -43,6 +43,7 @@ struct MeshOptions {
   std::shared_ptr<UniqueDescriptor> rendezvous_listener;
   std::string bind_host = "127.0.0.1";         // where own listeners bind; loopback unless told otherwise
   std::uint64_t deadline_ns = 30'000'000'000;  // of the whole of make_control_mesh
+  std::uint64_t spent_ns = 0;                  // of it already, by what came before
   Secret secret;                               // the same on every rank; without one, loopback only unless declined
   std::uint64_t lease_ns = 5'000'000'000;      // the same on every rank; 0: off
   std::string rank_hosts;                      // on which host each rank is, as rank_hosts.h has it; empty: not told

@@ -159,7 +159,8 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
   if (meeting.listener.value() >= 0)
     mesh.rendezvous_listener = std::make_shared<UniqueDescriptor>(std::move(meeting.listener));
   mesh.bind_host = settings.bind_host;
-  mesh.deadline_ns = left_ns();
+  mesh.deadline_ns = settings.init_timeout_ns;
+  mesh.spent_ns = SteadyClock().now_ns() - begun_ns;
   mesh.job = settings.job;
   mesh.rank_hosts = settings.rank_hosts;
   mesh.lease_ns = settings.lease_ns;

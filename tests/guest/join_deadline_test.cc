@@ -39,13 +39,15 @@ TEST(JoinDeadline, OneInitTimeoutHoldsForAllStages) {
                                        {"cost", "auto"},
                                        {"trace", "off"},
                                        {"libfabric provider", "none"},
+                                       {"topology file", "none"},
                                        {"schedule", "by cost"}};
     // Time that rank 0 spends waiting, and no wait for anything.
     std::this_thread::sleep_until(begin + std::chrono::milliseconds(1'000));
     auto joined = make_control_mesh(options, shared);
     ASSERT_TRUE(joined.ok()) << joined.error().message;
     one = *std::move(joined);
-    const std::vector<Field> ready = {{"transport error", "none"}, {"threads error", "none"}};
+    const std::vector<Field> ready = {
+        {"transport error", "none"}, {"threads error", "none"}, {"topology error", "none"}};
     static_cast<void>(one->agree("transport", ready, timeout_ns));
   });
   const SettingsRequest request = {{"rank", "0"},

@@ -43,6 +43,11 @@ class TreeTest(unittest.TestCase):
             return checker.check(root, **options)
 
 
+def public(*layers):
+    """The headers that these layers show, as a breach lists them."""
+    return ", ".join(header for layer in layers for header in check_layers.PUBLIC_HEADERS[layer])
+
+
 class LayersTest(TreeTest):
     def test_a_right_tree_is_right(self):
         self.assertEqual(self.breaches(check_layers, exceptions={}), [])
@@ -52,32 +57,28 @@ class LayersTest(TreeTest):
         cases = [
             ("topology/ring.cc", '\n#include "runtime/runtime.h"\n',
              "topology/ring.cc:2: includes runtime/runtime.h: an arrow up, from topology to runtime; "
-             "topology may include its own headers and base/base.h"),
+             f"topology may include its own headers and {public('base')}"),
             ("topology/ring.cc", '#  include <sketch/sketch.h>\n',
              "topology/ring.cc:1: includes sketch/sketch.h: an arrow sideways, from topology to sketch; "
-             "topology may include its own headers and base/base.h"),
+             f"topology may include its own headers and {public('base')}"),
             ("topology/ring.cc", '#include "base/result.h"\n',
              "topology/ring.cc:1: includes base/result.h, a private header of base; "
-             "topology may include its own headers and base/base.h"),
+             f"topology may include its own headers and {public('base')}"),
             ("topology/ring.cc", '#include "../base/result.h"\n',
              "topology/ring.cc:1: includes base/result.h, a private header of base; "
-             "topology may include its own headers and base/base.h"),
+             f"topology may include its own headers and {public('base')}"),
             ("topology/ring.cc", '#include "base/../runtime/engine/engine.h"\n',
              "topology/ring.cc:1: includes runtime/engine/engine.h: an arrow up, from topology to runtime; "
-             "topology may include its own headers and base/base.h"),
+             f"topology may include its own headers and {public('base')}"),
             ("sketch/a.cc", '#define HWY_TARGET_INCLUDE "topology/ring.cc"\n',
              "sketch/a.cc:1: includes topology/ring.cc: an arrow sideways, from sketch to topology; "
-             "sketch may include its own headers and base/base.h"),
+             f"sketch may include its own headers and {public('base')}"),
             ("base/base.cc", '#include "topology/topology.h"\n',
              "base/base.cc:1: includes topology/topology.h: an arrow up, from base to topology; "
              "base may include its own headers only"),
             ("runtime/deep/er.cu", '#include "../../tests/topology/ring_test.cc"\n',
              "runtime/deep/er.cu:1: includes tests/topology/ring_test.cc, which belongs to no layer; "
-             "runtime may include its own headers and base/base.h, transport/transport.h, "
-             "transport/simulation.h, topology/topology.h, topology/compose.h, "
-             "topology/schedule_rules.h, topology/two_level.h, topology/host_schedule.h, topology/mixing.h, "
-             "topology/simulate/simulate.h, "
-             "sketch/sketch.h, sketch/cuda/cuda_sketch.h"),
+             f"runtime may include its own headers and {public('base', 'transport', 'topology', 'sketch')}"),
             ("runtime/control/mesh.h", '#include "runtime/engine/driver.h"\n',
              "runtime/control/mesh.h:1: includes runtime/engine/driver.h, which is outside of runtime/control; "
              "runtime/control may include nothing else of its layer"),
@@ -89,11 +90,8 @@ class LayersTest(TreeTest):
              "bindings/cpp may include its own headers and bindings/c/gossamer.h"),
             ("tools/main.cc", '#include "runtime/engine/engine.h"\n',
              "tools/main.cc:1: includes runtime/engine/engine.h, a private header of runtime; "
-             "tools may include its own headers and base/base.h, transport/transport.h, "
-             "transport/simulation.h, topology/topology.h, topology/compose.h, "
-             "topology/schedule_rules.h, topology/two_level.h, topology/host_schedule.h, topology/mixing.h, "
-             "topology/simulate/simulate.h, "
-             "sketch/sketch.h, sketch/cuda/cuda_sketch.h, runtime/runtime.h, runtime/control/alone.h, bindings/c/gossamer.h"),
+             "tools may include its own headers and "
+             f"{public('base', 'transport', 'topology', 'sketch', 'runtime', 'bindings/c')}"),
         ]
         for path, content, expected in cases:
             with self.subTest(path=path, content=content):

@@ -340,7 +340,9 @@ TEST_F(Command, WrongFlagsEndWithStatus2AndAMessage) {
   expect({"fly"}, "fly");
   expect({"run", "-n", "2"}, "no program: put it behind the options");
   expect({"run", "-n", "2", "--"}, "no program: put it behind the options");
-  expect({"run", "--rank", "2", "./program"}, "there is no option --rank; expected -n, --timeout or --json");
+  expect({"run", "--rank", "2", "./program"},
+         "there is no option --rank; expected -n, --hosts, --hostfile, --launch-agent, --export, --settle, --silence, "
+         "--timeout or --json");
   expect({"run", "--", "true"}, "-n or --ranks is required, before the program");
   expect({"run", "-n", "0", "--", "true"}, "-n 0: expected 1 to 256 peers");
   expect({"run", "-n", "257", "--", "true"}, "-n 257: expected 1 to 256 peers, as many as a session takes");
@@ -396,8 +398,8 @@ TEST_F(Command, TrainingOverLibfabricGivesTheSameBits) {
   const auto weights = [&](const char* transport, const char* provider) {
     nlohmann::json document;
     setenv("GOSSAMER_LIBFABRIC_PROVIDER", provider, 1);
-    const Ran ran = train(
-        {"--ranks=3", "--algorithm=gs-sgd", "--schedule=circulant", text("--transport=", transport)}, &document);
+    const Ran ran =
+        train({"--ranks=3", "--algorithm=gs-sgd", "--schedule=circulant", text("--transport=", transport)}, &document);
     unsetenv("GOSSAMER_LIBFABRIC_PROVIDER");
     EXPECT_EQ(ran.status, 0) << ran.errors;
     return ran.status == 0 ? document.at("summary").at("weights_hash").get<std::string>() : "none";
