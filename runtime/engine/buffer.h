@@ -27,7 +27,9 @@ class Buffer {
     buffer.bytes_ = align_up(bytes == 0 ? 1 : bytes);
     const bool is_large = wants_huge_pages(buffer.bytes_);
     const std::size_t alignment = is_large ? huge_page_bytes : buffer_alignment;
-    buffer.data_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, buffer.bytes_)));
+    // What is asked for has to be a multiple of the alignment.
+    const std::size_t asked = (buffer.bytes_ + alignment - 1) / alignment * alignment;
+    buffer.data_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, asked)));
     if (!buffer.data_)
       return Error{Code::out_of_resources, text("no memory for a buffer of ", format_bytes(buffer.bytes_))};
     if (is_large) advise_huge_pages(buffer.data_.get(), buffer.bytes_);

@@ -50,14 +50,14 @@ class OwnRegion {
 template <typename Word>
 Slice fill(Slice slice, const std::vector<Word>& words) {
   slice.bytes = words.size() * sizeof(Word);
-  std::memcpy(slice.data(), words.data(), slice.bytes);
+  if (!words.empty()) std::memcpy(slice.data(), words.data(), slice.bytes);
   return slice;
 }
 
 template <typename Word>
 std::vector<Word> words_of(const Slice& slice, std::size_t bytes) {
   std::vector<Word> words(bytes / sizeof(Word));
-  std::memcpy(words.data(), slice.data(), words.size() * sizeof(Word));
+  if (!words.empty()) std::memcpy(words.data(), slice.data(), words.size() * sizeof(Word));
   return words;
 }
 
