@@ -112,7 +112,9 @@ Patience patience_for(std::uint32_t local_ranks, std::uint32_t cores, bool is_me
 }  // namespace
 
 Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_ptr<Bootstrap> callers) {
-  GOSSAMER_ASSIGN(auto settings, resolve_settings(request));
+  JoinedMembers joined;
+  GOSSAMER_ASSIGN(joined.settings, resolve_settings(request));
+  Settings& settings = joined.settings;
   GOSSAMER_ASSIGN(const auto interfaces, choose_for(settings));
   if (settings.bind_host.empty()) {
     settings.bind_host = interfaces.address;
@@ -122,17 +124,7 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
     log(LogLevel::warning, text(name, " is set, but no setting has that name: `gossamer info` lists them"));
 
   // One for all that follows: a rank that comes late, or stops on the way, takes from what is left.
-  const std::uint64_t begun_ns = SteadyClock().now_ns();
-  const auto left_ns = [&] {
-    const std::uint64_t passed_ns = SteadyClock().now_ns() - begun_ns;
-    return passed_ns < settings.init_timeout_ns ? settings.init_timeout_ns - passed_ns : 1;
-  };
-  const auto of_what_was_left = [&](Error error) {
-    if (error.code == Code::deadline)
-      error.message +=
-          text("; that is what was left of the init timeout of ", format_duration(settings.init_timeout_ns));
-    return error;
-  };
+  joined.begun_ns = SteadyClock().now_ns();
   GOSSAMER_ASSIGN(auto meeting, meet_as_launched(settings, std::move(callers)));
   settings.rendezvous = meeting.rendezvous;
   GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
@@ -160,7 +152,7 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
     mesh.rendezvous_listener = std::make_shared<UniqueDescriptor>(std::move(meeting.listener));
   mesh.bind_host = settings.bind_host;
   mesh.deadline_ns = settings.init_timeout_ns;
-  mesh.spent_ns = SteadyClock().now_ns() - begun_ns;
+  mesh.spent_ns = SteadyClock().now_ns() - joined.begun_ns;
   mesh.job = settings.job;
   mesh.rank_hosts = settings.rank_hosts;
   mesh.lease_ns = settings.lease_ns;
@@ -181,18 +173,18 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
   const std::vector<Field> ready = {{"transport error", made.ok() ? "none" : made.error().message},
                                     {"threads error", pool.ok() ? "none" : pool.error().message},
                                     {"topology error", same_cluster.ok() ? "none" : same_cluster.error().message}};
-  const Status all_ready = control->agree("transport", ready, left_ns());
+  const Status all_ready = control->agree("transport", ready, joined.left_ns());
   GOSSAMER_TRY(made);
   GOSSAMER_TRY(pool);
   GOSSAMER_TRY(same_cluster);
-  if (!all_ready.ok()) return of_what_was_left(all_ready.error());
+  if (!all_ready.ok()) return joined.of_what_was_left(all_ready.error());
 
   const std::string host = host_identity();
   auto blobs = control->all_gather("addresses",
                                    encode_introduction({host, memory_identity(), settings.host, (*made)->address(),
                                                         links_of((*made)->capabilities())}),
-                                   left_ns());
-  if (!blobs.ok()) return of_what_was_left(blobs.error());
+                                   joined.left_ns());
+  if (!blobs.ok()) return joined.of_what_was_left(blobs.error());
   transport::View view{Epoch{1}, settings.rank, {}};
   std::uint32_t local_ranks = 0;
   std::vector<Introduction> introductions;
@@ -204,23 +196,22 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
   }
   GOSSAMER_ASSIGN(const auto cost, choose_link_cost(settings.cost, introductions));
   // Who finds a path silent comes to the verdict before those that wait for it there give up.
-  const std::uint64_t path_ns = left_ns();
+  const std::uint64_t path_ns = joined.left_ns();
   GOSSAMER_TRY(open_data_path(**made, *control, view, path_ns / 4 * 3, path_ns));
   const bool is_memory_shared = std::all_of(introductions.begin(), introductions.end(), [&](const Introduction& each) {
     return each.links.shared_memory && each.host == host && each.memory == introductions[settings.rank.value].memory;
   });
-  return JoinedMembers{std::move(settings),
-                       std::move(control),
-                       std::move(*made),
-                       std::move(*pool),
-                       host,
-                       local_ranks,
-                       is_memory_shared,
-                       hosts_of(introductions),
-                       cost,
-                       std::move(schedules),
-                       std::move(topology.file),
-                       begun_ns};
+  joined.control = std::move(control);
+  joined.transport = std::move(*made);
+  joined.pool = std::move(*pool);
+  joined.host = host;
+  joined.local_ranks = local_ranks;
+  joined.is_memory_shared = is_memory_shared;
+  joined.hosts = hosts_of(introductions);
+  joined.cost = cost;
+  joined.schedules = std::move(schedules);
+  joined.topology = std::move(topology.file);
+  return joined;
 }
 
 Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, std::unique_ptr<Bootstrap> callers) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "runtime/bootstrap/catalogue.h"
 #include "runtime/bootstrap/torchrun.h"
 
 namespace gossamer::runtime {
@@ -33,13 +34,8 @@ constexpr std::array<Launcher, 9> launchers = {{
     {"torchrun", "torchrun --no-python", "RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID"},
 }};
 
-std::string_view variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? std::string_view(value) : std::string_view();
-}
-
 std::optional<std::uint64_t> number(const char* name) {
-  const std::string_view digits = variable(name);
+  const std::string_view digits = launch_variable(name);
   std::uint64_t value = 0;
   const char* end = digits.data() + digits.size();
   const auto [at, error] = std::from_chars(digits.data(), end, value);
@@ -52,7 +48,7 @@ bool is_task_of_srun() {
   const auto tasks = number("SLURM_STEP_NUM_TASKS");
   if (!tasks || !number("SLURM_PROCID")) return false;
   const auto size = number("PMI_SIZE");  // srun sets it as well, and to the same
-  return !variable("SLURM_STEP_ID").empty() && (!size || size == tasks);
+  return !launch_variable("SLURM_STEP_ID").empty() && (!size || size == tasks);
 }
 
 }  // namespace
@@ -60,7 +56,7 @@ bool is_task_of_srun() {
 std::optional<LaunchedProcess> launched_process() {
   for (const Launcher& launcher : launchers) {
     const auto rank = number(launcher.rank);
-    if (!rank || (launcher.proof != nullptr && variable(launcher.proof).empty())) continue;
+    if (!rank || (launcher.proof != nullptr && launch_variable(launcher.proof).empty())) continue;
     const auto remedy = [&](const std::string& count) {
       return text(launcher.command, " ... bash -c 'GOSSAMER_RANK=$", launcher.rank, " GOSSAMER_RANK_COUNT=", count,
                   " exec ./program'");
@@ -81,7 +77,7 @@ std::optional<LaunchedProcess> launched_process() {
 
 Status check_started_once(std::string_view command) {
   const auto launched = launched_process();
-  if (!launched || variable("GOSSAMER_RANK_COUNT") == "1") return {};
+  if (!launched || launch_variable("GOSSAMER_RANK_COUNT") == "1") return {};
   return Error{Code::invalid_argument,
                text(launched->says, ", and each would start all peers of a job of its own: call `", command,
                     "` once, without that launcher, or let the launcher start the ranks (", launched->remedy,
@@ -96,18 +92,18 @@ std::optional<LaunchersWord> torchrun_rendezvous() {
 
 std::optional<LaunchersWord> scheduler_job() {
   // `torchrun --rdzv-id` is often a constant, and "none" where it is not given; the port tells jobs of a host apart.
-  if (const auto run = variable("TORCHELASTIC_RUN_ID"); !run.empty()) {
-    return LaunchersWord{text("torch-", run, "-", variable("MASTER_PORT")), "TORCHELASTIC_RUN_ID, MASTER_PORT"};
+  if (const auto run = launch_variable("TORCHELASTIC_RUN_ID"); !run.empty()) {
+    return LaunchersWord{text("torch-", run, "-", launch_variable("MASTER_PORT")), "TORCHELASTIC_RUN_ID, MASTER_PORT"};
   }
   for (const char* name : {"PMIX_NAMESPACE", "PMI_JOBID", "PALS_APID", "FLUX_JOB_ID"}) {
-    if (const auto id = variable(name); !id.empty()) return LaunchersWord{std::string(id), name};
+    if (const auto id = launch_variable(name); !id.empty()) return LaunchersWord{std::string(id), name};
   }
-  if (const auto id = variable("SLURM_JOB_ID"); !id.empty()) {
+  if (const auto id = launch_variable("SLURM_JOB_ID"); !id.empty()) {
     if (!is_task_of_srun()) return LaunchersWord{std::string(id), "SLURM_JOB_ID"};
-    return LaunchersWord{text(id, ".", variable("SLURM_STEP_ID")), "SLURM_JOB_ID, SLURM_STEP_ID"};
+    return LaunchersWord{text(id, ".", launch_variable("SLURM_STEP_ID")), "SLURM_JOB_ID, SLURM_STEP_ID"};
   }
   for (const char* name : {"PBS_JOBID", "LSB_JOBID"}) {
-    if (const auto id = variable(name); !id.empty()) return LaunchersWord{std::string(id), name};
+    if (const auto id = launch_variable(name); !id.empty()) return LaunchersWord{std::string(id), name};
   }
   return std::nullopt;
 }

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/base.h"
+#include "tools/command/folder_entries.h"
 
 namespace gossamer::tools {
 namespace {
@@ -40,15 +41,6 @@ std::optional<std::uint64_t> number_of(const fs::path& path) {
   std::uint64_t value = 0;
   if (!line || std::from_chars(line->data(), line->data() + line->size(), value).ec != std::errc{}) return std::nullopt;
   return value;
-}
-
-std::vector<fs::path> entries_of(const fs::path& folder) {
-  std::vector<fs::path> out;
-  std::error_code failure;
-  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure))
-    out.push_back(entry->path());
-  std::sort(out.begin(), out.end());
-  return out;
 }
 
 bool is_there(const fs::path& path) {

@@ -11,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "tools/command/folder_entries.h"
+
 namespace gossamer::tools {
 namespace {
 
@@ -22,15 +24,6 @@ std::string line_of(const fs::path& path) {
   std::string line;
   std::getline(file, line);
   return line;
-}
-
-std::vector<fs::path> entries_of(const fs::path& folder) {
-  std::vector<fs::path> entries;
-  std::error_code none;
-  for (fs::directory_iterator at(folder, none), end; !none && at != end; at.increment(none))
-    entries.push_back(at->path());
-  std::sort(entries.begin(), entries.end());
-  return entries;
 }
 
 }  // namespace
