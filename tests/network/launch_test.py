@@ -443,7 +443,7 @@ class BetweenHosts(LaunchTest):
         self.each_host("link add docker0 type bridge", "addr add 172.17.0.1/16 dev docker0", "link set docker0 up")
         at = r"10\.77\.0\.1:\d+ bound to 10\.77\.0\.[12]"
         self.expect_exchange("0:2,10.77.0.2:1", 3, at, {})
-        self.expect_exchange("0,1", 2, at, {"GOSSAMER_TRANSPORT": "libfabric"})
+        self.expect_exchange("0:2,1:2", 4, at, {"GOSSAMER_TRANSPORT": "libfabric"})
 
     def test_an_interface_can_be_chosen(self):
         # Goal: of two networks the one that is chosen is taken, by name, subnet, exclusion, in IPv4 and IPv6, for

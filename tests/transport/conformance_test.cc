@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -294,6 +295,34 @@ TEST_P(Conformance, ThreeRanksExchangePairwise) {
       EXPECT_EQ(cluster.await(me, 10 + peer).code, Code::done);
       EXPECT_TRUE(in[3 * me + peer]->holds(10 * peer + me, bytes)) << "from " << peer << " to " << me;
     }
+  }
+}
+
+// Goal: long messages of several peers at once end each with its own bytes, and all of them. Method: three peers send to
+// one rank, in rounds, so that their libraries count alike; the first has most to send, so that it ends last; every byte
+// is compared when its receive ends.
+TEST_P(Conformance, LongMessagesOfSeveralPeersEndWithTheirOwnBytes) {
+  constexpr std::array<std::size_t, 3> bytes = {4 * mebibyte, mebibyte, mebibyte / 4};
+  Cluster cluster(GetParam(), bytes.size() + 1);
+  cluster.open(1);
+  std::vector<std::unique_ptr<Block>> out;
+  std::vector<std::unique_ptr<Block>> in;
+  for (std::uint32_t i = 0; i < bytes.size(); ++i) {
+    out.push_back(std::make_unique<Block>(cluster.at(i + 1), bytes[i]));
+    in.push_back(std::make_unique<Block>(cluster.at(0), bytes[i]));
+    out.back()->fill(i + 1);
+  }
+  for (int round = 0; round < 4; ++round) {
+    for (std::uint32_t i = 0; i < bytes.size(); ++i) {
+      in[i]->clear();
+      ASSERT_TRUE(cluster.at(0).start_receive(Rank{i + 1}, Tag{i + 1}, in[i]->slice(), i).ok());
+      ASSERT_TRUE(cluster.at(i + 1).start_send(Rank{0}, Tag{i + 1}, out[i]->slice(), 1).ok());
+    }
+    for (std::uint32_t i = 0; i < bytes.size(); ++i) {
+      ASSERT_EQ(cluster.await(0, i).code, Code::done) << "from rank " << i + 1 << " in round " << round;
+      ASSERT_TRUE(in[i]->holds(i + 1, bytes[i])) << "from rank " << i + 1 << " in round " << round;
+    }
+    for (std::uint32_t i = 0; i < bytes.size(); ++i) ASSERT_EQ(cluster.await(i + 1, 1).code, Code::done);
   }
 }
 

@@ -6,8 +6,19 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "transport/environment.h"
+
 namespace gossamer::transport::libfabric {
 namespace {
+
+// Read where an endpoint is made. Over tcp ofi_rxm then sends messages up to this length as they are, from and into the
+// caller's memory; what comes before its receive waits in memory of its own. Longer ones take its rendezvous, which is
+// no way to send there. By reads ofi_rxm 1.17 crashes in fi_close and in progress when the peer of a half-read message
+// is gone (a completion of no operation reaches it). By writes, before libfabric 2.2, a receiver knows the end of a
+// message by a number that each sender counts for itself: with two senders one receive ends before its bytes have come,
+// and the other never does.
+constexpr const char* eager_limit = "FI_OFI_RXM_EAGER_LIMIT";
+constexpr const char* eager_bytes_max = "4294967295";  // peers compare it in 32 bits
 
 // libfabric sizes the queues under verbs;ofi_rxm for 256 peers, which small devices refuse.
 constexpr const char* small_device =
@@ -69,6 +80,8 @@ Result<std::unique_ptr<Endpoint>> Endpoint::open(std::shared_ptr<Domain> owner, 
   }
   opened->peers_.reset(peers);
   GOSSAMER_TRY(opened->open_queue());
+  ScopedEnvironment environment;
+  if (domain.provider().is_tcp()) environment.set_unless_set(eager_limit, eager_bytes_max);
   fid_ep* endpoint = nullptr;
   if (const int result = fi_endpoint(domain.fid(), info.get(), &endpoint, nullptr); result != 0) {
     return open_error(domain, "make an endpoint", result);

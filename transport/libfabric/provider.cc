@@ -10,8 +10,6 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 
 #include "transport/environment.h"
 
@@ -44,12 +42,6 @@ constexpr std::string_view shared_memory_hint =
 
 constexpr std::uint64_t put_data_bytes = 4;  // what travels with a put: verbs has no more
 
-// Whether this host has an adapter that verbs may reach.
-bool has_adapter() {
-  std::error_code failure;
-  return std::filesystem::directory_iterator("/sys/class/infiniband", failure) != std::filesystem::directory_iterator();
-}
-
 // What libfabric makes of a switch's value (fi_param_get(3)).
 bool is_on(const char* value) {
   if (value == nullptr) return false;
@@ -61,22 +53,16 @@ bool is_on(const char* value) {
 // What is settled for the process when libfabric starts: at the first call that needs it, here or in another library.
 struct Library {
   bool has_cuda = false;         // built with it
-  bool sends_by_writes = false;  // long messages over ofi_rxm
+  bool sends_by_writes = false;  // long messages over ofi_rxm, where the user wants that
 };
 
-// `provider` as for choose_provider.
-Library start_library(std::string_view provider) {
-  constexpr const char* by_writes = "FI_OFI_RXM_USE_RNDV_WRITE";
+Library start_library() {
   ScopedEnvironment environment;
   // A cache would keep memory registered after its release, so that a late put lands in what is somebody else's by
   // then. All memory is registered here, for long, so there is nothing else to gain from it.
   environment.set_unless_set("FI_MR_CACHE_MAX_COUNT", "0");
-  // By reads, which are the default, ofi_rxm 1.17 over tcp crashes in fi_close and in progress when the peer of a
-  // half-read message is gone (a completion of no operation reaches it). By writes it delivers wrong bytes over verbs.
-  const bool verbs = provider.starts_with("verbs") || (provider.empty() && has_adapter());
-  if (!verbs) environment.set_unless_set(by_writes, "1");
   Library library;
-  library.sends_by_writes = is_on(std::getenv(by_writes));
+  library.sends_by_writes = is_on(std::getenv("FI_OFI_RXM_USE_RNDV_WRITE"));
   fi_param* parameters = nullptr;
   int count = 0;
   if (fi_getparams(&parameters, &count) != 0) return library;
@@ -89,8 +75,8 @@ Library start_library(std::string_view provider) {
 }
 
 // Starts it where nobody has.
-const Library& library_for(std::string_view provider) {
-  static const Library library = start_library(provider);
+const Library& started_library() {
+  static const Library library = start_library();
   return library;
 }
 
@@ -135,7 +121,7 @@ Result<Provider> query_provider_at(const std::string& name, const std::string& s
   provider.name = name;
   provider.source = source;
   // Shared memory gives up reading the peer's memory directly (CMA) where device memory is asked for.
-  const Library& library = library_for(name);  // first: starts it
+  const Library& library = started_library();  // first: starts it
   const bool try_cuda = library.has_cuda && !provider.is_shared_memory();
   if (try_cuda) provider.info = query(name, source, FI_TAGGED | FI_RMA | FI_HMEM);
   provider.moves_cuda = provider.info != nullptr;
@@ -149,8 +135,7 @@ Result<Provider> query_provider_at(const std::string& name, const std::string& s
     return Error{
         Code::unavailable,
         text("libfabric ", library_version(), " would send long messages by writes in this process, and over ", name,
-             " their bytes arrive wrong; unset FI_OFI_RXM_USE_RNDV_WRITE, and make no transport over "
-             "tcp in the same process before")};
+             " their bytes arrive wrong; unset FI_OFI_RXM_USE_RNDV_WRITE")};
   }
   const fi_info& info = *provider.info;
   if (tag_bits(info) < 64) {
@@ -179,7 +164,7 @@ std::string join(const std::vector<std::string>& names) {
 }
 
 Result<Provider> choose_by_rank(const std::string& source) {
-  static_cast<void>(library_for(""));
+  static_cast<void>(started_library());
   std::string skipped;
   for (const Candidate& candidate : candidates) {
     if (!candidate.automatic) continue;
@@ -217,7 +202,7 @@ Result<Provider> choose_provider(std::string_view name, const std::string& sourc
 
 std::vector<std::string> usable_providers() {
   if (!load_functions().ok()) return {};
-  static_cast<void>(library_for(""));
+  static_cast<void>(started_library());
   std::vector<std::string> names;
   for (const Candidate& candidate : candidates) {
     if (query_provider(candidate.name, "").ok()) names.emplace_back(candidate.name);
