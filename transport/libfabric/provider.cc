@@ -132,10 +132,9 @@ Result<Provider> query_provider_at(const std::string& name, const std::string& s
                                          provider.is_shared_memory() ? shared_memory_hint : "")};
   }
   if (name.starts_with("verbs") && library.sends_by_writes) {
-    return Error{
-        Code::unavailable,
-        text("libfabric ", library_version(), " would send long messages by writes in this process, and over ", name,
-             " their bytes arrive wrong; unset FI_OFI_RXM_USE_RNDV_WRITE")};
+    return Error{Code::unavailable,
+                 text("libfabric ", library_version(), " would send long messages by writes in this process, and over ",
+                      name, " their bytes arrive wrong; unset FI_OFI_RXM_USE_RNDV_WRITE")};
   }
   const fi_info& info = *provider.info;
   if (tag_bits(info) < 64) {
