@@ -5,6 +5,10 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <vector>
+
+#include "runtime/control/fields.h"
+#include "runtime/control/joining/rank_hosts.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -50,13 +54,13 @@ class Reader {
 
 Blob encode_introduction(const Introduction& introduction) {
   std::size_t text_bytes = 0;
-  std::array<std::string, 3> texts = {introduction.host, introduction.memory, introduction.name};
+  std::array<std::string, 4> texts = {introduction.host, introduction.memory, introduction.name, introduction.library};
   for (std::string& each : texts) {
-    each.resize(std::min(each.size(), Introduction::host_bytes_max));
+    each.resize(std::min(each.size(), Introduction::text_bytes_max));
     text_bytes += each.size();
   }
   GOSSAMER_CHECK(introduction.address.size() <= Introduction::address_bytes_max, "a transport's address is small");
-  Blob blob(6 * sizeof(std::uint32_t) + text_bytes + introduction.address.size());
+  Blob blob(7 * sizeof(std::uint32_t) + text_bytes + introduction.address.size());
   const std::uint32_t links =
       (introduction.links.shared_memory ? memory_bit : 0u) | (introduction.links.adapter ? adapter_bit : 0u);
   std::memcpy(blob.data(), &Introduction::format_version, sizeof Introduction::format_version);
@@ -79,9 +83,9 @@ Result<Introduction> decode_introduction(const Blob& blob, Rank rank) {
   const auto links = reader.number();
   if (!links || *links > (memory_bit | adapter_bit)) return wrong("has links that are cut short or unknown");
   Introduction introduction;
-  for (std::string* each : {&introduction.host, &introduction.memory, &introduction.name}) {
-    const auto bytes = reader.bytes(Introduction::host_bytes_max);
-    if (!bytes) return wrong("has a host name that is cut short or too long");
+  for (std::string* each : {&introduction.host, &introduction.memory, &introduction.name, &introduction.library}) {
+    const auto bytes = reader.bytes(Introduction::text_bytes_max);
+    if (!bytes) return wrong("has a text that is cut short or too long");
     each->assign(reinterpret_cast<const char*>(bytes->data()), bytes->size());
   }
   const auto address = reader.bytes(Introduction::address_bytes_max);
@@ -91,6 +95,23 @@ Result<Introduction> decode_introduction(const Blob& blob, Rank rank) {
   introduction.address.resize(address->size());
   if (!address->empty()) std::memcpy(introduction.address.data(), address->data(), address->size());
   return introduction;
+}
+
+std::string library_difference(std::span<const Introduction> introductions, std::string_view rank_hosts) {
+  std::vector<std::string> libraries;  // as they come
+  for (const Introduction& each : introductions)
+    if (std::find(libraries.begin(), libraries.end(), each.library) == libraries.end())
+      libraries.push_back(each.library);
+  if (libraries.size() < 2) return {};
+  std::string sentence = "the ranks have several libraries:";
+  for (const std::string& library : libraries) {
+    std::vector<Rank> ranks;
+    for (std::uint32_t r = 0; r < introductions.size(); ++r)
+      if (introductions[r].library == library) ranks.push_back(Rank{r});
+    sentence += text(&library == &libraries.front() ? " " : ", ", library, " on ", name_ranks(ranks),
+                     on_hosts(rank_hosts, ranks));
+  }
+  return sentence + "; they need not understand each other: install one version on all hosts";
 }
 
 }  // namespace gossamer::runtime

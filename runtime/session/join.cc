@@ -124,7 +124,8 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
     log(LogLevel::warning, text(name, " is set, but no setting has that name: `gossamer info` lists them"));
 
   // One for all that follows: a rank that comes late, or stops on the way, takes from what is left.
-  joined.begun_ns = SteadyClock().now_ns();
+  static const SteadyClock clock;
+  joined.deadline.emplace(clock, settings.init_timeout_ns);
   GOSSAMER_ASSIGN(auto meeting, meet_as_launched(settings, std::move(callers)));
   settings.rendezvous = meeting.rendezvous;
   GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
@@ -152,7 +153,7 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
     mesh.rendezvous_listener = std::make_shared<UniqueDescriptor>(std::move(meeting.listener));
   mesh.bind_host = settings.bind_host;
   mesh.deadline_ns = settings.init_timeout_ns;
-  mesh.spent_ns = SteadyClock().now_ns() - joined.begun_ns;
+  mesh.spent_ns = joined.deadline->passed_ns();
   mesh.job = settings.job;
   mesh.rank_hosts = settings.rank_hosts;
   mesh.lease_ns = settings.lease_ns;
@@ -180,9 +181,10 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
   if (!all_ready.ok()) return joined.of_what_was_left(all_ready.error());
 
   const std::string host = host_identity();
+  const std::string library = text((*made)->capabilities().name, " ", (*made)->capabilities().version);
   auto blobs = control->all_gather("addresses",
-                                   encode_introduction({host, memory_identity(), settings.host, (*made)->address(),
-                                                        links_of((*made)->capabilities())}),
+                                   encode_introduction({host, memory_identity(), settings.host, library,
+                                                        (*made)->address(), links_of((*made)->capabilities())}),
                                    joined.left_ns());
   if (!blobs.ok()) return joined.of_what_was_left(blobs.error());
   transport::View view{Epoch{1}, settings.rank, {}};
@@ -195,9 +197,16 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
     introductions.push_back(std::move(introduction));
   }
   GOSSAMER_ASSIGN(const auto cost, choose_link_cost(settings.cost, introductions));
+  joined.library_difference = library_difference(introductions, settings.rank_hosts);
+  if (!joined.library_difference.empty() && settings.rank.value == 0) log(LogLevel::warning, joined.library_difference);
   // Who finds a path silent comes to the verdict before those that wait for it there give up.
   const std::uint64_t path_ns = joined.left_ns();
-  GOSSAMER_TRY(open_data_path(**made, *control, view, path_ns / 4 * 3, path_ns));
+  const Status path = open_data_path(**made, *control, view, path_ns / 4 * 3, path_ns);
+  if (!path.ok()) {
+    Error error = path.error();
+    if (!joined.library_difference.empty()) error.message += "; " + joined.library_difference;
+    return error;
+  }
   const bool is_memory_shared = std::all_of(introductions.begin(), introductions.end(), [&](const Introduction& each) {
     return each.links.shared_memory && each.host == host && each.memory == introductions[settings.rank.value].memory;
   });

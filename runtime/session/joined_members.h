@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "runtime/bootstrap/bootstrap.h"
 #include "runtime/control/control.h"
+#include "runtime/session/deadline.h"
 #include "runtime/session/link_cost.h"
 #include "runtime/session/settings.h"
 #include "runtime/session/user_schedules.h"
@@ -26,16 +27,13 @@ struct JoinedMembers {
   std::uint32_t local_ranks = 1;                    // how many do
   bool is_memory_shared = false;                    // all ranks do, and see the same /dev/shm
   std::vector<std::string> hosts;                   // by rank, as schedules tell them apart
+  std::string library_difference;                   // of the transports' versions, in a sentence; empty: none
   LinkCost cost;
   UserSchedules schedules;
   std::optional<topology::TopologyFile> topology;  // GOSSAMER_TOPOLOGY
-  std::uint64_t begun_ns = 0;
+  std::optional<Deadline> deadline;                // of the init timeout, once the settings are known
 
-  // Of the init timeout; at least 1.
-  [[nodiscard]] std::uint64_t left_ns() const {
-    const std::uint64_t passed_ns = SteadyClock().now_ns() - begun_ns;
-    return passed_ns < settings.init_timeout_ns ? settings.init_timeout_ns - passed_ns : 1;
-  }
+  [[nodiscard]] std::uint64_t left_ns() const { return deadline->left_ns(); }
   // A deadline's words with where the deadline is from.
   [[nodiscard]] Error of_what_was_left(Error error) const {
     if (error.code == Code::deadline)

@@ -2,6 +2,7 @@
 
 #include "runtime/bootstrap/catalogue.h"
 #include "runtime/bootstrap/meet.h"
+#include "runtime/session/deadline.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -24,7 +25,8 @@ bool carries_secret(const Settings& settings, const Meeting& meeting) {
 
 Result<Meeting> meet_as_launched(Settings& settings, std::unique_ptr<Bootstrap> bootstrap) {
   const bool is_callers = bootstrap != nullptr;
-  const std::uint64_t begun_ns = SteadyClock().now_ns();
+  const SteadyClock clock;
+  const Deadline deadline(clock, settings.init_timeout_ns);
   if (!is_callers) {
     BootstrapRequest request{settings.folder, settings.job, std::nullopt, settings.init_timeout_ns};
     if (settings.said.rank && settings.said.rank_count)
@@ -45,13 +47,11 @@ Result<Meeting> meet_as_launched(Settings& settings, std::unique_ptr<Bootstrap> 
   settings.rank_count = rank_count;
   if (!settings.said.job && !bootstrap->job().empty()) settings.job = bootstrap->job();
   if (rank_count == 1) return Meeting{settings.rendezvous, {}, {}, {}};
-  const std::uint64_t passed_ns = SteadyClock().now_ns() - begun_ns;
-  const std::uint64_t left_ns = passed_ns < settings.init_timeout_ns ? settings.init_timeout_ns - passed_ns : 1;
   GOSSAMER_ASSIGN(auto meeting,
                   meet(*bootstrap,
                        {settings.said.rendezvous ? settings.rendezvous : std::string(),
                         settings.said.bind_host ? settings.bind_host : std::string(), settings.said.secret},
-                       left_ns));
+                       deadline.left_ns()));
   if (settings.said.secret) meeting.secret.clear();
   if (meeting.rendezvous.empty()) meeting.rendezvous = settings.rendezvous;
   if (!settings.said.bind_host && carries_secret(settings, meeting))

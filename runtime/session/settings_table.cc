@@ -120,8 +120,8 @@ Refusal take_launcher(std::string_view value, Settings& settings) {
 }
 
 Refusal take_host(std::string_view value, Settings& settings) {
-  if (value.size() > Introduction::host_bytes_max)
-    return text("a name of at most ", Introduction::host_bytes_max, " characters");
+  if (value.size() > Introduction::text_bytes_max)
+    return text("a name of at most ", Introduction::text_bytes_max, " characters");
   settings.host = value;
   return std::nullopt;
 }

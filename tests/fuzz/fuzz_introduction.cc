@@ -14,8 +14,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     GOSSAMER_CHECK(decoded.error().rank == Rank{3}, "a refusal that names another rank");
     return 0;
   }
-  for (const std::string* each : {&decoded->host, &decoded->memory, &decoded->name})
-    GOSSAMER_CHECK(each->size() <= Introduction::host_bytes_max, "a host name beyond its bound");
+  for (const std::string* each : {&decoded->host, &decoded->memory, &decoded->name, &decoded->library})
+    GOSSAMER_CHECK(each->size() <= Introduction::text_bytes_max, "a text beyond its bound");
   GOSSAMER_CHECK(decoded->address.size() <= Introduction::address_bytes_max, "an address beyond its bound");
   GOSSAMER_CHECK(runtime::encode_introduction(*decoded) == blob, "another introduction than the bytes");
   return 0;

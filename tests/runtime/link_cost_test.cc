@@ -1,5 +1,6 @@
 #include "runtime/session/link_cost.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace gossamer::runtime {
@@ -106,6 +107,27 @@ TEST(LinkCost, TravelsWithTheIntroduction) {
       EXPECT_EQ(decoded->host + decoded->memory + decoded->name, "hmn");
     }
   }
+  Introduction told = rank_on("h", true, false);
+  told.library = "ucx 1.13.1";
+  EXPECT_EQ(decode_introduction(encode_introduction(told), Rank{1})->library, "ucx 1.13.1");
+}
+
+// Goal: where hosts have several versions of the library under the transport, whoever joins reads which ranks and hosts
+// have which. Method: one, two and three of them, with hosts and without.
+TEST(LinkCost, LibrariesThatDifferAreNamedWithTheirRanksAndHosts) {
+  const auto said = [](const std::vector<std::string>& libraries, std::string_view rank_hosts) {
+    std::vector<Introduction> ranks;
+    for (const std::string& each : libraries) ranks.emplace_back().library = each;
+    return library_difference(ranks, rank_hosts);
+  };
+  EXPECT_EQ(said({"ucx 1.13.1", "ucx 1.13.1"}, "a:2"), "");
+  EXPECT_EQ(
+      said({"ucx 1.13.1", "ucx 1.13.1", "ucx 1.18.0"}, "a:2,b:1"),
+      "the ranks have several libraries: ucx 1.13.1 on ranks 0 and 1 (on a), ucx 1.18.0 on rank 2 (on b); they need "
+      "not understand each other: install one version on all hosts");
+  EXPECT_THAT(
+      said({"libfabric 1.17", "libfabric 2.0", "libfabric 1.18", "libfabric 1.17"}, ""),
+      ::testing::HasSubstr("libfabric 1.17 on ranks 0 and 3, libfabric 2.0 on rank 1, libfabric 1.18 on rank 2;"));
 }
 
 }  // namespace

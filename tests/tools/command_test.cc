@@ -347,6 +347,7 @@ TEST_F(Command, WrongFlagsEndWithStatus2AndAMessage) {
   expect({"run", "-n", "0", "--", "true"}, "-n 0: expected 1 to 256 peers");
   expect({"run", "-n", "257", "--", "true"}, "-n 257: expected 1 to 256 peers, as many as a session takes");
   expect({"run", "-n", "two", "--", "true"}, "two");
+  expect({"run", "--hosts", "a:2", "--export", "=x", "--", "true"}, "--export \"=x\" names no variable");
   expect({"train", "--ranks=0"}, "--ranks 0: expected 1 to 256");
   expect({"train", "--algorithm=magic"}, "--algorithm magic: expected gs-sgd");
   expect({"train", "--no-such-flag"}, "--no-such-flag");
@@ -443,6 +444,25 @@ TEST_F(Command, InfoShowsSettingsWithTheirOriginAndUnknownVariables) {
   EXPECT_EQ(human.status, 0);
   for (const char* each : {"gossamer", "transport ucx", "SIMD", "/dev/shm", "locked memory", "GOSSAMER_RANK"})
     EXPECT_THAT(human.output, HasSubstr(each));
+}
+
+// Goal: the documentation shows the launchers as they are printed. Method: each line of the table, without the star and
+// what it says of this process, in docs/transports.md.
+TEST_F(Command, TheTableOfLaunchersIsTheDocumentedOne) {
+  const auto without_stars = [](std::string words) {
+    std::replace(words.begin(), words.end(), '*', ' ');
+    return words;
+  };
+  const std::string documented = without_stars(read_file(GOSSAMER_TRANSPORTS));
+  std::istringstream lines(without_stars(run({"info"}).output));
+  std::string line;
+  while (std::getline(lines, line) && !line.starts_with("launcher ")) {
+  }
+  const std::size_t column = line.find("here");
+  int seen = 0;
+  for (; std::getline(lines, line) && !line.empty(); ++seen)
+    EXPECT_THAT(documented, HasSubstr("\n" + line.substr(0, column)));
+  EXPECT_EQ(seen, 7);
 }
 
 // Goal: GOSSAMER_LOG decides how much of the library's log is seen, and a wrong word is refused before anything starts.

@@ -23,6 +23,8 @@
 namespace gossamer::tools {
 namespace {
 
+constexpr std::uint64_t close_ns = 2'000'000'000;
+
 nlohmann::json limit_json(const char* name, int resource) {
   rlimit limit = {};
   nlohmann::json out = {{"name", name}, {"value", nullptr}, {"most", nullptr}};  // null: unlimited
@@ -97,11 +99,21 @@ HostCheck check_network(const std::vector<runtime::SettingLine>& settings) {
                                   [](const runtime::SettingLine& each) { return each.name == "rank_count"; });
   if (count == settings.end() || count->value == "1") return check;
   check.fix.clear();
-  const auto session = runtime::Session::join({});
-  const Status met = session.ok() ? (*session)->barrier(0) : Status(session.error());
-  check.verdict = met.ok() ? Verdict::pass : Verdict::fail;
-  check.found =
-      met.ok() ? text(count->value, " ranks of one version joined, and messages came through") : met.error().message;
+  auto joined = runtime::join_members({});
+  if (!joined.ok()) {
+    check.verdict = Verdict::fail;
+    check.found = joined.error().message;
+    return check;
+  }
+  // Between those that were tried; they are one version of Gossamer, or they had not joined.
+  check.verdict = joined->library_difference.empty() ? Verdict::pass : Verdict::warn;
+  check.found = joined->library_difference.empty()
+                    ? text(count->value, " ranks of one version joined, and messages came through")
+                    : text(count->value, " ranks joined, and messages came through, but ", joined->library_difference);
+  const Status closed = joined->transport->close_view(close_ns);
+  joined->control->leave();
+  // What the library may still write to stays until the process ends.
+  if (!closed.ok()) static_cast<void>(joined->transport.release());
   return check;
 }
 
