@@ -3,15 +3,8 @@
  * Usage: launched_program [SESSIONS [time]]. Prints "rank R of P: sums are right" at the end of each session; with `time`
  * rank 0 prints how long gossamer_init took instead. */
 #include <string.h>
-#include <time.h>
 
 #include "sums.h"
-
-static double now_us(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
-}
 
 int main(int argc, char** argv) {
   const int sessions = argc > 1 ? atoi(argv[1]) : 1;

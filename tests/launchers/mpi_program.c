@@ -4,6 +4,7 @@
  *   header    gossamer_mpi_init over MPI_COMM_WORLD, then over its halves by their MPI_Fint
  *   launcher  gossamer_init after MPI_Init: the launcher is asked while MPI uses it
  *   before    gossamer_init before MPI_Init, finalize after MPI_Finalize
+ *   time      MPI_Init alone; rank 0 prints how long it took
  * Prints "rank R of P: sums are right" for each session, "MPI is right" at the end; "init: STATUS" where a session is
  * refused, after which MPI must still be right. */
 #include <gossamer_mpi.h>
@@ -29,8 +30,17 @@ int main(int argc, char** argv) {
   const char* const way = argc > 1 ? argv[1] : "header";
   gossamer_session* session = NULL;
   if (strcmp(way, "before") == 0) need(gossamer_init(NULL, &session), "init");
+  const double begun_us = now_us();
   MPI_Init(&argc, &argv);
+  const double ready_us = now_us();
   check_mpi();
+  if (strcmp(way, "time") == 0) {
+    int rank;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (rank == 0) printf("MPI_Init %.0f us\n", ready_us - begun_us);
+    MPI_Finalize();
+    return 0;
+  }
   if (strcmp(way, "header") == 0) {
     int rank;
     MPI_Comm half;

@@ -5,6 +5,13 @@
 #include <gossamer.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+
+static inline double now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
+}
 
 /* Ends the process with what the library says. */
 static void need(gossamer_status status, const char* what) {
