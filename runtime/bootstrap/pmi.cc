@@ -91,7 +91,7 @@ Result<PmiWire> PmiWire::open(Time deadline) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0 || !S_ISSOCK(status.st_mode))
     return gone(text("is not at descriptor ", descriptor,
-                     ": does a program between mpiexec and this one close the descriptors that it inherits?"));
+                     ", as where a program between mpiexec and this one closes the descriptors that it inherits"));
   return PmiWire(descriptor, status);
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/bootstrap/pmix.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -154,8 +155,9 @@ class PmixBootstrap final : public Bootstrap {
  public:
   explicit PmixBootstrap(const Job& job) : job_(job) {}
   std::string name() const override {
+    // "OpenPMIx 4.2.2rc2 (PMIx Standard: 4.2, Stable ABI: 0.0, Provisional ABI: 0.0)"
     const std::string_view version = functions.version();
-    return std::string(version.substr(0, version.find(',')));
+    return std::string(version.substr(0, std::min(version.find(" ("), version.find(','))));
   }
   Rank rank() const override { return Rank{job_.self.rank}; }
   std::uint32_t rank_count() const override { return job_.rank_count; }

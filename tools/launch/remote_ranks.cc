@@ -313,7 +313,8 @@ std::string RemoteRanks::why_not_begun(int status) const {
     return text("there is no gossamer on ", name(), said,
                 "; install it there, in PATH or where this one is, or mount this folder there");
   if (status == exit_not_executable) return text("gossamer cannot be executed on ", name(), said);
-  return text("cannot reach ", name(), ": ", config_.agent.front(), " ended with status ", status, said,
+  return text("cannot reach ", name(), ": ", config_.agent.front(), " ended with status ", status,
+              status == 0 ? ", and no gossamer had begun there" : "", said,
               status == 255 && config_.agent.front() == "ssh"
                   ? text("; does `ssh ", config_.host.name, " true` work without a question?")
                   : "");

@@ -104,6 +104,11 @@ int run(const RunConfig& config, const std::vector<std::string>& program, bool u
   if (!(config.settle_s >= 0 && config.settle_s <= 86'400)) {
     return complain("run", text("--settle ", config.settle_s, ": expected seconds, up to 86400"), exit_usage);
   }
+  for (const std::string& each : config.exported) {
+    if (each.empty() || each.front() == '=')
+      return complain("run", text("--export \"", each, "\" names no variable; expected NAME, NAME=VALUE or PREFIX*"),
+                      exit_usage);
+  }
   if (program.empty()) {
     return complain("run", text("no program: put it behind the options, ", usage), exit_usage);
   }
