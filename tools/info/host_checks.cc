@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 
 #include "base/base.h"
@@ -26,15 +25,6 @@ constexpr std::uint64_t shared_memory_good = 512 * mib;
 constexpr std::uint64_t locked_memory_least = 256 * mib;
 // A RoCE packet of 4,096 B with its headers.
 constexpr std::uint64_t roce_mtu = 4200;
-
-// The first line of a file; nothing where it cannot be read.
-std::optional<std::string> line_of(const fs::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  while (!line.empty() && (line.back() == ' ' || line.back() == '\r')) line.pop_back();
-  return line;
-}
 
 std::optional<std::uint64_t> number_of(const fs::path& path) {
   const auto line = line_of(path);

@@ -3,29 +3,16 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
 
+#include "tools/command/folder_entries.h"
 #include "tools/command/report.h"
 
 namespace gossamer::tools {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The first line, without what does not print; empty where there is none.
-std::string kernel_line(const fs::path& path) {
-  std::ifstream stream(path);
-  std::string line;
-  std::getline(stream, line);
-  constexpr std::size_t most = 4'096;
-  if (line.size() > most) line.resize(most);
-  for (char& c : line)
-    if (c < ' ' || c > '~') c = ' ';
-  while (!line.empty() && line.back() == ' ') line.pop_back();
-  return line;
-}
 
 template <typename Number>
 Number number_of(std::string_view words, Number otherwise, int base = 10) {

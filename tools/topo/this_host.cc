@@ -7,7 +7,6 @@
 #include <array>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -18,26 +17,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The first line; empty where it cannot be read.
-std::string line_of(const fs::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
 }  // namespace
 
 std::vector<std::string> list_adapters(const std::string& infiniband, const std::string& net) {
   std::vector<std::string> adapters;
   for (const fs::path& device : entries_of(infiniband)) {
     for (const fs::path& port : entries_of(device / "ports")) {
-      if (line_of(port / "state").find("ACTIVE") == std::string::npos) continue;
+      if (kernel_line(port / "state").find("ACTIVE") == std::string::npos) continue;
       std::string words = text(device.filename().string(), ":", port.filename().string(), " ",
-                               line_of(port / "link_layer"), " ", line_of(port / "rate"));
-      const std::string lid = line_of(port / "lid");
+                               kernel_line(port / "link_layer"), " ", kernel_line(port / "rate"));
+      const std::string lid = kernel_line(port / "lid");
       if (lid.rfind("0x", 0) == 0 && lid != "0x0") words += text(", LID ", std::stoul(lid, nullptr, 16));
-      const std::string guid = line_of(device / "node_guid");
+      const std::string guid = kernel_line(device / "node_guid");
       if (!guid.empty()) words += ", GUID " + guid;
       adapters.push_back(std::move(words));
     }
@@ -45,10 +36,10 @@ std::vector<std::string> list_adapters(const std::string& infiniband, const std:
   for (const fs::path& interface : entries_of(net)) {
     std::error_code none;
     // What has no device behind it is a loopback, a bridge or a tunnel; a virtual end of a wire says its speed.
-    const std::string speed = line_of(interface / "speed");
+    const std::string speed = kernel_line(interface / "speed");
     const bool has_speed = !speed.empty() && speed.front() != '-' && speed != "0";
     const bool is_bridge = fs::exists(interface / "bridge", none);
-    if (line_of(interface / "operstate") != "up" || is_bridge || !has_speed) continue;
+    if (kernel_line(interface / "operstate") != "up" || is_bridge || !has_speed) continue;
     adapters.push_back(text(interface.filename().string(), " Ethernet ", speed, " Mb/sec"));
   }
   return adapters;
@@ -58,7 +49,7 @@ ThisHost describe_this_host(const std::string& name) {
   ThisHost host;
   std::array<char, 256> own{};
   host.name = !name.empty() ? name : ::gethostname(own.data(), own.size() - 1) == 0 ? own.data() : "unknown";
-  host.machine = line_of("/proc/sys/kernel/random/boot_id");
+  host.machine = kernel_line("/proc/sys/kernel/random/boot_id");
   if (host.machine.empty()) host.machine = host.name;
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -72,7 +63,7 @@ StolenCpu::StolenCpu(std::string path) : path_(std::move(path)), begin_(read()) 
 
 // cpu user nice system idle iowait irq softirq steal guest guest_nice; guests are in user and nice.
 StolenCpu::Ticks StolenCpu::read() const {
-  const std::string line = line_of(path_);
+  const std::string line = kernel_line(path_);
   Ticks ticks;
   std::size_t at = line.find(' ');
   for (int column = 0; column < 8 && at != std::string::npos; ++column) {
