@@ -88,6 +88,7 @@ Result<RemoteRegion> UcxTransport::import_region(Rank peer, const RegionKey& key
   auto block = SharedBlock::open(folder, fields.block, fields.bytes);
   if (!block.ok()) {
     Error error = std::move(block).error();
+    if (error.code != Code::unavailable) return error;
     error.message = text("the memory of rank ", peer.value, " cannot be read in place: it is on another host, behind ",
                          "another /dev/shm, or released (", error.message, ")");
     error.rank = peer;
