@@ -36,7 +36,9 @@ std::vector<std::string> list_adapters(const std::string& infiniband, const std:
       std::string words = text(device.filename().string(), ":", port.filename().string(), " ",
                                line_of(port / "link_layer"), " ", line_of(port / "rate"));
       const std::string lid = line_of(port / "lid");
-      if (lid.rfind("0x", 0) == 0 && lid != "0x0") words += text(", LID ", std::stoul(lid, nullptr, 16));
+      std::uint32_t number = 0;
+      if (lid.starts_with("0x")) std::from_chars(lid.data() + 2, lid.data() + lid.size(), number, 16);
+      if (number > 0) append(words, ", LID ", number);
       const std::string guid = line_of(device / "node_guid");
       if (!guid.empty()) words += ", GUID " + guid;
       adapters.push_back(std::move(words));

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "topology/measure/link_matrix.h"
+#include "topology/measure/tiers.h"
 
 namespace gossamer::topology {
 namespace {
@@ -271,18 +272,43 @@ class Adviser {
                                    "alone: a slow host does not count"));
   }
 
+  [[nodiscard]] std::vector<std::vector<std::uint32_t>> declared_neighbourhoods() const {
+    std::vector<std::string> switches;
+    for (const MeasuredHost& host : measurement_.hosts) switches.push_back(host.declared_switch);
+    const Groups groups = Groups::by_name(switches);
+    std::vector<std::vector<std::uint32_t>> made(groups.size());
+    for (std::uint32_t group = 0; group < groups.size(); ++group)
+      for (const Rank host : groups.members(group)) made[group].push_back(host.value);
+    return made;
+  }
+
+  // By the times alone: those of a switch together, switches of a group next to each other; hosts whose place is not
+  // known come last.
+  [[nodiscard]] std::vector<std::vector<std::uint32_t>> measured_neighbourhoods() const {
+    const Tiers tiers = find_tiers(measurement_);
+    std::vector<std::vector<std::uint32_t>> made = tiers.tiers[1].groups;
+    for (std::size_t tier = 2; tier + 1 < tiers.tiers.size(); ++tier) {
+      const auto place_of = [&](const std::vector<std::uint32_t>& hosts) {
+        const auto& groups = tiers.tiers[tier].groups;
+        return std::find_if(groups.begin(), groups.end(), [&](const std::vector<std::uint32_t>& group) {
+          return std::binary_search(group.begin(), group.end(), hosts.front());
+        });
+      };
+      std::stable_sort(made.begin(), made.end(),
+                       [&](const auto& a, const auto& b) { return place_of(a) < place_of(b); });
+    }
+    if (tiers.network_tiers() == 1 || tiers.unplaced.empty()) return made;
+    std::erase_if(made, [](const std::vector<std::uint32_t>& hosts) { return hosts.size() == 1; });
+    made.push_back(tiers.unplaced);
+    return made;
+  }
+
   Result<std::vector<std::vector<std::uint32_t>>> neighbourhoods() const {
     const std::uint32_t hosts = links_.host_count();
     std::vector<std::vector<std::uint32_t>> made = options_.neighbourhoods;
-    if (made.empty()) {
-      std::vector<std::string> switches;
-      for (const MeasuredHost& host : measurement_.hosts) switches.push_back(host.declared_switch);
-      const Groups groups = Groups::by_name(switches);
-      for (std::uint32_t group = 0; group < groups.size(); ++group) {
-        made.emplace_back();
-        for (const Rank host : groups.members(group)) made.back().push_back(host.value);
-      }
-    }
+    const bool is_declared = std::any_of(measurement_.hosts.begin(), measurement_.hosts.end(),
+                                         [](const MeasuredHost& host) { return !host.declared_switch.empty(); });
+    if (made.empty()) made = is_declared ? declared_neighbourhoods() : measured_neighbourhoods();
     std::vector<bool> seen(hosts, false);
     std::uint32_t count = 0;
     for (const auto& each : made) {

@@ -13,9 +13,10 @@ constexpr double normal_975 = 1.959964;
 constexpr double least_relative_error = 0.02;
 constexpr double huber_limit = 1.345;  // 95 % as good as least squares where all is normal
 constexpr int reweightings = 20;
-constexpr double far_off = 9.0;              // three sigmas, squared
-constexpr double worth_of_a_bend = 15.0;     // more than one disturbed size can be off, less than two
-constexpr std::size_t points_of_a_part = 3;  // two are a line whatever they are
+constexpr double far_off = 9.0;             // three sigmas, squared
+constexpr double worth_of_a_bend = 15.0;    // more than one disturbed size can be off, less than two
+constexpr std::size_t small_sizes_min = 3;  // two are a line whatever they are
+constexpr std::size_t large_sizes_min = 2;  // two that are off the others' line are no disturbance
 
 // Student's t at 0.975.
 double t_975(std::size_t freedom) {
@@ -135,7 +136,7 @@ Lines lines_through(std::span<const Point> points) {
   const Line whole = robust_line(points);
   Lines best{whole, whole, 0};
   double least = badness(whole, points) - worth_of_a_bend;
-  for (std::size_t at = points_of_a_part; at + points_of_a_part <= points.size(); ++at) {
+  for (std::size_t at = small_sizes_min; at + large_sizes_min <= points.size(); ++at) {
     const Lines parts{robust_line(points.first(at)), robust_line(points.subspan(at)), at};
     const double both = badness(parts.small, points.first(at)) + badness(parts.large, points.subspan(at));
     if (both >= least) continue;
