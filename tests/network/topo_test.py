@@ -284,7 +284,7 @@ class Whole(TopoTest):
         # that no two of a host are 1, 2 or 4 apart; measured, recommended and verified.
         hosts = "0,1,2,3,1,0,3,2"
         self.up(4, "200mbit")
-        self.measure(hosts, "--time", "0.6", "--sizes", "8:256K")
+        self.measure(hosts, "--time", "1", "--sizes", "8:1M")
         topology = f"{self.folder}/topology.txt"
         print(self.topo("recommend", f"{self.folder}/measured.json", "-o", topology, "--collective", "all-reduce"))
         status, output, errors = self.job(hosts, GOSSAMER, "topo", "verify", "--topology", topology, "--sizes",
@@ -299,7 +299,8 @@ class Whole(TopoTest):
             for name, row in by_name.items():
                 self.assertLessEqual(took_us, row["p50_us"], name)
             self.assertGreater(by_name["default"]["p50_us"], 1.3 * took_us)
-            self.assertLess(abs(by_name["recommended"]["predicted_us"] / took_us - 1), 0.5)
+            self.assertLess(max(by_name["recommended"]["predicted_us"] / took_us,
+                                took_us / by_name["recommended"]["predicted_us"]), 2)
 
     def test_a_rank_that_dies_is_named_and_the_rest_is_measured(self):
         # Goal: pairs of a rank that dies in mid-run are missing by its name and its host's, all others are there, the
