@@ -226,6 +226,9 @@ class Adviser {
         is_worth_it |= better[i].expected_ns < (1 - worth_a_rule) * plain[i].expected_ns;
       found[collective] = {std::move(plain), std::move(better)};
     }
+    for (const std::uint32_t host : slow_hosts_)
+      advice_.notes.push_back(text("host ", measurement_.hosts[host].name, " is slow with all others",
+                                   is_worth_it ? " and stands last" : ""));
     if (is_worth_it) advice_.file.order = std::move(order);
     for (const Collective collective : options_.collectives) {
       const auto& sizes = is_worth_it ? found[collective].second : found[collective].first;
@@ -324,6 +327,7 @@ class Adviser {
     return made;
   }
 
+  // Also notes which hosts are slow.
   Result<RankOrder> order_ranks() {
     GOSSAMER_ASSIGN(auto near_each_other, neighbourhoods());
     HostOrder hosts(links_, std::move(near_each_other));
@@ -332,8 +336,7 @@ class Adviser {
       members[links_.host_of(rank)].push_back(Rank{rank});
     std::vector<Rank> ranks;
     for (const std::uint32_t host : hosts.run()) ranks.insert(ranks.end(), members[host].begin(), members[host].end());
-    for (const std::uint32_t host : hosts.slow())
-      advice_.notes.push_back(text("host ", measurement_.hosts[host].name, " is slow with all others and stands last"));
+    slow_hosts_ = hosts.slow();
     return RankOrder::make(std::move(ranks));
   }
 
@@ -424,6 +427,7 @@ class Adviser {
   const LinkMatrix links_;
   const RankOrder natural_;
   std::vector<std::uint64_t> sizes_;
+  std::vector<std::uint32_t> slow_hosts_;
   Advice advice_;
 };
 
