@@ -173,7 +173,7 @@ class Short(TopoTest):
         # what leaves it halved; then a file that has one of the three pairs, and one of another transport.
         self.up(2)
         self.rate(1, "500mbit", "--way", "out")
-        options = ["--time", "0.6", "--load", "idle", "--retest", "0", "--sizes", "8:1M"]
+        options = ["--time", "0.8", "--load", "idle", "--retest", "0", "--sizes", "8:1M"]
         measured = self.measure("0:1,1:2", *options)
         self.check_betas(measured, lambda out, back: 500 if out == 1 else 1000)
         self.assertEqual([host["name"] for host in measured["hosts"]], ["10.77.0.1", "10.77.0.2"])

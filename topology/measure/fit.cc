@@ -16,6 +16,7 @@ constexpr int reweightings = 20;
 constexpr double far_off = 9.0;             // three sigmas, squared
 constexpr double worth_of_a_bend = 15.0;    // more than one disturbed size can be off, less than two
 constexpr std::size_t small_sizes_min = 3;  // two are a line whatever they are
+constexpr double no_disturbance = 3.0;  // times the line: of the largest size, which nothing but a bend makes so slow
 constexpr std::size_t large_sizes_min = 2;  // two that are off the others' line are no disturbance
 
 // Student's t at 0.975.
@@ -55,6 +56,7 @@ struct Point {
   double bytes = 0.0;
   double time_ns = 0.0;
   double sigma_ns = 0.0;
+  double low_ns = 0.0;
 };
 
 struct Line {
@@ -143,6 +145,12 @@ Lines lines_through(std::span<const Point> points) {
     least = both;
     best = parts;
   }
+  // Where times scatter the line may pass through the small sizes alone, and by what is known so little even two large
+  // ones would be no more than disturbed.
+  const Point& last = points.back();
+  const std::size_t at = points.size() - std::min(points.size(), large_sizes_min);
+  if (at >= small_sizes_min && last.low_ns > no_disturbance * (best.large.alpha + best.large.beta * last.bytes))
+    best = {robust_line(points.first(at)), robust_line(points.subspan(at)), at};
   return best;
 }
 
@@ -180,7 +188,7 @@ std::optional<LogGp> fit_log_gp(std::span<const SizeSamples> sizes, const Estima
   for (const SizeSamples& size : sizes) {
     const double sampled = (size.p50_ns.high - size.p50_ns.low) / (2 * normal_975);
     const double least = std::max(size.p50_ns.value * least_relative_error, 1e-3);
-    points.push_back({static_cast<double>(size.bytes), size.p50_ns.value, std::max(sampled, least)});
+    points.push_back({static_cast<double>(size.bytes), size.p50_ns.value, std::max(sampled, least), size.p50_ns.low});
   }
   const Lines lines = lines_through(points);
   double relative = 0.0;
