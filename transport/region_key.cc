@@ -17,15 +17,13 @@ struct WireKey {
   std::uint32_t epoch;
   std::uint32_t owner;
   std::uint64_t owner_address;
-  std::uint64_t serial;
   std::uint64_t bytes;
   std::uint64_t block;
-  std::uint64_t board;
   std::uint64_t folder_bytes;
 };
-static_assert(std::is_trivially_copyable_v<WireKey> && sizeof(WireKey) == 72, "no padding travels");
+static_assert(std::is_trivially_copyable_v<WireKey> && sizeof(WireKey) == 56, "no padding travels");
 
-constexpr std::array<char, 8> key_mark = {'G', 'S', 'M', 'R', 'K', 'E', 'Y', '1'};
+constexpr std::array<char, 8> key_mark = {'G', 'S', 'M', 'R', 'K', 'E', 'Y', '2'};
 constexpr std::size_t checked_from = sizeof(WireKey::mark) + sizeof(WireKey::checksum);
 
 std::uint64_t checksum_of(const RegionKey& key) { return hash_bytes(std::span(key).subspan(checked_from)); }
@@ -43,10 +41,8 @@ RegionKey encode_region_key(const RegionKeyFields& fields) {
                fields.epoch.value,
                fields.owner.value,
                fields.owner_address,
-               fields.serial,
                fields.bytes,
                fields.block,
-               fields.board,
                fields.folder.size()};
   RegionKey key(sizeof wire + fields.folder.size());
   std::memcpy(key.data(), &wire, sizeof wire);
@@ -66,8 +62,7 @@ Result<RegionKeyFields> decode_region_key(const RegionKey& key) {
   if (wire.mark != key_mark) return key_error("does not begin with its mark");
   if (wire.folder_bytes != key.size() - sizeof wire) return key_error("is cut or too long");
   if (wire.checksum != checksum_of(key)) return key_error("is damaged: its checksum differs");
-  RegionKeyFields fields{Epoch{wire.epoch}, Rank{wire.owner}, wire.owner_address, wire.serial, wire.bytes, {},
-                         wire.block,        wire.board};
+  RegionKeyFields fields{Epoch{wire.epoch}, Rank{wire.owner}, wire.owner_address, wire.bytes, wire.block, {}};
   fields.folder.assign(reinterpret_cast<const char*>(key.data()) + sizeof wire, wire.folder_bytes);
   return fields;
 }

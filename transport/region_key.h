@@ -19,11 +19,9 @@ struct RegionKeyFields {
   Epoch epoch;
   Rank owner;
   std::uint64_t owner_address = 0;  // hash_bytes of the owner's address: tells a restarted process from the former
-  std::uint64_t serial = 0;         // of the export; its owner never gives a number twice
   std::uint64_t bytes = 0;          // of the region
-  std::string folder;               // shared memory that a peer on the same host can open; empty: none
-  std::uint64_t block = 0;          // names in that folder: the region's
-  std::uint64_t board = 0;          // and that of the owner's notice board
+  std::uint64_t block = 0;          // names the region; no other one of its owner ever has that name
+  std::string folder;               // where a peer on the same host finds it
 };
 
 inline constexpr std::size_t key_folder_bytes_max = 160;

@@ -56,10 +56,6 @@ void Requests::finish(Record& record, RecordList& pending, Code code, std::size_
 void Requests::orphan(Record& record, RecordList& pending, Code code) {
   Record& heir = acquire(record.kind, Rank{record.peer}, record.context, pending);
   finish(heir, pending, code, 0);
-  set_aside(record, pending);
-}
-
-void Requests::set_aside(Record& record, RecordList& pending) {
   pending.remove(record);
   --pending_count_;
   record.state = Record::State::orphaned;

@@ -24,8 +24,7 @@
 
 namespace gossamer::transport {
 
-// A landing is a put of a peer that comes in: no start of the caller's, so it ends without a completion.
-enum class StartKind : std::uint8_t { send, receive, put, wait, landing };
+enum class StartKind : std::uint8_t { send, receive };
 
 struct Record {
   enum class State : std::uint8_t { free, pending, finished, orphaned };
@@ -69,8 +68,6 @@ class Requests {
 
   // Gives a pending start the completion that the library withholds.
   void orphan(Record& record, RecordList& pending, Code code);
-  // The same for one that nobody waits for.
-  void set_aside(Record& record, RecordList& pending);
   // The library has ended an orphan: its record may be used again.
   void end_orphan(Record& record);
 

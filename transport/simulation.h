@@ -59,18 +59,18 @@ class SimNetwork {
 //     ▲                   │ drop, cut: done at once               │ delay, stall
 //     └──── poll ◄────────┴───────────────────────────────────────┘
 //
-// A message is a send or a put. Messages to one peer are numbered from 0 in the order of their starts,
-// through all views, so equal seeds and equal traffic give equal faults on any inner transport, and equal
-// runs on a virtual clock. All ranks may be given the same options.
+// Messages to one peer are numbered from 0 in the order of their starts, through all views, so equal seeds and
+// equal traffic give equal faults on any inner transport, and equal runs on a virtual clock. All ranks may be given
+// the same options.
 
 enum class FaultKind : std::uint8_t {
-  // The start is handed to the inner transport later. Receives and waits for notices are delayed too.
+  // The start is handed to the inner transport later. Receives are delayed too.
   delay,
-  // The message's start ends done, and nothing arrives: no bytes, no notice.
+  // The message's start ends done, and nothing arrives.
   drop,
   // The message is sent again, a little later, from a copy. Where the tag is used once, the second one waits
   // unmatched until its view closes; it would match a later receive of the same tag, which is why tags count
-  // operations. A put's second notice ends a second wait: notices have nothing that tells the two apart.
+  // operations.
   duplicate,
   // One bit of what arrives differs; the sender's memory stays as it is. Not of an empty message.
   corrupt,
@@ -78,7 +78,7 @@ enum class FaultKind : std::uint8_t {
   stall,
   // The link to one peer carries nothing, either way, from a moment on until it is restored or the view
   // closes: messages to it are dropped, messages from it that `poll` has not given out are lost, and their
-  // receives wait on. A put of the peer's that is under way may still write; its notice does not come.
+  // receives wait on.
   cut,
   // The transport is dead from a moment on, for ever: nothing more leaves it, its starts never complete.
   kill,

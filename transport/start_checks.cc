@@ -33,16 +33,6 @@ Error unknown_remote_error(const RemoteRegion& remote) {
           remote.peer};
 }
 
-Error put_range_error(std::size_t offset, std::size_t bytes, std::size_t region_bytes) {
-  return {Code::invalid_argument, text("a put of ", bytes, " B at offset ", offset,
-                                       " does not fit in the peer's region of ", region_bytes, " B")};
-}
-
-Error notice_error(Notice notice) {
-  return {Code::invalid_argument,
-          text("notice ", notice.value, " does not exist; they count from 0 to ", notice_count - 1)};
-}
-
 Status check_view(const View& view) {
   const std::size_t rank_count = view.addresses.size();
   if (rank_count == 0) return Error{Code::invalid_argument, "a view needs at least one rank; it has no addresses"};

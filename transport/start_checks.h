@@ -13,11 +13,6 @@ namespace gossamer::transport {
   return slice.bytes <= slice.region.bytes && slice.offset <= slice.region.bytes - slice.bytes;
 }
 
-// Whether a put of so many bytes stays inside a region of `room` bytes.
-[[nodiscard]] inline bool put_fits(std::uint64_t offset, std::uint64_t bytes, std::uint64_t room) {
-  return bytes <= room && offset <= room - bytes;
-}
-
 // Errors that a start gives at once, in the same words for every transport.
 [[nodiscard]] Error no_view_error();
 [[nodiscard]] Error peer_range_error(Rank peer, std::size_t rank_count);
@@ -25,8 +20,6 @@ namespace gossamer::transport {
 
 [[nodiscard]] Error unregistered_error(const Region& region);
 [[nodiscard]] Error unknown_remote_error(const RemoteRegion& remote);
-[[nodiscard]] Error put_range_error(std::size_t offset, std::size_t bytes, std::size_t region_bytes);
-[[nodiscard]] Error notice_error(Notice notice);
 
 // Checks what a view must be for any transport: a rank inside it, no empty address.
 [[nodiscard]] Status check_view(const View& view);

@@ -1,13 +1,15 @@
-// What sentences say of a transport, and the one-sided part of the contract for transports that have none.
+// What sentences say of a transport, and that part of the contract which not every transport has.
 #include "transport/transport.h"
 
 namespace gossamer::transport {
 
 namespace {
 
+constexpr std::string_view direct_access = "direct access to a peer's memory";
+
 Error not_offered(const Transport& transport, std::string_view what) {
   return Error{Code::unavailable, text("the ", transport.capabilities().name, " transport has no ", what,
-                                       " here; use sends and receives (see can_put and can_map)")};
+                                       " here; use sends and receives (see can_map)")};
 }
 
 }  // namespace
@@ -21,20 +23,12 @@ std::string describe_way(const Capabilities& capabilities) {
 
 Result<Region> Transport::allocate_memory(std::size_t) { return not_offered(*this, "memory of its own"); }
 
-Result<RegionKey> Transport::export_region(const Region&) { return not_offered(*this, "puts"); }
+Result<RegionKey> Transport::export_region(const Region&) { return not_offered(*this, direct_access); }
 
-Result<RemoteRegion> Transport::import_region(Rank, const RegionKey&) { return not_offered(*this, "puts"); }
+Result<RemoteRegion> Transport::import_region(Rank, const RegionKey&) { return not_offered(*this, direct_access); }
 
 void Transport::release_remote(const RemoteRegion&) {}
 
-Result<Token> Transport::start_put(const RemoteRegion&, std::size_t, const Slice&, Notice, std::uint64_t) {
-  return not_offered(*this, "puts");
-}
-
-Result<Token> Transport::start_await_notice(Rank, Notice, std::uint64_t) { return not_offered(*this, "puts"); }
-
-Result<const std::byte*> Transport::map_remote(const RemoteRegion&) {
-  return not_offered(*this, "direct access to a peer's memory");
-}
+Result<const std::byte*> Transport::map_remote(const RemoteRegion&) { return not_offered(*this, direct_access); }
 
 }  // namespace gossamer::transport

@@ -12,14 +12,13 @@
 // memory may be used again: the bytes may not have arrived, and the peer may be dead. Death is found by the control
 // plane, which calls `fail_peer`.
 //
-// One-sided, where the transport can (Capabilities::can_put, can_map): a put writes into a peer's region
-// and ends one wait for its notice there, and a region on the same host may be read in place.
+// On one host, where the transport can (Capabilities::can_map), a peer's memory is read in place.
 //
-//   rank 0                                        rank 1
-//                                                 export_region(region) → key, sent to rank 0 by the caller
-//   import_region(1, key) → remote                start_await_notice(0, notice)
-//   start_put(remote, offset, slice, notice) ───► bytes in the region, then
-//                                                 poll → Completion{context}
+//   rank 0                                  rank 1
+//                                           allocate_memory → region
+//                                           export_region(region) → key, sent to rank 0 by the caller
+//   import_region(1, key) → remote
+//   map_remote(remote) → bytes              writes the region, rank 0 reads it
 //
 // Threads: one thread at a time. Memory: the caller's, registered once, kept alive until released.
 #pragma once
@@ -67,21 +66,15 @@ struct Completion {
   std::size_t bytes = 0;      // received length; for a send its length
 };
 
-// What lets a peer reach a region: opaque, of the view that it was made in. It travels as the callers like.
+// What lets a peer read a region: opaque, of the view that it was made in. It travels as the callers like.
 using RegionKey = std::vector<std::byte>;
 
-// A peer's region as this process reaches it, until `release_remote` or the end of the view.
+// A peer's region as this process reads it, until `release_remote` or the end of the view.
 struct RemoteRegion {
   std::uint64_t id = 0;
   Rank peer;
   std::size_t bytes = 0;
 };
-
-// Which waits of the target a put ends: below notice_count, apart for each ordered pair of ranks.
-struct Notice {
-  std::uint32_t value = 0;
-};
-inline constexpr std::uint32_t notice_count = 256;
 
 // What this transport can do, for choosing and for `gossamer info`.
 struct Capabilities {
@@ -91,8 +84,7 @@ struct Capabilities {
   std::string device;                    // what the library was told to use: "eth0", "10.0.0.1"; empty: its own choice
   std::vector<MemoryKind> memory_kinds;  // kinds it can move directly
   bool can_sleep = false;                // `event_descriptor` is usable
-  bool can_put = false;                  // keys, puts and notices
-  bool can_map = false;  // map_remote works between processes of one host, for memory of allocate_memory
+  bool can_map = false;                  // processes of one host read each other's memory of allocate_memory in place
 };
 
 // "ucx (posix, tcp) on eth0", for sentences.
@@ -128,7 +120,7 @@ class Transport {
   virtual void release_memory(const Region& region) = 0;
 
   // Zeroed host memory of the transport's own, registered: the kind that a peer on the same host can
-  // map. Ends with release_memory.
+  // read in place. Ends with release_memory.
   virtual Result<Region> allocate_memory(std::size_t bytes);
 
   // Sends the slice to `peer`; `peer` may be the own rank. The memory is the transport's until the completion.
@@ -137,26 +129,17 @@ class Transport {
   // Receives at most slice.bytes from `peer`. The message's true length is in the completion.
   virtual Result<Token> start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) = 0;
 
-  // The key by which members of this view reach the region. After close_view no put through it lands:
-  // a peer that is out of the view and lives on cannot write any more. Release the memory only after close_view, or
-  // when the peers have agreed that no put to it is under way: one that has begun to land goes on. Host memory only.
+  // The key by which members of this view on the same host read the region, which must be of allocate_memory:
+  // `unavailable` for other memory. They can read it only, never write, also when they are out of the view and live on.
   virtual Result<RegionKey> export_region(const Region& region);
-  // `malformed` for bytes that are no key of that peer and view.
+  // `malformed` for bytes that are no key of that peer and view, `unavailable` where the region cannot be read in
+  // place: its owner is on another host, or has released it.
   virtual Result<RemoteRegion> import_region(Rank peer, const RegionKey& key);
   virtual void release_remote(const RemoteRegion& remote);
 
-  // Writes `from` at `offset` of the peer's region and then ends one wait for `notice` there. The
-  // completion says that `from` may be used again, not that the bytes have landed.
-  virtual Result<Token> start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
-                                  std::uint64_t context);
-  // Completes when a put of `peer` with this notice has landed, its bytes visible. Each put ends one
-  // wait, also one that is started later. The bytes land while this side polls, or before.
-  virtual Result<Token> start_await_notice(Rank peer, Notice notice, std::uint64_t context);
-
-  // Where this process can read the peer's region in place, as its owner writes it; `unavailable`
-  // where it cannot. Nothing says when the bytes are there or may be overwritten: the callers do, by
-  // a message or notice that follows the write, and another that follows the read (a release edge).
-  // Valid until release_remote or close_view, also after the peer's death.
+  // Where this process reads the peer's region, as its owner writes it. Nothing says when the bytes are there or may
+  // be overwritten: the callers do, by a message or a flag in such memory that follows the write, and another that
+  // follows the read (a release edge). Valid until release_remote or close_view, also after the peer's death.
   virtual Result<const std::byte*> map_remote(const RemoteRegion& remote);
 
   // Asks for an early end of a start. Its completion still comes: as `cancelled`, or as it would have.

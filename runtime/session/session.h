@@ -33,7 +33,7 @@
 namespace gossamer::runtime {
 
 // Version of what peers say to each other: tags, payload layouts, control messages.
-inline constexpr std::uint32_t wire_version = 2;
+inline constexpr std::uint32_t wire_version = 3;
 
 // What a session stands on. A simulation gives simulated ones.
 struct SessionParts {

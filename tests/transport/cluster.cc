@@ -64,6 +64,14 @@ std::vector<Backend> real_backends() {
   return backends;
 }
 
+std::vector<Backend> mapping_backends() {
+  std::vector<Backend> backends = all_backends();
+  std::erase_if(backends, [](const Backend& each) {
+    return !each.is_sim() && each.name != "ucx_posix" && each.name != "ucx_sysv";
+  });
+  return backends;
+}
+
 std::vector<std::size_t> sizes_around_edges() {
   std::vector<std::size_t> sizes;
   for (std::size_t size = 0; size <= 300; ++size) sizes.push_back(size);

@@ -34,6 +34,8 @@ struct Backend {
 [[nodiscard]] const std::vector<Backend>& all_backends();
 // All but simulated ones.
 [[nodiscard]] std::vector<Backend> real_backends();
+// Those whose ranks read each other's memory in place (Capabilities::can_map).
+[[nodiscard]] std::vector<Backend> mapping_backends();
 
 // How long something may take here that takes at most `bound_ns` on a host: more in the machine of tests/rdma/run,
 // which is emulated.

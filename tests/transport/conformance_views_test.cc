@@ -17,7 +17,7 @@ class ConformanceViews : public OverBackends {};
 INSTANTIATE_TEST_SUITE_P(, ConformanceViews, ::testing::ValuesIn(all_backends()), backend_name);
 
 // Goal: a rank may come back as another process, with another address, in the next view. Method: three times rank 1's
-// endpoint is destroyed and a new one takes its place, with messages and puts of several sizes both ways; the
+// endpoint is destroyed and a new one takes its place, with messages of several sizes both ways; the
 // survivor's transport stays the same.
 TEST_P(ConformanceViews, ARestartedPeerIsReachedUnderItsNewAddress) {
   Cluster cluster(GetParam(), 2);

@@ -1,4 +1,4 @@
-// What only the libfabric transport does: providers, delayed starts, its notices, its names in shared memory.
+// What only the libfabric transport does: providers, delayed starts, its names in shared memory.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,7 +9,6 @@
 #include "cluster.h"
 #include "skips.h"
 #include "transport/libfabric/domain.h"
-#include "transport/libfabric/notices.h"
 #include "transport/libfabric/provider.h"
 #include "transport/libfabric/regions.h"
 #include "transport/shared_memory.h"
@@ -99,9 +98,8 @@ TEST(LibfabricProviders, EachMayBeNamed) {
   }
 }
 
-// Goal: what a provider grants of the modes of registration is honoured: keys and addresses are whose it says, and
-// local buffers are registered where it asks for it. Method: a domain of sockets opened with each combination of three
-// modes.
+// Goal: buffers are registered where the provider asks for it, whoever chooses their keys, and only there. Method: a
+// domain of sockets opened with each combination of three modes of registration; several regions at once.
 TEST(LibfabricRegions, EveryModeOfRegistrationIsHonoured) {
   constexpr std::array<std::uint64_t, 3> modes = {FI_MR_LOCAL, FI_MR_VIRT_ADDR, FI_MR_PROV_KEY};
   for (unsigned chosen = 0; chosen < 1u << modes.size(); ++chosen) {
@@ -115,19 +113,11 @@ TEST(LibfabricRegions, EveryModeOfRegistrationIsHonoured) {
     ASSERT_TRUE(domain.ok()) << granted << ": " << domain.error().message;
     libfabric::Regions regions(**domain);
     std::vector<std::byte> memory(10'000);
-    const auto region = regions.add(memory.data(), memory.size(), MemoryKind::host);
-    ASSERT_TRUE(region.ok()) << region.error().message;
-    EXPECT_EQ(regions.descriptor({*region, 0, 8}) != nullptr, (granted & FI_MR_LOCAL) != 0) << granted;
-    const auto first = regions.export_region(*region);
-    ASSERT_TRUE(first.ok()) << first.error().message;
-    const std::uint64_t base = reinterpret_cast<std::uintptr_t>(memory.data());
-    EXPECT_EQ(first->address, (granted & FI_MR_VIRT_ADDR) != 0 ? base : 0) << granted;
-    regions.close();
-    const auto second = regions.export_region(*region);
-    ASSERT_TRUE(second.ok()) << second.error().message;
-    // Otherwise the provider counts as it likes; the view in the notice fences then.
-    if ((granted & FI_MR_PROV_KEY) != 0) continue;
-    EXPECT_NE(first->key, second->key) << "a key of the former view fits";
+    for (int i = 0; i < 3; ++i) {
+      const auto region = regions.add(memory.data(), memory.size(), MemoryKind::host);
+      ASSERT_TRUE(region.ok()) << region.error().message;
+      EXPECT_EQ(regions.descriptor({*region, 0, 8}) != nullptr, (granted & FI_MR_LOCAL) != 0) << granted;
+    }
   }
 }
 
@@ -143,52 +133,6 @@ TEST(LibfabricProviders, AnAddressOfAnotherProviderIsNamed) {
   EXPECT_NE(opened.error().message.find("rank 1 uses libfabric's provider \"shm\""), std::string::npos)
       << opened.error().message;
   ASSERT_TRUE((*tcp)->open_view({Epoch{1}, Rank{0}, {(*tcp)->address()}}).ok());
-}
-
-// Goal: the 32 bits of a put tell view, source and number apart. Method: neighbours in each field at its bounds.
-TEST(LibfabricNotices, NoticesOfAnotherViewAreDropped) {
-  Requests requests;
-  libfabric::Notices notices(requests);
-  notices.open(Epoch{4'097}, 3);  // view 1 modulo 4,096
-  static_cast<void>(notices.start_wait(Rank{2}, Notice{255}, 7));
-  notices.arrive(libfabric::encode_notice(Epoch{2}, Rank{2}, Notice{255}));
-  notices.arrive(libfabric::encode_notice(Epoch{4'097}, Rank{1}, Notice{255}));
-  notices.arrive(libfabric::encode_notice(Epoch{4'097}, Rank{2}, Notice{254}));
-  notices.arrive(libfabric::encode_notice(Epoch{4'097}, Rank{3}, Notice{255}));  // no such rank
-  EXPECT_FALSE(requests.has_finished());
-  notices.arrive(libfabric::encode_notice(Epoch{4'097}, Rank{2}, Notice{255}));
-  Completion completion;
-  ASSERT_TRUE(requests.pop_finished(completion));
-  EXPECT_EQ(completion.context, 7u);
-  static_cast<void>(notices.start_wait(Rank{1}, Notice{255}, 8));  // came before
-  ASSERT_TRUE(requests.pop_finished(completion));
-  EXPECT_EQ(completion.context, 8u);
-}
-
-// Goal: a put's bytes are there when its notice is. Method: sizes on both sides of what is sent as a copy, at an
-// offset.
-TEST_P(LibfabricTransport, APutLandsBeforeItsNotice) {
-  Cluster cluster(GetParam(), 2);
-  cluster.open(1);
-  Transport& owner = cluster.at(1);
-  const auto region = owner.allocate_memory(100'000);
-  ASSERT_TRUE(region.ok());
-  Block out(cluster.at(0), 90'000);
-  out.fill(3);
-  const auto key = owner.export_region(*region);
-  ASSERT_TRUE(key.ok());
-  const auto remote = cluster.at(0).import_region(Rank{1}, *key);
-  ASSERT_TRUE(remote.ok());
-  for (const std::size_t bytes : {std::size_t{0}, std::size_t{8}, std::size_t{4'097}, std::size_t{90'000}}) {
-    std::fill_n(region->base, region->bytes, std::byte{0});
-    ASSERT_TRUE(owner.start_await_notice(Rank{0}, Notice{5}, 1).ok());
-    ASSERT_TRUE(cluster.at(0).start_put(*remote, 33, out.slice(0, bytes), Notice{5}, 2).ok());
-    ASSERT_EQ(cluster.await(1, 1).code, Code::done) << bytes << " B";
-    EXPECT_TRUE(std::equal(out.slice().data(), out.slice().data() + bytes, region->base + 33)) << bytes << " B";
-    EXPECT_EQ(region->base[33 + bytes], std::byte{0});
-    EXPECT_EQ(cluster.await(0, 2).code, Code::done);
-  }
-  owner.release_memory(*region);
 }
 
 // Goal: starts that the provider does not take wait no longer than they may. Method: a peer that is there and never

@@ -1,8 +1,7 @@
-// What happens when a rank's process dies in the middle of receiving, or of puts both ways.
+// What happens when a rank's process dies in the middle of receiving, or while others read its memory.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 
 #include "cluster.h"
 #include "skips.h"
@@ -88,65 +87,34 @@ TEST_P(DeathInTraffic, KilledWhileItReceives) {
   }
 }
 
-// Goal: a rank that is killed in the middle of puts both ways ends its puts and the waits for its notices, and nothing
-// else; its memory may still be read where it is mapped. Method: puts of 8 B, 8,000 B and 1 MiB both ways, into memory
-// of the caller and of the transport; the peer is killed at three moments.
-TEST_P(DeathInTraffic, KilledInTheMiddleOfPuts) {
-  for (std::uint64_t moment = 0; moment < 3; ++moment) {
-    next_ = 0;
-    ASSERT_NO_FATAL_FAILURE(begin_with("put"));
-    const auto own = transport_->allocate_memory(mebibyte);
-    ASSERT_TRUE(own.ok());
-    std::array<RemoteRegion, 2> remotes;
-    for (const std::size_t i : {0u, 1u}) {
-      const auto key =
-          transport_->export_region(i == 0 ? *own : Region{region_.id, region_.base, mebibyte, region_.kind});
-      ASSERT_TRUE(key.ok()) << key.error().message;
-      std::copy(key->begin(), key->end(), memory_.data() + 2 * mebibyte);
-      ASSERT_TRUE(transport_->start_send(Rank{1}, Tag{5 + i}, {region_, 2 * mebibyte, key->size()}, 1).ok());
-      ASSERT_TRUE(transport_->start_receive(Rank{1}, Tag{3 + i}, {region_, 3 * mebibyte, 1'024}, 2).ok());
-      ASSERT_TRUE(poll_until([&] { return completions_.size() == 2; }, 20 * second_ns));
-      const std::byte* const theirs = memory_.data() + 3 * mebibyte;
-      const auto remote = transport_->import_region(Rank{1}, RegionKey(theirs, theirs + completions_.at(2).bytes));
-      ASSERT_TRUE(remote.ok()) << remote.error().message;
-      remotes[i] = *remote;
-      completions_.clear();
-    }
-    std::fill_n(memory_.data() + 2 * mebibyte, mebibyte, std::byte{7});  // as the peer's memory, whoever wrote last
-    std::size_t waits = 0;                                               // that have been started
-    const auto start = [&] {
-      while (pending() < 8) {
-        const std::size_t before = pending();
-        const bool wait = waits < 2 * completions_.size() / 3 + 4;
-        if (wait) {
-          ++waits;
-          expect_taken(transport_->start_await_notice(Rank{1}, Notice{1}, next_));
-        } else {
-          const std::size_t bytes = next_ % 3 == 0 ? 8 : next_ % 3 == 1 ? 8'000 : mebibyte;
-          expect_taken(transport_->start_put(remotes[next_ % 2], 0, {region_, 2 * mebibyte, bytes}, Notice{1}, next_));
-        }
-        if (pending() == before) return;
-      }
-    };
-    ASSERT_NO_FATAL_FAILURE(keep_up(start, moment * 500'000));
-    const pid_t dead = peer_->pid();
-    peer_->kill();
-    go_on(start, second_ns / 50);
-    expect_taken(transport_->start_await_notice(Rank{1}, Notice{2}, next_));  // that can only end as lost
-    transport_->fail_peer(Rank{1});
-    expect_all_to_end();
-    EXPECT_EQ(completions_.at(next_ - 1).code, Code::peer_lost);
-    EXPECT_EQ(transport_->start_put(remotes[0], 0, slice(8), Notice{1}, 1).error().code, Code::peer_lost);
-    EXPECT_EQ(transport_->start_await_notice(Rank{1}, Notice{1}, 1).error().code, Code::peer_lost);
-    const auto mapped = transport_->map_remote(remotes[0]);
-    EXPECT_EQ(mapped.ok(), transport_->capabilities().can_map);
-    if (mapped.ok()) {
-      EXPECT_TRUE(std::all_of(*mapped, *mapped + mebibyte, [](std::byte b) { return b == std::byte{7}; }));
-    }
-    transport_->release_memory(*own);
-    expect_an_orderly_end(dead);
-    ASSERT_FALSE(HasFatalFailure());
-  }
+std::vector<Backend> processes_that_map() {
+  std::vector<Backend> backends = mapping_backends();
+  std::erase_if(backends, [](const Backend& each) { return each.is_sim(); });
+  return backends;
+}
+
+class DeathOfAnOwner : public DeathInTraffic {};
+INSTANTIATE_TEST_SUITE_P(, DeathOfAnOwner, ::testing::ValuesIn(processes_that_map()), backend_name);
+
+// Goal: what a killed rank let others read is read on where it is mapped, and can be mapped no more once it is swept.
+// Method: 1 MiB of the peer's, filled with sevens; it is killed while it polls.
+TEST_P(DeathOfAnOwner, ItsMemoryIsReadOn) {
+  ASSERT_NO_FATAL_FAILURE(begin_with("share"));
+  ASSERT_TRUE(transport_->start_receive(Rank{1}, Tag{3}, slice(1'024), 1).ok());
+  ASSERT_TRUE(poll_until([&] { return completions_.size() == 1; }, 20 * second_ns));
+  const RegionKey key(memory_.data(), memory_.data() + completions_.at(1).bytes);
+  const auto remote = transport_->import_region(Rank{1}, key);
+  ASSERT_TRUE(remote.ok()) << remote.error().message;
+  ASSERT_EQ(remote->bytes, mebibyte);
+  const auto mapped = transport_->map_remote(*remote);
+  ASSERT_TRUE(mapped.ok()) << mapped.error().message;
+  const pid_t dead = peer_->pid();
+  peer_->kill();
+  transport_->fail_peer(Rank{1});
+  static_cast<void>(sweep_shared_memory());
+  EXPECT_TRUE(std::all_of(*mapped, *mapped + mebibyte, [](std::byte b) { return b == std::byte{7}; }));
+  EXPECT_EQ(transport_->import_region(Rank{1}, key).error().code, Code::unavailable);
+  expect_an_orderly_end(dead);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -57,69 +56,19 @@ TEST(RealTransports, AnArmedTransportWakesForAMessage) {
   }
 }
 
-// Goal: no put is slept through, also one that is a store to shared memory and wakes nobody by itself. Method: as above
-// with a wait for a notice; into memory of the caller and of the transport.
-TEST(RealTransports, AnArmedTransportWakesForAPut) {
-  for (const Backend& backend : real_backends()) {
-    for (const bool own : {false, true}) {
-      Cluster cluster(backend, 2);
-      if (!can_sleep(cluster, backend)) continue;
-      cluster.open(1);
-      Block out(cluster.at(0), 8);
-      Block in(cluster.at(1), 8);
-      const auto allocated = cluster.at(1).allocate_memory(8);
-      ASSERT_TRUE(allocated.ok());
-      const auto key = cluster.at(1).export_region(own ? *allocated : in.slice().region);
-      ASSERT_TRUE(key.ok()) << key.error().message;
-      const auto remote = cluster.at(0).import_region(Rank{1}, *key);
-      ASSERT_TRUE(remote.ok()) << remote.error().message;
-      const bool stores = own && cluster.at(0).capabilities().can_map;
-      ASSERT_EQ(cluster.at(0).map_remote(*remote).ok(), stores) << backend << ", own: " << own;
-      int slept = 0;
-      for (std::uint64_t i = 0; i < 100; ++i) {
-        ASSERT_TRUE(cluster.at(1).start_await_notice(Rank{0}, Notice{4}, i).ok());
-        bool armed = false;
-        ASSERT_TRUE(cluster.wait([&] { return armed = cluster.at(1).arm(); }));
-        ASSERT_TRUE(cluster.at(0).start_put(*remote, 0, out.slice(), Notice{4}, i).ok());
-        pollfd event{cluster.at(1).event_descriptor(), POLLIN, 0};
-        std::vector<Completion> batch(4);
-        const SteadyClock clock;
-        const std::uint64_t end_ns = clock.now_ns() + 5'000'000'000;
-        int woken = 0;
-        while (woken == 0 && clock.now_ns() < end_ns) {
-          cluster.at(0).poll(batch);
-          woken = ::poll(&event, 1, 1);
-        }
-        ASSERT_EQ(woken, 1) << backend << ", own: " << own;
-        slept += armed ? 1 : 0;
-        ASSERT_EQ(cluster.await(1, i).code, Code::done);
-      }
-      EXPECT_GT(slept, 0);
-      cluster.at(1).release_memory(*allocated);
-    }
-  }
-}
-
-enum class Arrival { message, put, put_into_own };  // the last into memory of the transport's own
-
-// Rank 1 in a thread of its own: waits for `rounds` arrivals one after the other, and sleeps whenever it may. Returns
+// Rank 1 in a thread of its own: waits for `rounds` messages one after the other, and sleeps whenever it may. Returns
 // how often it slept; stops at a sleep that nothing ends in 5 s.
 struct Sleeper {
   Transport& transport;
-  Arrival arrival;
   Slice in;
   std::atomic<std::uint64_t> waiting{0};  // the round whose wait is begun, from 1
   std::atomic<bool> overslept{false};
   std::uint64_t slept = 0;
 
-  [[nodiscard]] bool start(std::uint64_t round) {
-    return arrival == Arrival::message ? transport.start_receive(Rank{0}, Tag{round}, in, round).ok()
-                                       : transport.start_await_notice(Rank{0}, Notice{4}, round).ok();
-  }
   void run(std::uint64_t rounds) {
     std::array<Completion, 4> batch;
     for (std::uint64_t round = 1; round <= rounds; ++round) {
-      if (!start(round)) overslept = true;
+      if (!transport.start_receive(Rank{0}, Tag{round}, in, round).ok()) overslept = true;
       waiting = round;
       while (!overslept && transport.poll(batch) == 0) {
         if (!transport.arm()) continue;
@@ -134,45 +83,33 @@ struct Sleeper {
 };
 
 // Goal: nothing is slept through that comes while its target falls asleep, at whatever moment. Method: target and
-// source in threads of their own; what the target waits for comes 0 to 60 us after its wait began, 1,500 times;
-// messages, puts that are messages, and puts that are stores to shared memory.
+// source in threads of their own; what the target waits for comes 0 to 60 us after its wait began, 1,500 times.
 TEST(RealTransports, WhatComesWhileItsTargetFallsAsleepWakesIt) {
   constexpr std::uint64_t rounds = 1'500;
   for (const Backend& backend : real_backends()) {
-    for (const Arrival arrival : {Arrival::message, Arrival::put, Arrival::put_into_own}) {
-      Cluster cluster(backend, 2);
-      if (!can_sleep(cluster, backend)) continue;
-      cluster.open(1);
-      Transport& source = cluster.at(0);
-      Block out(source, 8);
-      Block in(cluster.at(1), 8);
-      const auto own = cluster.at(1).allocate_memory(8);
-      ASSERT_TRUE(own.ok());
-      const auto key = cluster.at(1).export_region(arrival == Arrival::put_into_own ? *own : in.slice().region);
-      ASSERT_TRUE(key.ok()) << key.error().message;
-      const auto remote = source.import_region(Rank{1}, *key);
-      ASSERT_TRUE(remote.ok()) << remote.error().message;
-
-      Sleeper sleeper{cluster.at(1), arrival, in.slice()};
-      std::thread target([&] { sleeper.run(rounds); });
-      std::array<Completion, 4> batch;
-      Random random(static_cast<std::uint64_t>(arrival));
-      const SteadyClock clock;
-      bool started = true;
-      for (std::uint64_t round = 1; round <= rounds && started; ++round) {
-        while (sleeper.waiting < round) source.poll(batch);  // the target may still be connecting
-        for (const std::uint64_t at_ns = clock.now_ns() + random.below(60'000); clock.now_ns() < at_ns;) {
-        }
-        started = arrival == Arrival::message ? source.start_send(Rank{1}, Tag{round}, out.slice(), 1).ok()
-                                              : source.start_put(*remote, 0, out.slice(), Notice{4}, 1).ok();
+    Cluster cluster(backend, 2);
+    if (!can_sleep(cluster, backend)) continue;
+    cluster.open(1);
+    Transport& source = cluster.at(0);
+    Block out(source, 8);
+    Block in(cluster.at(1), 8);
+    Sleeper sleeper{cluster.at(1), in.slice()};
+    std::thread target([&] { sleeper.run(rounds); });
+    std::array<Completion, 4> batch;
+    Random random(0);
+    const SteadyClock clock;
+    bool started = true;
+    for (std::uint64_t round = 1; round <= rounds && started; ++round) {
+      while (sleeper.waiting < round) source.poll(batch);  // the target may still be connecting
+      for (const std::uint64_t at_ns = clock.now_ns() + random.below(60'000); clock.now_ns() < at_ns;) {
       }
-      while (sleeper.waiting <= rounds) source.poll(batch);
-      target.join();
-      EXPECT_TRUE(started) << backend;
-      EXPECT_FALSE(sleeper.overslept) << backend << ", way " << static_cast<int>(arrival);
-      EXPECT_GT(sleeper.slept, 0u) << backend;
-      cluster.at(1).release_memory(*own);
+      started = source.start_send(Rank{1}, Tag{round}, out.slice(), 1).ok();
     }
+    while (sleeper.waiting <= rounds) source.poll(batch);
+    target.join();
+    EXPECT_TRUE(started) << backend;
+    EXPECT_FALSE(sleeper.overslept) << backend;
+    EXPECT_GT(sleeper.slept, 0u) << backend;
   }
 }
 
@@ -183,79 +120,40 @@ INSTANTIATE_TEST_SUITE_P(, WarmTransports, ::testing::ValuesIn(real_backends()),
 
 using Count = std::size_t();
 
-// Starts and polls, a thousand times; what `count` says of all but the first hundred. `start` gives both sides' starts
-// of a message of so many bytes, and says whether they were taken.
-std::size_t counted_over(Cluster& cluster, Count* count, std::size_t bytes_max,
-                         const std::function<bool(std::uint64_t round, std::size_t bytes)>& start) {
+// A thousand messages of several protocols; what `count` says of all but the first hundred.
+std::size_t counted_over_exchanges(const Backend& backend, Count* count, std::size_t bytes_max = 100'000) {
+  Cluster cluster(backend, 2);
+  cluster.open(1);
+  Block out(cluster.at(0), 100'000);
+  Block in(cluster.at(1), 100'000);
   std::array<Completion, 8> batch;
   std::size_t before = 0;
   for (std::uint64_t round = 0; round < 1'000; ++round) {
     std::size_t ended = 0;
     if (round == 100) before = count();
-    const bool started = start(round, std::min<std::size_t>(bytes_max, round % 3 == 0   ? 8
-                                                                       : round % 3 == 1 ? 4'000
-                                                                                        : 100'000));
+    const std::size_t bytes = std::min<std::size_t>(bytes_max, round % 3 == 0 ? 8 : round % 3 == 1 ? 4'000 : 100'000);
+    const bool started = cluster.at(0).start_send(Rank{1}, Tag{round}, out.slice(0, bytes), 1).ok() &&
+                         cluster.at(1).start_receive(Rank{0}, Tag{round}, in.slice(), 2).ok();
     for (int k = 0; k < 1'000'000 && ended < 2; ++k) ended += cluster.at(0).poll(batch) + cluster.at(1).poll(batch);
     GOSSAMER_CHECK(started && ended == 2, text("round ", round, ": ", ended, " of 2 starts ended"));
   }
   return count() - before;
 }
 
-std::size_t counted_over_exchanges(const Backend& backend, Count* count, std::size_t bytes_max = 100'000) {
-  Cluster cluster(backend, 2);
-  cluster.open(1);
-  Block out(cluster.at(0), 100'000);
-  Block in(cluster.at(1), 100'000);
-  return counted_over(cluster, count, bytes_max, [&](std::uint64_t round, std::size_t bytes) {
-    return cluster.at(0).start_send(Rank{1}, Tag{round}, out.slice(0, bytes), 1).ok() &&
-           cluster.at(1).start_receive(Rank{0}, Tag{round}, in.slice(), 2).ok();
-  });
-}
-
-// Puts and their waits, into memory of the caller and of the transport in turns.
-std::size_t counted_over_puts(const Backend& backend, Count* count, std::size_t bytes_max = 100'000) {
-  Cluster cluster(backend, 2);
-  cluster.open(1);
-  Block out(cluster.at(0), 100'000);
-  Block in(cluster.at(1), 100'000);
-  const auto allocated = cluster.at(1).allocate_memory(100'000);
-  GOSSAMER_CHECK(allocated.ok(), "memory of the transport");
-  std::array<RemoteRegion, 2> remotes;
-  for (const bool own : {false, true}) {
-    const auto key = cluster.at(1).export_region(own ? *allocated : in.slice().region);
-    GOSSAMER_CHECK(key.ok(), "a key");
-    const auto remote = cluster.at(0).import_region(Rank{1}, *key);
-    GOSSAMER_CHECK(remote.ok(), "a region of the peer");
-    remotes[own ? 1 : 0] = *remote;
-  }
-  const std::size_t counted = counted_over(cluster, count, bytes_max, [&](std::uint64_t round, std::size_t bytes) {
-    return cluster.at(0).start_put(remotes[round % 2], 0, out.slice(0, bytes), Notice{1}, 1).ok() &&
-           cluster.at(1).start_await_notice(Rank{0}, Notice{1}, 2).ok();
-  });
-  cluster.at(1).release_memory(*allocated);
-  return counted;
-}
-
-// Goal: once warm, starts and polls allocate nothing. Method: operator new is counted over messages and puts of several
-// protocols.
+// Goal: once warm, starts and polls allocate nothing. Method: operator new is counted over messages.
 TEST_P(WarmTransports, ExchangesAllocateNothing) {
   EXPECT_EQ(counted_over_exchanges(GetParam(), gossamer::testing::allocation_count), 0u);
 }
 
-TEST_P(WarmTransports, PutsAllocateNothing) {
-  EXPECT_EQ(counted_over_puts(GetParam(), gossamer::testing::allocation_count), 0u);
-}
-
 // Goal: nor do they take a lock: one thread at a time is the contract, so there is nothing to guard. Method: the same,
 // with the locks that this program takes in this thread; first that they are counted.
-TEST_P(WarmTransports, ExchangesAndPutsTakeNoLock) {
+TEST_P(WarmTransports, ExchangesTakeNoLock) {
   if (!gossamer::testing::counts_locks()) GTEST_SKIP() << "a sanitizer stands where locks are counted";
   const std::size_t before = gossamer::testing::own_lock_count();
   std::mutex mutex;
   { const std::lock_guard lock(mutex); }
   ASSERT_EQ(gossamer::testing::own_lock_count(), before + 1);
   EXPECT_EQ(counted_over_exchanges(GetParam(), gossamer::testing::own_lock_count), 0u);
-  EXPECT_EQ(counted_over_puts(GetParam(), gossamer::testing::own_lock_count), 0u);
 }
 
 // libfabric is not held to the next one: with FI_THREAD_DOMAIN its providers leave out some locks, and take others,
@@ -271,19 +169,16 @@ INSTANTIATE_TEST_SUITE_P(, WarmUcx, ::testing::ValuesIn(backends_without_inner_l
                          [](const auto& instance) { return instance.param.name; });
 
 // Goal: a message without a rendezvous costs no lock in UCX either, as UCS_THREAD_MODE_SERIALIZED promises. Method: the
-// locks of libraries, over 900 short messages and 900 puts: far fewer than messages, as UCX looks after its connections
-// from time to time; first that they are counted.
+// locks of libraries, over 900 short messages: far fewer than messages, as UCX looks after its connections from time to
+// time; first that they are counted.
 TEST_P(WarmUcx, ShortExchangesTakeNoLockInside) {
   if (!gossamer::testing::counts_locks()) GTEST_SKIP() << "a sanitizer stands where locks are counted";
   const std::size_t before = gossamer::testing::library_lock_count();
   { const Cluster cluster(GetParam(), 1); }
   ASSERT_GT(gossamer::testing::library_lock_count(), before);
   const std::size_t exchanges = counted_over_exchanges(GetParam(), gossamer::testing::library_lock_count, 4'000);
-  const std::size_t puts = counted_over_puts(GetParam(), gossamer::testing::library_lock_count, 4'000);
   RecordProperty("locks_in_900_exchanges", text(exchanges));
-  RecordProperty("locks_in_900_puts", text(puts));
   EXPECT_LT(exchanges, 90u);
-  EXPECT_LT(puts, 90u);
 }
 
 }  // namespace

@@ -2,32 +2,6 @@
 
 namespace gossamer::transport {
 
-namespace {
-
-constexpr const char* no_shared_memory = "the backend was told to use no shared memory, so nothing can be mapped";
-[[maybe_unused]] constexpr const char* no_mapping = "libfabric has no load access to a peer's memory";
-[[maybe_unused]] constexpr const char* refused_put =
-    "libfabric 1.17 drops no put by itself: where a key is refused, tcp and verbs end the connection and shm never "
-    "ends the put";
-
-// Those of backends with an adapter, where there is one.
-std::vector<Skip> with_rdma(std::vector<Skip> skips) {
-  if (rdma_backends().empty()) return skips;
-  for (const char* const test : {"ARegionOfAPeerIsReadInPlace", "ReleaseEdgesKeepReadersFromSeeingTheNextRound",
-                                 "AMappingOutlivesItsOwnersDeath"}) {
-    skips.push_back({"ucx_rc_verbs", test, no_shared_memory});
-#ifdef GOSSAMER_WITH_LIBFABRIC
-    skips.push_back({"libfabric_verbs", test, no_mapping});
-#endif
-  }
-#ifdef GOSSAMER_WITH_LIBFABRIC
-  skips.push_back({"libfabric_verbs", "APutToAReleasedRegionIsDropped", refused_put});
-#endif
-  return skips;
-}
-
-}  // namespace
-
 const std::vector<Skip>& all_skips() {
   [[maybe_unused]] static const char* const truncation =
       "libfabric 1.17: a message longer than its slice ends the connection (tcp) or hangs in progress (shm)";
@@ -36,26 +10,14 @@ const std::vector<Skip>& all_skips() {
   [[maybe_unused]] static const char* const lock_of_the_dead =
       "libfabric 1.17's shm: a process killed while it holds the lock of its queue, as it does while it polls, leaves "
       "whoever starts to it next in that lock for ever";
-  static const std::vector<Skip> skips = with_rdma({
-      {"ucx_tcp", "ARegionOfAPeerIsReadInPlace", no_shared_memory},
-      {"ucx_tcp", "ReleaseEdgesKeepReadersFromSeeingTheNextRound", no_shared_memory},
-      {"ucx_tcp", "AMappingOutlivesItsOwnersDeath", no_shared_memory},
+  static const std::vector<Skip> skips = {
 #ifdef GOSSAMER_WITH_LIBFABRIC
-      {"libfabric_tcp", "ARegionOfAPeerIsReadInPlace", no_mapping},
-      {"libfabric_tcp", "ReleaseEdgesKeepReadersFromSeeingTheNextRound", no_mapping},
-      {"libfabric_tcp", "AMappingOutlivesItsOwnersDeath", no_mapping},
       {"libfabric_tcp", "AMessageLongerThanItsSliceIsMalformed", truncation},
-      {"libfabric_tcp", "APutToAReleasedRegionIsDropped", refused_put},
-      {"libfabric_shm", "ARegionOfAPeerIsReadInPlace", no_mapping},
-      {"libfabric_shm", "ReleaseEdgesKeepReadersFromSeeingTheNextRound", no_mapping},
-      {"libfabric_shm", "AMappingOutlivesItsOwnersDeath", no_mapping},
       {"libfabric_shm", "AMessageLongerThanItsSliceIsMalformed", truncation},
-      {"libfabric_shm", "APutToAReleasedRegionIsDropped", refused_put},
       {"libfabric_shm", "TenThousandMessagesWaitForTheirReceives", small_queues},
       {"libfabric_shm", "KilledWhileItReceives", lock_of_the_dead},
-      {"libfabric_shm", "KilledInTheMiddleOfPuts", lock_of_the_dead},
 #endif
-  });
+  };
   return skips;
 }
 
@@ -83,11 +45,10 @@ bool exists(const Skip& skip) {
 // Goal: a test is skipped for a written reason, and skips do not grow unnoticed. Method: their number, and that
 // each names a test that exists over a backend that exists.
 TEST(ConformanceSkips, TheirNumberIsPinned) {
-  const bool rdma = !rdma_backends().empty();
 #ifdef GOSSAMER_WITH_LIBFABRIC
-  EXPECT_EQ(all_skips().size(), rdma ? 23u : 16u);
+  EXPECT_EQ(all_skips().size(), 4u);
 #else
-  EXPECT_EQ(all_skips().size(), rdma ? 6u : 3u);
+  EXPECT_EQ(all_skips().size(), 0u);
 #endif
   for (const Skip& skip : all_skips()) {
     EXPECT_FALSE(skip.reason.empty()) << skip.test;

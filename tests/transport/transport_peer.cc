@@ -6,11 +6,8 @@
 //   flood   as echo, then sends messages of 8,000 B with ever new tags
 //   large   as flood, of 4 MiB
 //   receive as echo, then receives messages of up to 1 MiB with tags from 100,000 on, some at once
-//   put     as echo, then exchanges keys of two regions of 1 MiB, filled with sevens, the first the transport's own
-//   (sent
-//           with tags 3 and 4, received with 5 and 6), and puts into both of rank 0's with notice 1, sizes in turns; it
-//           waits for rank 0's puts all the time
-// The last four write a byte once messages flow.
+//   share   as echo, after it has sent (tag 3) the key of 1 MiB of the transport's memory, filled with sevens
+// Flood, large and receive write a byte once messages flow.
 #include <unistd.h>
 
 #include <algorithm>
@@ -93,52 +90,15 @@ void wait_for(transport::Transport& endpoint, std::uint64_t context) {
   }
 }
 
-// Rank 0's region, in exchange for one of this rank.
-transport::RemoteRegion exchange_keys(transport::Transport& endpoint, const transport::Region& own,
-                                      const transport::Region& room, std::uint64_t tag) {
-  const auto key = endpoint.export_region(own);
-  if (!key.ok() || key->size() > room.bytes) std::exit(1);
-  std::copy(key->begin(), key->end(), room.base);
-  if (!endpoint.start_send(Rank{0}, Tag{tag}, {room, 0, key->size()}, 3).ok()) std::exit(1);
-  wait_for(endpoint, 3);
-  if (!endpoint.start_receive(Rank{0}, Tag{tag + 2}, {room, 0, room.bytes}, 4).ok()) std::exit(1);
-  std::array<transport::Completion, 1> completion;
-  while (endpoint.poll(completion) == 0) {
-  }
-  const auto remote = endpoint.import_region(
-      Rank{0}, transport::RegionKey(room.base, room.base + static_cast<std::ptrdiff_t>(completion[0].bytes)));
-  if (!remote.ok()) std::exit(1);
-  return *remote;
-}
-
-[[noreturn]] void put_for_ever(transport::Transport& endpoint, const transport::Region& region) {
-  constexpr std::array<std::size_t, 3> sizes = {8, 8'000, mebibyte};
-  constexpr std::size_t at_once = 4;
-  std::vector<std::byte> room(1'024);
-  const auto keys = endpoint.register_memory(room.data(), room.size(), gossamer::MemoryKind::host);
+void share(transport::Transport& endpoint, const transport::Region& room) {
   const auto own = endpoint.allocate_memory(mebibyte);
-  if (!keys.ok() || !own.ok()) std::exit(1);
+  if (!own.ok()) std::exit(1);
   std::fill_n(own->base, mebibyte, std::byte{7});
-  const transport::Region registered{region.id, region.base, mebibyte, region.kind};
-  std::fill_n(registered.base, mebibyte, std::byte{7});
-  const std::array<transport::RemoteRegion, 2> remotes = {exchange_keys(endpoint, *own, *keys, 3),
-                                                          exchange_keys(endpoint, registered, *keys, 4)};
-  std::array<transport::Completion, 2 * at_once> completions;
-  std::uint64_t puts = 0;
-  std::size_t putting = 0;
-  std::size_t waiting = 0;
-  for (;;) {
-    while (waiting < at_once && endpoint.start_await_notice(Rank{0}, transport::Notice{1}, 8).ok()) ++waiting;
-    while (putting < at_once && endpoint
-                                    .start_put(remotes[puts % 2], 0, {region, 2 * mebibyte, sizes[puts % sizes.size()]},
-                                               transport::Notice{1}, 9)
-                                    .ok()) {
-      ++putting;
-      if (++puts == 4 * at_once) signal_test();
-    }
-    const std::size_t ended = endpoint.poll(completions);
-    for (std::size_t i = 0; i < ended; ++i) --(completions[i].context == 9 ? putting : waiting);
-  }
+  const auto key = endpoint.export_region(*own);
+  if (!key.ok()) std::exit(1);
+  std::copy(key->begin(), key->end(), room.base);
+  if (!endpoint.start_send(Rank{0}, Tag{3}, {room, 0, key->size()}, 3).ok()) std::exit(1);
+  wait_for(endpoint, 3);
 }
 
 }  // namespace
@@ -179,6 +139,6 @@ int main(int argc, char** argv) {
   if (mode == "flood") send_for_ever(endpoint, {*region, 0, 8'000});
   if (mode == "large") send_for_ever(endpoint, {*region, 0, memory.size()});
   if (mode == "receive") receive_for_ever(endpoint, *region);
-  if (mode == "put") put_for_ever(endpoint, *region);
+  if (mode == "share") share(endpoint, *region);
   for (;;) wait_for(endpoint, 0);
 }

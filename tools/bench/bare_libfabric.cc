@@ -79,7 +79,7 @@ class BareLibfabricChannel final : public Channel {
   Status choose(const std::string& provider) {
     const Owned<fi_info> hints(fi_dupinfo(nullptr));
     GOSSAMER_CHECK(hints != nullptr, "memory for libfabric's hints");
-    hints->caps = FI_TAGGED | FI_RMA;
+    hints->caps = FI_TAGGED;
     hints->mode = FI_CONTEXT | FI_CONTEXT2;
     hints->ep_attr->type = FI_EP_RDM;
     hints->domain_attr->mr_mode = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;

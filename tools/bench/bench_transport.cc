@@ -74,12 +74,6 @@ Call messages(const TransportMaker& make) {
           }};
 }
 
-Call puts(const TransportMaker& make) {
-  return {"put", [make](const Exchange& exchange, const ChannelMemory& memory) {
-            return make_put_channel(make, exchange, memory);
-          }};
-}
-
 Call mapped(const TransportMaker& make) {
   return {"mapped", [make](const Exchange& exchange, const ChannelMemory& memory) {
             return make_mapped_channel(make, exchange, memory);
@@ -93,18 +87,14 @@ Way libfabric_way(const std::string& name, const std::string& provider) {
   const ChannelMaker bare = [provider](const Exchange& exchange, const ChannelMemory& memory) {
     return make_bare_libfabric_channel(provider, exchange, memory);
   };
-  return {name, "", {messages(make), puts(make)}, "libfabric", bare};
+  return {name, "", {messages(make)}, "libfabric", bare};
 }
 
 const std::vector<Way>& all_ways() {
   static const std::vector<Way> ways = [] {
     std::vector<Way> made = {
-        {"ucx posix",
-         "posix,self",
-         {messages(make_ucx), puts(make_ucx), mapped(make_ucx)},
-         "ucx",
-         make_bare_ucx_channel},
-        {"ucx tcp", "tcp", {messages(make_ucx), puts(make_ucx)}, "ucx", make_bare_ucx_channel},
+        {"ucx posix", "posix,self", {messages(make_ucx), mapped(make_ucx)}, "ucx", make_bare_ucx_channel},
+        {"ucx tcp", "tcp", {messages(make_ucx)}, "ucx", make_bare_ucx_channel},
     };
     if (has_libfabric()) made.push_back(libfabric_way("libfabric shm", "shm"));
     if (has_libfabric()) made.push_back(libfabric_way("libfabric tcp", "tcp;ofi_rxm"));

@@ -29,7 +29,7 @@ struct TransportBenchConfig {
 
 // One row for each way and size:
 //
-//   transport, call   the way: "ucx posix"; "send", "put" (with notice) or "mapped" (loads and stores, no library)
+//   transport, call   the way: "ucx posix"; "send" or "mapped" (loads and stores, no library)
 //   p50_us            one way, half of there and back; p25_us and p75_us are its quartiles over the rounds
 //   gb_per_s          a stream of messages of this size, from 4 KiB on
 //   peer, peer_*      the same by direct calls of the library, in the same rounds

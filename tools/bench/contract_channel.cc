@@ -10,7 +10,6 @@ namespace {
 
 using transport::Address;
 using transport::Completion;
-using transport::Notice;
 using transport::Region;
 using transport::Slice;
 using transport::Transport;
@@ -54,6 +53,47 @@ class TransportChannel : public Channel {
   }
   virtual Status prepare(const Exchange&) { return {}; }
 
+  std::unique_ptr<Transport> transport_;
+  Rank self_;
+  Rank peer_;
+  Region out_;
+  Region in_;
+};
+
+class MessageChannel final : public TransportChannel {
+ public:
+  Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
+    for (std::size_t i = 0; i < count; ++i) {
+      GOSSAMER_TRY(transport_->start_receive(peer_, Tag{1}, Slice{in_, 0, bytes}, 1));
+      if (!leads) GOSSAMER_TRY(poll_for(1));
+      GOSSAMER_TRY(transport_->start_send(peer_, Tag{1}, Slice{out_, 0, bytes}, 2));
+      GOSSAMER_TRY(poll_for(leads ? 2 : 1));
+    }
+    return {};
+  }
+
+  // A window of them under way at a time.
+  Status stream(std::size_t bytes, std::size_t count, bool leads) override {
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t window = std::min(stream_window(bytes), count - done);
+      for (std::size_t i = 0; i < window; ++i) {
+        const Tag tag{100 + i};
+        GOSSAMER_TRY(leads ? transport_->start_send(peer_, tag, Slice{out_, 0, bytes}, 1)
+                           : transport_->start_receive(peer_, tag, Slice{in_, 0, bytes}, 1));
+      }
+      GOSSAMER_TRY(poll_for(window));
+      done += window;
+    }
+    GOSSAMER_TRY(leads ? transport_->start_receive(peer_, Tag{2}, Slice{in_, 0, 1}, 2)
+                       : transport_->start_send(peer_, Tag{2}, Slice{out_, 0, 1}, 2));
+    return poll_for(1);
+  }
+
+ private:
+  Result<Region> make_region(std::span<std::byte> shared) override {
+    return transport_->register_memory(shared.data(), shared.size(), MemoryKind::host);
+  }
+
   // Polls until that many completions more have come.
   Status poll_for(std::size_t count) {
     std::array<Completion, 32> batch;
@@ -71,103 +111,6 @@ class TransportChannel : public Channel {
     }
     return {};
   }
-
-  // `count` messages there and back: `receive` begins to wait for one, `send` gives one away.
-  template <typename Send, typename Receive>
-  Status there_and_back(std::size_t count, bool leads, const Send& send, const Receive& receive) {
-    for (std::size_t i = 0; i < count; ++i) {
-      GOSSAMER_TRY(receive());
-      if (!leads) GOSSAMER_TRY(poll_for(1));
-      GOSSAMER_TRY(send());
-      GOSSAMER_TRY(poll_for(leads ? 2 : 1));
-    }
-    return {};
-  }
-
-  // `count` messages, a window of them under way at a time; `start` begins the i-th of a window.
-  template <typename Start>
-  Status in_windows(std::size_t bytes, std::size_t count, const Start& start) {
-    for (std::size_t done = 0; done < count;) {
-      const std::size_t window = std::min(stream_window(bytes), count - done);
-      for (std::size_t i = 0; i < window; ++i) GOSSAMER_TRY(start(i));
-      GOSSAMER_TRY(poll_for(window));
-      done += window;
-    }
-    return {};
-  }
-
-  // The peer's region of a key that is exchanged for the own one's.
-  Result<transport::RemoteRegion> exchange_keys(const Region& region, const Exchange& exchange) {
-    GOSSAMER_ASSIGN(auto key, transport_->export_region(region));
-    GOSSAMER_ASSIGN(auto theirs, exchange(key));
-    return transport_->import_region(peer_, theirs);
-  }
-
-  std::unique_ptr<Transport> transport_;
-  Rank self_;
-  Rank peer_;
-  Region out_;
-  Region in_;
-};
-
-class MessageChannel final : public TransportChannel {
- public:
-  Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
-    return there_and_back(
-        count, leads,
-        [&] {
-          return transport_->start_send(peer_, Tag{1}, Slice{out_, 0, bytes}, 2);
-        },
-        [&] {
-          return transport_->start_receive(peer_, Tag{1}, Slice{in_, 0, bytes}, 1);
-        });
-  }
-
-  Status stream(std::size_t bytes, std::size_t count, bool leads) override {
-    GOSSAMER_TRY(in_windows(bytes, count, [&](std::size_t i) {
-      const Tag tag{100 + i};
-      return leads ? transport_->start_send(peer_, tag, Slice{out_, 0, bytes}, 1)
-                   : transport_->start_receive(peer_, tag, Slice{in_, 0, bytes}, 1);
-    }));
-    GOSSAMER_TRY(leads ? transport_->start_receive(peer_, Tag{2}, Slice{in_, 0, 1}, 2)
-                       : transport_->start_send(peer_, Tag{2}, Slice{out_, 0, 1}, 2));
-    return poll_for(1);
-  }
-
- private:
-  Result<Region> make_region(std::span<std::byte> shared) override {
-    return transport_->register_memory(shared.data(), shared.size(), MemoryKind::host);
-  }
-};
-
-class PutChannel final : public TransportChannel {
- public:
-  Status ping_pong(std::size_t bytes, std::size_t count, bool leads) override {
-    return there_and_back(
-        count, leads,
-        [&] {
-          return transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{0}, 2);
-        },
-        [&] { return transport_->start_await_notice(peer_, Notice{0}, 1); });
-  }
-
-  Status stream(std::size_t bytes, std::size_t count, bool leads) override {
-    GOSSAMER_TRY(in_windows(bytes, count, [&](std::size_t) {
-      return leads ? transport_->start_put(remote_, 0, Slice{out_, 0, bytes}, Notice{1}, 1)
-                   : transport_->start_await_notice(peer_, Notice{1}, 1);
-    }));
-    GOSSAMER_TRY(leads ? transport_->start_await_notice(peer_, Notice{2}, 2)
-                       : transport_->start_put(remote_, 0, Slice{out_, 0, 1}, Notice{2}, 2));
-    return poll_for(1);
-  }
-
- private:
-  Status prepare(const Exchange& exchange) override {
-    GOSSAMER_ASSIGN(remote_, exchange_keys(in_, exchange));
-    return {};
-  }
-
-  transport::RemoteRegion remote_;
 };
 
 class MappedChannel final : public TransportChannel {
@@ -186,7 +129,9 @@ class MappedChannel final : public TransportChannel {
  private:
   Status prepare(const Exchange& exchange) override {
     std::memset(out_.base, 0, out_.bytes);
-    GOSSAMER_ASSIGN(auto remote, exchange_keys(out_, exchange));
+    GOSSAMER_ASSIGN(auto mine, transport_->export_region(out_));
+    GOSSAMER_ASSIGN(auto key, exchange(mine));
+    GOSSAMER_ASSIGN(auto remote, transport_->import_region(peer_, key));
     GOSSAMER_ASSIGN(theirs_, transport_->map_remote(remote));
     return {};
   }
@@ -225,11 +170,6 @@ Result<std::unique_ptr<Channel>> make_channel(const TransportMaker& make, const 
 Result<std::unique_ptr<Channel>> make_message_channel(const TransportMaker& make, const Exchange& exchange,
                                                       const ChannelMemory& memory) {
   return make_channel<MessageChannel>(make, exchange, memory);
-}
-
-Result<std::unique_ptr<Channel>> make_put_channel(const TransportMaker& make, const Exchange& exchange,
-                                                  const ChannelMemory& memory) {
-  return make_channel<PutChannel>(make, exchange, memory);
 }
 
 Result<std::unique_ptr<Channel>> make_mapped_channel(const TransportMaker& make, const Exchange& exchange,

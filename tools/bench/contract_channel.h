@@ -16,13 +16,9 @@ using TransportMaker = std::function<Result<std::unique_ptr<transport::Transport
                                                                     const Exchange& exchange,
                                                                     const ChannelMemory& memory);
 
-// Puts with notices between blocks of allocate_memory, as long as what is given.
-[[nodiscard]] Result<std::unique_ptr<Channel>> make_put_channel(const TransportMaker& make, const Exchange& exchange,
-                                                                const ChannelMemory& memory);
-
-// Stores to own memory of the same kind that the peer reads in place: the last word of a message is its number, so a
-// reader knows when all of it is there. No call of the library at all: the floor of the machine. `unavailable` where
-// nothing can be mapped.
+// Stores to memory of allocate_memory, as long as what is given, that the peer reads in place: the last word of a
+// message is its number, so a reader knows when all of it is there. No call of the library at all: the floor of the
+// machine. `unavailable` where nothing can be mapped.
 [[nodiscard]] Result<std::unique_ptr<Channel>> make_mapped_channel(const TransportMaker& make, const Exchange& exchange,
                                                                    const ChannelMemory& memory);
 

@@ -70,7 +70,7 @@ nlohmann::json transport_json(const char* name, const Result<std::unique_ptr<tra
   std::vector<std::string> kinds;
   for (const MemoryKind kind : can.memory_kinds) kinds.emplace_back(memory_kind_name(kind));
   nlohmann::json out = {{"name", can.name}, {"version", can.version},     {"ways", can.ways},
-                        {"memory", kinds},  {"can_sleep", can.can_sleep}, {"can_put", can.can_put}};
+                        {"memory", kinds},  {"can_sleep", can.can_sleep}, {"can_map", can.can_map}};
   if (probe) out["probes"] = probes_json(**made);
   return out;
 }

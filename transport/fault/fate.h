@@ -21,7 +21,7 @@ struct Fate {
 // Each kind has draws of its own, so one chance changes no other kind's messages.
 [[nodiscard]] Fate fate_of_message(const FaultOptions& options, Rank rank, Rank peer, std::uint64_t number);
 
-// How long the start of a receive or of a wait for a notice is held; 0: not at all.
+// How long the start of a receive is held; 0: not at all.
 [[nodiscard]] std::uint64_t delay_of_receive(const FaultOptions& options, Rank rank, Rank peer, std::uint64_t number);
 
 // Seeded lengths for events that state none.

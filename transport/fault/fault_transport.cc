@@ -130,38 +130,10 @@ Result<Token> FaultDecorator::start_receive(Rank peer, Tag tag, const Slice& sli
   return start(index);
 }
 
-Result<Token> FaultDecorator::start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
-                                        std::uint64_t context) {
-  const std::uint32_t index = acquire(StartKind::put, to.peer, context);
-  Slot& slot = slots_[index];
-  slot.slice = from;
-  slot.remote = to;
-  slot.offset = offset;
-  slot.notice = notice;
-  return start(index);
-}
-
-Result<Token> FaultDecorator::start_await_notice(Rank peer, Notice notice, std::uint64_t context) {
-  const std::uint32_t index = acquire(StartKind::wait, peer, context);
-  slots_[index].slice = {};
-  slots_[index].notice = notice;
-  return start(index);
-}
-
 Result<Token> FaultDecorator::start_inner(const Slot& slot, std::uint64_t context) {
   const Slice slice = slot.copy == nullptr ? slot.slice : Slice{slot.copy->region, 0, slot.slice.bytes};
-  switch (slot.kind) {
-    case StartKind::send:
-      return inner_->start_send(slot.peer, slot.tag, slice, context);
-    case StartKind::put:
-      return inner_->start_put(slot.remote, slot.offset, slice, slot.notice, context);
-    case StartKind::receive:
-      return inner_->start_receive(slot.peer, slot.tag, slice, context);
-    case StartKind::wait:
-    case StartKind::landing:  // no start of a caller's
-      break;
-  }
-  return inner_->start_await_notice(slot.peer, slot.notice, context);
+  return is_message(slot) ? inner_->start_send(slot.peer, slot.tag, slice, context)
+                          : inner_->start_receive(slot.peer, slot.tag, slice, context);
 }
 
 Result<Token> FaultDecorator::pass(std::uint32_t index) {
@@ -185,16 +157,11 @@ Status FaultDecorator::check_start(const Slot& slot) const {
   if (slot.slice.bytes > 0 && (region == regions_.end() || region->second != slot.slice.region.kind)) {
     return unregistered_error(slot.slice.region);
   }
-  if (slot.kind == StartKind::put && !put_fits(slot.offset, slot.slice.bytes, slot.remote.bytes)) {
-    return put_range_error(slot.offset, slot.slice.bytes, slot.remote.bytes);
-  }
   if (links_[slot.peer.value].lost) return peer_lost_error(slot.peer);
   return {};
 }
 
 Result<Token> FaultDecorator::start_with_faults(std::uint32_t index) {
-  const bool one_sided = slots_[index].kind == StartKind::put || slots_[index].kind == StartKind::wait;
-  if (one_sided && !capabilities_.can_put) return pass(index);  // for the inner transport's words
   if (const Status status = check_start(slots_[index]); !status.ok()) {
     release(index);
     return status.error();
@@ -273,9 +240,6 @@ bool FaultDecorator::duplicate(std::uint32_t index, std::uint64_t due_ns) {
   Slot& slot = slots_[second];
   slot.tag = first.tag;
   slot.slice = first.slice;
-  slot.remote = first.remote;
-  slot.offset = first.offset;
-  slot.notice = first.notice;
   slot.copy = copy;
   slot.silent = true;
   hold(second, due_ns);

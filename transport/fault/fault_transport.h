@@ -48,9 +48,6 @@ class FaultDecorator final : public FaultTransport {
     return inner_->import_region(peer, key);
   }
   void release_remote(const RemoteRegion& remote) override { inner_->release_remote(remote); }
-  Result<Token> start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
-                          std::uint64_t context) override;
-  Result<Token> start_await_notice(Rank peer, Notice notice, std::uint64_t context) override;
   Result<const std::byte*> map_remote(const RemoteRegion& remote) override { return inner_->map_remote(remote); }
   void cancel(Token token) override;
   std::size_t poll(std::span<Completion> completions) override;
@@ -76,11 +73,8 @@ class FaultDecorator final : public FaultTransport {
     Rank peer;
     std::uint64_t context = 0;  // the caller's
     Token inner;
-    Tag tag;              // send, receive
-    Slice slice;          // the caller's; a copy's is its block
-    RemoteRegion remote;  // put
-    std::size_t offset = 0;
-    Notice notice;  // put, await
+    Tag tag;
+    Slice slice;  // the caller's; a copy's is its block
     BouncePool::Block* copy = nullptr;
   };
   struct Held {
@@ -95,15 +89,13 @@ class FaultDecorator final : public FaultTransport {
   };
   struct Link {
     std::uint64_t messages = 0;  // started to this peer
-    std::uint64_t receives = 0;  // receives and waits for notices of this peer
+    std::uint64_t receives = 0;  // and from it
     bool lost = false;
     bool cut = false;
     std::uint64_t cut_until_ns = never_ns;
   };
 
-  [[nodiscard]] static bool is_message(const Slot& slot) {
-    return slot.kind == StartKind::send || slot.kind == StartKind::put;
-  }
+  [[nodiscard]] static bool is_message(const Slot& slot) { return slot.kind == StartKind::send; }
   [[nodiscard]] std::uint32_t acquire(StartKind kind, Rank peer, std::uint64_t context);
   void release(std::uint32_t index);
   [[nodiscard]] Token token(std::uint32_t index) const {

@@ -2,13 +2,8 @@
 
 #include <rdma/fi_endpoint.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 namespace gossamer::transport::libfabric {
-
-// Keys of a former process at the same address must not fit this one, so they begin anywhere.
-Domain::Domain(Provider provider)
-    : provider_(std::move(provider)), keys_(mix64(SteadyClock().now_ns(), static_cast<std::uint64_t>(::getpid()))) {}
 
 Result<std::unique_ptr<Domain>> Domain::open(Provider provider) {
   std::unique_ptr<Domain> domain(new Domain(std::move(provider)));
@@ -26,21 +21,13 @@ Result<std::unique_ptr<Domain>> Domain::open(Provider provider) {
   return domain;
 }
 
-// Not used where the provider chooses keys. Each is given once in the life of the domain.
-std::uint64_t Domain::next_key() {
-  const std::size_t bytes = info().domain_attr->mr_key_size;
-  const std::uint64_t mask = bytes >= sizeof(std::uint64_t) ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * bytes)) - 1;
-  return keys_.next() & mask;
-}
-
-Result<Owned<fid_mr>> Domain::register_memory(void* base, std::size_t bytes, MemoryKind kind, std::uint64_t access,
-                                              fid_ep* endpoint) {
+Result<Owned<fid_mr>> Domain::register_memory(void* base, std::size_t bytes, MemoryKind kind, fid_ep* endpoint) {
   iovec range{base, bytes};
   fi_mr_attr attributes{};
   attributes.mr_iov = &range;
   attributes.iov_count = 1;
-  attributes.access = access;
-  attributes.requested_key = next_key();
+  attributes.access = FI_SEND | FI_RECV;
+  attributes.requested_key = ++last_key_;  // not used where the provider chooses; each once in the domain's life
   attributes.iface = kind == MemoryKind::cuda ? FI_HMEM_CUDA : FI_HMEM_SYSTEM;
   fid_mr* opened = nullptr;
   int result = fi_mr_regattr(domain_.get(), &attributes, 0, &opened);

@@ -21,19 +21,17 @@ class Domain {
   [[nodiscard]] fid_domain* fid() const { return domain_.get(); }
   [[nodiscard]] bool needs(int mr_mode) const { return (info().domain_attr->mr_mode & mr_mode) != 0; }
 
-  // Registers memory for `access` (FI_SEND and the like). `endpoint` is bound to it where the provider wants
+  // Registers memory that messages are sent from and received into. `endpoint` is bound to it where the provider wants
   // that (FI_MR_ENDPOINT). Pins the memory on real adapters: milliseconds for each GiB.
-  [[nodiscard]] Result<Owned<fid_mr>> register_memory(void* base, std::size_t bytes, MemoryKind kind,
-                                                      std::uint64_t access, fid_ep* endpoint);
+  [[nodiscard]] Result<Owned<fid_mr>> register_memory(void* base, std::size_t bytes, MemoryKind kind, fid_ep* endpoint);
 
  private:
-  Domain(Provider provider);
-  [[nodiscard]] std::uint64_t next_key();
+  explicit Domain(Provider provider) : provider_(std::move(provider)) {}
 
   Provider provider_;
   Owned<fid_fabric> fabric_;
   Owned<fid_domain> domain_;
-  Random keys_;
+  std::uint64_t last_key_ = 0;
 };
 
 }  // namespace gossamer::transport::libfabric

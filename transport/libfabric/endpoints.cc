@@ -9,7 +9,6 @@ Status Endpoints::open(const View& view, const Provider& provider) {
   for (std::size_t i = 0; i < peers.size(); ++i) {
     peers[i].rank = Rank{static_cast<std::uint32_t>(i)};
     GOSSAMER_ASSIGN(auto address, decode_address(peers[i].rank, view.addresses[i], provider));
-    peers[i].address_bytes = view.addresses[i];
     peers[i].name = address_in_view(provider, address, view.epoch);
   }
   peers_ = std::move(peers);

@@ -21,11 +21,10 @@ struct Delayed {
 // What this process knows of one peer of the view, and what waits to be posted to it.
 struct PeerState {
   Rank rank;
-  Address address_bytes;               // as in the view
   ProviderAddress name;                // as the provider reads it, in this view
   fi_addr_t address = FI_ADDR_UNSPEC;  // in the table of the view's endpoint; set at the first start
   RecordList pending;                  // starts to and from it that the provider has
-  Delayed delayed;                     // sends and puts to it that the provider has not
+  Delayed delayed;                     // sends to it that the provider has not
   bool lost = false;                   // fail_peer was called
 };
 

@@ -20,7 +20,7 @@ constexpr std::uint64_t flush_ns_max = 100'000'000;
 }  // namespace
 
 LibfabricTransport::LibfabricTransport(std::shared_ptr<Domain> domain, const LibfabricOptions& options)
-    : domain_(std::move(domain)), options_(options), regions_(*domain_), notices_(requests_) {}
+    : domain_(std::move(domain)), options_(options), regions_(*domain_) {}
 
 LibfabricTransport::~LibfabricTransport() {
   static_cast<void>(close_view(destructor_deadline_ns));
@@ -41,8 +41,7 @@ Result<std::unique_ptr<LibfabricTransport>> LibfabricTransport::make(const Libfa
 }
 
 Status LibfabricTransport::set_up() {
-  post_options_.inject_bytes = domain_->info().tx_attr->inject_size;
-  post_options_.puts_in_two = domain_->provider().is_tcp();
+  inject_bytes_ = domain_->info().tx_attr->inject_size;
   if (domain_->provider().is_shared_memory()) {
     GOSSAMER_TRY(check_file_size(shared_file_bytes));
     GOSSAMER_ASSIGN(folder_, SharedFolder::open(options_.job));
@@ -63,7 +62,6 @@ void LibfabricTransport::read_capabilities() {
   capabilities_.memory_kinds = {MemoryKind::host};
   if (domain_->provider().moves_cuda) capabilities_.memory_kinds.push_back(MemoryKind::cuda);
   capabilities_.can_sleep = event_descriptor_ >= 0;
-  capabilities_.can_put = domain_->provider().can_put;
 }
 
 Status LibfabricTransport::open_endpoint(Epoch epoch) {
@@ -107,20 +105,13 @@ Status LibfabricTransport::open_view(const View& view) {
   const KeptSignals kept;  // shm sets handlers when an endpoint is enabled
   if (endpoints_.size() != 0) return Error{Code::busy, "a view is open; close it before the next one"};
   GOSSAMER_TRY(check_view(view));
-  if (view.addresses.size() > notice_ranks_max) {
-    return Error{Code::invalid_argument, text("a view of the libfabric transport has at most ", notice_ranks_max,
-                                              " ranks, this one has ", view.addresses.size())};
-  }
   Endpoints peers;
   GOSSAMER_TRY(peers.open(view, domain_->provider()));
   if (endpoint_ == nullptr) GOSSAMER_TRY(open_endpoint(view.epoch));
   GOSSAMER_TRY(regions_.open(endpoint_->ep()));
   endpoints_ = std::move(peers);
-  notices_.open(view.epoch, view.addresses.size());
   delayed_.reserve(view.addresses.size());
   failed_.reserve(view.addresses.size());
-  epoch_ = view.epoch;
-  rank_ = view.rank;
   return {};
 }
 
@@ -146,8 +137,6 @@ Operation& LibfabricTransport::begin(StartKind kind, PeerState& peer, const Slic
   operation.descriptor = regions_.descriptor(slice);
   operation.on_host = slice.region.kind == MemoryKind::host;
   operation.given_up = operation.delayed = false;
-  operation.posted = operation.ended = 0;
-  operation.code = Code::done;
   return operation;
 }
 
@@ -155,7 +144,7 @@ Posted LibfabricTransport::post_to(Operation& operation, PeerState& peer) {
   if (peer.address == FI_ADDR_UNSPEC && operation.record->kind != StartKind::receive) {
     if (!endpoints_.connect(peer, *endpoint_).ok()) return {-FI_EHOSTUNREACH, false};
   }
-  return post(*endpoint_, operation, peer.address, post_options_);
+  return post(*endpoint_, operation, peer.address, inject_bytes_);
 }
 
 Result<Token> LibfabricTransport::launch(Operation& operation, PeerState& peer) {
@@ -164,15 +153,13 @@ Result<Token> LibfabricTransport::launch(Operation& operation, PeerState& peer) 
   const Posted posted = behind ? Posted{-FI_EAGAIN, false} : post_to(operation, peer);
   if (posted.result == -FI_EAGAIN) {
     delay(operation, peer);
-  } else if (posted.result != 0 && operation.is_held()) {
-    requests_.orphan(*operation.record, peer.pending, completion_code(posted.result));
   } else if (posted.result != 0) {
     requests_.abandon(*operation.record, peer.pending);
     Error error = library_error(completion_code(posted.result), text("reach rank ", peer.rank.value), posted.result);
     error.rank = peer.rank;
     return error;
   } else if (posted.ended) {
-    finish(operation, operation.bytes);
+    finish(*operation.record, Code::done, operation.bytes);
   }
   return token;
 }
@@ -212,10 +199,9 @@ Status LibfabricTransport::close_view(std::uint64_t deadline_ns) {
     }
   } while (sends_wait() && clock_.now_ns() < end_ns);
 
-  regions_.close();  // first: no key of this view reaches anything from here on
+  regions_.close();  // first: what is registered for the endpoint goes before it
   close_endpoint();
   requests_.drop_all();
-  notices_.close();
   endpoints_.close();
   receives_ = {};
   delayed_.clear();

@@ -1,9 +1,9 @@
-// Transport over libfabric's reliable datagram endpoints: tagged messages, and puts by writes with remote data.
+// Transport over libfabric's reliable datagram endpoints: tagged messages.
 //
 // As with UCX, peers are told apart by the tag alone. What a caller should know:
 //  - Each view has an endpoint, a completion queue and an address table of its own, closed with it. So nothing of
-//    an old view lands, also from a peer that lives on: its connection is gone, its keys fit nothing, and a put of
-//    it names the old view. Adapters that give each endpoint another address serve one view only.
+//    an old view lands, also from a peer that lives on: its connection is gone. Adapters that give each endpoint
+//    another address serve one view only.
 //  - A provider takes a bounded number of starts (1,024 receives with shm). What it does not take waits here and is
 //    posted again by poll; after LibfabricOptions::stall_limit_ns without any progress it ends as unavailable.
 //  - No provider ends a send to a dead peer by itself, nor a receive that was matched: fail_peer does. The memory of
@@ -11,7 +11,6 @@
 //  - Over shm every start takes the lock of the peer's queue, which is in shared memory, and so does the peer while it
 //    polls. A process that is killed while it holds it leaves whoever starts to it next in that lock for ever
 //    (libfabric 1.17): no deadline holds there. Where ranks may be killed use tcp, or UCX for shared memory.
-//  - Memory registered for a peer's puts is registered anew for each view.
 #pragma once
 
 #include <memory>
@@ -21,7 +20,6 @@
 #include "transport/libfabric/domain.h"
 #include "transport/libfabric/endpoint.h"
 #include "transport/libfabric/endpoints.h"
-#include "transport/libfabric/notices.h"
 #include "transport/libfabric/operations.h"
 #include "transport/libfabric/regions.h"
 #include "transport/requests.h"
@@ -46,13 +44,6 @@ class LibfabricTransport final : public Transport {
   Result<Region> allocate_memory(std::size_t bytes) override { return regions_.allocate(bytes); }
   Result<Token> start_send(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) override;
   Result<Token> start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) override;
-  Result<RegionKey> export_region(const Region& region) override;
-  Result<RemoteRegion> import_region(Rank peer, const RegionKey& key) override;
-  void release_remote(const RemoteRegion& remote) override { regions_.release(remote); }
-  Result<Token> start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
-                          std::uint64_t context) override;
-  Result<Token> start_await_notice(Rank peer, Notice notice, std::uint64_t context) override;
-  Result<const std::byte*> map_remote(const RemoteRegion& remote) override;
   void cancel(Token token) override;
   std::size_t poll(std::span<Completion> completions) override;
   void fail_peer(Rank peer) override;
@@ -77,9 +68,9 @@ class LibfabricTransport final : public Transport {
   [[nodiscard]] Posted post_to(Operation& operation, PeerState& peer);
   void delay(Operation& operation, PeerState& peer);
   void give_up(Operation& receive);
-  // The provider has told one end of the operation.
+  // The provider has told the end of the operation.
   void complete(Operation& operation, Code code, std::size_t bytes);
-  void finish(Operation& operation, std::size_t bytes);
+  void finish(Record& record, Code code, std::size_t bytes);
 
   // Takes up to a batch of what the completion queue holds, and says how much it took.
   std::size_t read_queue();
@@ -96,20 +87,17 @@ class LibfabricTransport final : public Transport {
   ProviderAddress own_;  // as the provider reads it
   Address address_;
   LibfabricOptions options_;
-  PostOptions post_options_;
-  int event_descriptor_ = -1;  // waits for that of the view's completion queue
+  std::size_t inject_bytes_ = 0;  // what is sent as a copy, without a completion
+  int event_descriptor_ = -1;     // waits for that of the view's completion queue
 
   Requests requests_;
   Operations operations_;
   Regions regions_;
-  Notices notices_;
   Endpoints endpoints_;
   std::unique_ptr<Endpoint> endpoint_;
   ProviderAddress endpoint_name_;
-  Epoch epoch_;
-  Rank rank_;
   Delayed receives_;                 // that the provider has not taken
-  std::vector<PeerState*> delayed_;  // peers with delayed sends and puts
+  std::vector<PeerState*> delayed_;  // peers with delayed sends
   struct FailedPeer {
     Rank rank;
     std::uint64_t orphan_ns = 0;  // when the provider has had time enough to end its receives

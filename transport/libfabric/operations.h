@@ -21,18 +21,10 @@ struct Operation {
   std::byte* data = nullptr;
   std::size_t bytes = 0;
   void* descriptor = nullptr;
-  std::uint64_t tag = 0;  // of a message; of a put: its notice
-  std::uint64_t remote_address = 0;
-  std::uint64_t remote_key = 0;
+  std::uint64_t tag = 0;
   bool on_host = true;
-  bool given_up = false;    // fi_cancel was called
-  bool delayed = false;     // the provider has not taken it, or not all of it
-  std::uint8_t posted = 0;  // completions that will come: one, or two for a put in two parts
-  std::uint8_t ended = 0;   // and that have
-  Code code = Code::done;   // of the first that failed
-
-  // The provider still has it, so its record and its memory must stay.
-  [[nodiscard]] bool is_held() const { return posted > ended; }
+  bool given_up = false;  // fi_cancel was called
+  bool delayed = false;   // the provider has not taken it
 };
 
 // One operation for each record, at the record's index. Blocks never move, as providers keep pointers.
@@ -56,15 +48,7 @@ struct Posted {
   bool ended = false;  // no completion will come: the data has been copied
 };
 
-struct PostOptions {
-  std::size_t inject_bytes = 0;  // what is sent as a copy, without a completion
-  // Puts as a write and, behind it on the same connection, a write of nothing that carries the notice; neither as a
-  // copy. For tcp: ofi_rxm 1.17 crashes when a connection ends in the middle of a write with a notice (at the target)
-  // or of a copied one (at its source), as the error then belongs to no operation.
-  bool puts_in_two = false;
-};
-
-// Hands the operation to the provider, or that part of it which the provider does not have yet.
-[[nodiscard]] Posted post(const Endpoint& endpoint, Operation& operation, fi_addr_t peer, const PostOptions& options);
+// Hands the operation to the provider. Sends of up to `inject_bytes` go as a copy.
+[[nodiscard]] Posted post(const Endpoint& endpoint, Operation& operation, fi_addr_t peer, std::size_t inject_bytes);
 
 }  // namespace gossamer::transport::libfabric

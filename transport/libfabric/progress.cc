@@ -40,13 +40,10 @@ bool LibfabricTransport::repost(Delayed& delayed) {
     peer.pending.append(*record);
     operation.delayed = false;
     delayed.moved = true;
-    if (posted.result == 0) {
-      if (posted.ended) finish(operation, operation.bytes);
-    } else if (operation.is_held()) {
-      requests_.orphan(*record, peer.pending, completion_code(posted.result));
-    } else {
-      operation.code = completion_code(posted.result);
-      finish(operation, 0);
+    if (posted.result != 0) {
+      finish(*record, completion_code(posted.result), 0);
+    } else if (posted.ended) {
+      finish(*record, Code::done, operation.bytes);
     }
   }
   if (delayed.records.empty()) return true;
@@ -64,33 +61,19 @@ bool LibfabricTransport::repost(Delayed& delayed) {
 }
 
 void LibfabricTransport::end_delayed(Delayed& delayed, Code code) {
-  while (Record* const record = delayed.records.first()) {
-    if (operations_.of(*record).is_held()) {
-      requests_.orphan(*record, delayed.records, code);
-    } else {
-      requests_.finish(*record, delayed.records, code, 0);
-    }
-  }
+  while (!delayed.records.empty()) requests_.finish(*delayed.records.first(), delayed.records, code, 0);
 }
 
 void LibfabricTransport::complete(Operation& operation, Code code, std::size_t bytes) {
   Record& record = *operation.record;
-  ++operation.ended;
-  if (operation.code == Code::done) operation.code = code;
-  if (operation.is_held()) return;
   if (record.state == Record::State::orphaned) return requests_.end_orphan(record);
-  PeerState& peer = endpoints_.at(record.peer);
-  peer.delayed.moved = true;
+  endpoints_.at(record.peer).delayed.moved = true;
   receives_.moved = true;
-  if (!operation.delayed) return finish(operation, bytes);
-  // The first part of a put, whose second waits to be posted: not after a failure.
-  if (operation.code != Code::done) requests_.finish(record, peer.delayed.records, operation.code, 0);
+  finish(record, code, bytes);
 }
 
-void LibfabricTransport::finish(Operation& operation, std::size_t bytes) {
-  Record& record = *operation.record;
-  const Code code = record.peer_failed ? Code::peer_lost : operation.code;
-  requests_.finish(record, endpoints_.at(record.peer).pending, code, bytes);
+void LibfabricTransport::finish(Record& record, Code code, std::size_t bytes) {
+  requests_.finish(record, endpoints_.at(record.peer).pending, record.peer_failed ? Code::peer_lost : code, bytes);
 }
 
 std::size_t LibfabricTransport::read_queue() {
@@ -102,12 +85,9 @@ std::size_t LibfabricTransport::read_queue() {
   }
   for (ssize_t i = 0; i < count; ++i) {
     const fi_cq_tagged_entry& entry = entries[static_cast<std::size_t>(i)];
-    if ((entry.flags & FI_REMOTE_CQ_DATA) != 0) {
-      notices_.arrive(entry.data);
-    } else if (entry.op_context != nullptr) {
-      Operation& operation = *static_cast<Operation*>(entry.op_context);
-      complete(operation, Code::done, operation.record->kind == StartKind::receive ? entry.len : operation.bytes);
-    }
+    if (entry.op_context == nullptr) continue;
+    Operation& operation = *static_cast<Operation*>(entry.op_context);
+    complete(operation, Code::done, operation.record->kind == StartKind::receive ? entry.len : operation.bytes);
   }
   return count > 0 ? static_cast<std::size_t>(count) : 0;
 }
@@ -153,10 +133,8 @@ void LibfabricTransport::care() {
 void LibfabricTransport::cancel(Token token) {
   Record* const record = requests_.find(token);
   if (record == nullptr) return;
-  if (record->kind == StartKind::wait) return notices_.cancel(*record);
   Operation& operation = operations_.of(*record);
   if (operation.delayed) {
-    if (operation.posted > 0) return;  // a put whose bytes may be on their way ends as it would have
     Delayed& queue = queue_of(operation, endpoints_.at(record->peer));
     requests_.finish(*record, queue.records, Code::cancelled, 0);
   } else if (record->kind == StartKind::receive) {
@@ -175,7 +153,6 @@ void LibfabricTransport::fail_peer(Rank rank) {
   PeerState& peer = endpoints_.at(rank.value);
   if (peer.lost) return;
   peer.lost = true;
-  notices_.fail(rank);
   end_delayed(peer.delayed, Code::peer_lost);
   std::erase(delayed_, &peer);
   Record* next = nullptr;

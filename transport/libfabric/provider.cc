@@ -42,8 +42,6 @@ constexpr std::string_view refused = "sockets";
 constexpr std::string_view shared_memory_hint =
     " (it wants free room in /dev/shm, more on a host with more cores: df /dev/shm)";
 
-constexpr std::uint64_t put_data_bytes = 4;  // what travels with a put: verbs has no more
-
 // Whether this host has an adapter that verbs may reach.
 bool has_adapter() {
   std::error_code failure;
@@ -68,7 +66,7 @@ struct Library {
 Library start_library(std::string_view provider) {
   constexpr const char* by_writes = "FI_OFI_RXM_USE_RNDV_WRITE";
   ScopedEnvironment environment;
-  // A cache would keep memory registered after its release, so that a late put lands in what is somebody else's by
+  // A cache would keep memory registered after its release, so that an adapter still reaches what is somebody else's by
   // then. All memory is registered here, for long, so there is nothing else to gain from it.
   environment.set_unless_set("FI_MR_CACHE_MAX_COUNT", "0");
   // By reads, which are the default, ofi_rxm 1.17 over tcp crashes in fi_close and in progress when the peer of a
@@ -129,7 +127,7 @@ std::size_t tag_bits(const fi_info& info) {
   return static_cast<std::size_t>(std::bit_width(info.ep_attr->mem_tag_format));
 }
 
-// Asks for everything, then for less.
+// Asks for device memory too, where that may be had.
 Result<Provider> query_provider_at(const std::string& name, const std::string& source) {
   Provider provider;
   provider.name = name;
@@ -137,9 +135,8 @@ Result<Provider> query_provider_at(const std::string& name, const std::string& s
   // Shared memory gives up reading the peer's memory directly (CMA) where device memory is asked for.
   const Library& library = library_for(name);  // first: starts it
   const bool try_cuda = library.has_cuda && !provider.is_shared_memory();
-  if (try_cuda) provider.info = query(name, source, FI_TAGGED | FI_RMA | FI_HMEM);
+  if (try_cuda) provider.info = query(name, source, FI_TAGGED | FI_HMEM);
   provider.moves_cuda = provider.info != nullptr;
-  if (provider.info == nullptr) provider.info = query(name, source, FI_TAGGED | FI_RMA);
   if (provider.info == nullptr) provider.info = query(name, source, FI_TAGGED);
   if (provider.info == nullptr) {
     return Error{Code::unavailable, text("libfabric ", library_version(), " has no usable provider \"", name, "\"",
@@ -157,8 +154,6 @@ Result<Provider> query_provider_at(const std::string& name, const std::string& s
     return Error{Code::unavailable,
                  text("libfabric's provider \"", name, "\" matches ", tag_bits(info), " bits of a tag, 64 are needed")};
   }
-  provider.can_put = (info.caps & FI_RMA) != 0 && info.domain_attr->cq_data_size >= put_data_bytes &&
-                     info.domain_attr->mr_key_size <= sizeof(std::uint64_t);
   return provider;
 }
 

@@ -15,7 +15,6 @@ struct Provider {
   Info info;
   std::string name;    // "tcp;ofi_rxm"
   std::string source;  // the address that it was asked for and has; empty: its own choice
-  bool can_put = false;
   bool moves_cuda = false;
 
   // Its addresses are names of files in /dev/shm.

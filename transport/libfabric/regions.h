@@ -1,4 +1,4 @@
-// Memory of this process that libfabric may move, memory that peers may write to, and memory of peers.
+// Memory of this process that libfabric may move.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,6 @@
 #include "transport/transport.h"
 
 namespace gossamer::transport::libfabric {
-
-// Where a put writes.
-struct Remote {
-  Rank peer;
-  std::uint64_t address = 0;
-  std::uint64_t key = 0;
-  std::size_t bytes = 0;
-  std::uint32_t generation = 0;
-  bool used = false;
-};
 
 class Regions {
  public:
@@ -45,20 +35,8 @@ class Regions {
 
   // A view opens with this endpoint: what the provider ties to endpoints (FI_MR_ENDPOINT) is registered.
   Status open(fid_ep* endpoint);
-  // The view ends: keys given out for it reach nothing any more, and remote regions are forgotten.
+  // The view ends.
   void close();
-
-  // Lets peers of the open view write to the region. The key and the address that they must use.
-  struct Exported {
-    std::uint64_t key = 0;
-    std::uint64_t address = 0;
-  };
-  Result<Exported> export_region(const Region& region);
-
-  RemoteRegion import_region(Rank peer, const Exported& exported, std::size_t bytes);
-  void release(const RemoteRegion& remote);
-  // Null when it is not, or no longer, one of this view.
-  [[nodiscard]] const Remote* find(const RemoteRegion& remote) const;
 
  private:
   struct Local {
@@ -68,8 +46,7 @@ class Regions {
     bool used = false;
     bool own = false;  // mapped by allocate
     void* descriptor = nullptr;
-    Owned<fid_mr> memory;    // for its own transfers, where the provider needs it
-    Owned<fid_mr> exported;  // for those of peers, in this view
+    Owned<fid_mr> memory;  // where the provider needs it
   };
 
   [[nodiscard]] bool is_known(const Region& region) const;
@@ -79,8 +56,6 @@ class Regions {
   Domain& domain_;
   fid_ep* endpoint_ = nullptr;
   std::vector<Local> local_;  // Region::id is the index + 1
-  std::vector<Remote> remote_;
-  std::uint32_t generation_ = 0;
 };
 
 }  // namespace gossamer::transport::libfabric

@@ -22,20 +22,12 @@ namespace gossamer::transport::sim {
 
 class SimTransport;
 
-// Where a put goes.
-struct PutTarget {
-  std::uint64_t serial = 0;  // of the export
-  std::size_t offset = 0;
-  Notice notice;
-};
-
 struct Message {
   std::uint32_t source = 0;  // transport numbers
   std::uint32_t destination = 0;
   Epoch epoch;
   Rank source_rank;
   Tag tag;
-  std::optional<PutTarget> put;  // the tag is then only for the event hash
   std::uint64_t start = 0;       // the sender's start that it completes on departure
   std::uint64_t flight_ns = 0;   // from departure to arrival
   std::vector<std::byte> bytes;  // empty until departure

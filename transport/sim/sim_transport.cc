@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "transport/region_key.h"
 #include "transport/start_checks.h"
 
 namespace gossamer::transport::sim {
@@ -13,7 +14,6 @@ SimTransport::SimTransport(std::shared_ptr<SimCore> core)
   capabilities_.version = "1.0";
   capabilities_.ways = {"virtual"};
   capabilities_.memory_kinds = {MemoryKind::host};
-  capabilities_.can_put = true;
   capabilities_.can_map = true;
 }
 
@@ -52,9 +52,7 @@ Status SimTransport::close_view(std::uint64_t /*deadline_ns*/) {
   posted_.clear();
   unexpected_.clear();
   early_.clear();
-  exports_.clear();
   remotes_.clear();
-  notices_.clear();
   finished_.clear();
   return {};
 }
@@ -67,16 +65,52 @@ Result<Region> SimTransport::register_memory(void* base, std::size_t bytes, Memo
   if (base == nullptr && bytes > 0) {
     return Error{Code::invalid_argument, text("cannot register ", bytes, " B at a null pointer")};
   }
-  regions_.emplace(++last_region_, false);
+  regions_.emplace(++last_region_, nullptr);
   return Region{last_region_, static_cast<std::byte*>(base), bytes, kind};
+}
+
+Result<Region> SimTransport::allocate_memory(std::size_t bytes) {
+  std::byte* const memory = core_->allocate_memory(bytes);
+  regions_.emplace(++last_region_, memory);
+  return Region{last_region_, memory, bytes, MemoryKind::host};
 }
 
 void SimTransport::release_memory(const Region& region) {
   const auto known = regions_.find(region.id);
   if (known == regions_.end()) return;
-  std::erase_if(exports_, [&](const auto& entry) { return entry.second.region.id == region.id; });
-  if (known->second) core_->free_memory(region.base);
+  if (known->second != nullptr) core_->free_memory(known->second);
   regions_.erase(known);
+}
+
+Result<RegionKey> SimTransport::export_region(const Region& region) {
+  if (peers_.empty()) return no_view_error();
+  const auto known = regions_.find(region.id);
+  if (known == regions_.end()) return unregistered_error(region);
+  if (known->second == nullptr) {
+    return Error{Code::unavailable,
+                 text("peers cannot read region ", region.id, " in place: it is not of allocate_memory")};
+  }
+  return encode_region_key({epoch_, rank_, hash_bytes(address_), region.bytes, region.id, {}});
+}
+
+Result<RemoteRegion> SimTransport::import_region(Rank peer, const RegionKey& key) {
+  GOSSAMER_TRY(check_start(peer, {}));
+  const std::uint32_t number = peers_[peer.value].transport;
+  GOSSAMER_ASSIGN(const auto fields, check_region_key(key, epoch_, peer, SimCore::make_address(number)));
+  const SimTransport* const owner = core_->transport(number);
+  const auto found = owner == nullptr ? regions_.end() : owner->regions_.find(fields.block);
+  if (owner == nullptr || found == owner->regions_.end() || found->second == nullptr) {
+    return Error{Code::unavailable, text("the memory of rank ", peer.value, " cannot be read in place: it is released"),
+                 peer};
+  }
+  remotes_.emplace(++last_remote_, found->second);
+  return RemoteRegion{last_remote_, peer, fields.bytes};
+}
+
+Result<const std::byte*> SimTransport::map_remote(const RemoteRegion& remote) {
+  const auto found = remotes_.find(remote.id);
+  if (found == remotes_.end()) return unknown_remote_error(remote);
+  return found->second;
 }
 
 Status SimTransport::check_start(Rank peer, const Slice& slice) const {
@@ -138,12 +172,6 @@ void SimTransport::unpost(std::uint64_t start, const Start& posted) {
   if (entry->second.empty()) posted_.erase(entry);
 }
 
-// From whatever would match it.
-void SimTransport::withdraw(std::uint64_t start, const Start& state) {
-  if (state.kind == StartKind::receive) unpost(start, state);
-  if (state.kind == StartKind::wait) unwait(start, state);
-}
-
 void SimTransport::land(std::uint64_t start, const Message& message) {
   const Slice& slice = pending_.at(start).slice;
   const std::size_t bytes = message.bytes.size();
@@ -166,7 +194,6 @@ void SimTransport::arrive(Message message) {
   if (is_next) return early_.push_back(std::move(message));
   if (peers_.empty() || message.epoch != epoch_) return;  // of a view that is over
   if (message.source_rank.value >= peers_.size() || peers_[message.source_rank.value].lost) return;
-  if (message.put) return land_put(message);
   const Key key{message.source_rank.value, message.tag.value};
   const auto waiting = posted_.find(key);
   if (waiting == posted_.end()) {
@@ -182,9 +209,8 @@ void SimTransport::arrive(Message message) {
 void SimTransport::cancel(Token token) {
   const auto entry = pending_.find(token.value);
   if (entry == pending_.end()) return;
-  const StartKind kind = entry->second.kind;
-  if (kind == StartKind::send || kind == StartKind::put) return;  // these end as they would have
-  withdraw(token.value, entry->second);
+  if (entry->second.kind == StartKind::send) return;  // it ends as it would have
+  unpost(token.value, entry->second);
   complete(token.value, Code::cancelled, 0);
 }
 
@@ -198,7 +224,7 @@ void SimTransport::fail_peer(Rank peer) {
   }
   for (const std::uint64_t start : starts) {
     const Start& state = pending_.at(start);
-    withdraw(start, state);
+    if (state.kind == StartKind::receive) unpost(start, state);
     complete(start, Code::peer_lost, 0);
   }
   std::erase_if(unexpected_, [&](const auto& entry) { return entry.first.first == peer.value; });

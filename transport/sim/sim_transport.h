@@ -36,9 +36,6 @@ class SimTransport final : public Transport {
   Result<RegionKey> export_region(const Region& region) override;
   Result<RemoteRegion> import_region(Rank peer, const RegionKey& key) override;
   void release_remote(const RemoteRegion& remote) override { remotes_.erase(remote.id); }
-  Result<Token> start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
-                          std::uint64_t context) override;
-  Result<Token> start_await_notice(Rank peer, Notice notice, std::uint64_t context) override;
   Result<const std::byte*> map_remote(const RemoteRegion& remote) override;
   void cancel(Token token) override;
   std::size_t poll(std::span<Completion> completions) override;
@@ -57,22 +54,6 @@ class SimTransport final : public Transport {
     Slice slice;
     std::uint64_t context = 0;
     StartKind kind = StartKind::send;
-    Notice notice = {};  // of a wait
-  };
-  // Memory that peers may write to in this view, and one of a peer.
-  struct Export {
-    Region region;
-    bool can_map = false;  // of allocate_memory
-  };
-  struct Remote {
-    Rank peer;
-    std::uint64_t serial = 0;
-    std::size_t bytes = 0;
-    const std::byte* memory = nullptr;  // where it can be read in place
-  };
-  struct NoticeSlot {
-    std::uint64_t came = 0;             // puts that no wait has ended for
-    std::deque<std::uint64_t> waiting;  // starts; empty while `came` is above 0
   };
   struct PeerState {
     std::uint32_t transport = 0;
@@ -84,10 +65,7 @@ class SimTransport final : public Transport {
   [[nodiscard]] std::uint64_t add_start(Start start);
   void complete(std::uint64_t start, Code code, std::size_t bytes);
   void unpost(std::uint64_t start, const Start& posted);
-  void unwait(std::uint64_t start, const Start& waiting);
-  void withdraw(std::uint64_t start, const Start& state);
   void land(std::uint64_t start, const Message& message);
-  void land_put(const Message& message);
 
   std::shared_ptr<SimCore> core_;
   std::uint32_t number_;
@@ -103,12 +81,9 @@ class SimTransport final : public Transport {
   std::map<Key, std::deque<std::uint64_t>> posted_;  // receives that wait for a message
   std::map<Key, std::deque<Message>> unexpected_;    // messages of this view that wait for a receive
   std::vector<Message> early_;                       // messages of a view that is not open yet
-  std::map<std::uint64_t, Export> exports_;          // by serial, of this view
-  std::uint64_t last_serial_ = 0;                    // never given twice
-  std::map<std::uint64_t, Remote> remotes_;
+  std::map<std::uint64_t, const std::byte*> remotes_;
   std::uint64_t last_remote_ = 0;
-  std::map<Key, NoticeSlot> notices_;      // source rank, notice
-  std::map<std::uint64_t, bool> regions_;  // registered; whether of allocate_memory
+  std::map<std::uint64_t, const std::byte*> regions_;  // registered; the memory where it is of allocate_memory
   std::deque<Completion> finished_;
 };
 

@@ -61,12 +61,6 @@ void Endpoints::greet(PeerState& peer) {
   }
 }
 
-void Endpoints::wake(PeerState& peer) {
-  const ucp_request_param_t parameters{};
-  void* const request = ucp_am_send_nbx(peer.endpoint, Worker::greeting_id, nullptr, 0, nullptr, 0, &parameters);
-  if (UCS_PTR_IS_PTR(request)) unfinished_.push_back(request);
-}
-
 void Endpoints::on_greeted(void* request, ucs_status_t status, void* user_data) {
   PeerState& peer = *static_cast<PeerState*>(user_data);
   --peer.owner->greetings_;

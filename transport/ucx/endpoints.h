@@ -58,8 +58,6 @@ class Endpoints {
   // Closes the endpoint by force, if there is one: now, or when it is established, at the latest
   // after `wait_ns`. Finishes in `care`.
   void start_close(PeerState& peer, std::uint64_t wait_ns);
-  // Sends the peer a message that says nothing, for it may sleep. The peer is connected.
-  void wake(PeerState& peer);
 
   // Asks that all that was sent on it leaves this process. Finishes in `care`.
   void start_flush(PeerState& peer);

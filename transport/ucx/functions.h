@@ -11,8 +11,6 @@
 #include "base/base.h"
 
 #define GOSSAMER_UCX_FUNCTIONS(X)   \
-  X(ucp_am_data_release)            \
-  X(ucp_am_recv_data_nbx)           \
   X(ucp_am_send_nbx)                \
   X(ucp_cleanup)                    \
   X(ucp_config_modify)              \

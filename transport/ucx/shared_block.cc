@@ -28,10 +28,9 @@ Error no_memory_error(const std::string& folder, std::size_t bytes, int error) {
                "; enlarge it (docker run --shm-size=1g, mount -o remount,size=1g /dev/shm)")};
 }
 
-std::byte* map(int descriptor, std::byte* place, std::size_t bytes) {
+std::byte* map(int descriptor, int access, std::size_t bytes) {
   const int kind = descriptor < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
-  const int where = place == nullptr ? 0 : MAP_FIXED;
-  void* const memory = ::mmap(place, bytes, PROT_READ | PROT_WRITE, kind | where, descriptor, 0);
+  void* const memory = ::mmap(nullptr, bytes, access, kind, descriptor, 0);
   return memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
 }
 
@@ -64,7 +63,7 @@ Result<std::unique_ptr<SharedBlock>> SharedBlock::make(const std::string& folder
     GOSSAMER_ASSIGN(file, make_file(folder, block->mapped_bytes_, block->name_));
     block->folder_ = folder;
   }
-  block->data_ = map(file.value(), nullptr, block->mapped_bytes_);
+  block->data_ = map(file.value(), PROT_READ | PROT_WRITE, block->mapped_bytes_);
   if (block->data_ == nullptr) return no_memory_error("this process", bytes, errno);
   return block;
 }
@@ -72,7 +71,7 @@ Result<std::unique_ptr<SharedBlock>> SharedBlock::make(const std::string& folder
 Result<std::unique_ptr<SharedBlock>> SharedBlock::open(const std::string& folder, std::uint64_t name,
                                                        std::size_t bytes) {
   const std::string path = file_path(folder, name);
-  const UniqueDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  const UniqueDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file.is_open()) {
     return Error{Code::unavailable, text("cannot map the peer's memory ", path, ": ", std::strerror(errno))};
   }
@@ -84,7 +83,7 @@ Result<std::unique_ptr<SharedBlock>> SharedBlock::open(const std::string& folder
       static_cast<std::uint64_t>(about.st_size) != block->mapped_bytes_) {
     return Error{Code::unavailable, text(path, " is not a file of this user with ", block->mapped_bytes_, " B")};
   }
-  block->data_ = map(file.value(), nullptr, block->mapped_bytes_);
+  block->data_ = map(file.value(), PROT_READ, block->mapped_bytes_);
   if (block->data_ == nullptr) return no_memory_error("this process", bytes, errno);
   return block;
 }
@@ -96,31 +95,6 @@ void SharedBlock::unlink() const {
 SharedBlock::~SharedBlock() {
   unlink();
   if (data_ != nullptr && !keep_mapped_) ::munmap(data_, mapped_bytes_);
-}
-
-Status SharedBlock::revoke() {
-  if (name_ == 0) return {};
-  std::uint64_t new_name = 0;
-  UniqueDescriptor file;
-  if (auto made = make_file(folder_, mapped_bytes_, new_name); made.ok()) {
-    file = std::move(*made);
-  } else {
-    new_name = 0;
-    log(LogLevel::warning, text("memory that peers could map is now of this process alone: ", made.error().message));
-  }
-  std::byte* const copy = map(file.value(), nullptr, mapped_bytes_);
-  if (copy == nullptr) return no_memory_error("this process", mapped_bytes_, errno);
-  std::memcpy(copy, data_, mapped_bytes_);
-  unlink();
-  name_ = new_name;
-  // Not mremap, which would move the pages: UCX 1.13 puts a function of its own in its place, which loses the
-  // address to move them to.
-  const bool placed = map(file.value(), data_, mapped_bytes_) != nullptr;
-  if (placed && new_name == 0) std::memcpy(data_, copy, mapped_bytes_);
-  const int error = errno;
-  ::munmap(copy, mapped_bytes_);
-  if (!placed) return no_memory_error("this process", mapped_bytes_, error);
-  return {};
 }
 
 }  // namespace gossamer::transport::ucx

@@ -1,13 +1,12 @@
-// A block of shared memory that a process gives to its peers on the same host.
+// A block of shared memory that a process lets its peers on the same host read.
 //
 //   owner                                     peer
-//   make(folder) ── file "block-<name>" ───►  open(folder, name): the same pages
-//   revoke()     ── a copy, a new name        keeps the former pages, which are nobody's memory now
+//   make(folder) ── file "block-<name>" ───►  open(folder, name): the same pages, to read only
 //
-// Own files, and not memory that UCX allocates (UCP_MEM_MAP_ALLOCATE, ucp_rkey_ptr): the owner must be able
-// to take the memory back from a peer that was excluded and lives on, which no call of UCX does for shared
-// memory; a key of a peer that died before it was unpacked crashes UCX 1.13 (posix); and where /dev/shm is
-// too small UCX silently gives heap. Here each of them is an error with a sentence.
+// Own files, and not memory that UCX allocates (UCP_MEM_MAP_ALLOCATE, ucp_rkey_ptr): there a peer that was excluded
+// and lives on may write, and no call of UCX takes the memory back; a key of a peer that died before it was unpacked
+// crashes UCX 1.13 (posix); and where /dev/shm is too small UCX silently gives heap. Here each of them is an error with
+// a sentence.
 #pragma once
 
 #include <sys/types.h>
@@ -25,7 +24,8 @@ class SharedBlock {
  public:
   // Zeroed. In `folder`, a path that ends with the block's life; or of this process alone when it is empty.
   [[nodiscard]] static Result<std::unique_ptr<SharedBlock>> make(const std::string& folder, std::size_t bytes);
-  // A peer's block; `unavailable` when there is no such file of this user here: another host, or it is gone.
+  // A peer's block, to read only; `unavailable` when there is no such file of this user here: another host, or it is
+  // gone.
   [[nodiscard]] static Result<std::unique_ptr<SharedBlock>> open(const std::string& folder, std::uint64_t name,
                                                                  std::size_t bytes);
   ~SharedBlock();
@@ -35,10 +35,6 @@ class SharedBlock {
   [[nodiscard]] std::byte* data() const { return data_; }
   // Random, so that a file of this name can only be this block; 0: of this process alone.
   [[nodiscard]] std::uint64_t name() const { return name_; }
-
-  // From now on what peers have mapped is not this block any more. Contents and place stay; costs a copy of
-  // the block. Where shared memory is short it goes on as memory of this process alone.
-  Status revoke();
 
   // The memory is left behind when the block goes: something may still write to it.
   void leave_behind() { keep_mapped_ = true; }

@@ -21,11 +21,6 @@ constexpr std::uint64_t orphan_after_ns = 300'000'000;
 // Progress calls in one poll while UCX says that there is more; bounds the time of a poll.
 constexpr int progress_calls_max = 16;
 
-// Of a kind that register_memory has let pass.
-ucs_memory_type_t memory_type(MemoryKind kind) {
-  return kind == MemoryKind::cuda ? UCS_MEMORY_TYPE_CUDA : UCS_MEMORY_TYPE_HOST;
-}
-
 }  // namespace
 
 UcxTransport::~UcxTransport() {
@@ -42,11 +37,8 @@ Status UcxTransport::open_view(const View& view) {
   if (endpoints_.size() != 0) return Error{Code::busy, "a view is open; close it before the next one"};
   GOSSAMER_TRY(check_view(view));
   GOSSAMER_TRY(endpoints_.open(view));
-  notices_.open(endpoints_.size());
-  imports_.open(endpoints_.size());
   epoch_ = view.epoch;
   self_ = view.rank;
-  closing_ = false;
   return {};
 }
 
@@ -128,9 +120,7 @@ Result<Token> UcxTransport::started(Record& record, PeerState& peer, void* reque
     requests_.finish(record, peer.pending, Code::done, record.bytes);
     return token;
   }
-  const std::string_view what = record.kind == StartKind::receive ? "receive from rank "
-                                : record.kind == StartKind::put   ? "put to rank "
-                                                                  : "send to rank ";
+  const std::string_view what = record.kind == StartKind::receive ? "receive from rank " : "send to rank ";
   requests_.abandon(record, peer.pending);
   Error error = status_error(completion_code(status), text(what, peer.rank.value), status);
   error.rank = peer.rank;
@@ -166,19 +156,14 @@ void UcxTransport::on_received(void* request, ucs_status_t status, const ucp_tag
 void UcxTransport::cancel(Token token) {
   // UCX 1.13 ends only receives that nothing has matched; the others end as they would have.
   Record* const record = requests_.find(token);
-  if (record == nullptr) return;
-  if (record->kind == StartKind::receive) ucp_request_cancel(worker_->ucp(), record->request);
-  if (record->kind == StartKind::wait) notices_.cancel(*record);
+  if (record != nullptr && record->kind == StartKind::receive) ucp_request_cancel(worker_->ucp(), record->request);
 }
 
 std::size_t UcxTransport::poll(std::span<Completion> completions) {
   if (abandoned_) return 0;
-  notices_.wake();
   std::size_t count = 0;
   for (int call = 0; call < progress_calls_max; ++call) {
     const unsigned events = ucp_worker_progress(worker_->ucp());
-    if (!arrivals_.empty()) land_arrivals();
-    notices_.deliver();
     while (count < completions.size() && requests_.pop_finished(completions[count])) ++count;
     if (events == 0 || count > 0) break;  // whoever has something to do does it first
   }
@@ -192,24 +177,14 @@ void UcxTransport::care() {
     PeerState& peer = endpoints_.at(failed.rank.value);
     if (peer.pending.empty()) return true;
     if (clock_.now_ns() < failed.orphan_ns) return false;
-    while (!peer.pending.empty()) {
-      Record& record = *peer.pending.first();
-      if (record.kind == StartKind::landing) {
-        requests_.set_aside(record, peer.pending);
-      } else {
-        requests_.orphan(record, peer.pending, Code::peer_lost);
-      }
-    }
+    while (!peer.pending.empty()) requests_.orphan(*peer.pending.first(), peer.pending, Code::peer_lost);
     return true;
   });
 }
 
 bool UcxTransport::arm() {
   if (abandoned_ || requests_.has_finished() || endpoints_.needs_care() || !failed_.empty()) return false;
-  if (!arrivals_.empty() || !notices_.fall_asleep()) return false;
-  if (ucp_worker_arm(worker_->ucp()) == UCS_OK) return true;
-  notices_.wake();  // UCS_ERR_BUSY: there are events to poll for
-  return false;
+  return ucp_worker_arm(worker_->ucp()) == UCS_OK;  // else UCS_ERR_BUSY: there are events to poll for
 }
 
 void UcxTransport::cancel_receives(PeerState& peer) {
@@ -225,7 +200,6 @@ void UcxTransport::fail_peer(Rank rank) {
   PeerState& peer = endpoints_.at(rank.value);
   if (peer.lost) return;
   peer.lost = true;
-  notices_.fail(rank);
   for (Record* record = peer.pending.first(); record != nullptr; record = record->next) record->peer_failed = true;
   cancel_receives(peer);
   endpoints_.start_close(peer, failed_peer_wait_ns);
@@ -237,7 +211,6 @@ bool UcxTransport::progress_until(const Condition& condition, std::uint64_t end_
   while (!condition()) {
     if (clock_.now_ns() >= end_ns) return false;
     ucp_worker_progress(worker_->ucp());
-    land_arrivals();
     care();
   }
   return true;
@@ -259,9 +232,7 @@ Status UcxTransport::close_view(std::uint64_t deadline_ns) {
   if (abandoned_) return Error{Code::deadline, "the view could not be closed before; destroy the transport"};
   if (endpoints_.size() == 0) return {};
   const std::uint64_t start_ns = clock_.now_ns();
-  closing_ = true;
-  notices_.close();
-  imports_.close();
+  imports_.clear();
   const auto for_each_peer = [&](const auto& action) {
     for (std::size_t i = 0; i < endpoints_.size(); ++i) action(endpoints_.at(i));
   };
@@ -289,70 +260,19 @@ Status UcxTransport::close_view(std::uint64_t deadline_ns) {
   requests_.drop_finished();
   failed_.clear();
   endpoints_.clear();
-  return revoke_exports();
-}
-
-Result<Region> UcxTransport::register_memory(void* base, std::size_t bytes, MemoryKind kind) {
-  const auto& kinds = worker_->capabilities().memory_kinds;
-  if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
-    return Error{Code::unavailable,
-                 text("this UCX (", worker_->capabilities().version, ") cannot move ", memory_kind_name(kind),
-                      " memory; copy it to host memory first, or use a UCX built with CUDA")};
-  }
-  if (base == nullptr && bytes > 0) {
-    return Error{Code::invalid_argument, text("cannot register ", bytes, " B at a null pointer")};
-  }
-  GOSSAMER_ASSIGN(auto memory, map_for_devices(base, bytes, kind));
-  return keep({static_cast<std::byte*>(base), bytes, kind, memory, nullptr, true});
-}
-
-Result<ucp_mem_h> UcxTransport::map_for_devices(void* base, std::size_t bytes, MemoryKind kind) const {
-  if (!worker_->has_rdma() || bytes == 0) return ucp_mem_h{nullptr};
-  ucp_mem_map_params_t parameters{};
-  parameters.field_mask =
-      UCP_MEM_MAP_PARAM_FIELD_ADDRESS | UCP_MEM_MAP_PARAM_FIELD_LENGTH | UCP_MEM_MAP_PARAM_FIELD_MEMORY_TYPE;
-  parameters.address = base;
-  parameters.length = bytes;
-  parameters.memory_type = memory_type(kind);
-  ucp_mem_h memory = nullptr;
-  const ucs_status_t status = ucp_mem_map(worker_->context(), &parameters, &memory);
-  if (status == UCS_OK) return memory;
-  return status_error(Code::out_of_resources,
-                      text("register ", format_bytes(bytes), " of memory; check the locked-memory limit (ulimit -l)"),
-                      status);
-}
-
-Region UcxTransport::keep(Registration registration) {
-  auto entry = std::find_if(registrations_.begin(), registrations_.end(), [](const auto& r) { return !r.used; });
-  if (entry == registrations_.end()) entry = registrations_.insert(entry, Registration{});
-  *entry = std::move(registration);
-  const auto id = static_cast<std::uint64_t>(entry - registrations_.begin()) + 1;
-  return Region{id, entry->base, entry->bytes, entry->kind};
-}
-
-void UcxTransport::release_memory(const Region& region) {
-  if (region.id == 0 || region.id > registrations_.size()) return;
-  Registration& registration = registrations_[region.id - 1];
-  if (!registration.used || registration.base != region.base) return;
-  if (registration.memory != nullptr && !abandoned_) ucp_mem_unmap(worker_->context(), registration.memory);
-  if (registration.block != nullptr && abandoned_) registration.block->leave_behind();
-  exports_.forget(region);
-  registration = {};
+  return {};
 }
 
 Result<std::unique_ptr<UcxTransport>> make_ucx_transport_with(const WorkerOptions& options) {
   GOSSAMER_ASSIGN(auto worker, Worker::make(options));
-  auto transport = std::make_unique<UcxTransport>(std::move(worker));
-  GOSSAMER_TRY(transport->listen());
-  return transport;
+  return std::make_unique<UcxTransport>(std::move(worker));
 }
 
 }  // namespace ucx
 
 Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options) {
-  GOSSAMER_ASSIGN(auto transport,
-                  ucx::make_ucx_transport_with({options.job, "", options.local_host, options.interfaces,
-                                                options.tcp_send_buffer_bytes}));
+  GOSSAMER_ASSIGN(auto transport, ucx::make_ucx_transport_with({options.job, "", options.local_host, options.interfaces,
+                                                                options.tcp_send_buffer_bytes}));
   return std::unique_ptr<Transport>(std::move(transport));
 }
 

@@ -1,4 +1,4 @@
-// Transport over UCX tag matching, with puts in one_sided.cc.
+// Transport over UCX tag matching; its memory is in memory.cc.
 //
 // Peers are told apart by the tag alone: the caller's tag holds the source rank, so a receive
 // matches all 64 bits of it. Four limits of UCX 1.13 that a caller should know:
@@ -15,7 +15,7 @@
 //    other senders, with no error. After a death make new transports instead of opening a view.
 #pragma once
 
-#include <array>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -24,13 +24,15 @@
 #include "transport/transport.h"
 #include "transport/ucx/endpoints.h"
 #include "transport/ucx/functions.h"
-#include "transport/ucx/notices.h"
-#include "transport/ucx/put_header.h"
-#include "transport/ucx/regions.h"
 #include "transport/ucx/shared_block.h"
 #include "transport/ucx/worker.h"
 
 namespace gossamer::transport::ucx {
+
+// Of a kind that register_memory has let pass.
+[[nodiscard]] inline ucs_memory_type_t memory_type(MemoryKind kind) {
+  return kind == MemoryKind::cuda ? UCS_MEMORY_TYPE_CUDA : UCS_MEMORY_TYPE_HOST;
+}
 
 class UcxTransport final : public Transport {
  public:
@@ -50,19 +52,13 @@ class UcxTransport final : public Transport {
   Result<Token> start_receive(Rank peer, Tag tag, const Slice& slice, std::uint64_t context) override;
   Result<RegionKey> export_region(const Region& region) override;
   Result<RemoteRegion> import_region(Rank peer, const RegionKey& key) override;
-  void release_remote(const RemoteRegion& remote) override { imports_.release(remote); }
-  Result<Token> start_put(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice,
-                          std::uint64_t context) override;
-  Result<Token> start_await_notice(Rank peer, Notice notice, std::uint64_t context) override;
+  void release_remote(const RemoteRegion& remote) override { imports_.erase(remote.id); }
   Result<const std::byte*> map_remote(const RemoteRegion& remote) override;
   void cancel(Token token) override;
   std::size_t poll(std::span<Completion> completions) override;
   void fail_peer(Rank peer) override;
   int event_descriptor() const override { return worker_->event_descriptor(); }
   bool arm() override;
-
-  // Takes puts of peers. Once, before the first view.
-  Status listen() { return worker_->listen(Worker::put_id, &UcxTransport::on_put, this); }
 
  private:
   friend struct UcxConnections;  // tests/transport/ucx_lanes.cc looks at what UCX chose
@@ -87,27 +83,8 @@ class UcxTransport final : public Transport {
   static void on_sent(void* request, ucs_status_t status, void* record);
   static void on_received(void* request, ucs_status_t status, const ucp_tag_recv_info_t* info, void* record);
 
-  // One too long to come with its header: its data waits at the sender.
-  struct Arrival {
-    PutHeader put;
-    void* data = nullptr;
-    std::size_t bytes = 0;
-  };
-
   [[nodiscard]] Result<ucp_mem_h> map_for_devices(void* base, std::size_t bytes, MemoryKind kind) const;
   [[nodiscard]] Region keep(Registration registration);
-  [[nodiscard]] Error put_error(const RemoteRegion& to, std::size_t offset, const Slice& from, Notice notice);
-  void store(PeerState& peer, const Remote& remote, std::size_t offset, const Slice& from, Notice notice);
-  [[nodiscard]] const PutHeader& header_of(const Record& record, const PutHeader& header);
-  [[nodiscard]] const Region* target_of(const PutHeader& put, std::size_t bytes);
-  void land(const Arrival& arrival);
-  void land_arrivals();
-  void finish_landing(Record& record, ucs_status_t status);
-  static ucs_status_t on_put(void* transport, const void* header, std::size_t header_bytes, void* data,
-                             std::size_t bytes, const ucp_am_recv_param_t* parameters);
-  static void on_landed(void* request, ucs_status_t status, std::size_t bytes, void* record);
-  // Takes exported memory back from all who may still have it mapped or hold its key.
-  Status revoke_exports();
 
   void cancel_receives(PeerState& peer);
   void care();
@@ -127,14 +104,8 @@ class UcxTransport final : public Transport {
   SteadyClock clock_;
   Epoch epoch_;  // of the open view
   Rank self_;
-  Exports exports_;
-  Imports imports_;
-  Notices notices_{requests_};
-  std::vector<Arrival> arrivals_;
-  // By record: UCX 1.13 reads the header of an active message until the send has completed.
-  static constexpr std::size_t header_block = 128;
-  std::vector<std::unique_ptr<std::array<PutHeader, header_block>>> headers_;
-  bool closing_ = false;
+  std::map<std::uint64_t, std::unique_ptr<SharedBlock>> imports_;  // of peers in this view, by RemoteRegion::id
+  std::uint64_t last_import_ = 0;
   bool abandoned_ = false;
 };
 

@@ -188,20 +188,17 @@ Status Worker::make_worker() {
                         "open files (ulimit -n)",
                         status);
   }
-  GOSSAMER_TRY(listen(greeting_id, &ignore_greeting, nullptr));
+  GOSSAMER_TRY(ignore_greetings());
   if (ucp_worker_get_efd(worker_, &event_descriptor_) != UCS_OK) event_descriptor_ = -1;
   capabilities_.can_sleep = event_descriptor_ >= 0;
   return {};
 }
 
-Status Worker::listen(unsigned id, ucp_am_recv_callback_t callback, void* argument) {
+Status Worker::ignore_greetings() {
   ucp_am_handler_param_t parameters{};
-  parameters.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_FLAGS |
-                          UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
-  parameters.id = id;
-  parameters.flags = UCP_AM_FLAG_WHOLE_MSG;
-  parameters.cb = callback;
-  parameters.arg = argument;
+  parameters.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB;
+  parameters.id = greeting_id;
+  parameters.cb = &ignore_greeting;
   const ucs_status_t status = ucp_worker_set_am_recv_handler(worker_, &parameters);
   if (status == UCS_OK) return {};
   return status_error(Code::unavailable, "listen for active messages", status);
@@ -223,7 +220,6 @@ void Worker::read_capabilities() {
   capabilities_.ways = parse_ways(context_listing(context_));
   has_rdma_ = std::any_of(capabilities_.ways.begin(), capabilities_.ways.end(), is_rdma);
   capabilities_.memory_kinds = {MemoryKind::host};
-  capabilities_.can_put = true;
   capabilities_.can_map = folder_ != nullptr;
   ucp_context_attr_t attributes{};
   attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;

@@ -39,20 +39,16 @@ class Worker {
   // The process's folder in shared memory; null where the transports may not use that, or there is none.
   [[nodiscard]] const SharedFolder* shared_folder() const { return folder_.get(); }
 
-  // The active message that endpoints greet with (endpoints.h) and wake with; whoever gets it ignores it.
+  // The active message that endpoints greet with (endpoints.h); whoever gets it ignores it.
   static constexpr unsigned greeting_id = 0;
-  // A put that is not made by a store to shared memory (one_sided.cc).
-  static constexpr unsigned put_id = 1;
-  // Calls `callback` for each active message with this id that comes while the worker is moved on.
-  Status listen(unsigned id, ucp_am_recv_callback_t callback, void* argument);
 
   // Leaves the UCX objects behind, about 10 MiB of memory, since destroying them with requests or
   // connections unfinished aborts the process (seen on UCX 1.13.1). For a close that ran out of time.
   void abandon() { abandoned_ = true; }
 
-  // Before the destruction, while what `listen` was given still lives: lets connections that peers are making get
-  // ready, since their unsent answers abort the process when the worker is destroyed (UCX 1.13.1 over TCP). Returns at
-  // once where there are none, and abandons the worker where they need too long.
+  // Before the destruction: lets connections that peers are making get ready, since their unsent answers abort the
+  // process when the worker is destroyed (UCX 1.13.1 over TCP). Returns at once where there are none, and abandons the
+  // worker where they need too long.
   void settle();
 
  private:
@@ -60,6 +56,7 @@ class Worker {
   Status set_up(const WorkerOptions& options);
   Status make_context(const WorkerOptions& options);
   Status make_worker();
+  Status ignore_greetings();
   Status read_address();
   void read_capabilities();
 
