@@ -315,7 +315,7 @@ class OtherHosts(LaunchTest):
                 (r"gossamer on host b \(ranks 2 and 3\) is version 0\.0\.1 and this one is ",
                  "echo gossamer-agent 0.0.1; sleep 1000"),
                 (r"what answers on host b \(ranks 2 and 3\) is no agent", "exec cat /dev/zero"),
-                (r"cannot reach host b \(ranks 2 and 3\): .* ended with status 0\n", "exit 0")):
+                (r"cannot reach host b \(ranks 2 and 3\): .* ended with status 0, and no gossamer had begun", "exit 0")):
             with self.subTest(at_b=at_b):
                 errors = self.expect_failure(1, sentence, "--hosts", "a:2,b:2", "--launch-agent",
                                              self.agent(f"[ $host != b ] || {{ {at_b}; }}"), "--", "touch",

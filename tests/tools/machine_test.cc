@@ -9,11 +9,14 @@
 
 #include "temporary_folder.h"
 #include "tools/topo/discover.h"
+#include "tools/topo/this_host.h"
 
 namespace gossamer::tools {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // A folder that stands for /: two packages of two cores with two threads each, a NUMA node each, an InfiniBand adapter
 // and a GPU behind one PCI switch on node 0, a GPU on another root of node 0 and one on node 1, an Ethernet interface,
@@ -151,6 +154,65 @@ TEST(Machine, MakesDoWithWhatIsThere) {
   EXPECT_EQ(machine.packages.size(), 1u);
   EXPECT_TRUE(machine.adapters.empty());
   EXPECT_TRUE(read_machine("/").ok());
+}
+
+// Goal: what a rank says of its adapters is those that are up, in few words. Method: ports that are active and that are
+// not, an interface that is down, one without a speed, a bridge, loopback; a LID that is no number; no folders at all.
+TEST(ThisHost, ListsTheAdaptersThatAreUp) {
+  const FakeRoot root;
+  const std::string infiniband = root.path() + "/sys/class/infiniband";
+  const std::string net = root.path() + "/sys/class/net";
+  const std::string first = "mlx5_0:1 InfiniBand 200 Gb/sec (4X HDR), LID 11, GUID 506b:4b03:00c0:aa01";
+  EXPECT_THAT(list_adapters(infiniband, net), ElementsAre(first, "eth0 Ethernet 25000 Mb/sec"));
+  for (const auto& [name, state, lid] : {std::tuple("mlx5_1", "4: ACTIVE", "0xzz"),
+                                         {"mlx5_2", "1: DOWN", "0x1"},
+                                         {"mlx5_3", "4: ACTIVE", "0xfffffffffffffffffffffff"}}) {
+    const std::string port = std::string("sys/class/infiniband/") + name + "/ports/1/";
+    root.put(port + "state", state);
+    root.put(port + "link_layer", "InfiniBand");
+    root.put(port + "rate", "100 Gb/sec (4X EDR)");
+    root.put(port + "lid", lid);
+  }
+  for (const auto& [name, state, speed] :
+       {std::tuple("eth1", "down", "25000"), {"eth2", "up", "-1"}, {"eth3", "up", ""}, {"br0", "up", "10000"}}) {
+    root.put(std::string("sys/class/net/") + name + "/operstate", state);
+    root.put(std::string("sys/class/net/") + name + "/speed", speed);
+  }
+  root.put("sys/class/net/br0/bridge/bridge_id", "8000");
+  EXPECT_THAT(list_adapters(infiniband, net),
+              ElementsAre(first, "mlx5_1:1 InfiniBand 100 Gb/sec (4X EDR)", "mlx5_3:1 InfiniBand 100 Gb/sec (4X EDR)",
+                          "eth0 Ethernet 25000 Mb/sec"));
+  EXPECT_THAT(list_adapters(root.path() + "/none", root.path() + "/none"), IsEmpty());
+}
+
+// Goal: a rank says where it is. Method: this host by its own name and by another.
+TEST(ThisHost, HasAMachineAndCores) {
+  const ThisHost host = describe_this_host("");
+  EXPECT_FALSE(host.name.empty());
+  EXPECT_GE(host.cores, 1u);
+  const ThisHost named = describe_this_host("node7");
+  EXPECT_EQ(named.name, "node7");
+  EXPECT_EQ(named.machine, host.machine);
+}
+
+// Goal: the part that the hypervisor took, since the beginning. Method: a file that looks like /proc/stat and grows;
+// guests count once; a file that says nothing, one that goes backwards, none.
+TEST(ThisHost, ToldWhatPartOfItsTimeWasTaken) {
+  const FakeRoot root;
+  const std::string path = root.path() + "/stat";
+  root.put("stat", "cpu  100 0 50 800 10 0 0 40 30 0\ncpu0 1 2 3");
+  const StolenCpu stolen(path);
+  EXPECT_EQ(stolen.so_far(), 0.0);
+  root.put("stat", "cpu  150 0 75 1000 10 0 0 65 80 0");  // 300 ticks, 25 of them stolen
+  EXPECT_DOUBLE_EQ(stolen.so_far(), 25.0 / 300);
+  root.put("stat", "cpu  90 0 40 700 10 0 0 10 0 0");
+  EXPECT_EQ(stolen.so_far(), 0.0);
+  for (const char* const words : {"", "cpu", "cpu x y z", "cpu  99999999999999999999999 1"}) {
+    root.put("stat", words);
+    EXPECT_EQ(stolen.so_far(), 0.0) << words;
+    EXPECT_EQ(StolenCpu(path).so_far(), 0.0) << words;
+  }
+  EXPECT_EQ(StolenCpu(root.path() + "/none").so_far(), 0.0);
 }
 
 // Goal: hosts of a measurement get the switches that they are at; the fabric is told with its slow cables. Method: the

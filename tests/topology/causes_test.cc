@@ -82,6 +82,25 @@ TEST(Causes, AreNoneWhereAllIsWell) {
   }
 }
 
+// Goal: chance alone accuses nobody, however few the pairs are. Method: 40 fabrics of six ranks that are well, with
+// bursts; without caution most of them have a cause.
+TEST(Causes, AreNotSeenInChance) {
+  CauseOptions reckless;
+  reckless.caution = 0.0;
+  std::size_t by_chance = 0;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    FabricModel model;
+    model.hosts = 6;
+    model.ranks_per_host = 1;
+    model.network_tiers = 1;
+    model.seed = seed;
+    const Measurement measurement = make_measurement(model);
+    expect_causes(model, find_causes(measurement), text("seed ", seed));
+    by_chance += find_causes(measurement, reckless).causes.empty() ? 0u : 1u;
+  }
+  EXPECT_GT(by_chance, 20u);
+}
+
 // Goal: a large cluster need not be measured whole. Method: 1,024 ranks on 128 hosts, 4 % of the pairs, three slow
 // hosts.
 TEST(Causes, AreFoundInASampleOfManyRanks) {

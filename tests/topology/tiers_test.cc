@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
+#include "topology/measure/clusters.h"
 #include "topology/measure/fabric_model.h"
 
 namespace gossamer::topology {
@@ -48,6 +51,44 @@ TEST(Tiers, AreOneWhereTheNetworkIsFlat) {
                        {CauseKind::slow_pair, CauseDirection::both, 1, 12, 3.0, true, true}};
     }
     EXPECT_EQ(find_tiers(make_measurement(model)).network_tiers(), 1u) << seed;
+  }
+}
+
+// Goal: so does one of so few hosts that two of them are near each other by chance. Method: 100 networks of four.
+TEST(Tiers, AreOneWhereFewHostsAreNearByChance) {
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    FabricModel model;
+    model.hosts = 4;
+    model.ranks_per_host = 1;
+    model.network_tiers = 1;
+    model.seed = seed;
+    EXPECT_EQ(find_tiers(make_measurement(model)).network_tiers(), 1u) << seed;
+  }
+}
+
+// Goal: who has nobody near but a slow host is not taken for slow itself, whose nearest distance is as long as that of
+// a slow one, but whose median is not. Method: twelve hosts, two at a switch, two switches in a group, host 1 at half
+// of the bandwidth; all but host 1 are where they are.
+TEST(Tiers, DoNotBlameTheNeighbourOfASlowHost) {
+  constexpr std::uint32_t hosts = 12;
+  const auto are_together = [](std::uint32_t a, std::uint32_t b, std::uint32_t span) { return a / span == b / span; };
+  Distances distances(hosts);
+  for (std::uint32_t a = 0; a < hosts; ++a) {
+    for (std::uint32_t b = 0; b < a; ++b) {
+      const double time = are_together(a, b, 2) ? 1.0 : are_together(a, b, 4) ? 1.2 : 1.44;
+      distances.set(a, b, std::log(a == 1 || b == 1 ? std::max(time, 2.0) : time));
+    }
+  }
+  const Levels levels = find_levels(distances, 0.03, Excess::governs);
+  ASSERT_EQ(levels.partitions.size(), 2u);
+  for (const auto& [level, span] : {std::pair(0u, 2u), std::pair(1u, 4u)}) {
+    for (std::uint32_t a = 0; a < hosts; ++a) {
+      for (std::uint32_t b = 0; b < a; ++b) {
+        if (a == 1 || b == 1) continue;
+        const Partition& partition = levels.partitions[level];
+        EXPECT_EQ(partition[a] == partition[b], are_together(a, b, span)) << a << " and " << b << ", level " << level;
+      }
+    }
   }
 }
 

@@ -74,7 +74,10 @@ Status check_own_part(const MeasureRequest& request, const runtime::JoinedMember
   GOSSAMER_TRY(check_writable(request.out));
   GOSSAMER_TRY(check_writable(request.csv));
   if (request.resume.empty()) return {};
-  GOSSAMER_ASSIGN(resumed, read_measurement(request.resume));
+  auto read = read_measurement(request.resume);
+  // Whatever is wrong with it, it is a file that cannot be used.
+  if (!read.ok()) return Error{Code::malformed, read.error().message};
+  resumed = std::move(*read);
   return {};
 }
 
@@ -121,7 +124,7 @@ Status read_hosts(const std::vector<runtime::Blob>& blobs, const std::vector<std
 // Of the same cluster: pairs of it need not be measured again.
 Status take_resumed(const MeasureRequest& request, const Measurement& resumed, Measurement& made) {
   const auto differs = [&](const std::string& what, const std::string& then, const std::string& now) {
-    return Error{Code::mismatch,
+    return Error{Code::malformed,
                  text(request.resume, " is of another cluster: ", what, " was ", then, " and is ", now)};
   };
   if (resumed.ranks.size() != made.ranks.size()) {
@@ -151,7 +154,7 @@ class Run {
     const Status own = check_own_part(request_, joined_, resumed);
     if (!own.ok()) mine.trouble = own.error();
     const std::vector<runtime::Field> fields = {{"options of topo measure", options_text(request_)}};
-    const auto blobs = joined_.control->agree_and_gather("topo measure", fields, mine, agreement_ns);
+    const auto blobs = joined_.control->agree_and_gather("preparing", fields, mine, agreement_ns);
     GOSSAMER_TRY(own);
     GOSSAMER_TRY(blobs);
     GOSSAMER_TRY(read_hosts(*blobs, joined_.hosts, parts_));
@@ -239,7 +242,7 @@ class Run {
     ends.memory = memory_.get();
     runtime::Contribution mine;
     if (!own.ok()) mine.trouble = own.error();
-    const auto agreed = joined_.control->agree_and_gather("memory of topo measure", {}, mine, agreement_ns);
+    const auto agreed = joined_.control->agree_and_gather("starting", {}, mine, agreement_ns);
     GOSSAMER_TRY(own);
     GOSSAMER_TRY(agreed);
     if (!is_first_) {

@@ -27,7 +27,9 @@ std::vector<std::string> list_adapters(const std::string& infiniband, const std:
       std::string words = text(device.filename().string(), ":", port.filename().string(), " ",
                                kernel_line(port / "link_layer"), " ", kernel_line(port / "rate"));
       const std::string lid = kernel_line(port / "lid");
-      if (lid.rfind("0x", 0) == 0 && lid != "0x0") words += text(", LID ", std::stoul(lid, nullptr, 16));
+      std::uint32_t number = 0;
+      if (lid.starts_with("0x")) std::from_chars(lid.data() + 2, lid.data() + lid.size(), number, 16);
+      if (number > 0) append(words, ", LID ", number);
       const std::string guid = kernel_line(device / "node_guid");
       if (!guid.empty()) words += ", GUID " + guid;
       adapters.push_back(std::move(words));

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "topology/measure/link_matrix.h"
+#include "topology/measure/tiers.h"
 
 namespace gossamer::topology {
 namespace {
@@ -225,6 +226,9 @@ class Adviser {
         is_worth_it |= better[i].expected_ns < (1 - worth_a_rule) * plain[i].expected_ns;
       found[collective] = {std::move(plain), std::move(better)};
     }
+    for (const std::uint32_t host : slow_hosts_)
+      advice_.notes.push_back(text("host ", measurement_.hosts[host].name, " is slow with all others",
+                                   is_worth_it ? " and stands last" : ""));
     if (is_worth_it) advice_.file.order = std::move(order);
     for (const Collective collective : options_.collectives) {
       const auto& sizes = is_worth_it ? found[collective].second : found[collective].first;
@@ -271,18 +275,43 @@ class Adviser {
                                    "alone: a slow host does not count"));
   }
 
+  [[nodiscard]] std::vector<std::vector<std::uint32_t>> declared_neighbourhoods() const {
+    std::vector<std::string> switches;
+    for (const MeasuredHost& host : measurement_.hosts) switches.push_back(host.declared_switch);
+    const Groups groups = Groups::by_name(switches);
+    std::vector<std::vector<std::uint32_t>> made(groups.size());
+    for (std::uint32_t group = 0; group < groups.size(); ++group)
+      for (const Rank host : groups.members(group)) made[group].push_back(host.value);
+    return made;
+  }
+
+  // By the times alone: those of a switch together, switches of a group next to each other; hosts whose place is not
+  // known come last.
+  [[nodiscard]] std::vector<std::vector<std::uint32_t>> measured_neighbourhoods() const {
+    const Tiers tiers = find_tiers(measurement_);
+    std::vector<std::vector<std::uint32_t>> made = tiers.tiers[1].groups;
+    for (std::size_t tier = 2; tier + 1 < tiers.tiers.size(); ++tier) {
+      const auto place_of = [&](const std::vector<std::uint32_t>& hosts) {
+        const auto& groups = tiers.tiers[tier].groups;
+        return std::find_if(groups.begin(), groups.end(), [&](const std::vector<std::uint32_t>& group) {
+          return std::binary_search(group.begin(), group.end(), hosts.front());
+        });
+      };
+      std::stable_sort(made.begin(), made.end(),
+                       [&](const auto& a, const auto& b) { return place_of(a) < place_of(b); });
+    }
+    if (tiers.network_tiers() == 1 || tiers.unplaced.empty()) return made;
+    std::erase_if(made, [](const std::vector<std::uint32_t>& hosts) { return hosts.size() == 1; });
+    made.push_back(tiers.unplaced);
+    return made;
+  }
+
   Result<std::vector<std::vector<std::uint32_t>>> neighbourhoods() const {
     const std::uint32_t hosts = links_.host_count();
     std::vector<std::vector<std::uint32_t>> made = options_.neighbourhoods;
-    if (made.empty()) {
-      std::vector<std::string> switches;
-      for (const MeasuredHost& host : measurement_.hosts) switches.push_back(host.declared_switch);
-      const Groups groups = Groups::by_name(switches);
-      for (std::uint32_t group = 0; group < groups.size(); ++group) {
-        made.emplace_back();
-        for (const Rank host : groups.members(group)) made.back().push_back(host.value);
-      }
-    }
+    const bool is_declared = std::any_of(measurement_.hosts.begin(), measurement_.hosts.end(),
+                                         [](const MeasuredHost& host) { return !host.declared_switch.empty(); });
+    if (made.empty()) made = is_declared ? declared_neighbourhoods() : measured_neighbourhoods();
     std::vector<bool> seen(hosts, false);
     std::uint32_t count = 0;
     for (const auto& each : made) {
@@ -298,6 +327,7 @@ class Adviser {
     return made;
   }
 
+  // Also notes which hosts are slow.
   Result<RankOrder> order_ranks() {
     GOSSAMER_ASSIGN(auto near_each_other, neighbourhoods());
     HostOrder hosts(links_, std::move(near_each_other));
@@ -306,8 +336,7 @@ class Adviser {
       members[links_.host_of(rank)].push_back(Rank{rank});
     std::vector<Rank> ranks;
     for (const std::uint32_t host : hosts.run()) ranks.insert(ranks.end(), members[host].begin(), members[host].end());
-    for (const std::uint32_t host : hosts.slow())
-      advice_.notes.push_back(text("host ", measurement_.hosts[host].name, " is slow with all others and stands last"));
+    slow_hosts_ = hosts.slow();
     return RankOrder::make(std::move(ranks));
   }
 
@@ -398,6 +427,7 @@ class Adviser {
   const LinkMatrix links_;
   const RankOrder natural_;
   std::vector<std::uint64_t> sizes_;
+  std::vector<std::uint32_t> slow_hosts_;
   Advice advice_;
 };
 

@@ -13,7 +13,7 @@ namespace gossamer::topology {
 
 struct AdviceOptions {
   // Hosts that are near each other (those of a switch), by index, each host once; empty: those with one declared
-  // switch, and all others together.
+  // switch, and all others together. Where none is declared, as find_tiers has them.
   std::vector<std::vector<std::uint32_t>> neighbourhoods;
   std::vector<Collective> collectives = {Collective::all_reduce, Collective::all_gather, Collective::broadcast,
                                          Collective::reduce_scatter, Collective::reduce};

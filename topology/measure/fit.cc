@@ -13,6 +13,11 @@ constexpr double normal_975 = 1.959964;
 constexpr double least_relative_error = 0.02;
 constexpr double huber_limit = 1.345;  // 95 % as good as least squares where all is normal
 constexpr int reweightings = 20;
+constexpr double far_off = 9.0;             // three sigmas, squared
+constexpr double worth_of_a_bend = 15.0;    // more than one disturbed size can be off, less than two
+constexpr std::size_t small_sizes_min = 3;  // two are a line whatever they are
+constexpr double no_disturbance = 3.0;  // times the line: of the largest size, which nothing but a bend makes so slow
+constexpr std::size_t large_sizes_min = 2;  // two that are off the others' line are no disturbance
 
 // Student's t at 0.975.
 double t_975(std::size_t freedom) {
@@ -51,6 +56,7 @@ struct Point {
   double bytes = 0.0;
   double time_ns = 0.0;
   double sigma_ns = 0.0;
+  double low_ns = 0.0;
 };
 
 struct Line {
@@ -59,9 +65,10 @@ struct Line {
   // Of the covariance matrix, for the sigmas as they are.
   double alpha_variance = 0.0;
   double beta_variance = 0.0;
+  double reach = 0.0;  // of an interval, in square roots of these
 };
 
-Line weighted_line(const std::vector<Point>& points, const std::vector<double>& trust) {
+Line weighted_line(std::span<const Point> points, const std::vector<double>& trust) {
   double w = 0, wx = 0, wy = 0;
   for (std::size_t i = 0; i < points.size(); ++i) {
     const double weight = trust[i] / (points[i].sigma_ns * points[i].sigma_ns);
@@ -87,6 +94,64 @@ Line weighted_line(const std::vector<Point>& points, const std::vector<double>& 
 
 double misfit(const Line& line, const Point& point) {
   return (point.time_ns - line.alpha - line.beta * point.bytes) / point.sigma_ns;
+}
+
+// The line that most points lie on.
+Line robust_line(std::span<const Point> points) {
+  std::vector<double> trust(points.size(), 1.0);
+  Line line = weighted_line(points, trust);
+  double scale = 1.0;
+  for (int i = 0; i < reweightings && points.size() > 2; ++i) {
+    std::vector<double> distances;
+    for (const Point& point : points) distances.push_back(std::abs(misfit(line, point)));
+    std::vector<double> sorted = distances;
+    scale = std::max(1.0, median_estimate(sorted).value / 0.6745);
+    for (std::size_t p = 0; p < points.size(); ++p)
+      trust[p] = distances[p] <= huber_limit * scale ? 1.0 : huber_limit * scale / distances[p];
+    line = weighted_line(points, trust);
+  }
+  // For sigmas that are as large as the points' distances from the line say.
+  const std::size_t freedom = points.size() - 2;
+  double misfits = 0.0;
+  for (std::size_t p = 0; p < points.size(); ++p)
+    misfits += trust[p] * misfit(line, points[p]) * misfit(line, points[p]);
+  const double widened = freedom == 0 ? 1.0 : std::max(1.0, misfits / static_cast<double>(freedom));
+  line.reach = t_975(freedom) * std::sqrt(widened);
+  return line;
+}
+
+// How badly the line describes the points; one that is far off counts no more than any other that is.
+double badness(const Line& line, std::span<const Point> points) {
+  double sum = 0.0;
+  for (const Point& point : points) sum += std::min(misfit(line, point) * misfit(line, point), far_off);
+  return sum;
+}
+
+// One line for all sizes, or one for the small ones and one for the large ones.
+struct Lines {
+  Line small;
+  Line large;
+  std::size_t large_from = 0;
+};
+
+Lines lines_through(std::span<const Point> points) {
+  const Line whole = robust_line(points);
+  Lines best{whole, whole, 0};
+  double least = badness(whole, points) - worth_of_a_bend;
+  for (std::size_t at = small_sizes_min; at + large_sizes_min <= points.size(); ++at) {
+    const Lines parts{robust_line(points.first(at)), robust_line(points.subspan(at)), at};
+    const double both = badness(parts.small, points.first(at)) + badness(parts.large, points.subspan(at));
+    if (both >= least) continue;
+    least = both;
+    best = parts;
+  }
+  // Where times scatter the line may pass through the small sizes alone, and by what is known so little even two large
+  // ones would be no more than disturbed.
+  const Point& last = points.back();
+  const std::size_t at = points.size() - std::min(points.size(), large_sizes_min);
+  if (at >= small_sizes_min && last.low_ns > no_disturbance * (best.large.alpha + best.large.beta * last.bytes))
+    best = {robust_line(points.first(at)), robust_line(points.subspan(at)), at};
+  return best;
 }
 
 Estimate around(double value, double half_width) {
@@ -123,32 +188,19 @@ std::optional<LogGp> fit_log_gp(std::span<const SizeSamples> sizes, const Estima
   for (const SizeSamples& size : sizes) {
     const double sampled = (size.p50_ns.high - size.p50_ns.low) / (2 * normal_975);
     const double least = std::max(size.p50_ns.value * least_relative_error, 1e-3);
-    points.push_back({static_cast<double>(size.bytes), size.p50_ns.value, std::max(sampled, least)});
+    points.push_back({static_cast<double>(size.bytes), size.p50_ns.value, std::max(sampled, least), size.p50_ns.low});
   }
-  std::vector<double> trust(points.size(), 1.0);
-  Line line = weighted_line(points, trust);
-  for (int i = 0; i < reweightings && points.size() > 2; ++i) {
-    std::vector<double> distances;
-    for (const Point& point : points) distances.push_back(std::abs(misfit(line, point)));
-    std::vector<double> sorted = distances;
-    const double scale = std::max(1.0, median_estimate(sorted).value / 0.6745);
-    for (std::size_t p = 0; p < points.size(); ++p)
-      trust[p] = distances[p] <= huber_limit * scale ? 1.0 : huber_limit * scale / distances[p];
-    line = weighted_line(points, trust);
-  }
-  const std::size_t freedom = points.size() - 2;
-  double misfits = 0.0;
+  const Lines lines = lines_through(points);
   double relative = 0.0;
   for (std::size_t p = 0; p < points.size(); ++p) {
-    misfits += trust[p] * misfit(line, points[p]) * misfit(line, points[p]);
+    const Line& line = p < lines.large_from ? lines.small : lines.large;
     const double fitted = std::max(line.alpha + line.beta * points[p].bytes, 1e-3);
     relative += (points[p].time_ns / fitted - 1) * (points[p].time_ns / fitted - 1);
   }
-  const double widened = freedom == 0 ? 1.0 : std::max(1.0, misfits / static_cast<double>(freedom));
-  const double reach = t_975(freedom) * std::sqrt(widened);
   LogGp fit;
-  fit.alpha_ns = around(std::max(0.0, line.alpha), reach * std::sqrt(line.alpha_variance));
-  fit.beta_ns_per_byte = around(std::max(0.0, line.beta), reach * std::sqrt(line.beta_variance));
+  fit.alpha_ns = around(std::max(0.0, lines.small.alpha), lines.small.reach * std::sqrt(lines.small.alpha_variance));
+  fit.beta_ns_per_byte =
+      around(std::max(0.0, lines.large.beta), lines.large.reach * std::sqrt(lines.large.beta_variance));
   fit.gap_ns = gap_ns;
   fit.overhead_ns = overhead_ns;
   fit.residual = std::sqrt(relative / static_cast<double>(points.size()));

@@ -19,8 +19,10 @@ namespace gossamer::topology {
 
 // The line through the medians: time = alpha + beta bytes. Each size counts by its relative error, at least 2 % (a
 // transport's protocols are no line to the last per cent), and those far off the line by less (Huber 1964), so that one
-// disturbed size bends nothing. Intervals from the covariance, widened where the sizes do not lie on a line. Nothing
-// for fewer than two sizes; with exactly two the line is theirs and so is its interval.
+// disturbed size bends nothing. Where small and large sizes clearly lie on two lines, as where a transport changes its
+// protocol or a shaper lets a burst pass, alpha is the small ones' and beta the large ones'. Intervals from the
+// covariance, widened where the sizes do not lie on a line. Nothing for fewer than two sizes; with exactly two the line
+// is theirs and so is its interval.
 [[nodiscard]] std::optional<LogGp> fit_log_gp(std::span<const SizeSamples> sizes, const Estimate& gap_ns,
                                               const Estimate& overhead_ns);
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
+#include <utility>
 
 namespace gossamer::topology {
 namespace {
@@ -165,7 +167,8 @@ Result<LinkMatrix> LinkMatrix::make(const Measurement& measurement) {
   std::vector<std::optional<Wire>> near(std::size_t{ranks} * made.places_max_);
   std::vector<Wire> all_near;
   std::vector<Wire> all_far;
-  std::vector<Wire> loaded;
+  std::vector<const PairMeasurement*> loaded;                            // between hosts
+  std::map<std::pair<std::uint32_t, std::uint32_t>, double> idle_betas;  // of these
   std::vector<double> overheads;
   for (const PairMeasurement& pair : measurement.pairs) {
     const std::optional<Wire> wire = wire_of(pair);
@@ -173,7 +176,7 @@ Result<LinkMatrix> LinkMatrix::make(const Measurement& measurement) {
     const std::uint32_t from = made.host_of_.at(pair.from);
     const std::uint32_t to = made.host_of_.at(pair.to);
     if (pair.load == PairLoad::loaded) {
-      if (from != to) loaded.push_back(*wire);
+      if (from != to) loaded.push_back(&pair);
       continue;
     }
     if (pair.fit && pair.fit->overhead_ns.value > 0) overheads.push_back(pair.fit->overhead_ns.value);
@@ -181,6 +184,7 @@ Result<LinkMatrix> LinkMatrix::make(const Measurement& measurement) {
       near[std::size_t{pair.from} * made.places_max_ + made.place_[pair.to]] = *wire;
       all_near.push_back(*wire);
     } else {
+      idle_betas[{pair.from, pair.to}] = wire->beta_ns_per_byte;
       far[std::size_t{from} * hosts + to].push_back(*wire);
       all_far.push_back(*wire);
     }
@@ -218,8 +222,15 @@ Result<LinkMatrix> LinkMatrix::make(const Measurement& measurement) {
 
   double least_alpha = std::min(made.near_median_.alpha_ns, made.far_median_.alpha_ns);
   made.overhead_ns_ = std::min(overheads.empty() ? least_alpha / 4 : middle_of(overheads), least_alpha / 2);
-  if (!loaded.empty() && made.places_max_ > 1) {
-    const double slower = middle_of(loaded).beta_ns_per_byte / std::max(made.far_median_.beta_ns_per_byte, 1e-9);
+  // Each against itself: links differ.
+  std::vector<double> slower_by;
+  for (const PairMeasurement* pair : loaded) {
+    const auto idle = idle_betas.find({pair->from, pair->to});
+    if (idle != idle_betas.end() && idle->second > 0)
+      slower_by.push_back(wire_of(*pair)->beta_ns_per_byte / idle->second);
+  }
+  if (!slower_by.empty() && made.places_max_ > 1) {
+    const double slower = middle_of(std::move(slower_by));
     const double links = made.places_max_ / std::max(slower, 1.0);
     made.far_links_ = std::clamp(static_cast<std::uint32_t>(std::lround(links)), 1u, made.places_max_);
   }
@@ -232,8 +243,11 @@ HostModel LinkMatrix::host_model() const {
   HostModel model;
   model.overhead_ns = overhead_ns_;
   model.merge_ns_per_byte = CostModel{}.gamma_ns_per_byte;
-  // A rank's own part is at most as slow as what it has to everybody.
-  model.per_byte_ns = std::min(near_median_.beta_ns_per_byte, far_median_.beta_ns_per_byte);
+  // A rank's own part is at most as slow as the fastest of what it has: wires are as slow as they are by themselves.
+  model.per_byte_ns = near_median_.beta_ns_per_byte;
+  for (std::uint32_t from = 0; from < host_count_; ++from)
+    for (std::uint32_t to = 0; to < host_count_; ++to)
+      if (from != to) model.per_byte_ns = std::min(model.per_byte_ns, between(from, to).beta_ns_per_byte);
   return model;
 }
 
