@@ -308,7 +308,8 @@ void RemoteRanks::take_process_end() {
 }
 
 std::string RemoteRanks::why_not_begun(int status) const {
-  const std::string said = last_words_.empty() ? "" : text(": ", last_words_);
+  std::string said = last_words_.empty() ? "" : text(": ", last_words_);
+  if (said.ends_with('.')) said.pop_back();  // more of the sentence may follow
   if (status == exit_not_found)
     return text("there is no gossamer on ", name(), said,
                 "; install it there, in PATH or where this one is, or mount this folder there");
