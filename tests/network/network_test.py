@@ -14,20 +14,15 @@ import threading
 import time
 import unittest
 
-NET_LAB = GOSSAMER = EXCHANGE_PEER = ""
-EXIT_SKIPPED, EXIT_UNABLE = 77, 3
+import net_lab
+from net_lab import lab
+
+GOSSAMER = EXCHANGE_PEER = ""
+EXIT_SKIPPED = 77
 LIMIT_S = 60  # for anything that a test starts
 
 TRAIN = ["train", "--dataset", "synthetic", "--samples", "512", "--hidden", "256", "--batch", "48", "--steps", "8",
          "--algorithm", "gs-sgd,shared-top-k,top-k,dense"]
-
-
-def lab(name, *words):
-    """Runs net-lab to its end: (exit status, stdout, stderr). The lab's name goes behind the verb, before any `--`."""
-    command = [NET_LAB, words[0], "--name", name, *words[1:]]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S,
-                          check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 class Running:
@@ -35,7 +30,8 @@ class Running:
 
     def __init__(self, name, *words, environment=None):
         self.lines, self.changed = [], threading.Condition()
-        self.process = subprocess.Popen([NET_LAB, words[0], "--name", name, *words[1:]], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([net_lab.PROGRAM, words[0], "--name", name, *words[1:]],
+                                        stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                         env={**os.environ, **(environment or {})})
         self.reader = threading.Thread(target=self.read)
@@ -362,22 +358,19 @@ socket.create_connection(("10.77.0.2", 5000), 10).sendall(bytes({size}))
                 self.assertIn(sentence, errors)
         self.assertEqual(lab(self.name, "down")[0], 0)
         status, _, errors = lab(self.name, "up", "2", "--rate", "fast")
-        self.assertEqual(status, EXIT_UNABLE)
+        self.assertEqual(status, net_lab.EXIT_UNABLE)
         self.assertIn("fast", errors)
         self.assertIn("there is no lab", lab(self.name, "status")[2])  # nothing half made is left
 
 
 def main():
-    global NET_LAB, GOSSAMER, EXCHANGE_PEER
+    global GOSSAMER, EXCHANGE_PEER
     if len(sys.argv) < 4:
         print(__doc__, file=sys.stderr)
         return 2
-    NET_LAB, GOSSAMER, EXCHANGE_PEER = sys.argv[1:4]
-    name = f"probe-{os.getpid()}"
-    status, _, errors = lab(name, "up", "2", "--rate", "1gbit")
-    lab(name, "down")
-    if status == EXIT_UNABLE:
-        print(f"skipped: {errors.strip()}")
+    net_lab.PROGRAM, GOSSAMER, EXCHANGE_PEER = sys.argv[1:4]
+    if why_not := net_lab.why_unable():
+        print(f"skipped: {why_not}")
         return EXIT_SKIPPED
     program = unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2, exit=False)
     return 0 if program.result.wasSuccessful() else 1

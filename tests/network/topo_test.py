@@ -20,20 +20,16 @@ import threading
 import time
 import unittest
 
-NET_LAB = GOSSAMER = ""
-EXIT_SKIPPED, EXIT_UNABLE = 77, 3
+import net_lab
+from net_lab import lab
+
+GOSSAMER = ""
+EXIT_SKIPPED = 77
 LIMIT_S = 120
 # Of each segment of 1,514 bytes that the limit counts 1,448 are data: Ethernet, IP and TCP have 66.
 DATA_SHARE = 1448 / 1514
 # One segment of the sender's: what passes an idle link at once is little beside what is measured.
 BURST = ["--burst", "80k"]
-
-
-def lab(name, *words):
-    """Runs net-lab to its end: (exit status, stdout, stderr)."""
-    done = subprocess.run([NET_LAB, words[0], "--name", name, *words[1:]], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=LIMIT_S, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 class SlowWays:
@@ -132,7 +128,7 @@ class TopoTest(unittest.TestCase):
         hosts = ",".join(f"10.77.0.{int(each.split(':')[0]) + 1}:{(each + ':1').split(':')[1]}"
                          for each in hosts.split(","))
         return [GOSSAMER, "run", "--settle", "60", "--hosts", hosts, "--launch-agent",
-                f"{NET_LAB} agent --name {self.name}", "--", *command]
+                f"{net_lab.PROGRAM} agent --name {self.name}", "--", *command]
 
     def job(self, hosts, *command, environment=None):
         """(exit status, stdout, stderr)"""
@@ -331,22 +327,14 @@ class Whole(TopoTest):
         self.assertTrue(all(pair["sizes"] for pair in resumed["pairs"]))
 
 
-def can_make_namespaces():
-    """None, or why not."""
-    name = f"topo-probe-{os.getpid()}"
-    status, _, errors = lab(name, "up", "2", "--rate", "1gbit")
-    lab(name, "down")
-    return errors.strip() if status == EXIT_UNABLE else None
-
-
 def main():
-    global NET_LAB, GOSSAMER
+    global GOSSAMER
     if len(sys.argv) < 4:
         print(__doc__, file=sys.stderr)
         return 2
-    NET_LAB, GOSSAMER, *rest = sys.argv[1:]
+    net_lab.PROGRAM, GOSSAMER, *rest = sys.argv[1:]
     is_whole = "--whole" in rest
-    why_not = can_make_namespaces()
+    why_not = net_lab.why_unable()
     if is_whole and os.environ.get("GOSSAMER_TEST_SAMPLE", "all") != "all":
         why_not = "takes minutes: `tools/test exhaustive` without GOSSAMER_TEST_SAMPLE runs it"
     if why_not:
