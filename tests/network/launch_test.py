@@ -16,8 +16,11 @@ import tempfile
 import time
 import unittest
 
-NET_LAB = GOSSAMER = EXCHANGE_PEER = ""
-EXIT_UNABLE, LIMIT_S = 3, 60
+import net_lab
+from net_lab import lab
+
+GOSSAMER = EXCHANGE_PEER = ""
+LIMIT_S = 60
 SSHD = "/usr/sbin/sshd"
 # Words of a shell, as ssh hands them to the one on the other host.
 AGENT = "#!/bin/sh\nhost=$1; shift\n{}\nexec /bin/sh -c \"$*\"\n"
@@ -406,16 +409,12 @@ class BetweenHosts(LaunchTest):
     def setUp(self):
         super().setUp()
         self.name = f"launch-{os.getpid()}"
-        up = self.lab("up", "2")
-        self.addCleanup(lambda: self.lab("down"))
-        if up.returncode == EXIT_UNABLE:
-            self.skipTest(up.stderr.strip())
-        self.assertEqual(up.returncode, 0, up.stderr)
-        self.agent_words = f"{NET_LAB} agent --name {self.name}"
-
-    def lab(self, verb, *words):
-        return subprocess.run([NET_LAB, verb, "--name", self.name, *words], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        status, _, errors = lab(self.name, "up", "2")
+        self.addCleanup(lambda: lab(self.name, "down"))
+        if status == net_lab.EXIT_UNABLE:
+            self.skipTest(errors.strip())
+        self.assertEqual(status, 0, errors)
+        self.agent_words = f"{net_lab.PROGRAM} agent --name {self.name}"
 
     def each_host(self, *commands):
         for host in range(2):
@@ -454,7 +453,7 @@ class BetweenHosts(LaunchTest):
         self.each_host("addr add 10.88.0.{}/24 dev x0", "addr add fd88::{}/64 dev x0 nodad", "link set x0 up")
         wait_until(lambda: all(self.is_up(host, "x0") for host in range(2)), "both ends see their carrier")
         for host in ("0", "1"):
-            self.assertEqual(self.lab("link", "cut", host).returncode, 0)
+            self.assertEqual(lab(self.name, "link", "cut", host)[0], 0)
         for interface, transport, at in (("x0", "ucx", r"10\.88\.0\.1"), ("10.88.0.0/16", "libfabric", r"10\.88\.0\.1"),
                                          ("^e0", "ucx", r"10\.88\.0\.1"),
                                          ("fd88::/64", "libfabric", r"\[fd88::1\]")):
@@ -482,7 +481,7 @@ class BetweenHosts(LaunchTest):
         ran = Ran("--hosts", "node1:1,node2:1", "--silence", "1", "--launch-agent", ssh, "--", *self.introduce(),
                   within=within(0))
         pids = self.pids(2)
-        self.assertEqual(self.lab("link", "cut", "1").returncode, 0)
+        self.assertEqual(lab(self.name, "link", "cut", "1")[0], 0)
         self.assertEqual(ran.end(), 1, ran.errors)
         self.assertRegex(ran.errors, r"nothing was heard from host node2 \(rank 1\) for 1\.0 s.*ending the 1 other peer")
         self.expect_none(pids)
@@ -505,11 +504,11 @@ class BetweenHosts(LaunchTest):
 
 
 def main():
-    global NET_LAB, GOSSAMER, EXCHANGE_PEER
+    global GOSSAMER, EXCHANGE_PEER
     if len(sys.argv) < 4:
         print(__doc__, file=sys.stderr)
         return 2
-    NET_LAB, GOSSAMER, EXCHANGE_PEER = sys.argv[1:4]
+    net_lab.PROGRAM, GOSSAMER, EXCHANGE_PEER = sys.argv[1:4]
     program = unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2, exit=False)
     return 0 if program.result.wasSuccessful() else 1
 
