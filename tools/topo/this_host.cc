@@ -13,11 +13,8 @@
 #include "tools/command/folder_entries.h"
 
 namespace gossamer::tools {
-namespace {
 
 namespace fs = std::filesystem;
-
-}  // namespace
 
 std::vector<std::string> list_adapters(const std::string& infiniband, const std::string& net) {
   std::vector<std::string> adapters;

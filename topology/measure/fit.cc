@@ -100,12 +100,11 @@ double misfit(const Line& line, const Point& point) {
 Line robust_line(std::span<const Point> points) {
   std::vector<double> trust(points.size(), 1.0);
   Line line = weighted_line(points, trust);
-  double scale = 1.0;
   for (int i = 0; i < reweightings && points.size() > 2; ++i) {
     std::vector<double> distances;
     for (const Point& point : points) distances.push_back(std::abs(misfit(line, point)));
     std::vector<double> sorted = distances;
-    scale = std::max(1.0, median_estimate(sorted).value / 0.6745);
+    const double scale = std::max(1.0, median_estimate(sorted).value / 0.6745);
     for (std::size_t p = 0; p < points.size(); ++p)
       trust[p] = distances[p] <= huber_limit * scale ? 1.0 : huber_limit * scale / distances[p];
     line = weighted_line(points, trust);

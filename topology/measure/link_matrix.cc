@@ -167,8 +167,8 @@ Result<LinkMatrix> LinkMatrix::make(const Measurement& measurement) {
   std::vector<std::optional<Wire>> near(std::size_t{ranks} * made.places_max_);
   std::vector<Wire> all_near;
   std::vector<Wire> all_far;
-  std::vector<const PairMeasurement*> loaded;                            // between hosts
-  std::map<std::pair<std::uint32_t, std::uint32_t>, double> idle_betas;  // of these
+  std::map<std::pair<std::uint32_t, std::uint32_t>, double> idle_betas;  // between hosts
+  std::map<std::pair<std::uint32_t, std::uint32_t>, double> loaded_betas;
   std::vector<double> overheads;
   for (const PairMeasurement& pair : measurement.pairs) {
     const std::optional<Wire> wire = wire_of(pair);
@@ -176,7 +176,7 @@ Result<LinkMatrix> LinkMatrix::make(const Measurement& measurement) {
     const std::uint32_t from = made.host_of_.at(pair.from);
     const std::uint32_t to = made.host_of_.at(pair.to);
     if (pair.load == PairLoad::loaded) {
-      if (from != to) loaded.push_back(&pair);
+      if (from != to) loaded_betas[{pair.from, pair.to}] = wire->beta_ns_per_byte;
       continue;
     }
     if (pair.fit && pair.fit->overhead_ns.value > 0) overheads.push_back(pair.fit->overhead_ns.value);
@@ -224,10 +224,9 @@ Result<LinkMatrix> LinkMatrix::make(const Measurement& measurement) {
   made.overhead_ns_ = std::min(overheads.empty() ? least_alpha / 4 : middle_of(overheads), least_alpha / 2);
   // Each against itself: links differ.
   std::vector<double> slower_by;
-  for (const PairMeasurement* pair : loaded) {
-    const auto idle = idle_betas.find({pair->from, pair->to});
-    if (idle != idle_betas.end() && idle->second > 0)
-      slower_by.push_back(wire_of(*pair)->beta_ns_per_byte / idle->second);
+  for (const auto& [ends, beta] : loaded_betas) {
+    const auto idle = idle_betas.find(ends);
+    if (idle != idle_betas.end() && idle->second > 0) slower_by.push_back(beta / idle->second);
   }
   if (!slower_by.empty() && made.places_max_ > 1) {
     const double slower = middle_of(std::move(slower_by));
