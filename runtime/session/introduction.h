@@ -1,7 +1,7 @@
 // What one rank tells all others about itself when a session begins.
 //
-//   | version, 4 B | links, 4 B | host | memory | name | library | transport address |   texts behind their lengths, 4
-//   B
+//   | version | links | host | memory | name | library | transport address |
+//     4 B       4 B     each behind its length, 4 B
 #pragma once
 
 #include <cstdint>
