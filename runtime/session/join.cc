@@ -126,7 +126,7 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
   // One for all that follows: a rank that comes late, or stops on the way, takes from what is left.
   static const SteadyClock clock;
   joined.deadline.emplace(clock, settings.init_timeout_ns);
-  GOSSAMER_ASSIGN(auto meeting, meet_as_launched(settings, std::move(callers)));
+  GOSSAMER_ASSIGN(auto meeting, meet_as_launched(settings, std::move(callers), *joined.deadline));
   settings.rendezvous = meeting.rendezvous;
   GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
   UserSchedules schedules = read_user_schedules(settings.schedule);
@@ -221,6 +221,14 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
   joined.schedules = std::move(schedules);
   joined.topology = std::move(topology.file);
   return joined;
+}
+
+bool leave_members(JoinedMembers& joined) {
+  constexpr std::uint64_t close_ns = 2'000'000'000;
+  const bool is_closed = joined.transport->close_view(close_ns).ok();
+  joined.control->leave();
+  if (!is_closed) static_cast<void>(joined.transport.release());
+  return is_closed;
 }
 
 Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, std::unique_ptr<Bootstrap> callers) {

@@ -43,9 +43,13 @@ struct JoinedMembers {
   }
 };
 
-// As Session::join, up to the open view. Blocks, at most the init timeout. Who ends calls Control::leave before the
+// As Session::join, up to the open view. Blocks, at most the init timeout. Who ends calls leave_members before the
 // transport is destroyed.
 [[nodiscard]] Result<JoinedMembers> join_members(const SettingsRequest& request,
                                                  std::unique_ptr<Bootstrap> callers = nullptr);
+
+// Closes the view and leaves, in 2 s at most. False: the view did not close; the transport stays until the process
+// ends, and so must the memory that it was given.
+[[nodiscard]] bool leave_members(JoinedMembers& joined);
 
 }  // namespace gossamer::runtime

@@ -2,7 +2,6 @@
 
 #include "runtime/bootstrap/catalogue.h"
 #include "runtime/bootstrap/meet.h"
-#include "runtime/session/deadline.h"
 
 namespace gossamer::runtime {
 namespace {
@@ -23,10 +22,8 @@ bool carries_secret(const Settings& settings, const Meeting& meeting) {
 
 }  // namespace
 
-Result<Meeting> meet_as_launched(Settings& settings, std::unique_ptr<Bootstrap> bootstrap) {
+Result<Meeting> meet_as_launched(Settings& settings, std::unique_ptr<Bootstrap> bootstrap, const Deadline& deadline) {
   const bool is_callers = bootstrap != nullptr;
-  const SteadyClock clock;
-  const Deadline deadline(clock, settings.init_timeout_ns);
   if (!is_callers) {
     BootstrapRequest request{settings.folder, settings.job, std::nullopt, settings.init_timeout_ns};
     if (settings.said.rank && settings.said.rank_count)

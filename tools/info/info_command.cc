@@ -23,8 +23,6 @@
 namespace gossamer::tools {
 namespace {
 
-constexpr std::uint64_t close_ns = 2'000'000'000;
-
 nlohmann::json limit_json(const char* name, int resource) {
   rlimit limit = {};
   nlohmann::json out = {{"name", name}, {"value", nullptr}, {"most", nullptr}};  // null: unlimited
@@ -110,10 +108,9 @@ HostCheck check_network(const std::vector<runtime::SettingLine>& settings) {
   check.found = joined->library_difference.empty()
                     ? text(count->value, " ranks of one version joined, and messages came through")
                     : text(count->value, " ranks joined, and messages came through, but ", joined->library_difference);
-  const Status closed = joined->transport->close_view(close_ns);
-  joined->control->leave();
-  // What the library may still write to stays until the process ends.
-  if (!closed.ok()) static_cast<void>(joined->transport.release());
+  if (!runtime::leave_members(*joined)) return check;
+  joined->transport.reset();
+  transport::sweep_shared_memory();
   return check;
 }
 

@@ -32,7 +32,6 @@ using topology::Measurement;
 
 constexpr const char* command = "topo measure";
 constexpr std::uint64_t agreement_ns = 30'000'000'000;
-constexpr std::uint64_t close_ns = 2'000'000'000;
 constexpr std::uint64_t nap_most_ns = 20'000'000;
 constexpr std::uint64_t wake_early_ns = 100'000;  // a sleeper comes late by some tens of microseconds
 constexpr int spins = 2'000;
@@ -186,12 +185,8 @@ class Run {
   ~Run() {
     member_.reset();
     coordinator_.reset();
-    const Status closed = joined_.transport->close_view(close_ns);
-    joined_.control->leave();
-    if (!closed.ok()) {
-      // What the library may still write to stays until the process ends.
+    if (!runtime::leave_members(joined_)) {
       static_cast<void>(memory_.release());
-      static_cast<void>(joined_.transport.release());
       return;
     }
     memory_.reset();
