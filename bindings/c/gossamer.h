@@ -662,9 +662,8 @@ GOSSAMER_API gossamer_status gossamer_session_report(gossamer_session* session, 
 /* ---- for languages without macros --------------------------------------------------------------- */
 
 /* Each writes what the macro of that name has, into a struct of `struct_size` bytes as the caller declares it: fields that
- * this library does not know are zeros, those that the caller does not know are left out. Equal to the macro, byte by byte,
- * where the sizes are. INVALID_ARGUMENT: NULL, less than the first field or more than 64 KiB. Any thread; before
- * gossamer_init, too. */
+ * this library does not know are zeros, those that the caller does not know are left out, and holes between fields are
+ * zeros. INVALID_ARGUMENT: NULL, less than the first field or more than 64 KiB. Any thread; before gossamer_init, too. */
 GOSSAMER_API gossamer_status gossamer_config_init(gossamer_config* config, size_t struct_size);
 GOSSAMER_API gossamer_status gossamer_launch_init(gossamer_launch* launch, size_t struct_size);
 /* `tensor_size`: of the caller's gossamer_tensor. */

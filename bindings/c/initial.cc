@@ -1,4 +1,5 @@
-// The initializers of gossamer.h as functions.
+// The initializers of gossamer.h as functions. They are constants: holes between their fields are zeros, not what a
+// stack had.
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -40,9 +41,11 @@ gossamer_status gossamer_launch_init(gossamer_launch* launch, size_t struct_size
 
 gossamer_status gossamer_compressor_config_init(gossamer_compressor_config* config, size_t struct_size,
                                                 size_t tensor_size) {
-  gossamer_compressor_config initial = GOSSAMER_COMPRESSOR_CONFIG_INIT;
-  initial.tensor_size = tensor_size;
-  return write_initial("gossamer_compressor_config_init", initial, config, struct_size);
+  static constexpr gossamer_compressor_config initial = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+  const auto status = write_initial("gossamer_compressor_config_init", initial, config, struct_size);
+  constexpr std::size_t needed = offsetof(gossamer_compressor_config, tensor_size) + sizeof tensor_size;
+  if (status == GOSSAMER_DONE && struct_size >= needed) config->tensor_size = tensor_size;
+  return status;
 }
 
 gossamer_status gossamer_update_init(gossamer_update* update, size_t struct_size) {

@@ -24,8 +24,8 @@ class Alone final : public QuietControl {
     return Loss{.rank = Rank{0}, .reason = std::string(abort_reason), .given_up = true, .aborted = true};
   }
   [[nodiscard]] std::vector<Loss> losses(std::size_t known) const override {
-    const auto lost = known == 0 ? loss() : std::nullopt;
-    return lost ? std::vector<Loss>{*lost} : std::vector<Loss>();
+    if (known != 0 || !is_aborted_.load(std::memory_order_acquire)) return {};  // asked in every pass
+    return {*loss()};
   }
   void abort() override { is_aborted_.store(true, std::memory_order_release); }
 

@@ -229,25 +229,27 @@ void expect_initial(const Struct& macro, Init init) {
 // Goal: languages without macros have their values, whatever size they were built with. Method: every struct that has
 // a size, its function against its macro, byte by byte, in sizes that were and will be.
 TEST(StructHistory, InitialValuesAreThoseOfTheMacros) {
-  const gossamer_config config = GOSSAMER_CONFIG_INIT;
+  // Static: zeros between their fields.
+  static const gossamer_config config = GOSSAMER_CONFIG_INIT;
   expect_initial(config, gossamer_config_init);
-  const gossamer_launch launch = GOSSAMER_LAUNCH_INIT;
+  static const gossamer_launch launch = GOSSAMER_LAUNCH_INIT;
   expect_initial(launch, gossamer_launch_init);
-  gossamer_compressor_config compressor = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+  static const gossamer_compressor_config compressor = GOSSAMER_COMPRESSOR_CONFIG_INIT;
   expect_initial(compressor, [](gossamer_compressor_config* c, std::size_t size) {
     return gossamer_compressor_config_init(c, size, sizeof(gossamer_tensor));
   });
-  compressor.tensor_size = 48;
-  expect_initial(compressor, [](gossamer_compressor_config* c, std::size_t size) {
+  static gossamer_compressor_config wide = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+  wide.tensor_size = 48;
+  expect_initial(wide, [](gossamer_compressor_config* c, std::size_t size) {
     return gossamer_compressor_config_init(c, size, 48);
   });
-  const gossamer_update update = GOSSAMER_UPDATE_INIT;
+  static const gossamer_update update = GOSSAMER_UPDATE_INIT;
   expect_initial(update, gossamer_update_init);
-  const gossamer_stats stats = GOSSAMER_STATS_INIT;
+  static const gossamer_stats stats = GOSSAMER_STATS_INIT;
   expect_initial(stats, gossamer_stats_init);
-  const gossamer_graph graph = GOSSAMER_GRAPH_INIT;
+  static const gossamer_graph graph = GOSSAMER_GRAPH_INIT;
   expect_initial(graph, gossamer_graph_init);
-  const gossamer_collective_config collective = GOSSAMER_COLLECTIVE_CONFIG_INIT;
+  static const gossamer_collective_config collective = GOSSAMER_COLLECTIVE_CONFIG_INIT;
   expect_initial(collective, gossamer_collective_config_init);
 }
 
