@@ -56,7 +56,9 @@ class Install(support.Case):
 
     def test_cmake_installs_the_package_where_it_finds_the_library_of_its_prefix(self):
         prefix = os.path.join(self.folder, "prefix")
-        subprocess.run([CMAKE, "--install", os.path.join(BUILD, "bindings"), "--prefix", prefix], check=True, capture_output=True)
+        for part in ("c", "python"):
+            subprocess.run([CMAKE, "--install", os.path.join(BUILD, "bindings", part), "--prefix", prefix], check=True,
+                           capture_output=True)
         found = [folder for folder, _, files in os.walk(prefix) if "_interface.py" in files]
         self.assertEqual(len(found), 1)
         path, library = use(os.path.dirname(found[0]))
