@@ -8,7 +8,6 @@ import gc
 import os
 import pickle
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -334,9 +333,7 @@ session.close()
 
     def test_ctrl_c_ends_joining_at_once_and_the_program_in_good_order(self):
         # Rank 1 never comes. The session's thread is still in the library when the program ends.
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = support.free_port()
         status, out, err = support.run_child(f"""
 import os, signal, threading, time, gossamer
 threading.Timer(.3, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -44,6 +44,13 @@ class _Fails:
         return True
 
 
+def free_port():
+    import socket
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def interrupt_soon(seconds):
     """Ctrl-C, once the main thread has come to where it waits."""
     import threading

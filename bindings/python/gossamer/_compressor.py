@@ -94,9 +94,11 @@ class Update:
         Plain descent is apply(weights, -rate). Zeroed gradients and a scale of 1 give the update as a dense gradient.
         """
         self._check()
-        compressor = self._compressor
-        pointers, _held = compressor._addresses("weights", weights, is_written=True)
-        session = compressor._session
+        pointers, _held = self._compressor._addresses("weights", weights, is_written=True)
+        self._apply_at(pointers, scale)
+
+    def _apply_at(self, pointers: Any, scale: float) -> None:
+        session = self._compressor._session
         session._take()
         try:
             self._check()
@@ -192,6 +194,10 @@ class Compressor(Plan):
         A gradient with NaN is no error here, since the other ranks must learn of it: the reduce then fails on every rank.
         """
         pointers, _held = self._addresses("gradients", gradients, is_written=False)
+        self._compress_at(pointers)
+
+    def _compress_at(self, pointers: Any) -> None:
+        """`pointers`: one address of floats for each tensor, which the caller has looked at."""
         session = self._session
         session._take()
         try:
