@@ -117,7 +117,7 @@ class Hook(support.Case):
                 for model in models:
                     backward(model, 1, dtype=dtype)
                 self.assertIsNone(models[1].module[0].weight.grad)
-                self.assert_close(gradients(models[1]), gradients(models[0]), rtol=1e-5, atol=1e-7)
+                self.assert_close(gradients(models[1]), gradients(models[0]), rtol=1e-5, atol=1e-7 if dtype == torch.float32 else 1e-14)
 
     def test_what_is_held_back_survives_the_rebuilding_of_buckets(self):
         # Without clip, momentum and loss, all that was ever computed is either sent or held back: after enough steps with a gradient of
@@ -157,9 +157,8 @@ class Hook(support.Case):
                     ours.zero_grad()
                     backward(ours, step)
                     state.session.check_equal("gradients", torch.cat([each.reshape(-1) for each in gradients(ours)]))
-                stats = state.stats()
-                self.assertEqual((stats["operations"], stats["dimension"]), (3, 45405))
-                if algorithm != gossamer.Algorithm.DENSE:
+                if stats := state.stats():
+                    self.assertEqual((stats["operations"], stats["dimension"]), (3, 45405))
                     self.assertLess(stats["bytes_sent"], 4 * 45405 / 2)
 
     def test_gs_sgd_trains_with_the_users_own_optimiser(self):

@@ -20,11 +20,15 @@ import torch
 import torch.distributed as distributed
 
 from gossamer._calls import member
+from gossamer._collective import Collective
 from gossamer._compressor import Compressor, Tensor
 from gossamer._interface import Algorithm, DeadlineError, InvalidArgumentError
 from gossamer._session import Session
 
-POLL_S = 0.0005  # how long the thread waits for one operation before it looks for new gradients
+# How long the thread waits for one operation before it looks for new gradients; and how long it leaves the core to backward between two
+# looks at what is in flight, while gradients are yet to come.
+POLL_S = 0.0005
+REST_S = 0.0003
 
 
 def join(process_group: Any = None, **settings: Any) -> Session:
@@ -61,7 +65,10 @@ class _Group:
         self.tensors = [Tensor(name, parameter.numel(), parameter.numel() <= exact_numel) for name, parameter in named]
         if all(tensor.exact for tensor in self.tensors):
             self.tensors = [Tensor(tensor.name, tensor.count) for tensor in self.tensors]
+        self.dtype = named[0][1].dtype
         self.compressor: Optional[Compressor] = None
+        self.mean: Optional[Collective] = None  # in the compressor's place
+        self.staged: Any = None  # its memory
         self.slots = (ctypes.c_void_p * len(named))()
         self.gradients: "list[Optional[torch.Tensor]]" = [None] * len(named)  # of this step, in their buckets
         self.missing = len(named)
@@ -71,9 +78,9 @@ class _Group:
 class _Bucket:
     """A bucket of DDP in this step: done when every group that has gradients in it is."""
 
-    def __init__(self, buffer: torch.Tensor, future: "torch.futures.Future[torch.Tensor]") -> None:
+    def __init__(self, buffer: torch.Tensor, dtype: Any, future: "torch.futures.Future[torch.Tensor]") -> None:
         self.buffer, self.future = buffer, future
-        self.work = buffer if buffer.dtype == torch.float32 else buffer.to(torch.float32)
+        self.work = buffer if buffer.dtype == dtype else buffer.to(dtype)
         self.left = 0
 
     def finish_one(self) -> None:
@@ -99,7 +106,8 @@ class State:
     gradients in one exchange. momentum and clip are off, unlike Compressor's, since the user's optimiser has its own. `options`:
     others of Compressor (density, rows, cells, seed, ...), the same on every rank.
 
-    Collective. Parameters must be on the host, with dense gradients; f32 is exchanged in place, other types by a copy.
+    Collective. Parameters must be on the host, with dense gradients; they are exchanged as f32; with
+    "dense" in their own type.
     no_sync() and gradient accumulation work as with DDP's own all-reduce: what was accumulated is exchanged as one gradient.
     A context manager; close() ends its thread.
     """
@@ -125,7 +133,12 @@ class State:
         if session is not None and session.rank_count != distributed.get_world_size(ddp.process_group):
             raise InvalidArgumentError(f"the session has {session.rank_count} ranks and the model's process group "
                                        f"{distributed.get_world_size(ddp.process_group)}: expected the same ranks")
+        self._to_come = len(self._groups)  # of this step
         for group in self._groups:
+            if self.algorithm == Algorithm.DENSE and not options and momentum == 0 and clip == 0:
+                group.staged = torch.zeros(sum(tensor.count for tensor in group.tensors), dtype=group.dtype)
+                group.mean = Collective(self.session, "all-reduce", group.staged, op="mean", name=f"group {group.number}")
+                continue
             group.compressor = Compressor(self.session, group.tensors, algorithm=self.algorithm, momentum=momentum, clip=clip,
                                           name=f"group {group.number}", **options)
         self._jobs: "queue.SimpleQueue[Optional[_Group]]" = queue.SimpleQueue()
@@ -139,7 +152,7 @@ class State:
         for i, (name, parameter) in enumerate(named):
             chosen.append((name, parameter))
             size += 4 * parameter.numel()
-            if size >= limit or i + 1 == len(named):
+            if size >= limit or i + 1 == len(named) or named[i + 1][1].dtype != parameter.dtype:
                 group = _Group(len(self._groups), chosen, exact_numel)
                 self._groups.append(group)
                 for at, (_, each) in enumerate(chosen):
@@ -159,7 +172,7 @@ class State:
             raise InvalidArgumentError("a gradient of the model is sparse: expected dense ones; make its Embedding with sparse=False")
         if not buffer.dtype.is_floating_point:
             raise InvalidArgumentError(f"a bucket of the model has {buffer.dtype}: expected floating point")
-        taken = _Bucket(buffer, torch.futures.Future())
+        taken = _Bucket(buffer, buffer.dtype if self._groups[0].mean is not None else torch.float32, torch.futures.Future())
         ready, offset = [], 0
         for parameter in bucket.parameters():
             place = self._places.get(id(parameter))
@@ -189,7 +202,10 @@ class State:
         in_flight: "list[tuple[_Group, Any]]" = []
         while True:
             try:
-                group = self._jobs.get(block=not in_flight)
+                if in_flight and self._to_come > 0:
+                    group = self._jobs.get(timeout=REST_S)
+                else:
+                    group = self._jobs.get(block=not in_flight)
             except queue.Empty:
                 group = _NO_GROUP
             if group is None:
@@ -207,6 +223,10 @@ class State:
                 return
 
     def _start(self, group: _Group) -> Any:
+        self._to_come = (self._to_come if self._to_come > 0 else len(self._groups)) - 1
+        if group.mean is not None:
+            torch.cat(group.gradients, out=group.staged)  # type: ignore[arg-type]
+            return group.mean.start()
         compressor = group.compressor
         assert compressor is not None
         for at, gradient in enumerate(group.gradients):
@@ -218,14 +238,19 @@ class State:
     def _move(self, in_flight: "list[tuple[_Group, Any]]") -> None:
         for i, (group, operation) in enumerate(in_flight):
             try:
-                update = operation.wait(POLL_S) if i == 0 or operation.done else None
+                if not (operation.test() if i > 0 or self._to_come > 0 else operation.wait(POLL_S) is not None):
+                    continue
             except DeadlineError:
                 continue
-            if update is None:
-                continue
+            result = operation.wait()
             del in_flight[i]
-            torch._foreach_zero_(group.gradients)  # type: ignore[attr-defined]
-            update._apply_at(group.slots, 1.0)
+            if group.mean is not None:
+                parts = group.staged.split([tensor.count for tensor in group.tensors])
+                for gradient, part in zip(group.gradients, parts):
+                    gradient.copy_(part)  # type: ignore[union-attr]
+            else:
+                torch._foreach_zero_(group.gradients)  # type: ignore[attr-defined]
+                result._apply_at(group.slots, 1.0)
             buckets, group.buckets = group.buckets, []
             group.gradients = [None] * len(group.gradients)
             group.missing = len(group.gradients)
@@ -244,8 +269,12 @@ class State:
     # ---- what the user may ask ----
 
     def stats(self) -> "dict[str, Any]":
-        """Of all groups together: bytes_sent in the last step and total_bytes_sent, operations (steps), dimension, applied."""
+        """Of all groups together: bytes_sent in the last step and total_bytes_sent, operations (steps), dimension, applied.
+
+        Empty for "dense" without options, which is a plain all-reduce and has no compressor."""
         each = [group.compressor.stats() for group in self._groups if group.compressor is not None]
+        if not each:
+            return {}
         return {"operations": max(stats.operations for stats in each),
                 **{name: sum(getattr(stats, name) for stats in each)
                    for name in ("bytes_sent", "total_bytes_sent", "dimension", "applied", "clipped")}}
@@ -258,8 +287,9 @@ class State:
             self.session.close()
         else:
             for group in self._groups:
-                if group.compressor is not None and not self.session.is_closed:
-                    group.compressor.close()
+                for plan in (group.compressor, group.mean):
+                    if plan is not None and not self.session.is_closed:
+                        plan.close()
 
     def __enter__(self) -> "State":
         return self
