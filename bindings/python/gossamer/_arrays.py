@@ -64,16 +64,16 @@ _is_contiguous.restype = ctypes.c_int
 _capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
 _capsule_pointer.restype = ctypes.c_void_p
-_types_of_formats: "dict[tuple[Optional[bytes], int], Optional[Type]]" = {}
+_types_of_formats: "dict[tuple[Optional[bytes], int], tuple[Optional[Type], str, int]]" = {}
 
 
 class View:
     """Contiguous memory: its address, how many bytes, of which type (None: none of the header's), and where."""
 
-    __slots__ = ("address", "bytes", "itemsize", "type", "words", "is_writable", "is_cuda", "shape", "_held", "_buffer")
+    __slots__ = ("address", "bytes", "itemsize", "type", "words", "is_writable", "is_cuda", "_shape", "_held", "_buffer")
 
     def __init__(self, address: int, size: int, itemsize: int, type_: Optional[Type], words: str, is_writable: bool,
-                 is_cuda: bool, shape: "tuple[int, ...]", held: Any, buffer: Optional[_Buffer] = None) -> None:
+                 is_cuda: bool, shape: "Optional[tuple[int, ...]]", held: Any, buffer: Optional[_Buffer] = None) -> None:
         self.address = address
         self.bytes = size
         self.itemsize = itemsize
@@ -81,9 +81,16 @@ class View:
         self.words = words  # the type as the array says it
         self.is_writable = is_writable
         self.is_cuda = is_cuda
-        self.shape = shape
+        self._shape = shape
         self._held = held
         self._buffer = buffer
+
+    @property
+    def shape(self) -> "tuple[int, ...]":
+        if self._shape is None:
+            assert self._buffer is not None
+            self._shape = tuple(self._buffer.shape[: self._buffer.ndim]) if self._buffer.ndim else ()
+        return self._shape
 
     @property
     def count(self) -> int:
@@ -91,6 +98,7 @@ class View:
 
     def let_go(self) -> None:
         """Of the array: what it says stays, and the memory is someone else's care."""
+        self._shape = self.shape
         buffer, self._buffer, self._held = self._buffer, None, None
         if buffer is not None:
             _release_buffer(ctypes.addressof(buffer))
@@ -100,14 +108,15 @@ class View:
             _release_buffer(ctypes.addressof(self._buffer))
 
 
-def _type_of_format(given: Optional[bytes], itemsize: int) -> Optional[Type]:
-    key = (given, itemsize)
-    if key not in _types_of_formats:
-        words = (given or b"B").decode()
+def _type_of_format(given: Optional[bytes], itemsize: int) -> "tuple[Optional[Type], str, int]":
+    found = _types_of_formats.get((given, itemsize))
+    if found is None:
+        said = words = (given or b"B").decode()
         if words[:1] == ("<" if sys.byteorder == "little" else ">") or words[:1] in ("@", "="):
             words = words[1:]
-        _types_of_formats[key] = _TYPES.get(f"{_KINDS.get(words, '?')}{itemsize}")
-    return _types_of_formats[key]
+        found = (_TYPES.get(f"{_KINDS.get(words, '?')}{itemsize}"), said, itemsize)
+        _types_of_formats[(given, itemsize)] = found
+    return found
 
 
 def _not_contiguous(name: str, shape: Any) -> InvalidArgumentError:
@@ -117,13 +126,12 @@ def _not_contiguous(name: str, shape: Any) -> InvalidArgumentError:
 
 def _of_buffer(name: str, array: Any) -> View:
     buffer = _Buffer()
-    _get_buffer(array, ctypes.addressof(buffer), _RECORDS_RO)  # raises what the object says
-    shape = tuple(buffer.shape[: buffer.ndim]) if buffer.ndim else ()
-    view = View(buffer.buf or 0, buffer.len, buffer.itemsize, _type_of_format(buffer.format, buffer.itemsize),
-                (buffer.format or b"B").decode(), not buffer.readonly, False, shape, array, buffer)
-    if buffer.ndim > 1 or (buffer.ndim == 1 and buffer.strides and buffer.strides[0] != buffer.itemsize):
-        if not _is_contiguous(ctypes.addressof(buffer), b"C"):
-            raise _not_contiguous(name, shape)
+    address = ctypes.addressof(buffer)
+    _get_buffer(array, address, _RECORDS_RO)  # raises what the object says
+    kind, words, itemsize = _type_of_format(buffer.format, buffer.itemsize)
+    view = View(buffer.buf or 0, buffer.len, itemsize, kind, words, not buffer.readonly, False, None, array, buffer)
+    if not _is_contiguous(address, b"C"):
+        raise _not_contiguous(name, view.shape)
     return view
 
 

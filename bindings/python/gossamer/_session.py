@@ -160,7 +160,7 @@ class Session:
 
         launch = interface.CLaunch.initial()
         launch.rank, launch.rank_count, launch.name = rank, rank_count, text(name, "name")
-        calls: "dict[str, Any]" = dict(launch._fields_)  # type: ignore[arg-type]
+        calls: "dict[str, Any]" = dict(launch._fields_)
         if broadcast is not None:
             carry = broadcast
             launch.broadcast = calls["broadcast"](
