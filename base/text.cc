@@ -31,6 +31,18 @@ std::string hex(std::uint64_t value, int digits) {
 void append_number(std::string& out, std::int64_t value) { out += number_text(value); }
 void append_number(std::string& out, std::uint64_t value) { out += number_text(value); }
 
+std::string quoted_json(std::string_view words) {
+  std::string json = "\"";
+  for (const char c : words) {
+    if (c == '"' || c == '\\') json += '\\';
+    if (static_cast<unsigned char>(c) < 0x20)
+      json += ' ';
+    else
+      json += c;
+  }
+  return json + '"';
+}
+
 std::string format_bytes(std::uint64_t bytes) {
   if (bytes < 1024) return text(bytes, " B");
   constexpr std::array units = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -45,6 +45,9 @@ template <typename... Parts>
   return out;
 }
 
+// As a text of JSON; control characters become blanks.
+[[nodiscard]] std::string quoted_json(std::string_view words);
+
 // "17 B", "4.0 KiB", "63.9 MiB".
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);
 

@@ -12,6 +12,7 @@
 #include "runtime/session/compressor.h"
 #include "runtime/session/joined_members.h"
 #include "runtime/session/launchers.h"
+#include "runtime/session/saved_state.h"
 #include "runtime/session/session.h"
 #include "runtime/session/settings.h"
 #include "runtime/session/version.h"

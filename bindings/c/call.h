@@ -14,8 +14,11 @@
 
 #include "base/base.h"
 #include "bindings/c/gossamer.h"
+#include "runtime/runtime.h"
 
 namespace gossamer::c {
+
+using runtime::is_in_observer;
 
 inline thread_local Error last_error{Code::done, ""};
 
@@ -49,6 +52,8 @@ inline gossamer_status started(const Status& status, gossamer_operation& own, go
 // Threads that are started inside inherit the default floating-point environment.
 template <typename Body>
 gossamer_status guarded(Body body) {
+  if (is_in_observer) [[unlikely]]
+    return fail(Error{Code::invalid_argument, "a completion called into Gossamer: it may only take note of the end"});
   const gossamer::DefaultFloatEnvironment environment;
   try {
     return body();
@@ -74,12 +79,14 @@ struct PaddedSize {
 template <typename Struct>
 constexpr std::array<PaddedSize, 0> padded_sizes{};
 
+inline constexpr std::size_t struct_size_max = 65536;
+
 // Copies the caller's struct into one of this library's size: what an older caller does not know stays
 // at its default, what a newer caller knows must be zero here, or it would be ignored silently.
 template <typename Struct>
 gossamer_status read_struct(const char* function, const Struct* given, Struct& copy) {
   const std::size_t size = given->struct_size;
-  if (size < sizeof(std::size_t) || size > 65536)
+  if (size < sizeof(std::size_t) || size > struct_size_max)
     return fail_argument(function, text("struct_size is ", size, ": begin with the initializer macro"));
   std::size_t known = std::min(size, sizeof(Struct));
   for (const PaddedSize& padded : padded_sizes<Struct>)
@@ -96,7 +103,7 @@ gossamer_status read_struct(const char* function, const Struct* given, Struct& c
 template <typename Struct>
 gossamer_status write_struct(const char* function, const Struct& value, Struct* out) {
   const std::size_t size = out->struct_size;
-  if (size < sizeof(std::size_t) || size > 65536)
+  if (size < sizeof(std::size_t) || size > struct_size_max)
     return fail_argument(function, text("struct_size is ", size, ": begin with the initializer macro"));
   std::memcpy(static_cast<void*>(out), &value, std::min(size, sizeof(Struct)));
   out->struct_size = size;

@@ -146,7 +146,7 @@ gossamer_status gossamer_group_create(gossamer_session* session, const int32_t* 
     if (ranks == nullptr || rank_count == 0)
       return fail_argument(function, "ranks is NULL or empty, expected this rank at least");
     const auto session_ranks = static_cast<int64_t>(session->session->rank_count());
-    auto made = std::make_unique<gossamer_group>(gossamer_group{session, {}});
+    std::list<gossamer_group> made(1, gossamer_group{session, {}});
     std::vector<bool> seen(static_cast<std::size_t>(session_ranks), false);
     for (size_t i = 0; i < rank_count; ++i) {
       if (ranks[i] < 0 || ranks[i] >= session_ranks)
@@ -155,21 +155,22 @@ gossamer_status gossamer_group_create(gossamer_session* session, const int32_t* 
       if (seen[static_cast<std::size_t>(ranks[i])])
         return fail_argument(function, text("ranks[", i, "] is ", ranks[i], ", which is in the group already"));
       seen[static_cast<std::size_t>(ranks[i])] = true;
-      made->ranks.push_back(Rank{static_cast<uint32_t>(ranks[i])});
+      made.front().ranks.push_back(Rank{static_cast<uint32_t>(ranks[i])});
     }
     if (!seen[session->session->rank().value])
       return fail_argument(function, text("rank ", session->session->rank().value,
                                           " is outside the group: expected the "
                                           "own rank among its ranks"));
-    session->groups.push_back(std::move(made));
-    *group = session->groups.back().get();
+    *group = &made.front();
+    session->groups.splice(session->groups.end(), made);
     return GOSSAMER_DONE;
   });
 }
 
 void gossamer_group_destroy(gossamer_group* group) {
-  if (group == nullptr || is_forked(*group->session)) return;
-  std::erase_if(group->session->groups, [&](const auto& entry) { return entry.get() == group; });
+  if (group == nullptr || refuses_in_observer("gossamer_group_destroy")) return;
+  if (group->session == nullptr) return drop_kept(group);
+  if (!is_forked(*group->session)) drop(group->session->groups, group);
 }
 
 gossamer_status gossamer_allocate(gossamer_session* session, size_t bytes, void** memory) {
@@ -206,24 +207,25 @@ gossamer_status gossamer_collective_create(gossamer_session* session, const goss
     if (is_forked(*session)) return fail_forked(function);
     gossamer_collective_config c = GOSSAMER_COLLECTIVE_CONFIG_INIT;
     CollectiveConfig request;
-    std::unique_ptr<gossamer_collective> handle;
+    std::list<gossamer_collective> handle;
     std::vector<Rank> members;
     const auto mistake = mistake_of([&] {
       if (config == nullptr) return fail_argument(function, "config is NULL, expected at least the kind");
       if (const auto status = read_struct(function, config, c); status != GOSSAMER_DONE) return status;
+      if (c.group != nullptr && c.group->session != session)
+        return fail_argument(function, "the group is of another session, or of one that was finalized");
       // From here on the others of the group hear of what is wrong.
       if (c.group != nullptr) members = c.group->ranks;
       if (collective == nullptr) return fail_argument(function, "collective is NULL, expected where to put it");
-      handle = std::make_unique<gossamer_collective>();
-      session->collectives.reserve(session->collectives.size() + 1);
+      handle.emplace_back();
       return read_collective_config(*session, c, request);
     });
     auto made = session->session->make_collective(
         mistake ? gossamer::Result<CollectiveConfig>(*mistake) : gossamer::Result<CollectiveConfig>(request), members);
     if (!made.ok()) return fail(made.error());
-    *handle = {session, *made, {session, &(*made)->plan()}};
-    session->collectives.push_back(std::move(handle));
-    *collective = session->collectives.back().get();
+    handle.front() = {session, *made, {session, &(*made)->plan()}};
+    *collective = &handle.front();
+    session->collectives.splice(session->collectives.end(), handle);
     return GOSSAMER_DONE;
   });
 }
@@ -233,17 +235,18 @@ gossamer_status gossamer_collective_start(gossamer_collective* collective, gossa
   return guarded([&] {
     if (collective == nullptr || operation == nullptr)
       return fail_argument(function, "collective or operation is NULL");
-    if (is_forked(*collective->session)) return fail_forked(function);
+    if (const auto status = check_session(function, collective->session); status != GOSSAMER_DONE) return status;
     return started(collective->operation.plan->start(), collective->operation, operation);
   });
 }
 
 void gossamer_collective_destroy(gossamer_collective* collective) {
-  if (collective == nullptr) return;
+  if (collective == nullptr || refuses_in_observer("gossamer_collective_destroy")) return;
   gossamer_session* session = collective->session;
+  if (session == nullptr) return drop_kept(collective);
   if (is_forked(*session)) return;
   session->session->destroy_collective(collective->collective);
-  std::erase_if(session->collectives, [&](const auto& entry) { return entry.get() == collective; });
+  drop(session->collectives, collective);
 }
 
 gossamer_status gossamer_collective_slice(const gossamer_collective* collective, int32_t rank, uint64_t* first,
@@ -252,7 +255,7 @@ gossamer_status gossamer_collective_slice(const gossamer_collective* collective,
   return guarded([&] {
     if (collective == nullptr || first == nullptr || count == nullptr)
       return fail_argument(function, "collective, first or count is NULL");
-    if (is_forked(*collective->session)) return fail_forked(function);
+    if (const auto status = check_session(function, collective->session); status != GOSSAMER_DONE) return status;
     const auto rank_count = static_cast<int64_t>(collective->collective->rank_count());
     if (rank < 0 || rank >= rank_count)
       return fail_argument(function, text("rank is ", rank, ", expected one of the group, 0 to ", rank_count - 1));

@@ -361,7 +361,9 @@ gossamer_status gossamer_init_with_launch(const gossamer_config* config, const g
 }
 
 void gossamer_finalize(gossamer_session* session) {
-  if (session == nullptr || is_forked(*session)) return;
+  if (session == nullptr || is_forked(*session) || refuses_in_observer("gossamer_finalize")) return;
+  session->session.reset();
+  keep_handles(*session);
   delete session;
   --open_sessions;
 }
@@ -416,39 +418,39 @@ gossamer_status gossamer_compressor_create(gossamer_session* session, const goss
     if (session == nullptr) return fail_argument(function, "session is NULL");
     if (is_forked(*session)) return fail_forked(function);
     gossamer::runtime::CompressorConfig request;
-    std::unique_ptr<gossamer_compressor> handle;
+    std::list<gossamer_compressor> handle;
     const auto mistake = mistake_of([&] {
       if (compressor == nullptr) return fail_argument(function, "compressor is NULL, expected where to put it");
       if (config == nullptr) return fail_argument(function, "config is NULL, expected at least the tensors");
       // Before the others count on this rank.
-      handle = std::make_unique<gossamer_compressor>(session);
-      session->compressors.reserve(session->compressors.size() + 1);
+      handle.emplace_back(session);
       return read_compressor_config(config, request);
     });
     using gossamer::runtime::CompressorConfig;
     auto made = session->session->make_compressor(mistake ? gossamer::Result<CompressorConfig>(*mistake)
                                                           : gossamer::Result<CompressorConfig>(std::move(request)));
     if (!made.ok()) return fail(made.error());
-    handle->set(*made);
-    session->compressors.push_back(std::move(handle));
-    *compressor = session->compressors.back().get();
+    handle.front().set(*made);
+    *compressor = &handle.front();
+    session->compressors.splice(session->compressors.end(), handle);
     return GOSSAMER_DONE;
   });
 }
 
 void gossamer_compressor_destroy(gossamer_compressor* compressor) {
-  if (compressor == nullptr) return;
+  if (compressor == nullptr || refuses_in_observer("gossamer_compressor_destroy")) return;
   gossamer_session* session = compressor->session;
+  if (session == nullptr) return drop_kept(compressor);
   if (is_forked(*session)) return;
   session->session->destroy_compressor(compressor->compressor);
-  std::erase_if(session->compressors, [&](const auto& entry) { return entry.get() == compressor; });
+  drop(session->compressors, compressor);
 }
 
 gossamer_status gossamer_compress(gossamer_compressor* compressor, const float* const* gradients) {
   constexpr const char* function = "gossamer_compress";
   return guarded([&] {
     if (compressor == nullptr) return fail_argument(function, "compressor is NULL");
-    if (is_forked(*compressor->session)) return fail_forked(function);
+    if (const auto status = check_session(function, compressor->session); status != GOSSAMER_DONE) return status;
     if (gradients == nullptr) return fail_argument(function, "gradients is NULL, expected one pointer for each tensor");
     const auto& layout = compressor->compressor->layout();
     for (std::size_t i = 0; i < layout.tensor_count(); ++i)
@@ -463,7 +465,8 @@ gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operat
   return guarded([&] {
     if (compressor == nullptr || operation == nullptr)
       return fail_argument("gossamer_reduce", "compressor or operation is NULL");
-    if (is_forked(*compressor->session)) return fail_forked("gossamer_reduce");
+    if (const auto status = check_session("gossamer_reduce", compressor->session); status != GOSSAMER_DONE)
+      return status;
     return started(compressor->compressor->reduce(), compressor->operation, operation);
   });
 }
@@ -471,7 +474,8 @@ gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operat
 gossamer_status gossamer_operation_test(gossamer_operation* operation) {
   return guarded([&] {
     if (operation == nullptr) return fail_argument("gossamer_operation_test", "operation is NULL");
-    if (is_forked(*operation->session)) return fail_forked("gossamer_operation_test");
+    if (const auto status = check_session("gossamer_operation_test", operation->session); status != GOSSAMER_DONE)
+      return status;
     const auto code = operation->plan->test();
     return code.ok() ? static_cast<gossamer_status>(*code) : fail(code.error());
   });
@@ -481,7 +485,7 @@ gossamer_status gossamer_operation_wait(gossamer_operation* operation, int64_t t
   constexpr const char* function = "gossamer_operation_wait";
   return guarded([&] {
     if (operation == nullptr) return fail_argument(function, "operation is NULL");
-    if (is_forked(*operation->session)) return fail_forked(function);
+    if (const auto status = check_session(function, operation->session); status != GOSSAMER_DONE) return status;
     uint64_t limit = 0;
     if (const auto status = read_limit(function, timeout_ns, 60'000'000'000, limit); status != GOSSAMER_DONE)
       return status;
@@ -493,7 +497,7 @@ gossamer_status gossamer_recover(gossamer_compressor* compressor, gossamer_updat
   constexpr const char* function = "gossamer_recover";
   return guarded([&] {
     if (compressor == nullptr || update == nullptr) return fail_argument(function, "compressor or update is NULL");
-    if (is_forked(*compressor->session)) return fail_forked(function);
+    if (const auto status = check_session(function, compressor->session); status != GOSSAMER_DONE) return status;
     const auto found = compressor->compressor->update();
     if (!found.ok()) return fail(found.error());
     gossamer_update value = GOSSAMER_UPDATE_INIT;
@@ -510,6 +514,8 @@ gossamer_status gossamer_update_apply(const gossamer_update* update, float* cons
   return guarded([&] {
     if (update == nullptr || update->compressor == nullptr || update->values == nullptr)
       return fail_argument(function, "update is empty: fill it with gossamer_recover");
+    if (const auto status = check_session(function, update->compressor->session); status != GOSSAMER_DONE)
+      return status;
     const auto& layout = update->compressor->compressor->layout();
     if (weights == nullptr) return fail_argument(function, "weights is NULL, expected one pointer for each tensor");
     for (std::size_t i = 0; i < layout.tensor_count(); ++i)
@@ -525,6 +531,7 @@ gossamer_status gossamer_compressor_stats(const gossamer_compressor* compressor,
   constexpr const char* function = "gossamer_compressor_stats";
   return guarded([&] {
     if (compressor == nullptr || stats == nullptr) return fail_argument(function, "compressor or stats is NULL");
+    if (const auto status = check_session(function, compressor->session); status != GOSSAMER_DONE) return status;
     const auto s = compressor->compressor->stats();
     gossamer_stats value = GOSSAMER_STATS_INIT;
     value.operations = s.operations;

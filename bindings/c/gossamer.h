@@ -1,4 +1,5 @@
 /* Gossamer: gradient exchange between peers without a parameter server. The C interface.
+ * long file: a program includes one header, and it is the specification.
  *
  * A training step, on every rank:
  *
@@ -11,7 +12,7 @@
  *
  * Threads: the calls of one session and of its compressors and operations come from one thread at a
  * time (any thread, if the program orders them). Different sessions are independent.
- * gossamer_last_error belongs to the calling thread.
+ * gossamer_last_error belongs to the calling thread. gossamer_abort alone may come from any thread at any time.
  *
  * Signals: their handlers, masks and the alternate stack stay the program's, and threads of the library and
  * of those under it get none. Forks: a session is the process's that joined it. In a forked child every call
@@ -192,12 +193,21 @@ typedef struct gossamer_launch {
 GOSSAMER_API gossamer_status gossamer_init_with_launch(const gossamer_config* config, const gossamer_launch* launch,
                                                        gossamer_session** session);
 
-/* Leaves the session and frees it, with all compressors and operations that it still has. NULL is allowed.
+/* Leaves the session and frees it, with all that compressors, collectives and groups of it hold. Their handles stay, some
+ * 80 bytes each, until they are destroyed, in any order, before or after: a call with one is INVALID_ARGUMENT, destroy
+ * frees it. Destroyed twice, or a session used after this, is memory of nobody. NULL is allowed.
  * A rank with an operation in flight gives it up and leaves at once. One whose operations have all ended first serves
  * its peers until theirs have, at most 5 s and a lease, so that nobody's last step is lost; it waits for nobody who
  * only computes between steps. Peers that start or wait for anything that needs this rank get PEER_LOST ("it left the
  * session"). Blocks for at most about 7 s. */
 GOSSAMER_API void gossamer_finalize(gossamer_session* session);
+
+/* Gives the session up, from any thread, whatever the others are in: returns at once, waits for nothing and nobody. What
+ * waits in another thread returns CANCELLED within some 100 ms (copies to or from a device aside), and so does every later
+ * call that needs other ranks; those get PEER_LOST ("it aborted the session"). Nothing is freed: gossamer_finalize follows,
+ * in the thread that owns the session, and serves nobody first. Not while or after it. Not for signal handlers: it
+ * allocates. A second one does nothing. */
+GOSSAMER_API gossamer_status gossamer_abort(gossamer_session* session);
 
 /* The own rank, 0 to rank_count - 1, and how many there are. -1 for NULL. */
 GOSSAMER_API int32_t gossamer_rank(const gossamer_session* session);
@@ -377,6 +387,35 @@ GOSSAMER_API gossamer_status gossamer_operation_test(gossamer_operation* operati
  * rank, and for a sketch no index. */
 GOSSAMER_API gossamer_status gossamer_operation_wait(gossamer_operation* operation, int64_t timeout_ns);
 
+/* Calls `completion` once, when the latest operation of this handle has ended: with GOSSAMER_DONE or its error. By whom:
+ *
+ *   with a progress thread    by that thread, within the microseconds in which it ends the operation
+ *   inline                    by the call that ends it: test or wait of any operation, reduce, start; nobody else moves data
+ *   it had ended already      by this call, before it returns
+ *   given up                  by gossamer_compressor_destroy, _collective_destroy or gossamer_finalize, with CANCELLED
+ *   gossamer_abort            by the progress thread, or the next call that moves data, with CANCELLED
+ *
+ * So it is called in every case, and always before its compressor or collective is gone; by a progress thread perhaps a
+ * moment after a wait in another thread has returned: `context` stays until it is called. Until it returns, nothing else
+ * of the session moves on: it takes note of the end and wakes who goes on, in microseconds. It must not wait, for a lock
+ * that is held while Gossamer is called (Python's, above all) either, nor throw. A call into Gossamer from within is
+ * INVALID_ARGUMENT; finalize and destroy do nothing there.
+ *
+ * It is not told of the sentence of an error: gossamer_operation_test, then DONE or that error at once, has it, and comes
+ * before gossamer_recover in any case. What it does afterwards with the operation is for the thread that owns the session
+ * to order. One for each run of an operation, so again after each reduce or start: INVALID_ARGUMENT where it has one
+ * or a descriptor already. Does not block, but that the first call of a session waits until its progress thread stands
+ * aside (microseconds; as long as a merge or decode that is under way). An operation without one pays nothing. */
+typedef void (*gossamer_completion)(void* context, int32_t status);
+GOSSAMER_API gossamer_status gossamer_operation_on_complete(gossamer_operation* operation, gossamer_completion completion,
+                                                            void* context);
+
+/* The same, for event loops and for languages whose code must not run in a foreign thread: instead of a call, the eight
+ * bytes of a uint64_t 1 are written to `descriptor`, of an eventfd or of a pipe, which then is readable. It stays the
+ * caller's, serves any number of operations, and stays open until each has ended. What it cannot take (a pipe that is
+ * full, if it does not block) is dropped. */
+GOSSAMER_API gossamer_status gossamer_operation_notify(gossamer_operation* operation, int descriptor);
+
 /* What a finished operation of a compressor gives every rank, the same bits everywhere. */
 typedef struct gossamer_update {
   size_t struct_size;      /* sizeof(gossamer_update); the initializer sets it */
@@ -420,6 +459,58 @@ typedef struct gossamer_stats {
 #define GOSSAMER_STATS_INIT \
   { sizeof(gossamer_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0 }
 GOSSAMER_API gossamer_status gossamer_compressor_stats(const gossamer_compressor* compressor, gossamer_stats* stats);
+
+/* ---- a compressor's state ----------------------------------------------------------------------- */
+
+/* What of a compressor outlives a step, for checkpoints: this rank's residual and momentum by named tensor, and the step
+ * that the hash functions depend on. With it training goes on with the bits that it would have had. Not in it: a payload
+ * that was compressed and not reduced, the last update, statistics, the configuration.
+ *
+ * Each rank saves its own state. The bytes are little-endian, versioned and have a checksum; versions to come read this
+ * one. Where a state lies, and which belong together, is the program's to know: write the model's weights in the same
+ * checkpoint, and from between two steps, else they do not fit each other. */
+
+/* How many bytes gossamer_compressor_save writes: some 8 for each element, 4 without momentum, none of both for DENSE
+ * without momentum, and the names. The same in each call. Local. */
+GOSSAMER_API gossamer_status gossamer_compressor_state_size(const gossamer_compressor* compressor, size_t* bytes);
+
+/* Writes that many to `state`, which has room for `bytes`. Local; does not block, but for copies of device memory. BUSY
+ * with an operation in flight. */
+GOSSAMER_API gossamer_status gossamer_compressor_save(gossamer_compressor* compressor, void* state, size_t bytes);
+
+/* The same, to a file that afterwards is there whole or as it was (written beside, then renamed). Local. UNAVAILABLE. */
+GOSSAMER_API gossamer_status gossamer_compressor_save_file(gossamer_compressor* compressor, const char* path);
+
+typedef struct gossamer_state { /* never grows */
+  const void* data;
+  size_t bytes;
+} gossamer_state;
+
+/* Takes over what was saved, in place of what the compressor has. Collective: all ranks have loaded when it is DONE, or
+ * none has, and each goes on from the same step. `states` is what this rank is given, in any order:
+ *
+ *   the same ranks and tensors    its own state
+ *   other buckets                 those of this rank from all compressors that held its tensors: tensors are found by
+ *                                 name, and those that are not here are left alone
+ *   another number of ranks       the states of all ranks, or at least of those that it takes over: rank r of P adds up
+ *                                 the saved ranks r, r + P, r + 2 P, ..., or begins with zeros where there are none and
+ *                                 needs any one state. The sum over ranks of residual and momentum is as it was; in the
+ *                                 mean it counts with the new P, as a gradient does
+ *
+ * Density, sketch, seed, schedule, cells and name of the compressor may be others; so may momentum, which begins at zero
+ * where none was saved. With `allows_new` 1 a tensor that nobody saved begins with zeros; with 0 it is refused.
+ *
+ * MALFORMED: cut off, damaged, no state, or a number that is NaN or infinite. MISMATCH: saved by a newer library, by
+ * another algorithm, of another model (a tensor that is missing, or of other size or exactness), a rank's part that is
+ * missing or there twice; on every rank, with the words of the one that refuses. NOT_FINITE: several ranks' sum is
+ * infinite. BUSY with an operation in flight. After any of these the compressor is as it was. Blocks, at most
+ * timeout_ns (0: the init timeout). */
+GOSSAMER_API gossamer_status gossamer_compressor_load(gossamer_compressor* compressor, const gossamer_state* states,
+                                                      size_t state_count, int32_t allows_new, int64_t timeout_ns);
+
+/* The same from files. */
+GOSSAMER_API gossamer_status gossamer_compressor_load_files(gossamer_compressor* compressor, const char* const* paths,
+                                                            size_t path_count, int32_t allows_new, int64_t timeout_ns);
 
 /* ---- collectives -------------------------------------------------------------------------------- */
 
@@ -547,6 +638,42 @@ GOSSAMER_API gossamer_status gossamer_all_reduce(gossamer_session* session, void
 /* Returns when every rank of the session has called it: one round trip of the control plane. Blocks, at most timeout_ns
  * (0: the init timeout). */
 GOSSAMER_API gossamer_status gossamer_barrier(gossamer_session* session, int64_t timeout_ns);
+
+/* ---- report ------------------------------------------------------------------------------------- */
+
+/* What this rank has done so far, as one line of JSON with its closing zero, into `text` of `capacity` bytes; *bytes is what
+ * it takes. With less, and with NULL and 0 to ask for it, nothing is written: OUT_OF_RESOURCES; ask for some more than the
+ * answer, since numbers grow. Local; reads each residual once. Not in the middle of a step where that matters.
+ *
+ *   schema "gossamer.session/1"; keys are only added       version, rank, ranks, host, transport, control_bytes_sent
+ *   compressors, collectives: a list of those there are, each with
+ *     name, operations (that were seen to end DONE), bytes_sent, exchange_ns, waiting_ns, wire_ns, compute_ns (the last
+ *     one's, as in gossamer_stats) and total_ of each of these five but operations: all together
+ *   compressors, besides
+ *     algorithm, tensors, dimension, compress_ns, total_compress_ns, applied, gradient_norm, clipped (as in gossamer_stats),
+ *     total_dense_bytes: what an all-reduce of everything in f32 would have sent,
+ *     ratio: that over total_bytes_sent, null where nothing was sent,
+ *     residual_norm: L2 norm of what this rank holds back, null where it holds nothing or an operation is in flight
+ *   collectives, besides
+ *     ranks: of its group */
+GOSSAMER_API gossamer_status gossamer_session_report(gossamer_session* session, char* text, size_t capacity,
+                                                     size_t* bytes);
+
+/* ---- for languages without macros --------------------------------------------------------------- */
+
+/* Each writes what the macro of that name has, into a struct of `struct_size` bytes as the caller declares it: fields that
+ * this library does not know are zeros, those that the caller does not know are left out. Equal to the macro, byte by byte,
+ * where the sizes are. INVALID_ARGUMENT: NULL, less than the first field or more than 64 KiB. Any thread; before
+ * gossamer_init, too. */
+GOSSAMER_API gossamer_status gossamer_config_init(gossamer_config* config, size_t struct_size);
+GOSSAMER_API gossamer_status gossamer_launch_init(gossamer_launch* launch, size_t struct_size);
+/* `tensor_size`: of the caller's gossamer_tensor. */
+GOSSAMER_API gossamer_status gossamer_compressor_config_init(gossamer_compressor_config* config, size_t struct_size,
+                                                             size_t tensor_size);
+GOSSAMER_API gossamer_status gossamer_update_init(gossamer_update* update, size_t struct_size);
+GOSSAMER_API gossamer_status gossamer_stats_init(gossamer_stats* stats, size_t struct_size);
+GOSSAMER_API gossamer_status gossamer_graph_init(gossamer_graph* graph, size_t struct_size);
+GOSSAMER_API gossamer_status gossamer_collective_config_init(gossamer_collective_config* config, size_t struct_size);
 
 #ifdef __cplusplus
 }

@@ -1,10 +1,16 @@
 // What the opaque objects of the C interface hold.
+//
+// Handles are in a list of their session. Finalize leaves those that the program has not destroyed in a list of the
+// process, without a session: so a handle is refused, not followed, and its address is not given to another one, until
+// it is destroyed. What it costs is the handle, some 80 bytes.
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <vector>
 
+#include "bindings/c/call.h"
 #include "bindings/c/gossamer.h"
 #include "runtime/runtime.h"
 
@@ -14,7 +20,7 @@
 
 // A plan's latest operation.
 struct gossamer_operation {
-  gossamer_session* session = nullptr;
+  gossamer_session* session = nullptr;      // here and below, null: it was finalized
   gossamer::runtime::Plan* plan = nullptr;  // the session's
 };
 
@@ -43,9 +49,40 @@ struct gossamer_collective {
 struct gossamer_session {
   std::unique_ptr<gossamer::runtime::Session> session;
   std::uint64_t forks = gossamer::fork_count();  // of the process that owns it
-  std::vector<std::unique_ptr<gossamer_compressor>> compressors;
-  std::vector<std::unique_ptr<gossamer_collective>> collectives;
-  std::vector<std::unique_ptr<gossamer_group>> groups;
+  std::list<gossamer_compressor> compressors;
+  std::list<gossamer_collective> collectives;
+  std::list<gossamer_group> groups;
 };
 
 inline bool is_forked(const gossamer_session& session) { return session.forks != gossamer::fork_count(); }
+
+namespace gossamer::c {
+
+// Whether calls may use the session of a handle.
+inline gossamer_status check_session(const char* function, const gossamer_session* session) {
+  if (session == nullptr) [[unlikely]]
+    return fail_argument(function,
+                         "its session was finalized: of what was made on it nothing is left but to destroy it");
+  if (is_forked(*session)) [[unlikely]]
+    return fail_forked(function);
+  return GOSSAMER_DONE;
+}
+
+// Handles that outlived their sessions.
+void keep_handles(gossamer_session& session);
+void drop_kept(const gossamer_compressor* handle);
+void drop_kept(const gossamer_collective* handle);
+void drop_kept(const gossamer_group* handle);
+
+template <typename Handle>
+void drop(std::list<Handle>& handles, const Handle* handle) {
+  handles.remove_if([handle](const Handle& entry) { return &entry == handle; });
+}
+
+// The void calls cannot refuse.
+inline bool refuses_in_observer(const char* function) {
+  if (is_in_observer) log(LogLevel::error, text(function, ": not within a completion; nothing was done"));
+  return is_in_observer;
+}
+
+}  // namespace gossamer::c

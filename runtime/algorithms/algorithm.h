@@ -20,10 +20,20 @@
 
 namespace gossamer::runtime {
 
+// Vectors that outlive a step: what a checkpoint holds.
+enum class Kept : std::uint8_t { residual, momentum };
+struct KeptVectors {
+  bool residual = false;
+  bool momentum = false;
+  bool is_momentum_shared =
+      false;  // the mean's: the same on every rank. Else each rank has its own, as of the residual
+};
+
 class Algorithm : public Work {
  public:
   explicit Algorithm(AlgorithmContext context) : context_(std::move(context)) {}
 
+  [[nodiscard]] const AlgorithmContext& context() const { return context_; }
   [[nodiscard]] const Layout& layout() const { return context_.shape.layout; }
   [[nodiscard]] std::span<const Stage> stages() const final { return stages_; }
   // Of the latest operation that ended done.
@@ -34,8 +44,20 @@ class Algorithm : public Work {
   virtual Result<GradientScan> compress(const float* const* gradients) = 0;
   // weights[tensor][i] += scale * value; weights and values in memory of the shape's kind. The caller's.
   virtual Status apply_to(float* const* weights, const Update& update, float scale);
-  // Accumulated and not yet sent, in the layout's order; empty where there is none. For tests and checkpoints.
-  [[nodiscard]] virtual std::span<const float> residual() const { return {}; }
+
+  // What outlives a step. All of it, with `step`: what is not here is made anew in each. The caller's, with no
+  // operation in flight; one tensor at a time, `layout().tensor(i).count` values. `unavailable`: a device refuses the
+  // copy. Here: that of an algorithm which keeps it in its feedback.
+  [[nodiscard]] virtual KeptVectors kept() const;
+  virtual Status read_kept(Kept which, std::size_t tensor, std::span<float> values);
+  virtual Status write_kept(Kept which, std::size_t tensor, std::span<const float> values);
+  // How many operations were started, where what is done depends on it; the same on every rank.
+  [[nodiscard]] virtual std::uint64_t step() const { return 0; }
+  virtual void set_step(std::uint64_t) {}
+  // Accumulated and not yet sent, in the layout's order; empty where there is none. For tests.
+  [[nodiscard]] std::span<const float> residual() const {
+    return kept_in_ != nullptr ? kept_in_->residual() : std::span<const float>();
+  }
 
  protected:
   Status add_stage(Result<Stage> stage) {
@@ -44,11 +66,14 @@ class Algorithm : public Work {
     return {};
   }
 
+  void keep_in(Feedback& feedback) { kept_in_ = &feedback; }
+
   AlgorithmContext context_;
   Update update_;
 
  private:
   std::vector<Stage> stages_;
+  Feedback* kept_in_ = nullptr;  // null: elsewhere
 };
 
 [[nodiscard]] Result<std::unique_ptr<Algorithm>> make_algorithm(AlgorithmContext context);

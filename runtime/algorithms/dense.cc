@@ -6,6 +6,7 @@
 // bf16 and f16 halve the bytes: each rank rounds its gradient, and each merge its sum. What is rounded off is lost.
 // u is written in place. Only where the norms say that the sum or u might overflow, what would be written is looked at
 // first, in a pass of its own.
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <vector>
@@ -71,9 +72,24 @@ class Dense final : public Algorithm {
     return StageSize{};
   }
 
+  KeptVectors kept() const override { return {false, context_.shape.momentum > 0.0f, true}; }
+  Status read_kept(Kept, std::size_t tensor, std::span<float> values) override {
+    std::copy_n(momentum_at(tensor), values.size(), values.begin());
+    return {};
+  }
+  Status write_kept(Kept, std::size_t tensor, std::span<const float> values) override {
+    std::copy(values.begin(), values.end(), momentum_at(tensor));
+    return {};
+  }
+  void set_step(std::uint64_t) override { bound_.measure(u_.as<float>(layout().dimension())); }
+
   void drop() override {}
 
  private:
+  float* momentum_at(std::size_t tensor) const {
+    return u_.as<float>(layout().dimension()).data() + layout().outer_offset(tensor);
+  }
+
   explicit Dense(AlgorithmContext context)
       : Algorithm(std::move(context)), sums_(scan_pieces_max(context_.shape.layout)) {}
 

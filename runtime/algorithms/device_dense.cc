@@ -104,6 +104,17 @@ class DeviceDense final : public Algorithm {
     return StageSize{};
   }
 
+  KeptVectors kept() const override { return {false, context_.shape.momentum > 0.0f, true}; }
+  Status read_kept(Kept, std::size_t tensor, std::span<float> values) override {
+    return callers_->read(values.data(), momentum_at(tensor), values.size_bytes());
+  }
+  Status write_kept(Kept, std::size_t tensor, std::span<const float> values) override {
+    if (tensor == 0) magnitude_written_ = 0.0f;
+    magnitude_written_ = std::max(magnitude_written_, sketch::largest_magnitude(values));
+    return callers_->write(momentum_at(tensor), values.data(), values.size_bytes());
+  }
+  void set_step(std::uint64_t) override { bound_.measure({&magnitude_written_, 1}); }
+
   void drop() override {}
 
   Status apply_to(float* const* weights, const Update& update, float scale) override {
@@ -134,6 +145,8 @@ class DeviceDense final : public Algorithm {
   }
 
   DenseWire wire() const { return {shape_.type, context_.rank_count}; }
+
+  std::byte* momentum_at(std::size_t tensor) const { return u_.data() + layout().outer_offset(tensor) * sizeof(float); }
 
   // What the step would write, before it does.
   Status check_sums(float momentum) {
@@ -166,6 +179,7 @@ class DeviceDense final : public Algorithm {
   DeviceBlock payload_;
   DeviceBlock u_;
   DenseBound bound_;
+  float magnitude_written_ = 0.0f;     // of u, by write_kept
   std::optional<DevicePump> callers_;  // of compress and apply
   std::optional<DevicePump> drivers_;  // of prepare
 };

@@ -46,6 +46,7 @@ class GsSgd final : public Algorithm {
                           : self->values_.needs_magnitude() ? Feedback::Measures::magnitude
                                                             : Feedback::Measures::nothing;
     GOSSAMER_ASSIGN(self->feedback_, Feedback::make(shape.layout, shape.momentum, measures, c.pool));
+    self->keep_in(self->feedback_);
     GOSSAMER_ASSIGN(self->payload_, Buffer::make(self->cells_.bytes()));
     GOSSAMER_ASSIGN(self->scale_payload_, Buffer::make(self->scale_.bytes()));
     self->candidates_.resize(shape.candidates);
@@ -58,8 +59,6 @@ class GsSgd final : public Algorithm {
     GOSSAMER_TRY(self->add_stages());
     return std::unique_ptr<Algorithm>(std::move(self));
   }
-
-  std::span<const float> residual() const override { return feedback_.residual(); }
 
   Result<GradientScan> compress(const float* const* gradients) override {
     const GradientScan scan =
@@ -98,6 +97,9 @@ class GsSgd final : public Algorithm {
     GOSSAMER_TRY(apply());
     return StageSize{};
   }
+
+  std::uint64_t step() const override { return step_; }
+  void set_step(std::uint64_t step) override { step_ = step; }
 
   void drop() override {
     ++step_;  // every rank has started this operation, so every rank moves on to the next seed

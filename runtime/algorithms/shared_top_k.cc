@@ -29,6 +29,7 @@ class SharedTopK final : public Algorithm {
     const std::uint64_t union_max = std::min(own * c.rank_count, c.shape.layout.sparse());
     GOSSAMER_ASSIGN(self->feedback_,
                     Feedback::make(c.shape.layout, c.shape.momentum, Feedback::Measures::nothing, c.pool));
+    self->keep_in(self->feedback_);
     GOSSAMER_ASSIGN(self->selector_, sketch::make_selector(c.shape.layout.sparse(), own));
     GOSSAMER_ASSIGN(self->lists_, IndexGather::make(c, own, false));
     GOSSAMER_ASSIGN(self->values_, ValueExchange::make(c, union_max));
@@ -40,8 +41,6 @@ class SharedTopK final : public Algorithm {
     GOSSAMER_TRY(self->add_stage(self->values_.stage(c, "values")));
     return std::unique_ptr<Algorithm>(std::move(self));
   }
-
-  std::span<const float> residual() const override { return feedback_.residual(); }
 
   Result<GradientScan> compress(const float* const* gradients) override {
     const GradientScan scan = feedback_.absorb(layout(), gradients, context_.shape.clip);

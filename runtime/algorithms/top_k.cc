@@ -27,6 +27,7 @@ class TopK final : public Algorithm {
     const std::uint64_t union_max = std::min(c.shape.k * c.rank_count, c.shape.layout.sparse());
     GOSSAMER_ASSIGN(self->feedback_,
                     Feedback::make(c.shape.layout, c.shape.momentum, Feedback::Measures::nothing, c.pool));
+    self->keep_in(self->feedback_);
     GOSSAMER_ASSIGN(self->selector_, sketch::make_selector(c.shape.layout.sparse(), c.shape.k));
     GOSSAMER_ASSIGN(self->parts_, IndexGather::make(c, c.shape.k, true));
     GOSSAMER_ASSIGN(self->exact_, ValueExchange::make(c, 0));
@@ -40,8 +41,6 @@ class TopK final : public Algorithm {
     GOSSAMER_TRY(self->add_stage(self->exact_.stage(c, "exact tensors")));
     return std::unique_ptr<Algorithm>(std::move(self));
   }
-
-  std::span<const float> residual() const override { return feedback_.residual(); }
 
   Result<GradientScan> compress(const float* const* gradients) override {
     const GradientScan scan = feedback_.absorb(layout(), gradients, context_.shape.clip);

@@ -8,7 +8,7 @@
 
 namespace gossamer::runtime {
 
-// Nobody dies, leaves or is waited for, and nothing is sent: what is left to say is how ranks agree.
+// Nobody dies, leaves, aborts or is waited for, and nothing is sent: what is left to say is how ranks agree.
 class QuietControl : public Control {
  public:
   [[nodiscard]] std::optional<Loss> loss() const override { return std::nullopt; }
@@ -16,6 +16,7 @@ class QuietControl : public Control {
   [[nodiscard]] int event_descriptor() const override { return -1; }
   void watch(std::shared_ptr<const std::atomic<std::uint32_t>>) override {}
   void settle(std::uint64_t, const std::function<bool()>&) override {}
+  void abort() override {}
   void leave() override {}
   [[nodiscard]] std::uint64_t bytes_sent() const override { return 0; }
 };

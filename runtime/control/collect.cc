@@ -61,7 +61,8 @@ wire::Verdict whole_verdict(Answer answer) {
 }
 
 Error loss_error(std::string_view subject, const Loss& loss) {
-  return {Code::peer_lost, text(shown(subject), ": rank ", loss.rank.value, " is lost: ", loss.reason), loss.rank};
+  return {loss.aborted ? Code::cancelled : Code::peer_lost,
+          text(shown(subject), ": rank ", loss.rank.value, " is lost: ", loss.reason), loss.rank};
 }
 
 Error trouble_error(std::string_view subject, Rank rank, const Error& trouble) {

@@ -19,6 +19,8 @@
 
 namespace gossamer::runtime {
 
+inline constexpr std::string_view abort_reason = "it aborted the session";
+
 // How many ranks a session can have: the control mesh connects every pair, P (P - 1) / 2 connections; beyond this a
 // tree is due. What else has to hold as many follows from this number: limits.h.
 inline constexpr std::uint32_t session_ranks_max = 256;
@@ -35,6 +37,7 @@ struct Loss {
   std::string reason;     // "its process ended (connection reset)", "it left the session"
   bool left = false;      // it said good-bye: what it sent before may still be on its way
   bool given_up = false;  // it is this rank that is lost, for the others: `rank` told it so
+  bool aborted = false;   // by this rank's own wish, `rank`: what it waits for ends with `cancelled`
 };
 
 using Blob = std::vector<std::byte>;
@@ -105,6 +108,10 @@ class Control {
   // Returns at once when a peer is dead. Calls `move`, which moves this rank's data on, over and over; true says that
   // something moved.
   virtual void settle(std::uint64_t limit_ns, const std::function<bool()>& move) = 0;
+
+  // Gives this rank up, for itself and for all others, who are told that it is lost: ends its collective at once, and
+  // is news as a loss is. Any thread, before the destructor; does not block.
+  virtual void abort() = 0;
 
   // Says good-bye, so that closing the connections is not taken for a death. Bounded, idempotent.
   virtual void leave() = 0;

@@ -63,6 +63,7 @@ class Mesh final : public Control, private ConnectionOwner {
   [[nodiscard]] int event_descriptor() const override { return event_.value(); }
   void watch(std::shared_ptr<const std::atomic<std::uint32_t>> in_flight) override;
   void settle(std::uint64_t limit_ns, const std::function<bool()>& move) override;
+  void abort() override;
   void leave() override;
   [[nodiscard]] std::uint64_t bytes_sent() const override { return bytes_sent_.load(std::memory_order_relaxed); }
 
@@ -79,6 +80,8 @@ class Mesh final : public Control, private ConnectionOwner {
   void beat();
   void part_with(Rank rank);
   void take_being_given_up(Rank by, const std::string& reason);
+  void tell_all(const Loss& loss);
+  void give_oneself_up();
   void bid_good_bye(Connection& connection, const wire::Goodbye& message);
   void contribute(wire::Collect part);
   void take_part(Rank rank, wire::Collect part);
@@ -120,7 +123,7 @@ class Mesh final : public Control, private ConnectionOwner {
   LeaseWatch lease_watch_;
   std::optional<Loss> death_known_;  // the first
   std::vector<Loss> held_;           // learned while that is not published: nobody is named before it
-  bool given_up_ = false;            // by a peer: it is this rank that is lost, for the others
+  bool given_up_ = false;            // by a peer, or by itself: it is this rank that is lost, for the others
   std::optional<Loss> leaving_known_;
   std::optional<Loss> rank_0_left_;
   bool leaving_ = false;
@@ -306,16 +309,10 @@ void Mesh::learn(Loss loss) {
     return raise_event();
   }
   dead_ranks_[loss.rank.value] = true;
-  wire::Message message;
-  message.mutable_peer_lost()->mutable_loss()->set_rank(loss.rank.value);
-  message.mutable_peer_lost()->mutable_loss()->set_reason(loss.reason);
-  const Connection::Body body = Connection::encode(message);
-  bool drained = true;
-  for (const auto& connection : connections_) {
-    if (!connection) continue;
-    connection->send(body);
-    drained = drained && (connection->is_drained() || connection->rank == loss.rank.value);
-  }
+  tell_all(loss);
+  const bool drained = std::all_of(connections_.begin(), connections_.end(), [&](const auto& connection) {
+    return !connection || connection->is_drained() || connection->rank == loss.rank.value;
+  });
   part_with(loss.rank);
   const bool is_first = !death_known_;
   if (is_first) death_known_ = loss;
@@ -327,6 +324,15 @@ void Mesh::learn(Loss loss) {
   publish_timer_.async_wait([this](const error_code& error) {
     if (!error) publish_death();
   });
+}
+
+void Mesh::tell_all(const Loss& loss) {
+  wire::Message message;
+  message.mutable_peer_lost()->mutable_loss()->set_rank(loss.rank.value);
+  message.mutable_peer_lost()->mutable_loss()->set_reason(loss.reason);
+  const Connection::Body body = Connection::encode(message);
+  for (const auto& connection : connections_)
+    if (connection) connection->send(body);
 }
 
 // What was said to it goes out when it reads; nothing more is said, and nothing it says counts.
@@ -367,6 +373,28 @@ void Mesh::take_being_given_up(Rank by, const std::string& reason) {
   death_known_ = loss;
   settling_.look(true);
   publish_death();
+}
+
+void Mesh::abort() {
+  asio::post(io_, [this] { give_oneself_up(); });
+}
+
+// The caller may be the one that hangs, so nothing here waits for news to be on its way.
+void Mesh::give_oneself_up() {
+  if (leaving_ || given_up_) return;
+  given_up_ = true;
+  const Loss told{.rank = rank_, .reason = std::string(abort_reason)};
+  Loss loss = told;
+  loss.given_up = loss.aborted = true;
+  tell_all(told);
+  list(loss);
+  call_.fail(loss);
+  if (death_known_) return;
+  death_known_ = std::move(loss);
+  death_.store(&*death_known_, std::memory_order_release);
+  settling_.look(true);
+  raise_event();
+  if (rank_.value == 0) send_answers(collector_.lose(told));
 }
 
 // The first death is published before anything that is learned after it.

@@ -76,6 +76,13 @@ class SimControl final : public Control {
   void watch(std::shared_ptr<const std::atomic<std::uint32_t>>) override {}
   void settle(std::uint64_t, const std::function<bool()>&) override {}
 
+  void abort() override {
+    if (hub_.ranks_[rank_.value].given_up) return;
+    hub_.ranks_[rank_.value].given_up =
+        Loss{.rank = rank_, .reason = std::string(abort_reason), .given_up = true, .aborted = true};
+    hub_.lose({.rank = rank_, .reason = std::string(abort_reason)}, 0);
+  }
+
   void leave() override {
     if (std::exchange(hub_.ranks_[rank_.value].left, true)) return;
     hub_.lose({rank_, "it left the session", true}, 0);
@@ -89,9 +96,7 @@ class SimControl final : public Control {
       return Error{Code::invalid_argument, text(subject, ": this rank has left the session")};
     }
     const auto lost = loss();
-    if (lost && !lost->left) {
-      return Error{Code::peer_lost, text(subject, ": rank ", lost->rank.value, " is lost: ", lost->reason), lost->rank};
-    }
+    if (lost && !lost->left) return loss_error(subject, *lost);
     return {};
   }
 

@@ -180,11 +180,24 @@ Status Driver::submit(std::uint32_t plan) {
   while (tail - starts_head_.load(std::memory_order_acquire) == starts_.size()) sched_yield();
   starts_[tail % starts_.size()] = plan;
   starts_tail_.store(tail + 1, std::memory_order_seq_cst);
-  if (asleep_.load(std::memory_order_seq_cst)) {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(wake_.value(), &one, sizeof one);
-  }
+  wake_thread();
   return {};
+}
+
+void Driver::wake_thread() {
+  if (!asleep_.load(std::memory_order_seq_cst)) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_.value(), &one, sizeof one);
+}
+
+Status Driver::observe(std::uint32_t plan, const Observer& observer) {
+  if (!engine_.watches_ends()) {
+    exclusively([&] {
+      engine_.watch_ends();
+      return true;
+    });
+  }
+  return engine_.observe(plan, observer);
 }
 
 bool Driver::take_starts() {
@@ -502,7 +515,8 @@ void Driver::sleep(std::uint64_t until_ns) {
     return;
   }
   asleep_.store(true, std::memory_order_seq_cst);
-  const bool may_sleep = starts_head_.load() == starts_tail_.load(std::memory_order_seq_cst) && transport_.arm();
+  const bool may_sleep =
+      starts_head_.load() == starts_tail_.load(std::memory_order_seq_cst) && wanted_.load() == 0 && transport_.arm();
   const std::uint64_t now_ns = clock_.now_ns();
   if (may_sleep && now_ns < until_ns) {
     // A loss that is known already keeps its descriptor readable: do not poll it, or this would spin.

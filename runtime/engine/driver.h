@@ -87,6 +87,8 @@ class Driver {
 
   // Starts the plan's next operation; how it ends is in the plan's state. One caller thread.
   Status submit(std::uint32_t plan);
+  // Engine::observe. The caller thread. The first of a driver waits until the thread stands aside.
+  Status observe(std::uint32_t plan, const Observer& observer);
   // Moves things on if that is the caller's part, and says how the latest operation stands.
   [[nodiscard]] Code test(std::uint32_t plan);
   // Until the operation is not pending, at most `limit_ns`; then Code::pending.
@@ -155,12 +157,15 @@ class Driver {
   void charge();
   [[nodiscard]] Trace::Place place_of(const Action& action) const;
   void wake_waiters();
+  // Where it sleeps.
+  void wake_thread();
   void sleep(std::uint64_t until_ns);
   void thread_main();
   // Runs `body` while the thread, if any, stands aside.
   template <typename Body>
   auto exclusively(Body body) {
     wanted_.fetch_add(1);
+    wake_thread();
     const std::lock_guard lock(mutex_);
     wanted_.fetch_sub(1);
     return body();

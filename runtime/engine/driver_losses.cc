@@ -42,8 +42,9 @@ bool Driver::look_for_losses() {
 }
 
 void Driver::lose(const Loss& loss) {
-  transport_.fail_peer(loss.rank);
-  Error error{Code::peer_lost, text("rank ", loss.rank.value, " is lost: ", loss.reason), loss.rank};
+  if (!loss.aborted) transport_.fail_peer(loss.rank);
+  Error error{loss.aborted ? Code::cancelled : Code::peer_lost,
+              text("rank ", loss.rank.value, " is lost: ", loss.reason), loss.rank};
   if (loss.given_up)
     engine_.break_with(std::move(error));
   else

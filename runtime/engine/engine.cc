@@ -1,7 +1,9 @@
 #include "runtime/engine/engine.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "runtime/engine/relax.h"
 #include "runtime/engine/tag.h"
 
 namespace gossamer::runtime {
@@ -11,6 +13,12 @@ namespace {
 // The rank of the session that has this place among a stage's.
 Rank member(const Stage& stage, Rank place) {
   return stage.near->members.empty() ? place : stage.near->members[place.value];
+}
+
+void call(const Observer& observer, Code code) {
+  const bool outer = std::exchange(is_in_observer, true);
+  observer.call(observer.context, static_cast<std::int32_t>(code));
+  is_in_observer = outer;
 }
 
 }  // namespace
@@ -76,7 +84,26 @@ Status Engine::claim(std::uint32_t plan) {
   if (p.state.code.load(std::memory_order_acquire) == Code::pending)
     return Error{Code::busy, text(p.name, " has an operation in flight: wait for it before the next start")};
   in_flight_->fetch_add(1, std::memory_order_relaxed);
+  if (watches_ends_) p.watch.store(Watch::unset, std::memory_order_relaxed);
   p.state.code.store(Code::pending, std::memory_order_release);
+  return {};
+}
+
+Status Engine::observe(std::uint32_t plan, const Observer& observer) {
+  Plan& p = at(plan);
+  if (p.state.code.load(std::memory_order_acquire) == Code::pending) {
+    Watch watch = p.watch.load(std::memory_order_acquire);
+    if (watch == Watch::set)
+      return Error{Code::invalid_argument, text("this operation of ", p.name, " has told somebody of its end already")};
+    if (watch == Watch::unset) {
+      p.observer = observer;
+      if (p.watch.compare_exchange_strong(watch, Watch::set, std::memory_order_release, std::memory_order_acquire))
+        return {};
+    }
+    // Who ends it has passed the point where it looks for an observer, and says in a moment how.
+    while (p.state.code.load(std::memory_order_acquire) == Code::pending) relax();
+  }
+  call(observer, p.state.code.load(std::memory_order_acquire));
   return {};
 }
 
@@ -239,8 +266,16 @@ Error Engine::transfer_error(const TransferId& id, Code code, const std::string&
 
 void Engine::finish(Plan& plan) {
   plan.ledger.note(static_cast<std::uint32_t>(plan.stage));
-  plan.state.code.store(Code::done, std::memory_order_release);
+  publish(plan, Code::done);
+}
+
+void Engine::publish(Plan& plan, Code code) {
+  Observer observer;
+  if (watches_ends_ && plan.watch.exchange(Watch::closed, std::memory_order_acq_rel) == Watch::set)
+    observer = plan.observer;
+  plan.state.code.store(code, std::memory_order_release);
   in_flight_->fetch_sub(1, std::memory_order_release);
+  if (observer.call != nullptr) call(observer, code);
 }
 
 void Engine::fail(std::uint32_t plan, const Error& error) {
@@ -257,8 +292,7 @@ void Engine::end(std::uint32_t plan, const Error& error) {
   if (shared != nullptr && shared->is_running()) shared->give_up();
   p.work->drop();
   p.state.error = error;
-  p.state.code.store(error.code, std::memory_order_release);
-  in_flight_->fetch_sub(1, std::memory_order_release);
+  publish(p, error.code);
 }
 
 void Engine::lose(Rank peer, Error error) {

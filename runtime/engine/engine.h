@@ -10,7 +10,7 @@
 //
 // It holds no thread, no socket and no clock, and does not touch payload memory, so a whole cluster
 // of engines runs in one process from one seed. After `add` it does not allocate until an error.
-// One thread at a time, except that `claim` and `state().code` are the caller's too.
+// One thread at a time, except that `claim`, `observe` and `state().code` are the caller's too.
 #pragma once
 
 #include <atomic>
@@ -27,6 +27,14 @@
 #include "runtime/same_host/host_run.h"
 
 namespace gossamer::runtime {
+
+// Called once, by whoever ends an operation, when its state can be read. It must not call back or block.
+struct Observer {
+  void (*call)(void* context, std::int32_t code) = nullptr;
+  void* context = nullptr;
+};
+// This thread is inside of an observer.
+[[gnu::tls_model("initial-exec")]] inline constinit thread_local bool is_in_observer = false;
 
 // How a plan's latest operation stands. Written by the engine, read by anyone.
 struct PlanState {
@@ -72,6 +80,12 @@ class Engine {
   // ---- inputs
   // Marks the next operation as pending, or says `busy`. The caller's thread; `start` follows.
   Status claim(std::uint32_t plan);
+  // The plan's latest operation has an observer: called where it ends, or here where it has. `invalid_argument` where
+  // it has one already. The caller's thread, and once before that `watch_ends`, while no other thread is in the engine:
+  // an engine that was never told to does not look for observers.
+  void watch_ends() { watches_ends_ = true; }
+  [[nodiscard]] bool watches_ends() const { return watches_ends_; }
+  Status observe(std::uint32_t plan, const Observer& observer);
   void start(std::uint32_t plan);
   void completed(std::uint64_t context, Code code, std::uint64_t bytes);
   void prepared(std::uint32_t plan, const Result<StageSize>& size);
@@ -125,6 +139,7 @@ class Engine {
   [[nodiscard]] std::string describe_wait(std::uint32_t plan, std::uint64_t waited_ns) const;
 
  private:
+  enum class Watch : std::uint8_t { unset, set, closed };  // closed: the operation ends or has ended
   struct Plan {
     std::string name;
     Work* work = nullptr;
@@ -137,6 +152,10 @@ class Engine {
     bool is_in_stage = false;  // prepared, and not through
     Ledger ledger;
     PlanState state;
+    // The observer is written by the caller while it is unset, and read by who ends the operation, before that is
+    // known.
+    std::atomic<Watch> watch{Watch::unset};
+    Observer observer;
   };
 
   [[nodiscard]] Plan& at(std::uint32_t plan) {
@@ -151,6 +170,8 @@ class Engine {
   bool miss(const TransferId& id, Code code);
   void finish(Plan& plan);
   void end(std::uint32_t plan, const Error& error);
+  // The end of an operation becomes known. Its caller may start the next one at once.
+  void publish(Plan& plan, Code code);
   // Whom the present stage waits for in shared memory.
   [[nodiscard]] std::optional<Rank> awaited(const Plan& plan) const;
   [[nodiscard]] Error transfer_error(const TransferId& id, Code code, const std::string& what) const;
@@ -165,6 +186,7 @@ class Engine {
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight_ = std::make_shared<std::atomic<std::uint32_t>>(0);
   std::optional<Error> broken_;
   bool is_out_ = false;  // and no plan goes on
+  bool watches_ends_ = false;
   std::vector<Rank> lost_;
 };
 

@@ -51,6 +51,10 @@ void Plan::take_stats(const PlanState& state) {
   stats_.compute_ns = std::min(state.compute_ns, stats_.exchange_ns);
   stats_.wire_ns = std::min(state.wire_ns, stats_.exchange_ns - stats_.compute_ns);
   stats_.waiting_ns = stats_.exchange_ns - stats_.compute_ns - stats_.wire_ns;
+  stats_.total_exchange_ns += stats_.exchange_ns;
+  stats_.total_waiting_ns += stats_.waiting_ns;
+  stats_.total_wire_ns += stats_.wire_ns;
+  stats_.total_compute_ns += stats_.compute_ns;
 }
 
 // A model that is far off chooses badly. Nothing allocates but the one line.

@@ -27,6 +27,10 @@ struct PlanStats {
   std::uint64_t wire_ns = 0;
   std::uint64_t compute_ns = 0;
   std::uint64_t total_bytes_sent = 0;
+  std::uint64_t total_exchange_ns = 0;
+  std::uint64_t total_waiting_ns = 0;
+  std::uint64_t total_wire_ns = 0;
+  std::uint64_t total_compute_ns = 0;
 };
 
 // One thread at a time, the session's.
@@ -51,12 +55,16 @@ class Plan {
   // `deadline` says who waits for whom; the operation goes on.
   Status wait(std::uint64_t limit_ns);
 
+  // Tells of the end of the latest operation, once, from whoever ends it, or at once where it has ended.
+  Status observe(const Observer& observer) { return driver_.observe(number_, observer); }
+
   // Started, and its end not seen yet by test or wait.
   [[nodiscard]] bool is_in_flight() const { return is_in_flight_; }
   // `busy` where it is; `next` says what has to wait: "compress".
   [[nodiscard]] Status check_idle(std::string_view next) const;
   // The latest operation has been seen to end done.
   [[nodiscard]] bool has_result() const { return has_result_; }
+  void forget_result() { has_result_ = false; }
   [[nodiscard]] const PlanStats& stats() const { return stats_; }
 
   // Gives up the operation in flight and leaves the driver, within `limit_ns`. Nothing where the transport still uses

@@ -9,18 +9,6 @@
 namespace gossamer::runtime {
 namespace {
 
-std::string quoted(std::string_view words) {
-  std::string json = "\"";
-  for (const char c : words) {
-    if (c == '"' || c == '\\') json += '\\';
-    if (static_cast<unsigned char>(c) < 0x20)
-      json += ' ';
-    else
-      json += c;
-  }
-  return json + '"';
-}
-
 // Microseconds, with all digits.
 std::string microseconds(std::uint64_t ns) {
   char digits[32];
@@ -116,7 +104,7 @@ std::string Trace::line(const Event& event) const {
   const Place& place = event.place;
   const std::string label = place.stage < track.stage_labels.size() ? track.stage_labels[place.stage] : "result";
   std::string name;
-  std::string arguments = text("\"plan\":", quoted(track.name), ",\"step\":", event.operation);
+  std::string arguments = text("\"plan\":", quoted_json(track.name), ",\"step\":", event.operation);
   const char* kind = "";
   switch (event.kind) {
     case Kind::operation:
@@ -127,28 +115,28 @@ std::string Trace::line(const Event& event) const {
     case Kind::round:
       kind = "round";
       name = text(label, " round ", place.round);
-      arguments += text(",\"stage\":", quoted(label), ",\"round\":", place.round, ",\"bytes\":", place.bytes);
+      arguments += text(",\"stage\":", quoted_json(label), ",\"round\":", place.round, ",\"bytes\":", place.bytes);
       break;
     case Kind::wait:
       kind = "wait";
       name = text("wait for rank ", place.peer.value);
-      arguments += text(",\"stage\":", quoted(label), ",\"round\":", place.round, ",\"peer\":", place.peer.value);
+      arguments += text(",\"stage\":", quoted_json(label), ",\"round\":", place.round, ",\"peer\":", place.peer.value);
       break;
     case Kind::merge:
       kind = "merge";
       name = text("merge of rank ", place.peer.value);
-      arguments += text(",\"stage\":", quoted(label), ",\"round\":", place.round, ",\"peer\":", place.peer.value,
+      arguments += text(",\"stage\":", quoted_json(label), ",\"round\":", place.round, ",\"peer\":", place.peer.value,
                         ",\"bytes\":", place.bytes);
       break;
     case Kind::prepare:
       kind = "prepare";
       name = text("prepare ", label);
-      arguments += text(",\"stage\":", quoted(label));
+      arguments += text(",\"stage\":", quoted_json(label));
       break;
   }
   const auto begin_ns =
       static_cast<std::uint64_t>(static_cast<std::int64_t>(event.interval.begin_ns) + config_.offset_ns);
-  return text("{\"name\":", quoted(name), ",\"cat\":\"", kind, "\",\"ph\":\"X\",\"pid\":", config_.rank.value,
+  return text("{\"name\":", quoted_json(name), ",\"cat\":\"", kind, "\",\"ph\":\"X\",\"pid\":", config_.rank.value,
               ",\"tid\":", place.track, ",\"ts\":", microseconds(begin_ns),
               ",\"dur\":", microseconds(event.interval.end_ns - event.interval.begin_ns), ",\"args\":{", arguments,
               "}}");
@@ -158,16 +146,16 @@ std::string Trace::json(std::uint64_t now_ns) const {
   const std::uint64_t kept = std::min<std::uint64_t>(count_, ring_.size());
   std::string json =
       text("{\"displayTimeUnit\":\"ns\",\"otherData\":{\"schema\":\"gossamer.trace/1\",\"rank\":", config_.rank.value,
-           ",\"rank_count\":", config_.rank_count, ",\"host\":", quoted(config_.host),
+           ",\"rank_count\":", config_.rank_count, ",\"host\":", quoted_json(config_.host),
            ",\"clock_offset_ns\":", config_.offset_ns, ",\"clock_uncertainty_ns\":", config_.uncertainty_ns,
            ",\"events\":", kept, ",\"dropped\":", count_ - kept, "},\n\"traceEvents\":[\n",
            "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":", config_.rank.value,
-           ",\"args\":{\"name\":", quoted(text("rank ", config_.rank.value)),
+           ",\"args\":{\"name\":", quoted_json(text("rank ", config_.rank.value)),
            "}},\n{\"name\":\"process_sort_index\",\"ph\":\"M\",\"pid\":", config_.rank.value,
            ",\"args\":{\"sort_index\":", config_.rank.value, "}}");
   for (std::uint32_t i = 0; i < tracks_.size(); ++i)
     json += text(",\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":", config_.rank.value, ",\"tid\":", i,
-                 ",\"args\":{\"name\":", quoted(tracks_[i].name), "}}");
+                 ",\"args\":{\"name\":", quoted_json(tracks_[i].name), "}}");
   for (std::uint64_t i = count_ - kept; i < count_; ++i) json += text(",\n", line(ring_[i % ring_.size()]));
   for (std::uint32_t i = 0; i < tracks_.size(); ++i) {
     const Track& track = tracks_[i];

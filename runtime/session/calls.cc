@@ -112,6 +112,32 @@ Status Session::check_equal(std::string_view name, std::span<const std::byte> da
   return {};
 }
 
+Status Session::load_states(Compressor& compressor, const Result<std::vector<SavedState>>& states, bool allows_new,
+                            std::uint64_t limit_ns) {
+  const Deadline deadline(*parts_.clock, limit_ns != 0 ? limit_ns : parts_.timeout_ns);
+  const InFlight in_flight(*engine_->in_flight_count());
+  std::vector<Field> fields;
+  Contribution mine;
+  auto taken = contained([&]() -> Result<TakenState> {
+    GOSSAMER_TRY(states);
+    auto own = compressor.take(*states, allows_new);
+    GOSSAMER_TRY(own);
+    std::string found;
+    for (const bool is_found : own->found) found += is_found ? '1' : '0';
+    fields = {{"saved ranks", text(own->rank_count)},
+              {"step", text(own->step)},
+              {"tensors found", hex(sketch::hash_bytes(std::as_bytes(std::span(found))))}};
+    if (compressor.is_momentum_shared())
+      fields.push_back({"momentum", hex(sketch::hash_bytes(std::as_bytes(std::span(own->momentum))))});
+    return own;
+  });
+  if (!taken.ok()) mine.trouble = taken.error();
+  const auto agreed = agree_among(text("load of ", compressor.name()), fields, mine, {}, deadline);
+  GOSSAMER_TRY(taken);  // the own mistake first
+  GOSSAMER_TRY(agreed);
+  return compressor.load(*taken);
+}
+
 Result<std::vector<Blob>> Session::agree_on_call(const Call& call, std::span<const std::byte> given,
                                                  const std::optional<Error>& mistake, const Deadline& deadline) {
   Contribution mine;

@@ -22,6 +22,7 @@ Status Compressor::compress(const float* const* gradients) {
   gradient_norm_ = scan.norm;
   clipped_ += scan.is_clipped ? 1u : 0u;
   compress_ns_ = clock_->now_ns() - before_ns;
+  total_compress_ns_ += compress_ns_;
   is_compressed_ = true;
   return {};
 }
@@ -37,8 +38,27 @@ Status Compressor::reduce() {
   return {};
 }
 
+Status Compressor::save(std::span<std::byte> bytes) {
+  GOSSAMER_TRY(plan_->check_idle("save"));
+  GOSSAMER_CHECK(bytes.size() == state_bytes(), "a state of another size");
+  return save_state(*algorithm_, bytes);
+}
+
+Result<TakenState> Compressor::take(std::span<const SavedState> states, bool allows_new) const {
+  GOSSAMER_TRY(plan_->check_idle("load"));
+  return take_states(*algorithm_, states, allows_new);
+}
+
+Status Compressor::load(const TakenState& taken) {
+  GOSSAMER_TRY(plan_->check_idle("load"));
+  applied_before_ = applied();
+  plan_->forget_result();
+  is_compressed_ = false;
+  return load_state(*algorithm_, taken);
+}
+
 CompressorStats Compressor::stats() const {
-  return {plan_->stats(), compress_ns_, applied(), gradient_norm_, clipped_};
+  return {plan_->stats(), compress_ns_, applied(), gradient_norm_, clipped_, total_compress_ns_};
 }
 
 Result<Update> Compressor::update() const {

@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "runtime/algorithms/algorithm.h"
 #include "runtime/engine/plan.h"
+#include "runtime/session/saved_state.h"
 
 namespace gossamer::runtime {
 
@@ -16,6 +17,7 @@ struct CompressorStats : PlanStats {
   std::uint64_t applied = 0;  // coordinates in the last update
   double gradient_norm = 0;   // of this rank's last gradient, before clipping
   std::uint64_t clipped = 0;  // gradients that were cut
+  std::uint64_t total_compress_ns = 0;
 };
 
 // One thread at a time, the session's. The driver outlives it.
@@ -27,6 +29,7 @@ class Compressor {
   [[nodiscard]] Plan& plan() { return *plan_; }
   [[nodiscard]] const Layout& layout() const { return algorithm_->layout(); }
   [[nodiscard]] const std::string& name() const { return plan_->name(); }
+  [[nodiscard]] AlgorithmKind algorithm() const { return algorithm_->context().shape.algorithm; }
 
   Status compress(const float* const* gradients);
   Status reduce();
@@ -40,6 +43,15 @@ class Compressor {
   }
   [[nodiscard]] CompressorStats stats() const;
   [[nodiscard]] std::span<const float> residual() const { return algorithm_->residual(); }
+
+  // What outlives a step (saved_state.h), with no operation in flight. A payload that was not reduced is not in it.
+  [[nodiscard]] std::size_t state_bytes() const { return saved_state_bytes(*algorithm_); }
+  Status save(std::span<std::byte> bytes);
+  // Local: what of the states is this rank's. `load` then takes it over, in place of what there was; the update and a
+  // payload that was not reduced are gone.
+  [[nodiscard]] Result<TakenState> take(std::span<const SavedState> states, bool allows_new) const;
+  Status load(const TakenState& taken);
+  [[nodiscard]] bool is_momentum_shared() const { return algorithm_->kept().is_momentum_shared; }
 
   // The plan with all memory that a transport may know, to be retired; the compressor is of no use without it.
   [[nodiscard]] std::unique_ptr<Plan> release_plan() { return std::move(plan_); }
@@ -56,6 +68,7 @@ class Compressor {
   bool is_compressed_ = false;      // a payload waits for reduce
   std::uint64_t applied_before_ = 0;
   std::uint64_t compress_ns_ = 0;
+  std::uint64_t total_compress_ns_ = 0;
   double gradient_norm_ = 0;
   std::uint64_t clipped_ = 0;
   const Clock* clock_ = nullptr;

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "runtime/session/make_on_all.h"
+#include "runtime/session/report.h"
 #include "runtime/session/tensor_difference.h"
 #include "sketch/sketch.h"
 
@@ -114,6 +115,19 @@ Result<PlanDraw> Session::draw_compressor_plan(const std::vector<Blob>& blobs, c
   }
   GOSSAMER_TRY(check_derived(parts));
   return draw_plan(offers);
+}
+
+std::string Session::report() const {
+  std::string report = report_head(
+      {rank().value, rank_count(), transport::describe_way(parts_.transport->capabilities()), control_bytes_sent()});
+  const auto add_list = [&](std::string_view name, const auto& objects, const auto&... rest) {
+    append(report, ",\"", name, "\":[");
+    for (std::size_t i = 0; i < objects.size(); ++i) append(report, i == 0 ? "" : ",", report_of(*objects[i], rest...));
+    append(report, "]");
+  };
+  add_list("compressors", compressors_, rank_count());
+  add_list("collectives", collectives_);
+  return report + "}";
 }
 
 void Session::destroy_compressor(Compressor* compressor) {

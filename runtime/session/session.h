@@ -77,6 +77,11 @@ class Session {
   Result<Compressor*> make_compressor(const Result<CompressorConfig>& config);
   void destroy_compressor(Compressor* compressor);
 
+  // Collective: each rank with the states that it was given, which the ranks need not have alike. All load, or none
+  // does: `mismatch` where ranks would go on from different steps, sizes of session, tensors or shared momentum.
+  Status load_states(Compressor& compressor, const Result<std::vector<SavedState>>& states, bool allows_new,
+                     std::uint64_t limit_ns);
+
   // The same for a collective among `members`, in the order of their places; empty: all. Others do not call.
   // `invalid_argument` on this rank alone where they are no ranks, or this one is not among them.
   Result<Collective*> make_collective(const Result<CollectiveConfig>& config, const std::vector<Rank>& members = {});
@@ -93,6 +98,13 @@ class Session {
   Status barrier(std::uint64_t limit_ns, std::optional<Error> mistake = {});
   Status check_equal(std::string_view name, std::span<const std::byte> data, std::uint64_t limit_ns,
                      std::optional<Error> mistake = {});
+
+  // What is in flight, and all that follows, ends with `cancelled` here and `peer_lost` elsewhere. Any thread, before
+  // the destructor; does not block.
+  void abort() { parts_.control->abort(); }
+
+  // What it has done so far (report.h). Reads residuals.
+  [[nodiscard]] std::string report() const;
 
   // Local: zeroed memory that the transport owns and ranks on this host can map.
   Result<std::span<std::byte>> allocate(std::size_t bytes);

@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "runtime/algorithms/options.h"
@@ -223,6 +226,234 @@ TEST_F(OneRank, MistakesAreExplained) {
   EXPECT_EQ(gossamer_operation_wait(nullptr, 0), GOSSAMER_INVALID_ARGUMENT);
   EXPECT_EQ(gossamer_broadcast(session, g.data(), 4, 7, 0), GOSSAMER_INVALID_ARGUMENT);
   EXPECT_EQ(gossamer_check_equal(session, nullptr, g.data(), 4, 0), GOSSAMER_INVALID_ARGUMENT);
+}
+
+// Goal: what was made on a session that is gone refuses every call, and can be destroyed, in any order. Method: one of
+// each kind, some destroyed before the session ends and some after; another session with handles of its own between.
+TEST(Handles, OutliveTheirSession) {
+  const auto join = [] {
+    gossamer_config config = GOSSAMER_CONFIG_INIT;
+    config.rank = 0;
+    config.rank_count = 1;
+    config.job = "c_api_test";
+    gossamer_session* session = nullptr;
+    EXPECT_EQ(gossamer_init(&config, &session), GOSSAMER_DONE) << gossamer_last_error();
+    return session;
+  };
+  gossamer_session* session = join();
+  ASSERT_NE(session, nullptr);
+  const gossamer_tensor tensor = {"w", 100, 0};
+  gossamer_compressor_config config = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+  config.tensors = &tensor;
+  config.tensor_count = 1;
+  gossamer_compressor* compressors[2] = {};
+  for (auto& compressor : compressors)
+    ASSERT_EQ(gossamer_compressor_create(session, &config, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+  std::vector<float> gradient(100, 1.0f), vector(100);
+  const float* gradients[] = {gradient.data()};
+  float* weights[] = {vector.data()};
+  gossamer_operation* operation = nullptr;
+  gossamer_update update = GOSSAMER_UPDATE_INIT;
+  ASSERT_EQ(gossamer_compress(compressors[0], gradients), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_reduce(compressors[0], &operation), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_recover(compressors[0], &update), GOSSAMER_DONE);
+  const int32_t ranks[] = {0};
+  gossamer_group* group = nullptr;
+  ASSERT_EQ(gossamer_group_create(session, ranks, 1, &group), GOSSAMER_DONE);
+  gossamer_collective_config vectors = GOSSAMER_COLLECTIVE_CONFIG_INIT;
+  vectors.kind = GOSSAMER_ALL_REDUCE;
+  vectors.count = 100;
+  vectors.output = vector.data();
+  vectors.group = group;
+  gossamer_collective* collective = nullptr;
+  ASSERT_EQ(gossamer_collective_create(session, &vectors, &collective), GOSSAMER_DONE) << gossamer_last_error();
+  gossamer_compressor_destroy(compressors[1]);
+  gossamer_finalize(session);
+
+  session = join();
+  gossamer_compressor* other = nullptr;
+  ASSERT_EQ(gossamer_compressor_create(session, &config, &other), GOSSAMER_DONE) << gossamer_last_error();
+  EXPECT_NE(other, compressors[0]) << "an address that is still held";
+  const auto refused = [](gossamer_status status) {
+    return status == GOSSAMER_INVALID_ARGUMENT &&
+           std::string(gossamer_last_error()).find("its session was finalized") != std::string::npos;
+  };
+  gossamer_stats stats = GOSSAMER_STATS_INIT;
+  gossamer_operation* none = nullptr;
+  uint64_t first = 0, count = 0;
+  size_t bytes = 0;
+  const gossamer_state state = {gradient.data(), 400};
+  EXPECT_TRUE(refused(gossamer_compress(compressors[0], gradients)));
+  EXPECT_TRUE(refused(gossamer_reduce(compressors[0], &none)));
+  EXPECT_TRUE(refused(gossamer_operation_test(operation)));
+  EXPECT_TRUE(refused(gossamer_operation_wait(operation, 0)));
+  EXPECT_TRUE(refused(gossamer_operation_notify(operation, 1)));
+  EXPECT_TRUE(refused(gossamer_recover(compressors[0], &update)));
+  EXPECT_TRUE(refused(gossamer_update_apply(&update, weights, 1.0f)));
+  EXPECT_TRUE(refused(gossamer_compressor_stats(compressors[0], &stats)));
+  EXPECT_TRUE(refused(gossamer_compressor_state_size(compressors[0], &bytes)));
+  EXPECT_TRUE(refused(gossamer_compressor_save(compressors[0], gradient.data(), 400)));
+  EXPECT_TRUE(refused(gossamer_compressor_save_file(compressors[0], "/tmp/none")));
+  EXPECT_TRUE(refused(gossamer_compressor_load(compressors[0], &state, 1, 0, 0)));
+  EXPECT_TRUE(refused(gossamer_collective_start(collective, &none)));
+  EXPECT_TRUE(refused(gossamer_collective_slice(collective, 0, &first, &count)));
+  EXPECT_EQ(gossamer_collective_create(session, &vectors, &collective), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("the group is of another session"));
+  gossamer_group_destroy(group);
+  gossamer_compressor_destroy(compressors[0]);
+  gossamer_finalize(session);
+  gossamer_compressor_destroy(other);
+}
+
+// Goal: a completion is called once, with the status, and refuses what it must not do. Method: one rank, inline and
+// with a thread; each call that a completion may not make.
+TEST_F(OneRank, ACompletionTakesNoteAndMayNotCall) {
+  options.density = 1.0;
+  struct Told {
+    gossamer_session* session;
+    gossamer_compressor* compressor;
+    int32_t status = 77;
+    gossamer_status of_a_call = GOSSAMER_DONE;
+    std::string words = "";
+    std::atomic<int> count{0};  // last
+  } told{session, nullptr};
+  ASSERT_EQ(gossamer_compressor_create(session, &options, &told.compressor), GOSSAMER_DONE) << gossamer_last_error();
+  std::vector<float> g(1000, 1.0f), b(10, 1.0f);
+  const float* gradients[] = {g.data(), b.data()};
+  const auto tell = [](void* context, int32_t status) {
+    Told& self = *static_cast<Told*>(context);
+    self.status = status;
+    self.of_a_call = gossamer_barrier(self.session, 0);
+    self.words = gossamer_last_error();
+    gossamer_compressor_destroy(self.compressor);
+    gossamer_finalize(self.session);
+    ++self.count;
+  };
+  gossamer_operation* operation = nullptr;
+  for (const float value : {1.0f, std::nanf("")}) {
+    b[3] = value;
+    told.count = 0;
+    ASSERT_EQ(gossamer_compress(told.compressor, gradients), GOSSAMER_DONE);
+    ASSERT_EQ(gossamer_reduce(told.compressor, &operation), GOSSAMER_DONE);
+    ASSERT_EQ(gossamer_operation_on_complete(operation, tell, &told), GOSSAMER_DONE) << gossamer_last_error();
+    const gossamer_status status = gossamer_operation_wait(operation, 0);
+    EXPECT_EQ(status, std::isnan(value) ? GOSSAMER_NOT_FINITE : GOSSAMER_DONE);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (told.count == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    ASSERT_EQ(told.count, 1);
+    EXPECT_EQ(told.status, status);
+    EXPECT_EQ(told.of_a_call, GOSSAMER_INVALID_ARGUMENT);
+    EXPECT_THAT(told.words, HasSubstr("a completion called into Gossamer"));
+  }
+  EXPECT_EQ(gossamer_operation_on_complete(operation, nullptr, &told), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_operation_on_complete(nullptr, tell, &told), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_barrier(session, 0), GOSSAMER_DONE);
+}
+
+// Goal: after an abort everything that needs other ranks is given up, of a session of one rank as well. Method: an
+// operation and a collective afterwards.
+TEST_F(OneRank, AnAbortGivesUpAllThatFollows) {
+  gossamer_compressor* compressor = nullptr;
+  ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+  std::vector<float> g(1000, 1.0f), b(10, 1.0f);
+  const float* gradients[] = {g.data(), b.data()};
+  EXPECT_EQ(gossamer_abort(nullptr), GOSSAMER_INVALID_ARGUMENT);
+  ASSERT_EQ(gossamer_abort(session), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_abort(session), GOSSAMER_DONE);
+  EXPECT_EQ(gossamer_barrier(session, 0), GOSSAMER_CANCELLED);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("it aborted the session"));
+  gossamer_operation* operation = nullptr;
+  ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
+  EXPECT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_CANCELLED);
+}
+
+// Goal: mistakes with states are explained, and a state goes through a buffer. Method: each of them.
+TEST_F(OneRank, AStateGoesThroughABuffer) {
+  options.momentum = 0.5;
+  options.density = 0.01;
+  gossamer_compressor* compressor = nullptr;
+  ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+  std::vector<float> g(1000), b(10, 1.0f);
+  for (std::size_t i = 0; i < g.size(); ++i) g[i] = static_cast<float>(i % 37);
+  const float* gradients[] = {g.data(), b.data()};
+  gossamer_operation* operation = nullptr;
+  const auto step = [&] {
+    std::vector<float> w(1000), c(10);
+    float* weights[] = {w.data(), c.data()};
+    gossamer_update update = GOSSAMER_UPDATE_INIT;
+    EXPECT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+    EXPECT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
+    EXPECT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE) << gossamer_last_error();
+    EXPECT_EQ(gossamer_recover(compressor, &update), GOSSAMER_DONE);
+    EXPECT_EQ(gossamer_update_apply(&update, weights, 1.0f), GOSSAMER_DONE);
+    return w;
+  };
+  step();
+  size_t bytes = 0;
+  ASSERT_EQ(gossamer_compressor_state_size(compressor, &bytes), GOSSAMER_DONE);
+  EXPECT_EQ(bytes, 64u + 2 * (24 + 8) + 2 * 4 * 1010);
+  std::vector<char> state(bytes + 1);
+  EXPECT_EQ(gossamer_compressor_save(compressor, state.data(), bytes - 1), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("expected " + std::to_string(bytes)));
+  ASSERT_EQ(gossamer_compressor_save(compressor, state.data() + 1, bytes), GOSSAMER_DONE);  // at an odd address
+  const std::vector<float> expected = step();
+  const gossamer_state given = {state.data() + 1, bytes};
+  const gossamer_state cut = {state.data() + 1, bytes - 4};
+  const gossamer_state nothing = {nullptr, 0};
+  EXPECT_EQ(gossamer_compressor_load(compressor, nullptr, 1, 0, 0), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_compressor_load(compressor, &given, 0, 0, 0), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_compressor_load(compressor, &nothing, 1, 0, 0), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_compressor_load(compressor, &given, 1, 2, 0), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("allows_new is 2"));
+  EXPECT_EQ(gossamer_compressor_load(compressor, &given, 1, 0, -1), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(gossamer_compressor_load(compressor, &cut, 1, 0, 0), GOSSAMER_MALFORMED);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("state 0: it has " + std::to_string(bytes - 4)));
+  ASSERT_EQ(gossamer_compressor_load(compressor, &given, 1, 0, 0), GOSSAMER_DONE) << gossamer_last_error();
+  gossamer_update update = GOSSAMER_UPDATE_INIT;
+  EXPECT_EQ(gossamer_recover(compressor, &update), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_EQ(step(), expected);
+}
+
+// Goal: the report is JSON of what was done. Method: one rank, two compressors and a collective; a name that has to be
+// quoted, room that is too small, and numbers that are known.
+TEST_F(OneRank, TheReportTellsWhatWasDone) {
+  options.name = "layer \"1\"\n";
+  options.density = 0.01;
+  gossamer_compressor* compressor = nullptr;
+  ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
+  std::vector<float> g(1000, 1.0f), b(10);
+  const float* gradients[] = {g.data(), b.data()};
+  const auto report = [&] {
+    size_t bytes = 0;
+    EXPECT_EQ(gossamer_session_report(session, nullptr, 0, &bytes), GOSSAMER_OUT_OF_RESOURCES);
+    std::string text(bytes + 100, '#');
+    EXPECT_EQ(gossamer_session_report(session, text.data(), 10, &bytes), GOSSAMER_OUT_OF_RESOURCES);
+    EXPECT_EQ(text[0], '#');
+    EXPECT_EQ(gossamer_session_report(session, text.data(), text.size(), &bytes), GOSSAMER_DONE);
+    EXPECT_EQ(text[bytes - 1], '\0');
+    text.resize(bytes - 1);
+    return text;
+  };
+  EXPECT_THAT(report(), HasSubstr("\"name\":\"layer \\\"1\\\" \",\"algorithm\":\"gs-sgd\",\"tensors\":2,"
+                                  "\"dimension\":1010,\"operations\":0,"));
+  gossamer_operation* operation = nullptr;
+  ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE);
+  const std::string after = report();
+  EXPECT_EQ(after.rfind("{\"schema\":\"gossamer.session/1\",\"version\":\"" + std::string(gossamer_version()) +
+                            "\",\"rank\":0,\"ranks\":1,\"host\":\"",
+                        0),
+            0u)
+      << after;
+  EXPECT_THAT(after, HasSubstr("\"operations\":1,\"bytes_sent\":0,"));
+  EXPECT_THAT(after, HasSubstr("\"ratio\":null,"));
+  // 20 candidates of the 1,000 ones went.
+  EXPECT_THAT(after, HasSubstr("\"applied\":30,\"gradient_norm\":31.6227766,\"clipped\":0,"
+                               "\"residual_norm\":31.3049517}],\"collectives\":[]}"));
+  EXPECT_EQ(gossamer_session_report(session, nullptr, 10, nullptr), GOSSAMER_INVALID_ARGUMENT);
 }
 
 // Goal: every option with names takes its numbers and no other, and the refusal lists them. Method: each field of the

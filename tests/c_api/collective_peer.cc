@@ -2,8 +2,12 @@
 //
 //   collective_peer MODE [NUMBER]      prints what it sees, one line each, and "end" when all went as it should
 #include <gossamer.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -203,6 +207,118 @@ void leave_early(long evaluate_ms) {
   expect(std::strstr(gossamer_last_error(), "rank 0 is lost: it left the session") != nullptr, "says so");
 }
 
+// Rank 0 hangs in an operation, or in a collective, that the others do not start, until another thread of it aborts;
+// the others hang in the other of the two, and hear of it.
+void abort_while(bool in_operation) {
+  gossamer_compressor* const compressor = make(100);
+  compress(compressor, 100, 1.0f);
+  std::atomic<int32_t> told{GOSSAMER_PENDING};
+  const auto hang = [&](bool operates) {
+    if (!operates) return gossamer_barrier(session, 60'000'000'000);
+    gossamer_operation* operation = nullptr;
+    expect(gossamer_reduce(compressor, &operation) == GOSSAMER_DONE, "reduce");
+    const auto tell = [](void* context, int32_t code) { *static_cast<std::atomic<int32_t>*>(context) = code; };
+    told = GOSSAMER_PENDING;
+    expect(gossamer_operation_on_complete(operation, tell, &told) == GOSSAMER_DONE, "on_complete");
+    const gossamer_status status = gossamer_operation_wait(operation, 0);
+    const auto before = steady_clock::now();
+    while (told == GOSSAMER_PENDING && passed_ms(before) < 20'000) std::this_thread::yield();
+    expect(told == status, "the completion is told the same");
+    return status;
+  };
+  if (rank != 0) {
+    expect(hang(!in_operation) == GOSSAMER_PEER_LOST, "rank 0 aborted");
+    expect(gossamer_last_error_rank() == 0, "says who");
+    expect(std::strstr(gossamer_last_error(), "it aborted the session") != nullptr, "says why");
+    return;
+  }
+  std::thread other([] {
+    std::this_thread::sleep_for(milliseconds(100));  // in which the one below falls asleep; it ends in any case
+    const auto before = steady_clock::now();
+    expect(gossamer_abort(session) == GOSSAMER_DONE, "abort");
+    expect(passed_ms(before) < 1000, "abort returns at once");
+    expect(gossamer_abort(session) == GOSSAMER_DONE, "a second abort");
+  });
+  const auto before = steady_clock::now();
+  expect(hang(in_operation) == GOSSAMER_CANCELLED, "what hangs is given up");
+  expect(std::strstr(gossamer_last_error(), "it aborted the session") != nullptr, "says so");
+  expect(passed_ms(before) < 5000, "soon");
+  other.join();
+  if (in_operation) compress(compressor, 100, 1.0f);
+  expect(hang(true) == GOSSAMER_CANCELLED, "operations that follow are given up");
+  expect(hang(false) == GOSSAMER_CANCELLED, "collectives that follow are given up");
+}
+
+// Each rank's operations tell their ends to one descriptor, which a loop waits for.
+void wait_for_a_descriptor() {
+  std::vector<gossamer_compressor*> compressors;
+  for (int i = 0; i < 4; ++i) compressors.push_back(make(100));
+  const int descriptor = eventfd(0, EFD_CLOEXEC);
+  for (int step = 0; step < 20; ++step) {
+    std::vector<gossamer_operation*> operations(compressors.size());
+    for (std::size_t i = 0; i < compressors.size(); ++i) {
+      compress(compressors[i], 100, static_cast<float>(rank + static_cast<int>(i)));
+      expect(gossamer_reduce(compressors[i], &operations[i]) == GOSSAMER_DONE, "reduce");
+      expect(gossamer_operation_notify(operations[i], descriptor) == GOSSAMER_DONE, "notify");
+      expect(gossamer_operation_notify(operations[i], -1) == GOSSAMER_INVALID_ARGUMENT, "no descriptor");
+    }
+    for (uint64_t ended = 0; ended < compressors.size();) {
+      pollfd entry = {descriptor, POLLIN, 0};
+      expect(poll(&entry, 1, 20'000) == 1, "the descriptor becomes readable");
+      uint64_t more = 0;
+      expect(read(descriptor, &more, sizeof more) == sizeof more, "read");
+      ended += more;
+      expect(ended <= compressors.size(), "each operation tells once");
+    }
+    for (std::size_t i = 0; i < compressors.size(); ++i) {
+      expect(gossamer_operation_test(operations[i]) == GOSSAMER_DONE, "it has ended");
+      expect(mean(compressors[i]) == static_cast<float>(rank_count - 1) / 2 + static_cast<float>(i), "the mean");
+    }
+  }
+  close(descriptor);
+}
+
+// Each rank's state to a file, and training that goes on from it in another compressor.
+void save_and_load(const std::string& folder) {
+  const gossamer_tensor tensor = {"w", 5000, 0};
+  gossamer_compressor_config config = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+  config.tensors = &tensor;
+  config.tensor_count = 1;
+  gossamer_compressor* whole = nullptr;
+  gossamer_compressor* resumed = nullptr;
+  expect(gossamer_compressor_create(session, &config, &whole) == GOSSAMER_DONE, "create");
+  expect(gossamer_compressor_create(session, &config, &resumed) == GOSSAMER_DONE, "create another");
+  const auto step = [](gossamer_compressor* compressor, int number) {
+    std::vector<float> gradient(5000);
+    for (std::size_t i = 0; i < gradient.size(); ++i)
+      gradient[i] = static_cast<float>((i * 37 + static_cast<std::size_t>(number * 11 + rank)) % 101) - 50.0f;
+    const float* pointer = gradient.data();
+    gossamer_operation* operation = nullptr;
+    gossamer_update update = GOSSAMER_UPDATE_INIT;
+    expect(gossamer_compress(compressor, &pointer) == GOSSAMER_DONE, "compress");
+    expect(gossamer_reduce(compressor, &operation) == GOSSAMER_DONE, "reduce");
+    expect(gossamer_operation_wait(operation, 0) == GOSSAMER_DONE, "wait");
+    expect(gossamer_recover(compressor, &update) == GOSSAMER_DONE, "recover");
+    std::vector<float> weights(5000);
+    float* to = weights.data();
+    expect(gossamer_update_apply(&update, &to, 1.0f) == GOSSAMER_DONE, "apply");
+    return weights;
+  };
+  step(whole, 0);
+  step(whole, 1);
+  const std::string path = folder + "/state-" + std::to_string(rank);
+  expect(gossamer_compressor_save_file(whole, path.c_str()) == GOSSAMER_DONE, "save");
+  const auto expected = step(whole, 2);
+  // Rank 1 alone has no file: nobody loads.
+  const std::string none = folder + "/none";
+  const char* given = rank == 1 ? none.c_str() : path.c_str();
+  expect(gossamer_compressor_load_files(resumed, &given, 1, 0, 0) == GOSSAMER_UNAVAILABLE, "one without a file");
+  expect(std::strstr(gossamer_last_error(), "/none") != nullptr, "names it");
+  given = path.c_str();
+  expect(gossamer_compressor_load_files(resumed, &given, 1, 0, 0) == GOSSAMER_DONE, "load");
+  expect(step(resumed, 2) == expected, "the same bits");
+}
+
 // A large broadcast whose time is over in the middle, or before it begins.
 void broadcast_in_no_time(long limit_us) {
   std::vector<char> data(100'000'000, static_cast<char>(rank));
@@ -233,6 +349,9 @@ int main(int argc, char** argv) {
   if (mode == "late") finish_late(number);
   if (mode == "early") leave_early(number);
   if (mode == "deadline") broadcast_in_no_time(number);
+  if (mode == "abort") abort_while(number == 1);
+  if (mode == "descriptor") wait_for_a_descriptor();
+  if (mode == "state") save_and_load(argv[2]);
   const auto before = steady_clock::now();
   gossamer_finalize(session);
   std::printf("finalized in %ld ms\n", passed_ms(before));

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <cstdlib>
+#include <filesystem>
+
 #include "base/base.h"
 #include "tests/c_api/peer_group.h"
 
@@ -76,6 +79,39 @@ TEST(Broadcasts, EndWithinTheirTime) {
     PeerGroup group(peers(3, {"deadline", limit_us}));
     ASSERT_NO_FATAL_FAILURE(expect_all_end(group, 3)) << limit_us << " us";
   }
+}
+
+// Goal: an abort ends what hangs, in any thread, with and without a progress thread, and the others hear of it. Method:
+// rank 0 hangs in an operation while the others are in a barrier, and the other way round.
+TEST(Abort, EndsWhatHangsAndTellsTheOthers) {
+  for (const char* in_operation : {"1", "0"}) {
+    for (const char* progress : {"inline", "thread"}) {
+      PeerGroupOptions options = peers(3, {"abort", in_operation});
+      options.environment = {{"GOSSAMER_PROGRESS", progress}};
+      PeerGroup group(options);
+      ASSERT_NO_FATAL_FAILURE(expect_all_end(group, 3)) << in_operation << progress;
+      EXPECT_LT(finalize_ms(group, 0), 3000);
+    }
+  }
+}
+
+// Goal: an event loop learns of the ends of operations by one descriptor. Method: four operations at once on each rank,
+// twenty times, and no call into the library but those that start them.
+TEST(Completion, ADescriptorBecomesReadable) {
+  PeerGroupOptions options = peers(3, {"descriptor"});
+  options.environment = {{"GOSSAMER_PROGRESS", "thread"}};
+  PeerGroup group(options);
+  expect_all_end(group, 3);
+}
+
+// Goal: a state goes through a file into another compressor, on all ranks or on none. Method: two ranks, one of which
+// at first has no file.
+TEST(State, GoesThroughAFile) {
+  char folder[] = "/tmp/gossamer-states-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  PeerGroup group(peers(2, {"state", folder}));
+  expect_all_end(group, 2);
+  std::filesystem::remove_all(folder);
 }
 
 // Goal: who finalizes waits neither for a peer that only computes nor for one that needs it in vain, and that one reads

@@ -3,6 +3,7 @@
 #include <gossamer.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -202,6 +203,52 @@ TEST_F(CompressorHistory, OutputsEndWhereTheCallersStructEnds) {
     for (std::size_t i = size; i < sizeof(gossamer_stats) + 64; ++i)
       ASSERT_EQ(reinterpret_cast<unsigned char*>(caller.get())[i], 0xab) << size << " " << i;
   }
+}
+
+// What a function writes equals what the macro has, and for other sizes as far as both go; nothing behind it is
+// touched.
+template <typename Struct, typename Init>
+void expect_initial(const Struct& macro, Init init) {
+  std::vector<unsigned char> bytes(sizeof(Struct) + 64);
+  for (const std::size_t size : {sizeof(std::size_t), sizeof(Struct) - 8, sizeof(Struct), sizeof(Struct) + 24}) {
+    std::fill(bytes.begin(), bytes.end(), static_cast<unsigned char>(0xab));
+    ASSERT_EQ(init(reinterpret_cast<Struct*>(bytes.data()), size), GOSSAMER_DONE) << gossamer_last_error();
+    std::vector<unsigned char> expected(bytes.size(), 0xab);
+    std::fill_n(expected.begin(), size, static_cast<unsigned char>(0));
+    std::memcpy(expected.data(), &macro, std::min(size, sizeof macro));
+    std::memcpy(expected.data(), &size, sizeof size);
+    EXPECT_EQ(bytes, expected) << size;
+  }
+  EXPECT_EQ(init(nullptr, sizeof(Struct)), GOSSAMER_INVALID_ARGUMENT);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{65537}}) {
+    EXPECT_EQ(init(reinterpret_cast<Struct*>(bytes.data()), size), GOSSAMER_INVALID_ARGUMENT);
+    EXPECT_THAT(gossamer_last_error(), HasSubstr("struct_size is " + std::to_string(size)));
+  }
+}
+
+// Goal: languages without macros have their values, whatever size they were built with. Method: every struct that has
+// a size, its function against its macro, byte by byte, in sizes that were and will be.
+TEST(StructHistory, InitialValuesAreThoseOfTheMacros) {
+  const gossamer_config config = GOSSAMER_CONFIG_INIT;
+  expect_initial(config, gossamer_config_init);
+  const gossamer_launch launch = GOSSAMER_LAUNCH_INIT;
+  expect_initial(launch, gossamer_launch_init);
+  gossamer_compressor_config compressor = GOSSAMER_COMPRESSOR_CONFIG_INIT;
+  expect_initial(compressor, [](gossamer_compressor_config* c, std::size_t size) {
+    return gossamer_compressor_config_init(c, size, sizeof(gossamer_tensor));
+  });
+  compressor.tensor_size = 48;
+  expect_initial(compressor, [](gossamer_compressor_config* c, std::size_t size) {
+    return gossamer_compressor_config_init(c, size, 48);
+  });
+  const gossamer_update update = GOSSAMER_UPDATE_INIT;
+  expect_initial(update, gossamer_update_init);
+  const gossamer_stats stats = GOSSAMER_STATS_INIT;
+  expect_initial(stats, gossamer_stats_init);
+  const gossamer_graph graph = GOSSAMER_GRAPH_INIT;
+  expect_initial(graph, gossamer_graph_init);
+  const gossamer_collective_config collective = GOSSAMER_COLLECTIVE_CONFIG_INIT;
+  expect_initial(collective, gossamer_collective_config_init);
 }
 
 // Goal: the caller's own ways take the structs that there have been, and say what is wrong with a call. Method: their

@@ -18,6 +18,24 @@ using ::testing::HasSubstr;
 using testing::TestCluster;
 using topology::ScheduleKind;
 
+// Goal: a rank that aborts ends its own operations with CANCELLED and the others' with PEER_LOST, those that follow as
+// well. Method: an operation that rank 2 never starts.
+TEST(Abort, IsCancelledHereAndALossElsewhere) {
+  TestCluster test(ClusterCase{AlgorithmKind::gs_sgd, 3, std::nullopt});
+  const std::array expected = {Code::cancelled, Code::peer_lost};
+  for (const bool is_first : {true, false}) {
+    test.compress_all(0);
+    for (std::uint32_t r = 0; r < 2; ++r) ASSERT_TRUE(test.compressors[r]->reduce().ok());
+    if (is_first) test.cluster->session(Rank{0}).abort();
+    const auto outcomes = test.run();
+    for (std::uint32_t r = 0; r < 2; ++r) {
+      EXPECT_EQ(outcomes[r].code, expected[r]) << outcomes[r].error.message;
+      EXPECT_EQ(outcomes[r].error.rank, Rank{0});
+      EXPECT_THAT(outcomes[r].error.message, HasSubstr("rank 0 is lost: it aborted the session"));
+    }
+  }
+}
+
 class EveryAlgorithmFails : public ::testing::TestWithParam<AlgorithmKind> {};
 
 // Goal: NaN or infinity on one rank fails the step on every rank with that rank and index, and leaves no

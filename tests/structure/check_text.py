@@ -8,7 +8,7 @@ What documents and comments call by its path, folder first, is a file of the tre
 In the product's sources nothing depends on the program's locale: what is written is compared between ranks, names files and
 is read again, so numbers become text and text numbers through base/text.h and std::from_chars alone.
 A source file of more than 600 lines says why in a comment: "// long file: <reason>" ("#" in Python and
-CMake).
+CMake, "*" in C).
 """
 import os
 import re
@@ -19,7 +19,7 @@ LINES_MAX = 600
 SOURCE_FOLDERS = ("base/", "transport/", "topology/", "sketch/", "runtime/", "bindings/", "tools/", "tests/", "cmake/")
 CXX_SUFFIXES = (".h", ".hpp", ".hh", ".inc", ".inl", ".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh")
 LONG_SUFFIXES = CXX_SUFFIXES + (".py", ".cmake", "CMakeLists.txt", ".sh", ".f90", ".proto")
-LONG_MARK = re.compile(r"(//|#|!)\s*long file:\s*\S")
+LONG_MARK = re.compile(r"(//|#|!|\*)\s*long file:\s*\S")
 
 CORPORA = "tests/fuzz/corpus/"
 

@@ -65,7 +65,11 @@ class Feedback {
 
   // v of the next generation: what this operation may send. Valid between absorb and the next absorb or commit.
   [[nodiscard]] std::span<const float> pending() const { return v_[1 - current_].as<float>(dimension_); }
-  [[nodiscard]] std::span<const float> residual() const { return v_[current_].as<float>(dimension_); }
+  // The current generation, in the layout's order. Momentum is empty where there is none.
+  [[nodiscard]] std::span<float> residual() const { return v_[current_].as<float>(dimension_); }
+  [[nodiscard]] std::span<float> momentum() const {
+    return momentum_ == 0.0f ? std::span<float>() : u_[current_].as<float>(dimension_);
+  }
 
   // Largest magnitude of everything pending, and the L2 norm of its sparse range; as far as they are measured.
   struct Extent {
