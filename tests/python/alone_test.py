@@ -254,6 +254,27 @@ class Mistakes(support.Case):
         self.assertTrue(operation.done)
         compressor.step([numpy.ones(100, "f4")], [bad], 0.1)
 
+    def test_a_state_that_is_damaged_or_of_another_model_is_refused(self):
+        compressor = self.session.make_compressor({"w": 100}, name="first")
+        compressor.step([numpy.ones(100, "f4")], [numpy.zeros(100, "f4")], 0.1)
+        state = bytearray(compressor.save())
+        compressor.load(bytes(state))
+        with self.fails(gossamer.MismatchError, "v"):
+            self.session.make_compressor({"v": 100}).load(state)
+        state[len(state) // 2] ^= 1
+        for damaged in (state, state[:20], b""):
+            with self.fails(gossamer.MalformedError):
+                compressor.load(damaged)
+        with self.fails(TypeError, "states[0] is a str"):
+            compressor.load("path")
+
+    def test_a_report_says_what_was_done(self):
+        compressor = self.session.make_compressor({"w": 100}, name="the one")
+        compressor.step([numpy.ones(100, "f4")], [numpy.zeros(100, "f4")], 0.1)
+        report = self.session.report()
+        self.assertEqual((report["schema"], report["rank"], report["compressors"][0]["name"]), ("gossamer.session/1", 0, "the one"))
+        self.assertEqual(report["compressors"][0]["operations"], 1)
+
     def test_settings_that_are_wrong_are_errors_before_anything_is_joined(self):
         for settings, words in (({"rank": -2, "rank_count": 1}, "rank is -2"), ({"progress": "often"}, "progress is 'often'"),
                                 ({"lease": 0}, "lease is 0 s"), ({"transport": "pigeons"}, "pigeons"),

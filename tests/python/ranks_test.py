@@ -5,6 +5,8 @@ Goal: results are those of numpy over all ranks, and what goes wrong on one rank
 the data of all ranks from seeds; one session for all tests, but where a test ends it.
 """
 import os
+import select
+import sys
 import tempfile
 import threading
 import time
@@ -151,6 +153,20 @@ class Compressors(support.Case):
             for name in shapes:
                 session.check_equal(f"{name} after {algorithm.name}", weights[name])
 
+    def test_a_saved_state_goes_on_with_the_same_bits(self):
+        gradients = [[vector(10 * rank + step, 400, "f4")] for step in range(6)]
+        with session.make_compressor({"w": 400}, density=0.1, name="whole") as compressor:
+            weights = numpy.zeros(400, "f4")
+            for step in range(6):
+                if step == 3:
+                    state, kept = compressor.save(), weights.copy()
+                compressor.step(gradients[step], [weights], 0.1)
+        with session.make_compressor({"w": 400}, density=0.1, name="again") as compressor:
+            compressor.load(state)
+            for step in range(3, 6):
+                compressor.step(gradients[step], [kept], 0.1)
+        numpy.testing.assert_array_equal(kept, weights)
+
     def test_several_buckets_are_in_flight_at_once(self):
         buckets = [session.make_compressor({f"bucket {i}": 500}, algorithm="dense") for i in range(4)]
         operations = [bucket.start([numpy.full(500, rank + i, "f4")]) for i, bucket in enumerate(buckets)]
@@ -225,6 +241,20 @@ class Waiting(support.Case):
             self.assertGreater(turns[0], 1000)
         go()
         (plan.start() if rank else operation).wait()
+
+    def test_the_end_of_an_operation_is_written_to_a_descriptor(self):
+        made = bytearray(gossamer.unique_id() if rank == 0 else bytes(128))
+        with gossamer.Session.from_id(bytes(session.broadcast(made)), rank, ranks, progress="thread") as second:
+            x = numpy.ones(100)
+            plan, (reading, writing) = second.make_all_reduce(x), os.pipe()
+            operation = plan.start()
+            operation.notify(writing)
+            self.assertTrue(select.select([reading], [], [], 30)[0])
+            self.assertEqual(os.read(reading, 8), (1).to_bytes(8, sys.byteorder))
+            self.assertTrue(operation.test())
+            operation.notify(writing)  # has ended
+            self.assertEqual(len(os.read(reading, 8)), 8)
+            os.close(reading), os.close(writing)
 
     def test_a_rank_that_is_wrong_is_told_to_all_at_once(self):
         x = numpy.ones((4, 4))
@@ -306,6 +336,19 @@ class Communicator:
 @unittest.skipIf(ranks == 1, "one rank has no peers to lose")
 class ZLosses(support.Case):
     """Last: the session ends here."""
+
+    def test_a_session_that_is_given_up_from_another_thread_ends_every_wait(self):
+        made = bytearray(gossamer.unique_id() if rank == 0 else bytes(128))
+        with gossamer.Session.from_id(bytes(session.broadcast(made)), rank, ranks) as second:
+            plan = second.make_all_reduce(numpy.ones(3))
+            if rank == 0:
+                threading.Timer(0.1, second.abort).start()
+            if rank != 1:
+                with self.assertRaises(gossamer.CancelledError if rank == 0 else gossamer.PeerLostError):
+                    plan()
+            else:
+                with self.fails(gossamer.PeerLostError, "rank 0"):
+                    second.barrier()
 
     def test_a_rank_that_raises_ends_the_others_waits_with_its_number(self):
         made = bytearray(gossamer.unique_id() if rank == 0 else bytes(128))

@@ -8,6 +8,7 @@ Goal: dense is DDP's own all-reduce to rounding, in every way that DDP is used; 
 what cannot be exchanged is an error. Method: two copies of a model, one with the hook and one without, on the same batches.
 """
 import importlib.util
+import io
 import os
 import subprocess
 import sys
@@ -148,6 +149,35 @@ class Hook(support.Case):
         first, later = layouts[0], layouts[-len(set(map(tuple, layouts))) + 1]
         self.assertNotEqual(first, later)
         self.assert_close(sent, computed, rtol=1e-4, atol=1e-6)
+
+    def test_a_saved_state_goes_on_with_the_same_gradients(self):
+        options = {"density": 0.05, "group_bytes": 30_000}
+
+        def run(steps, state=None):
+            ours = DistributedDataParallel(make_model())
+            seen = []
+            with gossamer.torch.attach(ours, **options) as attached:
+                if state is not None:
+                    attached.load_state_dict(state)
+                for step in steps:
+                    ours.zero_grad()
+                    backward(ours, step)
+                    seen.append(gradients(ours))
+                file = io.BytesIO()
+                torch.save(attached.state_dict(), file)
+            file.seek(0)
+            return seen, torch.load(file)
+
+        whole, _ = run(range(6))
+        _, state = run(range(3))
+        again, _ = run(range(3, 6), state)
+        for ours, reference in zip(again, whole[3:]):
+            self.assert_close(ours, reference, rtol=0, atol=0)
+        with gossamer.torch.State(DistributedDataParallel(make_model(100)), **options) as other:
+            with self.fails(gossamer.MismatchError):
+                other.load_state_dict(state)
+            with self.fails(gossamer.InvalidArgumentError, "give the states of all saved ranks"):
+                other.load_state_dict({**state, "rank_count": ranks + 1})
 
     def test_every_algorithm_gives_all_ranks_the_same_gradient_for_fewer_bytes(self):
         for algorithm in gossamer.Algorithm:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Collection, Mapping, Optional, Sequence, 
 
 from gossamer import _interface as interface
 from gossamer._arrays import View, check_count, check_type, view_of
-from gossamer._calls import member, text
+from gossamer._calls import member, nanoseconds, text
 from gossamer._interface import Algorithm, Cells, Decode, InvalidArgumentError, MemoryKind, Schedule, Selection, Stats, Type
 from gossamer._plans import Operation, Plan
 
@@ -238,6 +238,52 @@ class Compressor(Plan):
 
     def _result(self) -> Update:
         return self.recover()
+
+    def save(self) -> bytes:
+        """This rank's residual and momentum, by names of tensors, and the step: with it training goes on bit for bit.
+
+        For checkpoints, beside the weights, from between two steps; each rank saves its own. Versioned, with a checksum. Local;
+        BusyError with an operation in flight.
+        """
+        size = ctypes.c_size_t()
+        session = self._session
+        session._take()
+        try:
+            status = session._library.gossamer_compressor_state_size(self._handle, ctypes.addressof(size))
+            state = ctypes.create_string_buffer(max(1, size.value))
+            if status == 0:
+                status = session._library.gossamer_compressor_save(self._handle, state, size.value)
+            if status != 0:
+                raise self._failure(status)
+        finally:
+            session._lock.release()
+        return state.raw[:size.value]
+
+    def load(self, *states: Any, allows_new: bool = False, timeout: Optional[float] = None) -> None:
+        """Takes over what was saved. Collective.
+
+        states: what save() gave, or arrays of it. With the same ranks and tensors, this rank's own; with other buckets, those of this
+        rank from all compressors that held its tensors; with another number of ranks, those of all ranks. Tensors are found by name;
+        allows_new: one that nobody saved begins with zeros. MalformedError: damaged. MismatchError: of another model, algorithm or a
+        newer library, on every rank. The compressor is as it was then.
+        """
+        load = self._session._library.gossamer_compressor_load
+        limit = nanoseconds(timeout, "timeout")
+        try:
+            views = [view_of(f"states[{i}]", state) for i, state in enumerate(states)]
+        except (InvalidArgumentError, TypeError):
+            self._session._tell_others(lambda _: load(self._handle, None, 1, 0, limit))
+            raise
+        given = (interface.CState * max(1, len(views)))(*[interface.CState(view.address, view.bytes) for view in views])
+
+        def call(_: Optional[int]) -> int:
+            if self._handle is None:
+                raise self._failure(-1)
+            status: int = load(self._handle, given, len(views), int(allows_new), limit)
+            assert len(views) == len(states)  # they live as long as the call
+            return status
+
+        self._session._blocking(call)
 
     def stats(self) -> Stats:
         """What the last operation cost, and all of them together: times in ns, sizes in bytes; see Stats."""

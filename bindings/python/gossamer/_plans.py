@@ -1,5 +1,7 @@
 """What compressors and collectives share: made once, started many times, one operation at a time."""
 import ctypes
+import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -43,6 +45,24 @@ class Operation:
         if self._error is not None:
             raise self._error
         return True
+
+    def notify(self, descriptor: int) -> None:
+        """Writes the eight bytes of a 1 to `descriptor` (of os.eventfd, or a pipe) when the operation has ended; at once, if it has.
+
+        For event loops: loop.add_reader(descriptor, ...). With inline progress nothing ends but in a call; so for progress="thread".
+        test(), which is True then or raises, still has to be called. Once for each operation. The descriptor stays yours.
+        """
+        plan = self._plan
+        if self._has_ended:
+            os.write(descriptor, (1).to_bytes(8, sys.byteorder))
+            return
+        plan._session._take()
+        try:
+            status = plan._session._library.gossamer_operation_notify(plan._operation, descriptor)
+            if status != 0:
+                raise plan._failure(status)
+        finally:
+            plan._session._lock.release()
 
     @property
     def done(self) -> bool:

@@ -476,7 +476,36 @@ class Session:
         """A barrier for loops: done when every rank (of the group) has started it."""
         return self._make("barrier", None, **options)
 
-    # ---- the end ----
+    # ---- the end, and what was done ----
+
+    def report(self) -> "dict[str, Any]":
+        """What this rank has done so far: for each compressor and collective bytes, times by phase, ratio, residual norm, ...
+
+        The keys of gossamer_session_report (schema "gossamer.session/1"); times in ns, sizes in bytes. Local.
+        """
+        import json
+        size = ctypes.c_size_t(4096)
+        self._take()
+        try:
+            while True:
+                words = ctypes.create_string_buffer(size.value)
+                status = self._library.gossamer_session_report(self._handle, words, len(words), ctypes.addressof(size))
+                if status != interface.Status.OUT_OF_RESOURCES or size.value <= len(words):
+                    self._check(status)
+                    return json.loads(words.value)
+                size.value += 256  # numbers grow
+        finally:
+            self._lock.release()
+
+    def abort(self) -> None:
+        """Gives the session up, from any thread, whatever another one is in: that one gets CancelledError within .1 s, every other
+        rank PeerLostError. Returns at once; close() follows, in the thread that owns the session."""
+        handle = self._handle
+        if handle is None:
+            raise self._closed_error()
+        status = self._library.gossamer_abort(handle)
+        if status != 0:
+            raise self._library.failure(status)
 
     def close(self) -> None:
         """Leaves the session and frees what was made of it. May be called twice.
@@ -511,16 +540,21 @@ class Session:
         try:
             self._caller.finish()
             handle, self._handle = self._handle, None
+            left = [(destroy, of_plan) for destroy, of_plan, _ in self._later]
+            self._later.clear()
             for plan in list(self._plans):
+                left.append((plan._destroy, plan._handle))
                 plan._detach()
             self._in_flight.clear()
-            self._later.clear()
             for group in list(self._groups):
+                left.append((self._library.gossamer_group_destroy, group._handle))
                 group._handle = None
             if os.getpid() == self._process and self._rank_count > 1:
                 self._caller(lambda: self._library.gossamer_finalize(handle))
             else:
                 self._library.gossamer_finalize(handle)
+            for destroy, of_plan in left:  # handles outlive their session, and are freed by this alone
+                destroy(of_plan)
             self._kept.clear()
             self._caller.end()
         finally:

@@ -279,6 +279,25 @@ class State:
                 **{name: sum(getattr(stats, name) for stats in each)
                    for name in ("bytes_sent", "total_bytes_sent", "dimension", "applied", "clipped")}}
 
+    def state_dict(self) -> "dict[str, Any]":
+        """What this rank holds back and its momentum, by names of parameters, for torch.save: beside the model's state, from between
+        two steps, on every rank. Empty lists for "dense" without options."""
+        saved = [group.compressor.save() for group in self._groups if group.compressor is not None]
+        return {"algorithm": self.algorithm.name, "rank": self.session.rank, "rank_count": self.session.rank_count,
+                "groups": [torch.frombuffer(bytearray(each), dtype=torch.uint8) for each in saved]}
+
+    def load_state_dict(self, *states: "dict[str, Any]") -> None:
+        """Takes over what state_dict() gave: of this rank, or where the number of ranks has changed, of all saved ranks. Collective.
+
+        group_bytes, density and the like may be others. MismatchError on every rank: of another model or algorithm.
+        """
+        if len(states) == 1 and (states[0]["rank"], states[0]["rank_count"]) != (self.session.rank, self.session.rank_count):
+            raise InvalidArgumentError(f"the state is of rank {states[0]['rank']} of {states[0]['rank_count']}, and this is rank "
+                                       f"{self.session.rank} of {self.session.rank_count}: give the states of all saved ranks")
+        for group in self._groups:
+            if group.compressor is not None:
+                group.compressor.load(*[each for state in states for each in state["groups"]])
+
     def close(self) -> None:
         """Ends the thread, and the session where the state has made it. May be called twice."""
         self._jobs.put(None)
