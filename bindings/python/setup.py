@@ -23,6 +23,7 @@ class Build(build_py):
         super().run()
         sys.path.insert(0, HERE)
         import generate
+
         with open(os.path.join(self.build_lib, "gossamer", "_interface.py"), "w", encoding="utf-8") as file:
             file.write(generate.generate(HEADER))
 

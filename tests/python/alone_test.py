@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Sessions of one rank: use in the wrong order, in other threads and processes, with other libraries; what outlives what.
+"""Sessions of one rank: use in the wrong order, in other threads and processes, with other libraries; what outlives
+what.
 
-Goal: whatever a program does wrong is an exception that says so, and never a crash or a hang. Method: each mistake once; those
-that could end the interpreter, or that need it to end, in a child.
+Goal: whatever a program does wrong is an exception that says so, and never a crash or a hang. Method: each mistake
+once; those that could end the interpreter, or that need it to end, in a child.
 """
 import gc
 import os
@@ -29,32 +30,49 @@ def alone(**settings):
 
 class Library(support.Case):
     def test_a_library_that_is_nowhere_is_an_error_that_says_what_was_tried(self):
-        status, out, _ = support.run_child("import gossamer\ntry: gossamer.version()\nexcept ImportError as e: print(e)",
-                                           GOSSAMER_LIBRARY="/nowhere/libgossamer.so")
+        status, out, _ = support.run_child(
+            "import gossamer\ntry: gossamer.version()\nexcept ImportError as e: print(e)",
+            GOSSAMER_LIBRARY="/nowhere/libgossamer.so",
+        )
         self.assertEqual(status, 0)
         for words in ("was not found", "/nowhere/libgossamer.so (GOSSAMER_LIBRARY)", "set GOSSAMER_LIBRARY"):
             self.assertIn(words, out)
 
     def test_a_library_of_another_version_or_without_a_function_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:
-            for version, words in (("9.9.0", "is version 9.9.0, but this package was made from the header of"),
-                                   (gossamer.__version__, "has no function gossamer_")):
+            for version, words in (
+                ("9.9.0", "is version 9.9.0, but this package was made from the header of"),
+                (gossamer.__version__, "has no function gossamer_"),
+            ):
                 path = os.path.join(folder, f"lib{version}.so")
-                subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-x", "c", "-", "-o", path], check=True, text=True,
-                               input=f'const char* gossamer_version(void) {{ return "{version}"; }}')
+                subprocess.run(
+                    [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-x", "c", "-", "-o", path],
+                    check=True,
+                    text=True,
+                    input=f'const char* gossamer_version(void) {{ return "{version}"; }}',
+                )
                 status, out, _ = support.run_child(
-                    "import gossamer\ntry: gossamer.Session()\nexcept gossamer.LibraryError as e: print(e)", GOSSAMER_LIBRARY=path)
+                    "import gossamer\ntry: gossamer.Session()\nexcept gossamer.LibraryError as e: print(e)",
+                    GOSSAMER_LIBRARY=path,
+                )
                 self.assertEqual(status, 0)
                 self.assertIn(words, out)
                 self.assertIn(path, out)
 
     def test_the_module_explains_the_installation(self):
-        done = subprocess.run([sys.executable, "-m", "gossamer"], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "gossamer"], capture_output=True, text=True, timeout=120, check=False
+        )
         self.assertEqual(done.returncode, 0, done.stderr)
         for words in ("library", gossamer.version(), "ucx", "works (a session of one rank)", "numpy"):
             self.assertIn(words, done.stdout)
-        done = subprocess.run([sys.executable, "-m", "gossamer", "--json"], capture_output=True, text=True, check=False,
-                              env={**os.environ, "GOSSAMER_LIBRARY": "/nowhere"})
+        done = subprocess.run(
+            [sys.executable, "-m", "gossamer", "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "GOSSAMER_LIBRARY": "/nowhere"},
+        )
         self.assertEqual(done.returncode, 1)
         self.assertIn('"schema": "gossamer.python/1"', done.stdout)
         self.assertIn("was not found", done.stderr)
@@ -62,8 +80,10 @@ class Library(support.Case):
     def test_a_failure_is_an_exception_of_its_status_that_can_be_sent_to_another_process(self):
         error = gossamer.PeerLostError("rank 2 is lost", 2, None)
         again = pickle.loads(pickle.dumps(error))
-        self.assertEqual((type(again), str(again), again.rank, again.index, again.status),
-                         (gossamer.PeerLostError, "rank 2 is lost", 2, None, gossamer.Status.PEER_LOST))
+        self.assertEqual(
+            (type(again), str(again), again.rank, again.index, again.status),
+            (gossamer.PeerLostError, "rank 2 is lost", 2, None, gossamer.Status.PEER_LOST),
+        )
         self.assertTrue(issubclass(gossamer.InvalidArgumentError, ValueError))
         self.assertTrue(issubclass(gossamer.DeadlineError, TimeoutError))
         failed = [each for each in gossamer.Status if each not in (gossamer.Status.DONE, gossamer.Status.PENDING)]
@@ -79,11 +99,27 @@ class Ends(support.Case):
         update = operation.wait()
         scatter = session.make_reduce_scatter(x)
         group = session.make_group([0])
-        return [lambda: session.all_reduce(x), lambda: session.broadcast(x), lambda: session.check_equal("x", x), session.barrier,
-                lambda: session.allocate(3), lambda: session.make_group([0]), lambda: session.make_all_reduce(x),
-                lambda: session.make_compressor(w), lambda: session.make_all_reduce(x, group=group), sum_.start,
-                lambda: compressor.start(w), lambda: compressor.compress(w), compressor.reduce, compressor.recover,
-                compressor.stats, lambda: update.apply(w), lambda: update.values, lambda: update.indices, scatter.slice]
+        return [
+            lambda: session.all_reduce(x),
+            lambda: session.broadcast(x),
+            lambda: session.check_equal("x", x),
+            session.barrier,
+            lambda: session.allocate(3),
+            lambda: session.make_group([0]),
+            lambda: session.make_all_reduce(x),
+            lambda: session.make_compressor(w),
+            lambda: session.make_all_reduce(x, group=group),
+            sum_.start,
+            lambda: compressor.start(w),
+            lambda: compressor.compress(w),
+            compressor.reduce,
+            compressor.recover,
+            compressor.stats,
+            lambda: update.apply(w),
+            lambda: update.values,
+            lambda: update.indices,
+            scatter.slice,
+        ]
 
     def test_every_call_after_the_end_is_an_error(self):
         session = alone()
@@ -101,8 +137,14 @@ class Ends(support.Case):
             w = {"w": numpy.zeros(100, "f4")}
             with session.make_compressor(w) as compressor, session.make_all_reduce(numpy.ones(3)) as sum_:
                 update = compressor.start(w).wait()
-            for call in (compressor.reduce, compressor.stats, sum_.start, lambda: update.apply(w), lambda: update.values,
-                         lambda: compressor.compress(w)):
+            for call in (
+                compressor.reduce,
+                compressor.stats,
+                sum_.start,
+                lambda: update.apply(w),
+                lambda: update.values,
+                lambda: compressor.compress(w),
+            ):
                 with self.fails(gossamer.InvalidArgumentError, "is closed"):
                     call()
             session.barrier()
@@ -126,14 +168,18 @@ class Ends(support.Case):
             del session
             gc.collect()
         self.assertIsNone(gone())
-        self.assertTrue(any(issubclass(each.category, ResourceWarning) and "was not closed" in str(each.message) for each in seen))
+        self.assertTrue(
+            any(issubclass(each.category, ResourceWarning) and "was not closed" in str(each.message) for each in seen)
+        )
 
     def test_a_program_may_end_with_everything_open(self):
         for ending in ("", "sys.exit(3)", "raise RuntimeError('mine')"):
             status, _, err = support.run_child(
                 "import sys, numpy, gossamer\n"
-                "s = gossamer.Session(rank=0, rank_count=1)\nx = s.allocate(10)\np = s.make_all_reduce(x)\no = p.start()\n"
-                "gossamer.set_log('debug', lambda level, line: None)\n" + ending)
+                "s = gossamer.Session(rank=0, rank_count=1)\nx = s.allocate(10)\n"
+                "p = s.make_all_reduce(x)\no = p.start()\n"
+                "gossamer.set_log('debug', lambda level, line: None)\n" + ending
+            )
             self.assertEqual(status, {"": 0, "sys.exit(3)": 3}.get(ending, 1), err)
 
     def test_an_array_of_allocate_keeps_the_session_until_it_goes(self):
@@ -166,6 +212,7 @@ class Ends(support.Case):
                 x = session.allocate(10)
                 self.session = session
                 raise KeyError(len(x))
+
         with self.fails(KeyError):
             work()
         gc.collect()
@@ -195,24 +242,27 @@ class Mistakes(support.Case):
     def test_arrays_that_do_not_fit_are_refused_by_name(self):
         make, x = self.session.make_all_reduce, numpy.ones(6)
         for call, words in (
-                (lambda: make(x.astype("f4"), x), ("input has elements of type f64 and output of f32",)),
-                (lambda: make(x, numpy.ones(7)), ("input has 7 elements (shape (7,)) and output 6",)),
-                (lambda: make(x.astype("u2")), ("output has elements of type 'H': expected f32",)),
-                (lambda: make(x, type="bf16"), ("output has elements of type 'd': expected bf16",)),
-                (lambda: make(x[1:], x[:-1]), ("input and output overlap",)),
-                (lambda: make(None), ("output",)),
-                (lambda: self.session.make_reduce_scatter(numpy.ones(5), x), ("output has 5 elements", "slice of 6")),
-                (lambda: gossamer.Collective(self.session, "barrier", x), ("output given to a barrier",)),
-                (lambda: gossamer.Collective(self.session, "sum", x), ("kind is 'sum': expected one of CollectiveKind",)),
-                (lambda: make(x, graph=gossamer.Graph("ring")), ("NEIGHBOR_REDUCE",)),
-                (lambda: self.session.make_neighbor_reduce(x, graph=gossamer.Graph("matrix", shares=numpy.ones((3, 3)))),
-                 ("shares has shape (3, 3), and 1 ranks take part",)),
-                (lambda: self.session.make_broadcast(x, root=5), ("root",)),
-                (lambda: self.session.make_group([0, 1]), ("ranks[1] is 1",)),
-                (lambda: self.session.make_group([]), ("empty",)),
-                (lambda: self.session.all_reduce(numpy.ones(3, bool)), ("data has elements of type '?'",)),
-                (lambda: self.session.all_reduce(x, "bit-or"), ("bit",)),
-                (lambda: self.session.barrier(timeout=-1), ("timeout is -1 s",))):
+            (lambda: make(x.astype("f4"), x), ("input has elements of type f64 and output of f32",)),
+            (lambda: make(x, numpy.ones(7)), ("input has 7 elements (shape (7,)) and output 6",)),
+            (lambda: make(x.astype("u2")), ("output has elements of type 'H': expected f32",)),
+            (lambda: make(x, type="bf16"), ("output has elements of type 'd': expected bf16",)),
+            (lambda: make(x[1:], x[:-1]), ("input and output overlap",)),
+            (lambda: make(None), ("output",)),
+            (lambda: self.session.make_reduce_scatter(numpy.ones(5), x), ("output has 5 elements", "slice of 6")),
+            (lambda: gossamer.Collective(self.session, "barrier", x), ("output given to a barrier",)),
+            (lambda: gossamer.Collective(self.session, "sum", x), ("kind is 'sum': expected one of CollectiveKind",)),
+            (lambda: make(x, graph=gossamer.Graph("ring")), ("NEIGHBOR_REDUCE",)),
+            (
+                lambda: self.session.make_neighbor_reduce(x, graph=gossamer.Graph("matrix", shares=numpy.ones((3, 3)))),
+                ("shares has shape (3, 3), and 1 ranks take part",),
+            ),
+            (lambda: self.session.make_broadcast(x, root=5), ("root",)),
+            (lambda: self.session.make_group([0, 1]), ("ranks[1] is 1",)),
+            (lambda: self.session.make_group([]), ("empty",)),
+            (lambda: self.session.all_reduce(numpy.ones(3, bool)), ("data has elements of type '?'",)),
+            (lambda: self.session.all_reduce(x, "bit-or"), ("bit",)),
+            (lambda: self.session.barrier(timeout=-1), ("timeout is -1 s",)),
+        ):
             with self.subTest(words), self.fails(gossamer.InvalidArgumentError, *words):
                 call()
 
@@ -224,19 +274,29 @@ class Mistakes(support.Case):
         read_only.flags.writeable = False
         update = compressor.start(w).wait()
         for call, words in (
-                (lambda: compressor.compress([w["w"]]), ("gradients has 1 arrays: expected 2",)),
-                (lambda: compressor.compress({"w": w["w"]}), ("gradients has none for b",)),
-                (lambda: compressor.compress({**w, "c": w["b"]}), ("gradients has c",)),
-                (lambda: compressor.compress([w["w"], numpy.zeros(4, "f4")]), ("gradients['b'] has 4 elements", "expected 5")),
-                (lambda: compressor.compress([w["w"].astype("f8"), w["b"]]), ("gradients['w'] has elements of type 'd' (f64)",)),
-                (lambda: compressor.compress([w["w"].T, w["b"]]), ("gradients['w'] is not contiguous",)),
-                (lambda: update.apply([read_only, w["b"]]), ("weights['w'] is read-only",)),
-                (lambda: self.session.make_compressor(w, exact=["c"]), ("exact names c",)),
-                (lambda: self.session.make_compressor(w, momentum=-0.5), ("momentum is -0.5",)),
-                (lambda: self.session.make_compressor(w, algorithm="adam"), ("algorithm is 'adam': expected one of Algorithm",)),
-                (lambda: self.session.make_compressor({}), ("tensor",)),
-                (lambda: self.session.make_compressor({"w": "x"}), ("tensor 0 is",)),
-                (lambda: self.session.make_compressor(w, density=2.0), ("density",))):
+            (lambda: compressor.compress([w["w"]]), ("gradients has 1 arrays: expected 2",)),
+            (lambda: compressor.compress({"w": w["w"]}), ("gradients has none for b",)),
+            (lambda: compressor.compress({**w, "c": w["b"]}), ("gradients has c",)),
+            (
+                lambda: compressor.compress([w["w"], numpy.zeros(4, "f4")]),
+                ("gradients['b'] has 4 elements", "expected 5"),
+            ),
+            (
+                lambda: compressor.compress([w["w"].astype("f8"), w["b"]]),
+                ("gradients['w'] has elements of type 'd' (f64)",),
+            ),
+            (lambda: compressor.compress([w["w"].T, w["b"]]), ("gradients['w'] is not contiguous",)),
+            (lambda: update.apply([read_only, w["b"]]), ("weights['w'] is read-only",)),
+            (lambda: self.session.make_compressor(w, exact=["c"]), ("exact names c",)),
+            (lambda: self.session.make_compressor(w, momentum=-0.5), ("momentum is -0.5",)),
+            (
+                lambda: self.session.make_compressor(w, algorithm="adam"),
+                ("algorithm is 'adam': expected one of Algorithm",),
+            ),
+            (lambda: self.session.make_compressor({}), ("tensor",)),
+            (lambda: self.session.make_compressor({"w": "x"}), ("tensor 0 is",)),
+            (lambda: self.session.make_compressor(w, density=2.0), ("density",)),
+        ):
             with self.subTest(words), self.fails(gossamer.InvalidArgumentError, *words):
                 call()
         with self.fails(TypeError, "gradients['b'] is a list"):
@@ -272,13 +332,19 @@ class Mistakes(support.Case):
         compressor = self.session.make_compressor({"w": 100}, name="the one")
         compressor.step([numpy.ones(100, "f4")], [numpy.zeros(100, "f4")], 0.1)
         report = self.session.report()
-        self.assertEqual((report["schema"], report["rank"], report["compressors"][0]["name"]), ("gossamer.session/1", 0, "the one"))
+        self.assertEqual(
+            (report["schema"], report["rank"], report["compressors"][0]["name"]), ("gossamer.session/1", 0, "the one")
+        )
         self.assertEqual(report["compressors"][0]["operations"], 1)
 
     def test_settings_that_are_wrong_are_errors_before_anything_is_joined(self):
-        for settings, words in (({"rank": -2, "rank_count": 1}, "rank is -2"), ({"progress": "often"}, "progress is 'often'"),
-                                ({"lease": 0}, "lease is 0 s"), ({"transport": "pigeons"}, "pigeons"),
-                                ({"rendezvous": 5}, "rendezvous is 5")):
+        for settings, words in (
+            ({"rank": -2, "rank_count": 1}, "rank is -2"),
+            ({"progress": "often"}, "progress is 'often'"),
+            ({"lease": 0}, "lease is 0 s"),
+            ({"transport": "pigeons"}, "pigeons"),
+            ({"rendezvous": 5}, "rendezvous is 5"),
+        ):
             with self.fails(gossamer.InvalidArgumentError, words):
                 gossamer.Session(**{"rank": 0, "rank_count": 1, **settings})
         with self.fails(gossamer.InvalidArgumentError, "unique_id has 3 B: expected the 128 B"):
@@ -297,7 +363,8 @@ class Processes(support.Case):
             self.assertEqual(plan().sum(), 3)
 
     def test_a_forked_child_gets_errors_and_can_end(self):
-        status, out, err = support.run_child("""
+        status, out, err = support.run_child(
+            """
 import os, sys, numpy, gossamer
 session = gossamer.Session(rank=0, rank_count=1)
 x = numpy.ones(3)
@@ -316,7 +383,8 @@ if child == 0:
 print("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 assert plan().sum() == 3
 session.close()
-""")
+"""
+        )
         self.assertEqual((status, out.split("\n")[:2]), (0, ["errors 6", "child 0"]), out + err)
 
     def test_a_call_from_another_thread_meanwhile_is_refused(self):
@@ -329,6 +397,7 @@ session.close()
                     session.barrier()
                 except gossamer.InvalidArgumentError as error:
                     raised.append(str(error))
+
             thread = threading.Thread(target=other)
             thread.start()
             thread.join()
@@ -355,13 +424,15 @@ session.close()
     def test_ctrl_c_ends_joining_at_once_and_the_program_in_good_order(self):
         # Rank 1 never comes. The session's thread is still in the library when the program ends.
         port = support.free_port()
-        status, out, err = support.run_child(f"""
+        status, out, err = support.run_child(
+            f"""
 import os, signal, threading, time, gossamer
 threading.Timer(.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 began = time.monotonic()
 try: gossamer.Session(rank=0, rank_count=2, rendezvous="127.0.0.1:{port}", init_timeout=20)
 except KeyboardInterrupt: print("interrupted", time.monotonic() - began < 5)
-""")
+"""
+        )
         self.assertEqual((status, out), (0, "interrupted True\n"), err)
 
     def test_ctrl_c_before_the_program_has_a_session_is_pythons(self):

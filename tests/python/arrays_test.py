@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What memory is taken from arrays, without a copy, and which arrays are refused and how.
 
-Goal: every way that an array can be wrong is an error that names the argument; what is right is used where it is. Method: views
-of arrays of every kind, and small fake ones for what is not installed (CUDA, DLPack of any device). No session.
+Goal: every way that an array can be wrong is an error that names the argument; what is right is used where it is.
+Method: views of arrays of every kind, and small fake ones for what is not installed (CUDA, DLPack of any device). No
+session.
 """
 import array
 import ctypes
@@ -17,19 +18,27 @@ from gossamer._arrays import _DLTensor, check_count, check_type, view_of
 
 class FakeCuda:
     def __init__(self, shape=(4,), typestr="<f4", strides=None, read_only=False):
-        self.__cuda_array_interface__ = {"shape": shape, "typestr": typestr, "strides": strides, "data": (4096, read_only),
-                                         "version": 3}
+        self.__cuda_array_interface__ = {
+            "shape": shape,
+            "typestr": typestr,
+            "strides": strides,
+            "data": (4096, read_only),
+            "version": 3,
+        }
 
 
 class FakeDlpack:
     """A tensor as DLPack gives it, of a device and a type at will."""
+
     deleted = 0
 
     def __init__(self, device=1, code=2, bits=32, shape=(4,), strides=None):
         self.memory = (ctypes.c_char * 256)()
         self.shape = (ctypes.c_int64 * len(shape))(*shape)
         self.strides = (ctypes.c_int64 * len(shape))(*strides) if strides else None
-        self.tensor = _DLTensor(ctypes.addressof(self.memory), device, 0, len(shape), code, bits, 1, self.shape, self.strides, 0)
+        self.tensor = _DLTensor(
+            ctypes.addressof(self.memory), device, 0, len(shape), code, bits, 1, self.shape, self.strides, 0
+        )
         self.device = device
 
     def __dlpack_device__(self):
@@ -43,16 +52,30 @@ class FakeDlpack:
 
 class Arrays(support.Case):
     def test_numpys_arrays_are_used_in_place(self):
-        for name, kind in (("float32", "F32"), ("float64", "F64"), ("float16", "F16"), ("int8", "I8"), ("int32", "I32"),
-                           ("int64", "I64"), ("uint8", "U8")):
+        for name, kind in (
+            ("float32", "F32"),
+            ("float64", "F64"),
+            ("float16", "F16"),
+            ("int8", "I8"),
+            ("int32", "I32"),
+            ("int64", "I64"),
+            ("uint8", "U8"),
+        ):
             given = numpy.zeros((3, 5), name)
             view = view_of("x", given, is_written=True)
-            self.assertEqual((view.address, view.bytes, view.count, view.type.name, view.shape),
-                             (given.ctypes.data, given.nbytes, 15, kind, (3, 5)))
+            self.assertEqual(
+                (view.address, view.bytes, view.count, view.type.name, view.shape),
+                (given.ctypes.data, given.nbytes, 15, kind, (3, 5)),
+            )
 
     def test_other_objects_with_a_buffer_are_used_in_place(self):
-        for given, kind in ((bytearray(8), "U8"), (array.array("d", [1, 2]), "F64"), ((ctypes.c_float * 3)(), "F32"),
-                            (memoryview(bytearray(8)).cast("q"), "I64"), (ctypes.c_int32(3), "I32")):
+        for given, kind in (
+            (bytearray(8), "U8"),
+            (array.array("d", [1, 2]), "F64"),
+            ((ctypes.c_float * 3)(), "F32"),
+            (memoryview(bytearray(8)).cast("q"), "I64"),
+            (ctypes.c_int32(3), "I32"),
+        ):
             self.assertEqual(view_of("x", given, is_written=True).type.name, kind)
         words = (ctypes.c_float * 3)(1, 2, 3)
         self.assertEqual(view_of("x", words).address, ctypes.addressof(words))
@@ -90,7 +113,9 @@ class Arrays(support.Case):
         for kind in (">f4", "bool", "complex64", "uint16", "int16", "uint64", "U3", "f4,i4"):
             view = view_of("x", numpy.zeros(4, kind))
             self.assertIsNone(view.type, kind)
-            with self.fails(gossamer.InvalidArgumentError, "x has elements of type", "none of Gossamer's", "expected f32"):
+            with self.fails(
+                gossamer.InvalidArgumentError, "x has elements of type", "none of Gossamer's", "expected f32"
+            ):
                 check_type("x", view, gossamer.Type.F32)
         with self.fails(gossamer.InvalidArgumentError, "x has 4 elements (shape (2, 2)): expected 5"):
             check_count("x", view_of("x", numpy.zeros((2, 2), "f4")), 5)
@@ -126,6 +151,7 @@ class Arrays(support.Case):
 
     def test_numbers_and_names_of_enums_are_read_and_others_named(self):
         from gossamer._calls import member, nanoseconds, text
+
         self.assertIs(member(gossamer.Algorithm, "gs-sgd", "algorithm"), gossamer.Algorithm.GS_SGD)
         self.assertIs(member(gossamer.Op, 3, "op"), gossamer.Op.MEAN)
         with self.fails(ValueError, "op is 'average': expected one of Op: sum, min"):

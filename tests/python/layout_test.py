@@ -3,8 +3,9 @@
 
 Usage: layout_test.py COMPILER HEADERS
 
-Goal: constants, enumerators, sizes, offsets and initializers that generate.py made are the header's. Method: a C program, made
-from the package's own list, prints those of the compiler; the number of what is listed is counted in the header itself.
+Goal: constants, enumerators, sizes, offsets and initializers that generate.py made are the header's. Method: a C
+program, made from the package's own list, prints those of the compiler; the number of what is listed is counted in the
+header itself.
 """
 import ctypes
 import os
@@ -19,14 +20,25 @@ from gossamer import _interface as interface
 COMPILER, HEADERS = sys.argv[1:3]
 sys.argv[1:] = []
 
-C_ENUMS = {"Status": "GOSSAMER_", "LogLevel": "GOSSAMER_LOG_", "Progress": "GOSSAMER_PROGRESS_", "Selection": "GOSSAMER_SELECT_",
-           "Decode": "GOSSAMER_DECODE_", "Schedule": "GOSSAMER_SCHEDULE_", "MemoryKind": "GOSSAMER_MEMORY_",
-           "Cells": "GOSSAMER_CELLS_", "GraphKind": "GOSSAMER_GRAPH_"}
+C_ENUMS = {
+    "Status": "GOSSAMER_",
+    "LogLevel": "GOSSAMER_LOG_",
+    "Progress": "GOSSAMER_PROGRESS_",
+    "Selection": "GOSSAMER_SELECT_",
+    "Decode": "GOSSAMER_DECODE_",
+    "Schedule": "GOSSAMER_SCHEDULE_",
+    "MemoryKind": "GOSSAMER_MEMORY_",
+    "Cells": "GOSSAMER_CELLS_",
+    "GraphKind": "GOSSAMER_GRAPH_",
+}
 
 
 def enums():
-    return {name: getattr(interface, name) for name in interface.__all__
-            if isinstance(getattr(interface, name), type) and issubclass(getattr(interface, name), int)}
+    return {
+        name: getattr(interface, name)
+        for name in interface.__all__
+        if isinstance(getattr(interface, name), type) and issubclass(getattr(interface, name), int)
+    }
 
 
 def named_fields(struct):
@@ -34,9 +46,17 @@ def named_fields(struct):
 
 
 def program():
-    lines = ['#include <gossamer.h>', '#include <stdio.h>', '#include <string.h>', 'static void bytes(const char *name, const void *p,'
-             ' size_t n) {', '  printf("initial %s ", name);', '  for (size_t i = 0; i < n; ++i) printf("%02x",'
-             ' ((const unsigned char *)p)[i]);', '  printf("\\n");', '}', 'int main(void) {']
+    lines = [
+        "#include <gossamer.h>",
+        "#include <stdio.h>",
+        "#include <string.h>",
+        "static void bytes(const char *name, const void *p," " size_t n) {",
+        '  printf("initial %s ", name);',
+        '  for (size_t i = 0; i < n; ++i) printf("%02x",' " ((const unsigned char *)p)[i]);",
+        '  printf("\\n");',
+        "}",
+        "int main(void) {",
+    ]
     for name, kind in enums().items():
         for member in kind:
             c_name = C_ENUMS.get(name, "GOSSAMER_") + member.name
@@ -44,7 +64,10 @@ def program():
     for name, struct in interface.STRUCTS.items():
         lines.append(f'  printf("size {name} %zu\\n", sizeof({name}));')
         for field in named_fields(struct):
-            lines.append(f'  printf("field {name}.{field} %zu %zu\\n", offsetof({name}, {field}), sizeof((({name} *)0)->{field}));')
+            lines.append(
+                f'  printf("field {name}.{field} %zu %zu\\n", offsetof({name}, {field}), '
+                f"sizeof((({name} *)0)->{field}));"
+            )
         if hasattr(struct, "initial"):
             # As a static object: what lies between its fields is zero.
             lines.append(f'  {{ static {name} value = {name.upper()}_INIT; bytes("{name}", &value, sizeof value); }}')
@@ -101,6 +124,7 @@ class Layout(unittest.TestCase):
         # A field of a type that nobody knows must not be left out, which would shift all behind it.
         sys.path.insert(0, os.path.join(HEADERS, "..", "python"))
         import generate
+
         broken = self.header.replace("  int32_t rank;", "  long double rank;", 1)
         with self.assertRaisesRegex(generate.HeaderError, "long double"):
             generate.Header(broken)

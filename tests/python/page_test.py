@@ -26,8 +26,13 @@ class Page(support.Case):
                 path = os.path.join(folder, name)
                 with open(path, "w", encoding="utf-8") as file:
                     file.write(body)
-                done = subprocess.run([GOSSAMER, "run", "-n", "2", "--", sys.executable, path], capture_output=True, text=True,
-                                      timeout=60, check=False)
+                done = subprocess.run(
+                    [GOSSAMER, "run", "-n", "2", "--", sys.executable, path],
+                    capture_output=True,
+                    text=True,
+                    timeout=60,
+                    check=False,
+                )
                 self.assertEqual(done.returncode, 0, f"{name}:\n{done.stdout}{done.stderr}")
 
 

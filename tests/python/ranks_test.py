@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The package on several ranks: run by `gossamer run -n P`, each rank runs every test, in the same order.
 
-Goal: results are those of numpy over all ranks, and what goes wrong on one rank is an error on all, soon. Method: each rank makes
-the data of all ranks from seeds; one session for all tests, but where a test ends it.
+Goal: results are those of numpy over all ranks, and what goes wrong on one rank is an error on all, soon. Method: each
+rank makes the data of all ranks from seeds; one session for all tests, but where a test ends it.
 """
 import os
 import select
@@ -42,8 +42,13 @@ class Collectives(support.Case):
         self.assertEqual((session.rank, session.rank_count), (rank, ranks))
 
     def test_one_off_calls_work_in_place_on_any_shape(self):
-        for kind, op, expected in (("f4", "sum", everyones(6, "f4").sum(0)), ("i8", "max", everyones(6, "i8").max(0)),
-                                   ("f8", "mean", everyones(6).mean(0)), ("u1", "bit-or", None), ("f2", "min", everyones(6).min(0))):
+        for kind, op, expected in (
+            ("f4", "sum", everyones(6, "f4").sum(0)),
+            ("i8", "max", everyones(6, "i8").max(0)),
+            ("f8", "mean", everyones(6).mean(0)),
+            ("u1", "bit-or", None),
+            ("f2", "min", everyones(6).min(0)),
+        ):
             x = vector(rank, 6, kind).reshape(2, 3)
             self.assertIs(session.all_reduce(x, op), x)
             if expected is not None:
@@ -143,7 +148,9 @@ class Compressors(support.Case):
         for name, shape in shapes.items():
             numpy.testing.assert_array_equal(weights[name], everyones(shape, "f4").mean(0))
         for algorithm in gossamer.Algorithm:
-            with session.make_compressor(shapes_of(shapes), algorithm=algorithm, exact=["b"], name="sparse") as compressor:
+            with session.make_compressor(
+                shapes_of(shapes), algorithm=algorithm, exact=["b"], name="sparse"
+            ) as compressor:
                 for _ in range(3):
                     compressor.step(gradients, list(weights.values()), 0.1)
                 update = compressor.recover()
@@ -203,7 +210,7 @@ class Waiting(support.Case):
         if rank == 0:
             made = tempfile.TemporaryDirectory()
             self.addCleanup(made.cleanup)
-            folder[:len(made.name)] = made.name.encode()
+            folder[: len(made.name)] = made.name.encode()
         self.sign = os.path.join(session.broadcast(folder).rstrip(b"\0").decode(), "interrupted")
         told = session.make_broadcast(numpy.zeros(1))
         if rank == 0:
@@ -231,6 +238,7 @@ class Waiting(support.Case):
             def count():
                 while not stop.is_set():
                     turns[0] += 1
+
             operation = plan.start()
             thread = threading.Thread(target=count)
             thread.start()
@@ -258,14 +266,19 @@ class Waiting(support.Case):
 
     def test_a_rank_that_is_wrong_is_told_to_all_at_once(self):
         x = numpy.ones((4, 4))
-        calls = [lambda bad: session.make_all_reduce(x.T if bad else x), lambda bad: session.all_reduce([1.0] if bad else x),
-                 lambda bad: session.broadcast(x[:, 0] if bad else x, root=1 - ranks % 2),
-                 lambda bad: session.check_equal("x", x.T[1:] if bad else x),
-                 lambda bad: session.make_compressor({"w": 10}, algorithm="none" if bad else "dense"),
-                 lambda bad: session.make_compressor({"w": 11 if bad else 10})]
+        calls = [
+            lambda bad: session.make_all_reduce(x.T if bad else x),
+            lambda bad: session.all_reduce([1.0] if bad else x),
+            lambda bad: session.broadcast(x[:, 0] if bad else x, root=1 - ranks % 2),
+            lambda bad: session.check_equal("x", x.T[1:] if bad else x),
+            lambda bad: session.make_compressor({"w": 10}, algorithm="none" if bad else "dense"),
+            lambda bad: session.make_compressor({"w": 11 if bad else 10}),
+        ]
         for number, call in enumerate(calls):
             began = time.monotonic()
-            with self.subTest(number), self.assertRaises((gossamer.InvalidArgumentError, gossamer.MismatchError, TypeError)) as seen:
+            with self.subTest(number), self.assertRaises(
+                (gossamer.InvalidArgumentError, gossamer.MismatchError, TypeError)
+            ) as seen:
                 call(rank == ranks - 1)
             if rank != ranks - 1:
                 self.assertIsInstance(seen.exception, gossamer.MismatchError)
@@ -289,6 +302,7 @@ class Waiting(support.Case):
 
         def broadcast(data, root):
             session.broadcast(data, root)
+
         with gossamer.Session.from_calls(rank, ranks, broadcast=broadcast) as second:
             self.assertEqual((second.rank, second.all_reduce(1)), (rank, ranks))
         communicator = Communicator()
@@ -298,6 +312,7 @@ class Waiting(support.Case):
 
         def broken(data, root):
             raise KeyError("mine")
+
         with self.fails(KeyError, "mine"):
             gossamer.Session.from_calls(rank, ranks, broadcast=broken)
 
@@ -327,7 +342,7 @@ class Communicator:
     def Allgather(self, mine, every):
         size = len(mine)
         for root in range(ranks):
-            part = every[root * size:(root + 1) * size]
+            part = every[root * size : (root + 1) * size]
             if root == rank:
                 part[:] = mine
             session.broadcast(part, root)

@@ -16,8 +16,14 @@ except ImportError:
 
 def run_child(code, *arguments, timeout=60, **environment):
     """A Python program of its own; its status and what it said. A crash of the interpreter is a negative status."""
-    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", code, *arguments], capture_output=True, text=True,
-                          timeout=timeout, env={**os.environ, **environment}, check=False)
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **environment},
+        check=False,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -46,6 +52,7 @@ class _Fails:
 
 def free_port():
     import socket
+
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
@@ -54,6 +61,7 @@ def free_port():
 def interrupt_soon(seconds):
     """Ctrl-C, once the main thread has come to where it waits."""
     import threading
+
     timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     return timer

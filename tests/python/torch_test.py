@@ -4,8 +4,9 @@
 Usage: torch_test.py RANKS             starts the ranks as processes of its own; each runs every test, in the same order
        torch_test.py RANKS torchrun    starts them by torchrun; each runs one test
 
-Goal: dense is DDP's own all-reduce to rounding, in every way that DDP is used; what a rank holds back survives the rebuilding of buckets;
-what cannot be exchanged is an error. Method: two copies of a model, one with the hook and one without, on the same batches.
+Goal: dense is DDP's own all-reduce to rounding, in every way that DDP is used; what a rank holds back survives the
+rebuilding of buckets; what cannot be exchanged is an error. Method: two copies of a model, one with the hook and one
+without, on the same batches.
 """
 import importlib.util
 import io
@@ -22,12 +23,32 @@ if importlib.util.find_spec("torch") is None:
     sys.exit(support.SKIPPED)
 if sys.argv[2:] == ["torchrun"]:
     # Redirecting and copying as little as possible: without -r and -t this torchrun of Debian fails on Python 3.11.
-    sys.exit(subprocess.run([sys.executable, "-B", "-m", "torch.distributed.run", "-r", "1", "-t", "1", "--master_port",
-                             str(support.free_port()), "--nproc_per_node", sys.argv[1], __file__], check=False).returncode)
+    sys.exit(
+        subprocess.run(
+            [
+                sys.executable,
+                "-B",
+                "-m",
+                "torch.distributed.run",
+                "-r",
+                "1",
+                "-t",
+                "1",
+                "--master_port",
+                str(support.free_port()),
+                "--nproc_per_node",
+                sys.argv[1],
+                __file__,
+            ],
+            check=False,
+        ).returncode
+    )
 if len(sys.argv) == 2:
     with tempfile.TemporaryDirectory() as folder:
-        children = [subprocess.Popen([sys.executable, "-B", __file__, str(rank), sys.argv[1], os.path.join(folder, "store")])
-                    for rank in range(int(sys.argv[1]))]
+        children = [
+            subprocess.Popen([sys.executable, "-B", __file__, str(rank), sys.argv[1], os.path.join(folder, "store")])
+            for rank in range(int(sys.argv[1]))
+        ]
         sys.exit(max(abs(child.wait()) for child in children))
 
 import torch
@@ -56,8 +77,13 @@ def tearDownModule():
 
 def make_model(wide=200):
     torch.manual_seed(1)
-    return torch.nn.Sequential(torch.nn.Linear(20, wide), torch.nn.ReLU(), torch.nn.Linear(wide, wide), torch.nn.ReLU(),
-                               torch.nn.Linear(wide, 5))
+    return torch.nn.Sequential(
+        torch.nn.Linear(20, wide),
+        torch.nn.ReLU(),
+        torch.nn.Linear(wide, wide),
+        torch.nn.ReLU(),
+        torch.nn.Linear(wide, 5),
+    )
 
 
 def batch(step, of_rank=rank, dtype=torch.float32):
@@ -81,8 +107,14 @@ class Hook(support.Case):
             torch.testing.assert_close(a, b, **limits)
 
     def test_dense_is_ddps_own_all_reduce_to_rounding(self):
-        # Small buckets and groups, so that several are in flight and they do not match; rebuilt by DDP after the first step.
-        for settings in ({}, {"gradient_as_bucket_view": True}, {"static_graph": True}, {"find_unused_parameters": True}):
+        # Small buckets and groups, so that several are in flight and they do not match; rebuilt by DDP after the first
+        # step.
+        for settings in (
+            {},
+            {"gradient_as_bucket_view": True},
+            {"static_graph": True},
+            {"find_unused_parameters": True},
+        ):
             plain = DistributedDataParallel(make_model(), bucket_cap_mb=0.05, **settings)
             ours = DistributedDataParallel(make_model(), bucket_cap_mb=0.05, **settings)
             with gossamer.torch.attach(ours, algorithm="dense", group_bytes=4_000) as state:
@@ -118,20 +150,28 @@ class Hook(support.Case):
                 for model in models:
                     backward(model, 1, dtype=dtype)
                 self.assertIsNone(models[1].module[0].weight.grad)
-                self.assert_close(gradients(models[1]), gradients(models[0]), rtol=1e-5, atol=1e-7 if dtype == torch.float32 else 1e-14)
+                self.assert_close(
+                    gradients(models[1]),
+                    gradients(models[0]),
+                    rtol=1e-5,
+                    atol=1e-7 if dtype == torch.float32 else 1e-14,
+                )
 
     def test_what_is_held_back_survives_the_rebuilding_of_buckets(self):
-        # Without clip, momentum and loss, all that was ever computed is either sent or held back: after enough steps with a gradient of
-        # zero the sum of what was sent is that of the first steps' gradients, of before and after the rebuilding.
+        # Without clip, momentum and loss, all that was ever computed is either sent or held back: after enough steps
+        # with a gradient of zero the sum of what was sent is that of the first steps' gradients, of before and after
+        # the rebuilding.
         model = make_model()
         ours = DistributedDataParallel(model, bucket_cap_mb=0.05)
         sent = [torch.zeros_like(parameter) for parameter in model.parameters()]
         computed = [torch.zeros_like(parameter) for parameter in model.parameters()]
         layouts = []
         with gossamer.torch.State(ours, algorithm="top-k", density=0.05, exact_numel=10, group_bytes=4_000) as state:
+
             def hook(state, bucket):
                 layouts.append([id(parameter) for parameter in bucket.parameters()])
                 return gossamer.torch.gs_sgd_hook(state, bucket)
+
             ours.register_comm_hook(state, hook)
             for step in range(60):
                 if step < 3:
@@ -229,7 +269,9 @@ class Hook(support.Case):
             second.register_comm_hook(state, gossamer.torch.hook)
             with self.assertRaisesRegex(RuntimeError, "was not there when the state was made"):
                 backward(second, 0)
-        with gossamer.Session(rank=0, rank_count=1) as alone, self.fails(gossamer.InvalidArgumentError, "expected the same ranks"):
+        with gossamer.Session(rank=0, rank_count=1) as alone, self.fails(
+            gossamer.InvalidArgumentError, "expected the same ranks"
+        ):
             gossamer.torch.State(first, alone)
 
 

@@ -10,7 +10,9 @@ FEATURES, SAMPLES, BATCH, STEPS = 20_000, 512, 32, 200
 
 def make_samples(random, truth):
     """Few features tell much and most tell little, as words do."""
-    x = random.standard_normal((SAMPLES, FEATURES), numpy.float32) / numpy.sqrt(numpy.arange(1, FEATURES + 1, dtype="f"))
+    x = random.standard_normal((SAMPLES, FEATURES), numpy.float32) / numpy.sqrt(
+        numpy.arange(1, FEATURES + 1, dtype="f")
+    )
     return x, (x @ truth > 0).astype(numpy.float32)
 
 
@@ -35,7 +37,10 @@ def main():
         truth = numpy.random.default_rng(0).standard_normal(FEATURES, numpy.float32)
         x, y = make_samples(numpy.random.default_rng(1 + session.rank), truth)
         test_x, test_y = make_samples(numpy.random.default_rng(1000 + session.rank), truth)
-        for algorithm, rate, momentum in (("dense", 1.0, 0.9), ("gs-sgd", 7.0, 0.3)):  # rate / (1 - momentum) is the same
+        for algorithm, rate, momentum in (
+            ("dense", 1.0, 0.9),
+            ("gs-sgd", 7.0, 0.3),
+        ):  # rate / (1 - momentum) is the same
             weights, sent = train(session, algorithm, rate, momentum, x, y)
             accuracy = session.all_reduce(float(((test_x @ weights > 0) == test_y).mean()), "mean")
             if session.rank == 0:

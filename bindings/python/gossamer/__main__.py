@@ -25,14 +25,24 @@ except gossamer.GossamerError as problem:
 
 
 def probe(transport: str) -> str:
-    """"" where a session of one rank over it can be joined, else why not."""
-    environment = {name: value for name, value in os.environ.items()
-                   if not name.startswith("GOSSAMER_") or name in ("GOSSAMER_LIBRARY", "GOSSAMER_CONFIG")}
-    environment["PYTHONPATH"] = os.pathsep.join([os.path.dirname(os.path.dirname(os.path.realpath(__file__))),
-                                                 *filter(None, [os.environ.get("PYTHONPATH")])])
+    """ "" where a session of one rank over it can be joined, else why not."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GOSSAMER_") or name in ("GOSSAMER_LIBRARY", "GOSSAMER_CONFIG")
+    }
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [os.path.dirname(os.path.dirname(os.path.realpath(__file__))), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
     try:
-        done = subprocess.run([sys.executable, "-c", PROBE, transport], env=environment, capture_output=True, text=True, timeout=60,
-                              check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE, transport],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return "a session over it was not there within 60 s"
     if done.returncode == 0:
@@ -52,12 +62,18 @@ def module_version(name: str) -> str:
 
 def explain(probes: bool) -> "dict[str, Any]":
     found: "dict[str, Any]" = {
-        "package": os.path.dirname(os.path.realpath(__file__)), "header_version": HEADER_VERSION,
+        "package": os.path.dirname(os.path.realpath(__file__)),
+        "header_version": HEADER_VERSION,
         "python": f"{platform.python_version()} ({sys.executable})",
         "modules": {name: module_version(name) for name in ("numpy", "torch", "mpi4py")},
         "command": shutil.which("gossamer") or "",
         "settings": {name: value for name, value in sorted(os.environ.items()) if name.startswith("GOSSAMER_")},
-        "library": "", "library_version": "", "library_reason": "", "problems": [], "transports": {}}
+        "library": "",
+        "library_version": "",
+        "library_reason": "",
+        "problems": [],
+        "transports": {},
+    }
     try:
         lib: Library = library()
         found["library"] = library_path(lib.handle) or lib.place.path
@@ -72,8 +88,10 @@ def explain(probes: bool) -> "dict[str, Any]":
         if all(found["transports"].values()):
             found["problems"].append("no transport works: see above what each misses")
     if not found["modules"]["numpy"]:
-        found["problems"].append("numpy is not there: arrays of other kinds work, allocate() and an update's values do not "
-                                 "(Debian: python3-numpy)")
+        found["problems"].append(
+            "numpy is not there: arrays of other kinds work, allocate() and an update's values do not "
+            "(Debian: python3-numpy)"
+        )
     return found
 
 
@@ -100,9 +118,12 @@ def print_table(found: "dict[str, Any]") -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python3 -m gossamer", description="Explains the installation: where package and library "
-                                     "are, whether they belong together, which transports work.", epilog="Ends with 1 where "
-                                     "something that is needed is missing. `gossamer info` has the library's settings.")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m gossamer",
+        description="Explains the installation: where package and library "
+        "are, whether they belong together, which transports work.",
+        epilog="Ends with 1 where " "something that is needed is missing. `gossamer info` has the library's settings.",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON (gossamer.python/1)")
     parser.add_argument("--no-probe", action="store_true", help="do not start a session over each transport")
     arguments = parser.parse_args()

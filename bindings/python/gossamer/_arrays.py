@@ -1,4 +1,5 @@
-"""Memory of the caller's arrays, without a copy: numpy and all of the buffer protocol, DLPack, __cuda_array_interface__.
+"""Memory of the caller's arrays, without a copy: numpy and all of the buffer protocol, DLPack,
+__cuda_array_interface__.
 
 A View has the address for as long as it lives, and keeps alive whatever the memory belongs to.
 """
@@ -9,10 +10,34 @@ from typing import Any, Optional
 from gossamer._interface import InvalidArgumentError, Type
 
 # Kind of number as `struct` writes it, and size: to the header's types. Sizes are the array's own, as "l" has two.
-_KINDS = {"b": "i", "h": "i", "i": "i", "l": "i", "q": "i", "n": "i", "B": "u", "H": "u", "I": "u", "L": "u", "Q": "u", "N": "u",
-          "e": "f", "f": "f", "d": "f", "c": "u"}
-_TYPES = {"f4": Type.F32, "f8": Type.F64, "f2": Type.F16, "i1": Type.I8, "i4": Type.I32, "i8": Type.I64, "u1": Type.U8,
-          "bf2": Type.BF16}
+_KINDS = {
+    "b": "i",
+    "h": "i",
+    "i": "i",
+    "l": "i",
+    "q": "i",
+    "n": "i",
+    "B": "u",
+    "H": "u",
+    "I": "u",
+    "L": "u",
+    "Q": "u",
+    "N": "u",
+    "e": "f",
+    "f": "f",
+    "d": "f",
+    "c": "u",
+}
+_TYPES = {
+    "f4": Type.F32,
+    "f8": Type.F64,
+    "f2": Type.F16,
+    "i1": Type.I8,
+    "i4": Type.I32,
+    "i8": Type.I64,
+    "u1": Type.U8,
+    "bf2": Type.BF16,
+}
 SIZES = {Type.F32: 4, Type.F64: 8, Type.BF16: 2, Type.F16: 2, Type.I8: 1, Type.I32: 4, Type.I64: 8, Type.U8: 1}
 _DLPACK_KINDS = {0: "i", 1: "u", 2: "f", 4: "bf", 5: "c", 6: "bool"}
 _CPU_LIKE = (1, 3)  # kDLCPU, kDLCUDAHost: pinned host memory
@@ -20,10 +45,19 @@ _CUDA_LIKE = (2, 13)  # kDLCUDA, kDLCUDAManaged
 
 
 class _Buffer(ctypes.Structure):
-    _fields_ = [("buf", ctypes.c_void_p), ("obj", ctypes.c_void_p), ("len", ctypes.c_ssize_t), ("itemsize", ctypes.c_ssize_t),
-                ("readonly", ctypes.c_int), ("ndim", ctypes.c_int), ("format", ctypes.c_char_p),
-                ("shape", ctypes.POINTER(ctypes.c_ssize_t)), ("strides", ctypes.POINTER(ctypes.c_ssize_t)),
-                ("suboffsets", ctypes.c_void_p), ("internal", ctypes.c_void_p)]
+    _fields_ = [
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.c_void_p),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("format", ctypes.c_char_p),
+        ("shape", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("strides", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("suboffsets", ctypes.c_void_p),
+        ("internal", ctypes.c_void_p),
+    ]
     buf: Any
     len: int
     itemsize: int
@@ -36,10 +70,18 @@ class _Buffer(ctypes.Structure):
 
 
 class _DLTensor(ctypes.Structure):
-    _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32), ("ndim", ctypes.c_int32),
-                ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
-                ("shape", ctypes.POINTER(ctypes.c_int64)), ("strides", ctypes.POINTER(ctypes.c_int64)),
-                ("byte_offset", ctypes.c_uint64)]
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("device_type", ctypes.c_int32),
+        ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("code", ctypes.c_uint8),
+        ("bits", ctypes.c_uint8),
+        ("lanes", ctypes.c_uint16),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("byte_offset", ctypes.c_uint64),
+    ]
     data: Any
     device_type: int
     ndim: int
@@ -70,10 +112,32 @@ _types_of_formats: "dict[tuple[Optional[bytes], int], tuple[Optional[Type], str,
 class View:
     """Contiguous memory: its address, how many bytes, of which type (None: none of the header's), and where."""
 
-    __slots__ = ("address", "bytes", "itemsize", "type", "words", "is_writable", "is_cuda", "_shape", "_held", "_buffer")
+    __slots__ = (
+        "address",
+        "bytes",
+        "itemsize",
+        "type",
+        "words",
+        "is_writable",
+        "is_cuda",
+        "_shape",
+        "_held",
+        "_buffer",
+    )
 
-    def __init__(self, address: int, size: int, itemsize: int, type_: Optional[Type], words: str, is_writable: bool,
-                 is_cuda: bool, shape: "Optional[tuple[int, ...]]", held: Any, buffer: Optional[_Buffer] = None) -> None:
+    def __init__(
+        self,
+        address: int,
+        size: int,
+        itemsize: int,
+        type_: Optional[Type],
+        words: str,
+        is_writable: bool,
+        is_cuda: bool,
+        shape: "Optional[tuple[int, ...]]",
+        held: Any,
+        buffer: Optional[_Buffer] = None,
+    ) -> None:
         self.address = address
         self.bytes = size
         self.itemsize = itemsize
@@ -120,8 +184,10 @@ def _type_of_format(given: Optional[bytes], itemsize: int) -> "tuple[Optional[Ty
 
 
 def _not_contiguous(name: str, shape: Any) -> InvalidArgumentError:
-    return InvalidArgumentError(f"{name} is not contiguous (shape {tuple(shape)}): expected an array whose elements lie one after "
-                                "the other, in the order of its indices; numpy.ascontiguousarray makes a copy that does")
+    return InvalidArgumentError(
+        f"{name} is not contiguous (shape {tuple(shape)}): expected an array whose elements lie one after "
+        "the other, in the order of its indices; numpy.ascontiguousarray makes a copy that does"
+    )
 
 
 def _of_buffer(name: str, array: Any) -> View:
@@ -179,15 +245,26 @@ def _of_dlpack(name: str, array: Any) -> View:
     if not _is_dense(shape, strides, 1):
         raise _not_contiguous(name, shape)
     itemsize = tensor.bits * tensor.lanes // 8
-    words = f"{_DLPACK_KINDS.get(tensor.code, tensor.code)}{tensor.bits}" + (f"x{tensor.lanes}" if tensor.lanes != 1 else "")
+    words = f"{_DLPACK_KINDS.get(tensor.code, tensor.code)}{tensor.bits}" + (
+        f"x{tensor.lanes}" if tensor.lanes != 1 else ""
+    )
     kind = _TYPES.get(f"{_DLPACK_KINDS.get(tensor.code, '?')}{itemsize}") if tensor.lanes == 1 else None
-    return View((tensor.data or 0) + tensor.byte_offset, _product(shape) * itemsize, itemsize, kind, words, True,
-                device in _CUDA_LIKE, shape, capsule)
+    return View(
+        (tensor.data or 0) + tensor.byte_offset,
+        _product(shape) * itemsize,
+        itemsize,
+        kind,
+        words,
+        True,
+        device in _CUDA_LIKE,
+        shape,
+        capsule,
+    )
 
 
 def view_of(name: str, array: Any, is_written: bool = False, may_be_cuda: bool = False) -> View:
-    """The memory of `array`, called `name` in errors. TypeError where it is no array, InvalidArgumentError where it is one
-    that cannot be used: not contiguous, read-only where it would be written, or on a device."""
+    """The memory of `array`, called `name` in errors. TypeError where it is no array, InvalidArgumentError where it is
+    one that cannot be used: not contiguous, read-only where it would be written, or on a device."""
     try:
         view = _of_buffer(name, array)
     except InvalidArgumentError:
@@ -200,8 +277,10 @@ def view_of(name: str, array: Any, is_written: bool = False, may_be_cuda: bool =
         elif hasattr(array, "__dlpack__"):
             view = _of_dlpack(name, array)
         else:
-            raise TypeError(f"{name} is a {type(array).__name__}: expected an array (numpy, the buffer protocol, DLPack or "
-                            "__cuda_array_interface__)") from None
+            raise TypeError(
+                f"{name} is a {type(array).__name__}: expected an array (numpy, the buffer protocol, DLPack or "
+                "__cuda_array_interface__)"
+            ) from None
     if is_written and not view.is_writable:
         raise InvalidArgumentError(f"{name} is read-only, and would be written: expected an array that can be")
     if view.is_cuda and not may_be_cuda:
@@ -215,8 +294,9 @@ def type_name(kind: "Optional[int]") -> str:
 
 def check_type(name: str, view: View, expected: Type) -> None:
     if view.type != expected:
-        raise InvalidArgumentError(f"{name} has elements of type {view.words!r} ({type_name(view.type)}): expected "
-                                   f"{type_name(expected)}")
+        raise InvalidArgumentError(
+            f"{name} has elements of type {view.words!r} ({type_name(view.type)}): expected " f"{type_name(expected)}"
+        )
 
 
 def check_count(name: str, view: View, expected: int, what: str = "elements") -> None:

@@ -46,8 +46,10 @@ def can_be_interrupted() -> bool:
 
 
 class Caller:
-    """A thread that blocks in the place of the main thread. Python runs its signal handlers in the main thread between two
-    of its own steps, so that one stays free for them: KeyboardInterrupt comes at once, and the call goes on to its own end."""
+    """A thread that blocks in the place of the main thread. Python runs its signal handlers in the main thread between
+    two of its own steps, so that one stays free for them: KeyboardInterrupt comes at once, and the call goes on to its
+    own end.
+    """
 
     def __init__(self) -> None:
         self._calls: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
@@ -62,8 +64,10 @@ class Caller:
         if not can_be_interrupted():
             return call()
         if self.is_busy():
-            raise BusyError("a call of this session that was interrupted is still under way: it ends by its own timeout at the "
-                            "latest")
+            raise BusyError(
+                "a call of this session that was interrupted is still under way: it ends by its own timeout at the "
+                "latest"
+            )
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="gossamer-caller", daemon=True)
             self._thread.start()

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any, Collection, Mapping, Optional, Sequence, 
 from gossamer import _interface as interface
 from gossamer._arrays import View, check_count, check_type, view_of
 from gossamer._calls import member, nanoseconds, text
-from gossamer._interface import Algorithm, Cells, Decode, InvalidArgumentError, MemoryKind, Schedule, Selection, Stats, Type
+from gossamer._interface import (
+    Algorithm,
+    Cells,
+    Decode,
+    InvalidArgumentError,
+    MemoryKind,
+    Schedule,
+    Selection,
+    Stats,
+    Type,
+)
 from gossamer._plans import Operation, Plan
 
 if TYPE_CHECKING:
@@ -17,12 +27,14 @@ if TYPE_CHECKING:
 class Tensor:
     """One tensor of a model.
 
-    name: for messages, and for the check that ranks agree. count: elements, f32. exact: always exchanged whole and without
-    residual, for biases and other small ones.
+    name: for messages, and for the check that ranks agree. count: elements, f32. exact: always exchanged whole and
+    without residual, for biases and other small ones.
     """
+
     name: str
     count: int
     exact: bool = False
+
 
 Tensors = Union[Mapping[str, Any], Sequence[Tensor]]
 
@@ -39,7 +51,9 @@ def _tensors(given: "Tensors", exact: "Collection[str]") -> "list[Tensor]":
         if callable(count):  # PyTorch's
             count = size.numel()
         if not isinstance(name, str) or not isinstance(count, int) or count < 0:
-            raise InvalidArgumentError(f"tensor {len(listed)} is {each!r}: expected its name, and an array or its number of elements")
+            raise InvalidArgumentError(
+                f"tensor {len(listed)} is {each!r}: expected its name, and an array or its number of elements"
+            )
         listed.append(Tensor(name, count, name in exact))
     if unknown := set(exact) - {tensor.name for tensor in listed}:
         raise InvalidArgumentError(f"exact names {', '.join(sorted(unknown))}: expected names of tensors")
@@ -47,8 +61,9 @@ def _tensors(given: "Tensors", exact: "Collection[str]") -> "list[Tensor]":
 
 
 class Update:
-    """What an operation of a compressor gives every rank, the same bits everywhere: the mean over ranks of the gradient's
-    heaviest coordinates, with momentum. In the compressor's memory, so valid until its next reduce() or start()."""
+    """What an operation of a compressor gives every rank, the same bits everywhere: the mean over ranks of the
+    gradient's heaviest coordinates, with momentum. In the compressor's memory, so valid until its next reduce() or
+    start()."""
 
     def __init__(self, compressor: "Compressor") -> None:
         self._compressor = compressor
@@ -60,8 +75,10 @@ class Update:
         if compressor._handle is None:
             raise compressor._failure(-1)
         if compressor._generation != self._generation:
-            raise InvalidArgumentError("the update belongs to an earlier operation: it is gone since the compressor's next reduce; "
-                                       "apply it, or copy it, before")
+            raise InvalidArgumentError(
+                "the update belongs to an earlier operation: it is gone since the compressor's next reduce; "
+                "apply it, or copy it, before"
+            )
 
     @property
     def count(self) -> int:
@@ -84,12 +101,14 @@ class Update:
 
     def _copy(self, address: int, kind: Any) -> Any:
         import numpy
+
         if self.count == 0:
             return numpy.empty(0, numpy.dtype(kind))
         return numpy.ctypeslib.as_array((kind * self.count).from_address(address)).copy()
 
     def apply(self, weights: "Union[Sequence[Any], Mapping[str, Any]]", scale: float = 1.0) -> None:
-        """weights[tensor][i] += scale * value, for all of it, in place. `weights` as the gradients of compress(), writable.
+        """weights[tensor][i] += scale * value, for all of it, in place. `weights` as the gradients of compress(),
+        writable.
 
         Plain descent is apply(weights, -rate). Zeroed gradients and a scale of 1 give the update as a dense gradient.
         """
@@ -113,34 +132,61 @@ class Update:
 class Compressor(Plan):
     """Exchanges gradients: its memory, residual and plans, made once, to be started many times.
 
-    tensors: a mapping of names to arrays (or numbers of elements), or a list of Tensor. exact: names of those that are always
-    exchanged whole. Every other argument is a field of gossamer_compressor_config in gossamer.h, which says what each means:
-    algorithm "gs-sgd", "shared-top-k", "top-k" or "dense"; density, the part of the coordinates that is sent; momentum (None:
-    the algorithm's, .3, and 0 for dense) and clip (None: 1, and 0 for dense), which are applied inside, so that the
-    optimiser behind it is a plain `w -= rate * value`; cells and values, what travels ("f32", "bf16", "f16", "i8", "i16").
+    tensors: a mapping of names to arrays (or numbers of elements), or a list of Tensor. exact: names of those that are
+    always exchanged whole. Every other argument is a field of gossamer_compressor_config in gossamer.h, which says what
+    each means: algorithm "gs-sgd", "shared-top-k", "top-k" or "dense"; density, the part of the coordinates that is
+    sent; momentum (None: the algorithm's, .3, and 0 for dense) and clip (None: 1, and 0 for dense), which are applied
+    inside, so that the optimiser behind it is a plain `w -= rate * value`; cells and values, what travels ("f32",
+    "bf16", "f16", "i8", "i16").
 
     Collective, in the same order on all ranks; made on every one or on none. MismatchError names field and both values.
     Blocks, at most the init timeout. Several may have operations in flight at once, one each.
     """
 
-    def __init__(self, session: "Session", tensors: "Tensors", *,
-                 exact: "Collection[str]" = (), name: Optional[str] = None, algorithm: "Union[Algorithm, int, str]" = "gs-sgd",
-                 density: float = 0.0, rows: int = 0, columns: int = 0, oversampling: float = 0.0,
-                 momentum: Optional[float] = None, clip: Optional[float] = None,
-                 selection: "Union[Selection, int, str]" = "top", keep_k: bool = False, seed: int = 1,
-                 schedule: "Union[Schedule, int, str]" = "auto", cells: "Union[Cells, int, str]" = "f32",
-                 values: "Union[Cells, int, str]" = "f32", decode: "Union[Decode, int, str]" = "whole",
-                 memory: "Union[MemoryKind, int, str]" = "host") -> None:
+    algorithm: Algorithm
+    memory: MemoryKind
+    tensors: "list[Tensor]"
+    _generation: int
+
+    def __init__(
+        self,
+        session: "Session",
+        tensors: "Tensors",
+        *,
+        exact: "Collection[str]" = (),
+        name: Optional[str] = None,
+        algorithm: "Union[Algorithm, int, str]" = "gs-sgd",
+        density: float = 0.0,
+        rows: int = 0,
+        columns: int = 0,
+        oversampling: float = 0.0,
+        momentum: Optional[float] = None,
+        clip: Optional[float] = None,
+        selection: "Union[Selection, int, str]" = "top",
+        keep_k: bool = False,
+        seed: int = 1,
+        schedule: "Union[Schedule, int, str]" = "auto",
+        cells: "Union[Cells, int, str]" = "f32",
+        values: "Union[Cells, int, str]" = "f32",
+        decode: "Union[Decode, int, str]" = "whole",
+        memory: "Union[MemoryKind, int, str]" = "host",
+    ) -> None:
         super().__init__(session, "gossamer_reduce", "gossamer_compressor_destroy")
         create = session._library.gossamer_compressor_create
         config = interface.CCompressorConfig.initial()
         slot = ctypes.c_void_p()
         try:
             self.tensors = _tensors(tensors, exact)
-            self.algorithm, self.memory = member(Algorithm, algorithm, "algorithm"), member(MemoryKind, memory, "memory")
+            self.algorithm, self.memory = member(Algorithm, algorithm, "algorithm"), member(
+                MemoryKind, memory, "memory"
+            )
             listed = (interface.CTensor * max(1, len(self.tensors)))()
             for each, tensor in zip(listed, self.tensors):
-                each.name, each.count, each.exact = text(tensor.name, "a tensor's name"), tensor.count, int(tensor.exact)
+                each.name, each.count, each.exact = (
+                    text(tensor.name, "a tensor's name"),
+                    tensor.count,
+                    int(tensor.exact),
+                )
             config.tensors, config.tensor_count, config.name = listed, len(self.tensors), text(name, "name")
             config.algorithm, config.memory = self.algorithm, self.memory
             config.density, config.rows, config.columns, config.oversampling = density, rows, columns, oversampling
@@ -158,8 +204,9 @@ class Compressor(Plan):
         session._blocking(lambda handle: create(handle, config, ctypes.addressof(slot)))
         self._made(slot.value)
 
-    def _addresses(self, what: str, given: "Union[Sequence[Any], Mapping[str, Any]]",
-                   is_written: bool) -> "tuple[ctypes.Array[ctypes.c_void_p], list[View]]":
+    def _addresses(
+        self, what: str, given: "Union[Sequence[Any], Mapping[str, Any]]", is_written: bool
+    ) -> "tuple[ctypes.Array[ctypes.c_void_p], list[View]]":
         tensors = self.tensors
         arrays: "Sequence[Any]"
         if isinstance(given, Mapping):
@@ -172,7 +219,9 @@ class Compressor(Plan):
         else:
             arrays = given
             if len(arrays) != len(tensors):
-                raise InvalidArgumentError(f"{what} has {len(arrays)} arrays: expected {len(tensors)}, one for each tensor")
+                raise InvalidArgumentError(
+                    f"{what} has {len(arrays)} arrays: expected {len(tensors)}, one for each tensor"
+                )
         pointers = (ctypes.c_void_p * max(1, len(tensors)))()
         views = []
         for i, (tensor, array) in enumerate(zip(tensors, arrays)):
@@ -189,9 +238,10 @@ class Compressor(Plan):
     def compress(self, gradients: "Union[Sequence[Any], Mapping[str, Any]]") -> None:
         """Takes this rank's gradients: scales them to `clip`, adds momentum and residual and encodes the payload.
 
-        gradients: one contiguous float32 array for each tensor, in their order or by name, of `count` elements and any shape;
-        yours again on return. Local. BusyError while an operation is in flight; a payload that was never reduced is dropped.
-        A gradient with NaN is no error here, since the other ranks must learn of it: the reduce then fails on every rank.
+        gradients: one contiguous float32 array for each tensor, in their order or by name, of `count` elements and any
+        shape; yours again on return. Local. BusyError while an operation is in flight; a payload that was never reduced
+        is dropped. A gradient with NaN is no error here, since the other ranks must learn of it: the reduce then fails
+        on every rank.
         """
         pointers, _held = self._addresses("gradients", gradients, is_written=False)
         self._compress_at(pointers)
@@ -218,8 +268,13 @@ class Compressor(Plan):
         self.compress(gradients)
         return self.reduce()
 
-    def step(self, gradients: "Union[Sequence[Any], Mapping[str, Any]]", weights: "Union[Sequence[Any], Mapping[str, Any]]",
-             rate: float, timeout: Optional[float] = None) -> None:
+    def step(
+        self,
+        gradients: "Union[Sequence[Any], Mapping[str, Any]]",
+        weights: "Union[Sequence[Any], Mapping[str, Any]]",
+        rate: float,
+        timeout: Optional[float] = None,
+    ) -> None:
         """A whole step of descent: start(gradients), wait, weights -= rate * update, the same on every rank."""
         self.start(gradients).wait(timeout).apply(weights, -rate)
 
@@ -242,8 +297,8 @@ class Compressor(Plan):
     def save(self) -> bytes:
         """This rank's residual and momentum, by names of tensors, and the step: with it training goes on bit for bit.
 
-        For checkpoints, beside the weights, from between two steps; each rank saves its own. Versioned, with a checksum. Local;
-        BusyError with an operation in flight.
+        For checkpoints, beside the weights, from between two steps; each rank saves its own. Versioned, with a
+        checksum. Local; BusyError with an operation in flight.
         """
         size = ctypes.c_size_t()
         session = self._session
@@ -257,15 +312,15 @@ class Compressor(Plan):
                 raise self._failure(status)
         finally:
             session._lock.release()
-        return state.raw[:size.value]
+        return state.raw[: size.value]
 
     def load(self, *states: Any, allows_new: bool = False, timeout: Optional[float] = None) -> None:
         """Takes over what was saved. Collective.
 
-        states: what save() gave, or arrays of it. With the same ranks and tensors, this rank's own; with other buckets, those of this
-        rank from all compressors that held its tensors; with another number of ranks, those of all ranks. Tensors are found by name;
-        allows_new: one that nobody saved begins with zeros. MalformedError: damaged. MismatchError: of another model, algorithm or a
-        newer library, on every rank. The compressor is as it was then.
+        states: what save() gave, or arrays of it. With the same ranks and tensors, this rank's own; with other buckets,
+        those of this rank from all compressors that held its tensors; with another number of ranks, those of all ranks.
+        Tensors are found by name; allows_new: one that nobody saved begins with zeros. MalformedError: damaged.
+        MismatchError: of another model, algorithm or a newer library, on every rank. The compressor is as it was then.
         """
         load = self._session._library.gossamer_compressor_load
         limit = nanoseconds(timeout, "timeout")
@@ -300,7 +355,8 @@ class Compressor(Plan):
 
     def __repr__(self) -> str:
         state = ", closed" if self._handle is None else ""
-        return f"<gossamer.Compressor {self.algorithm.name.lower().replace('_', '-')} of {len(self.tensors)} tensors{state}>"
+        name = self.algorithm.name.lower().replace("_", "-")
+        return f"<gossamer.Compressor {name} of {len(self.tensors)} tensors{state}>"
 
 
 def _at_least_zero(name: str, value: float) -> float:

@@ -25,6 +25,7 @@ class GossamerError(Exception):
 
 
 class LibraryError(GossamerError, ImportError):
-    """The C library was not found, or is another version than this package: `python3 -m gossamer` says what was tried."""
+    """The C library was not found, or is another version than this package: `python3 -m gossamer` says what was
+    tried."""
 
     msg: str

@@ -15,12 +15,14 @@ HEADER_VERSION = ".".join(map(str, interface.HEADER_VERSION))
 
 class Place(NamedTuple):
     """Where the library may be: a path or a bare name for the loader's own search, and why there."""
+
     path: str
     reason: str
 
 
 def places() -> Iterator[Place]:
-    """In the order in which they are tried; the first that loads is taken. GOSSAMER_LIBRARY is the only one where it is set."""
+    """In the order in which they are tried; the first that loads is taken. GOSSAMER_LIBRARY is the only one where it is
+    set."""
     if given := os.environ.get("GOSSAMER_LIBRARY"):
         yield Place(given, "GOSSAMER_LIBRARY")
         return
@@ -65,8 +67,10 @@ class Library:
                 self.attempts.append(Attempt(place, str(problem)))
         if self.handle is None:
             tried = "; ".join(f"{place.path} ({place.reason}): {problem}" for place, problem in self.attempts)
-            raise LibraryError(f"the library {SONAME} was not found. Tried {tried}. Install Gossamer, or set GOSSAMER_LIBRARY to "
-                               "the path of the library")
+            raise LibraryError(
+                f"the library {SONAME} was not found. Tried {tried}. Install Gossamer, or set GOSSAMER_LIBRARY to "
+                "the path of the library"
+            )
         self.place = self.attempts[-1].place
         self.version = self.declare("gossamer_version", ctypes.c_char_p, [])().decode()
         self.check_version()
@@ -80,8 +84,10 @@ class Library:
         try:
             function = self.handle[name]
         except AttributeError:
-            raise LibraryError(f"{self.where()} has no function {name}, which this package (made from the header of "
-                               f"{HEADER_VERSION}) calls: install both from the same version") from None
+            raise LibraryError(
+                f"{self.where()} has no function {name}, which this package (made from the header of "
+                f"{HEADER_VERSION}) calls: install both from the same version"
+            ) from None
         function.restype = result
         function.argtypes = parameters
         return function
@@ -94,9 +100,11 @@ class Library:
         # What ranks tell each other may differ between minor versions, and structs only grow within one.
         major, minor = (self.version.split(".") + ["", ""])[:2]
         if (major, minor) != tuple(map(str, interface.HEADER_VERSION[:2])):
-            raise LibraryError(f"{self.where()} is version {self.version}, but this package was made from the header of version "
-                               f"{HEADER_VERSION}: install both from the same version, or set GOSSAMER_LIBRARY to the path "
-                               "of the one that belongs to it")
+            raise LibraryError(
+                f"{self.where()} is version {self.version}, but this package was made from the header of version "
+                f"{HEADER_VERSION}: install both from the same version, or set GOSSAMER_LIBRARY to the path "
+                "of the one that belongs to it"
+            )
 
     def failure(self, status: int) -> GossamerError:
         """The exception of a call that ended with `status`, from the calling thread's last error."""
@@ -108,8 +116,14 @@ class Library:
 
 def library_path(handle: Any) -> Optional[str]:
     """The file that a library was loaded from, as the loader says (dladdr)."""
+
     class Found(ctypes.Structure):
-        _fields_ = [("path", ctypes.c_char_p), ("base", ctypes.c_void_p), ("name", ctypes.c_char_p), ("at", ctypes.c_void_p)]
+        _fields_ = [
+            ("path", ctypes.c_char_p),
+            ("base", ctypes.c_void_p),
+            ("name", ctypes.c_char_p),
+            ("at", ctypes.c_void_p),
+        ]
         path: Optional[bytes]
 
     found = Found()

@@ -47,10 +47,12 @@ class Operation:
         return True
 
     def notify(self, descriptor: int) -> None:
-        """Writes the eight bytes of a 1 to `descriptor` (of os.eventfd, or a pipe) when the operation has ended; at once, if it has.
+        """Writes the eight bytes of a 1 to `descriptor` (of os.eventfd, or a pipe) when the operation has ended; at
+        once, if it has.
 
-        For event loops: loop.add_reader(descriptor, ...). With inline progress nothing ends but in a call; so for progress="thread".
-        test(), which is True then or raises, still has to be called. Once for each operation. The descriptor stays yours.
+        For event loops: loop.add_reader(descriptor, ...). With inline progress nothing ends but in a call; so for
+        progress="thread". test(), which is True then or raises, still has to be called. Once for each operation. The
+        descriptor stays yours.
         """
         plan = self._plan
         if self._has_ended:
@@ -75,12 +77,13 @@ class Operation:
             raise
 
     def wait(self, timeout: Optional[float] = None) -> Any:
-        """Blocks until the operation has ended, and returns its result: an Update of a compressor, the output of a collective.
+        """Blocks until the operation has ended, and returns its result: an Update of a compressor, the output of a
+        collective.
 
         timeout: seconds (None: 60; math.inf: no end). The interpreter's lock is free meanwhile. Ctrl-C raises
         KeyboardInterrupt within 0.1 s; the operation goes on, and may be waited for again.
-        Errors: DeadlineError says who waits for whom; the operation goes on. PeerLostError names the rank. NotFiniteError
-        names rank and index; nothing was committed. One that has failed raises the same at each wait.
+        Errors: DeadlineError says who waits for whom; the operation goes on. PeerLostError names the rank.
+        NotFiniteError names rank and index; nothing was committed. One that has failed raises the same at each wait.
         """
         if not self._has_ended:
             plan = self._plan
@@ -147,7 +150,9 @@ class Operation:
 
 def _short(timeout: float) -> int:
     if not timeout >= 0:
-        raise InvalidArgumentError(f"timeout is {timeout!r} s: expected seconds from 0 on, or None for {DEFAULT_WAIT_S:.0f}")
+        raise InvalidArgumentError(
+            f"timeout is {timeout!r} s: expected seconds from 0 on, or None for {DEFAULT_WAIT_S:.0f}"
+        )
     return max(1, int(timeout * 1e9))
 
 
@@ -224,7 +229,10 @@ class Plan:
     def _drop(self) -> None:
         """Under the session's lock."""
         if (current := self._current) is not None:
-            current._error, current._has_ended = interface.CancelledError(f"{self!r} was closed with this operation in flight"), True
+            current._error, current._has_ended = (
+                interface.CancelledError(f"{self!r} was closed with this operation in flight"),
+                True,
+            )
             self._current = None
         handle, held = self._handle, self._held
         self._detach()

@@ -13,7 +13,10 @@ from gossamer import _interface as interface
 from gossamer._arrays import View, view_of
 from gossamer._calls import Caller, member, nanoseconds, text
 from gossamer._interface import InvalidArgumentError, Op, PeerLostError, Progress, Type
+from gossamer._group import Group
 from gossamer._library import Library, library
+from gossamer._memory import Block
+from gossamer._settings import config_of
 
 if TYPE_CHECKING:
     from gossamer._collective import Collective, Graph
@@ -26,124 +29,91 @@ Array = Any  # numpy, the buffer protocol, DLPack or __cuda_array_interface__
 _open_sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
 
 
-def _config(rank: Optional[int] = None, rank_count: Optional[int] = None, rendezvous: Optional[str] = None,
-            bind_host: Optional[str] = None, transport: Optional[str] = None, job: Optional[str] = None,
-            init_timeout: Optional[float] = None, progress: "Union[Progress, int, str]" = "auto", threads: Optional[int] = None,
-            pin_threads: bool = False, secret: Optional[str] = None, lease: Optional[float] = None) -> interface.CConfig:
-    config = interface.CConfig.initial()
-    for name, number, limits in (("rank", rank, 0), ("rank_count", rank_count, 1), ("threads", threads, 1)):
-        if number is not None:
-            if not limits <= number < 2**31:
-                raise InvalidArgumentError(f"{name} is {number}: expected a number from {limits} on, or None")
-            setattr(config, name, number)
-    for name, words in (("rendezvous", rendezvous), ("bind_host", bind_host), ("transport", transport), ("job", job),
-                        ("secret", secret)):
-        setattr(config, name, text(words, name))
-    config.init_timeout_ns = nanoseconds(init_timeout, "init_timeout")
-    config.progress = member(Progress, progress, "progress")
-    config.pin_threads = int(pin_threads)
-    config.lease_ns = -1 if lease == float("inf") else nanoseconds(lease, "lease")
-    return config
-
-
-def unique_id(bind_host: Optional[str] = None) -> bytes:
-    """An id for Session.from_id, made on the rank that will be rank 0, for the program to hand to all others.
-
-    128 bytes: the address of a listener that is open from now on, and a secret; whoever has it can join. For one session.
-    """
-    lib = library()
-    made = interface.CUniqueId()
-    status = lib.gossamer_unique_id_create(_config(bind_host=bind_host), made)
-    if status != 0:
-        raise lib.failure(status)
-    return ctypes.string_at(ctypes.addressof(made), ctypes.sizeof(made))
-
-
-class _Block:
-    """Memory of gossamer_allocate, for as long as anything looks at it."""
-
-    def __init__(self, session: "Session", address: int, size: int) -> None:
-        self.session, self.address, self.size = session, address, size
-        self.exports = 0
-
-    def is_used(self) -> bool:
-        return self.exports > 0
-
-    def array(self, kind: Any, shape: "tuple[int, ...]", offset: int = 0) -> Any:
-        import numpy
-        return numpy.ndarray(shape, kind, numpy.asarray(_Export(self)), offset)
-
-    def __del__(self) -> None:
-        if not self.session._is_damaged:  # otherwise it must stay, and finalize frees it
-            self.session._dispose(lambda address: self.session._free(address), self.address, None)
-
-
-class _Export:
-    """What numpy holds on to: while one array of it is there, the session does not go."""
-
-    def __init__(self, block: _Block) -> None:
-        self.block = block
-        block.exports += 1
-        self.__array_interface__ = {"version": 3, "shape": (block.size,), "typestr": "|u1", "data": (block.address, False)}
-
-    def __del__(self) -> None:
-        self.block.exports -= 1
-        if self.block.session._is_leaving:
-            self.block.session._leave_if_unused()
-
-
 class Session:
     """This process's membership among the ranks. A context manager: leaves at the end of `with`, or by close().
 
     Session() finds rank, rank count and the other ranks by whatever started the process (gossamer run, mpirun, srun,
-    torchrun), or by GOSSAMER_* variables; `python3 -m gossamer` and `gossamer info` show them. Every argument has a variable
-    that is used where it is None; see gossamer.h and docs/clusters.md.
+    torchrun), or by GOSSAMER_* variables; `python3 -m gossamer` and `gossamer info` show them. Every argument has a
+    variable that is used where it is None; see gossamer.h and docs/clusters.md.
 
-    rank, rank_count: of a launcher of your own. rendezvous: "host:port" where rank 0 listens. bind_host: where listeners
-    bind. transport: "ucx" or "libfabric". job: names this job. init_timeout: seconds for joining as a whole, 30 by default.
-    progress: "auto", "inline" (data moves in wait and test only) or "thread". threads: that compute, the caller's included.
-    secret: where the secret is, "file:PATH", "fd:NUMBER" or "none". lease: seconds after which a silent rank is given up;
-    math.inf: never.
+    rank, rank_count: of a launcher of your own. rendezvous: "host:port" where rank 0 listens. bind_host: where
+    listeners bind. transport: "ucx" or "libfabric". job: names this job. init_timeout: seconds for joining as a whole,
+    30 by default. progress: "auto", "inline" (data moves in wait and test only) or "thread". threads: that compute, the
+    caller's included.
+    secret: where the secret is, "file:PATH", "fd:NUMBER" or "none". lease: seconds after which a silent rank is given
+    up; math.inf: never.
 
-    Blocks until all ranks are there, at most init_timeout; Ctrl-C works meanwhile. Errors: MismatchError, DeadlineError (names
-    the ranks that did not come), UnavailableError, OutOfResourcesError, InvalidArgumentError.
+    Blocks until all ranks are there, at most init_timeout; Ctrl-C works meanwhile. Errors: MismatchError, DeadlineError
+    (names the ranks that did not come), UnavailableError, OutOfResourcesError, InvalidArgumentError.
 
     Calls of one session come from one thread at a time, any thread; one that comes while another is inside is an
-    InvalidArgumentError. A session belongs to the process that joined it: a forked child cannot use it. Several sessions may
-    be open at once.
+    InvalidArgumentError. A session belongs to the process that joined it: a forked child cannot use it. Several
+    sessions may be open at once.
     """
 
-    def __init__(self, *, rank: Optional[int] = None, rank_count: Optional[int] = None, rendezvous: Optional[str] = None,
-                 bind_host: Optional[str] = None, transport: Optional[str] = None, job: Optional[str] = None,
-                 init_timeout: Optional[float] = None, progress: "Union[Progress, int, str]" = "auto",
-                 threads: Optional[int] = None, pin_threads: bool = False, secret: Optional[str] = None,
-                 lease: Optional[float] = None) -> None:
-        config = _config(rank, rank_count, rendezvous, bind_host, transport, job, init_timeout, progress, threads, pin_threads,
-                         secret, lease)
+    def __init__(
+        self,
+        *,
+        rank: Optional[int] = None,
+        rank_count: Optional[int] = None,
+        rendezvous: Optional[str] = None,
+        bind_host: Optional[str] = None,
+        transport: Optional[str] = None,
+        job: Optional[str] = None,
+        init_timeout: Optional[float] = None,
+        progress: "Union[Progress, int, str]" = "auto",
+        threads: Optional[int] = None,
+        pin_threads: bool = False,
+        secret: Optional[str] = None,
+        lease: Optional[float] = None,
+    ) -> None:
+        config = config_of(
+            rank,
+            rank_count,
+            rendezvous,
+            bind_host,
+            transport,
+            job,
+            init_timeout,
+            progress,
+            threads,
+            pin_threads,
+            secret,
+            lease,
+        )
         self._join(lambda lib, slot: lib.gossamer_init(config, slot), Caller())
 
     @classmethod
     def from_id(cls, unique_id: bytes, rank: int, rank_count: int, **settings: Any) -> "Session":
         """Joins by an id that unique_id() made on rank 0 and the program handed to all. `settings` as of Session()."""
         if len(unique_id) != interface.UNIQUE_ID_BYTES:
-            raise InvalidArgumentError(f"unique_id has {len(unique_id)} B: expected the {interface.UNIQUE_ID_BYTES} B of "
-                                       "gossamer.unique_id()")
+            raise InvalidArgumentError(
+                f"unique_id has {len(unique_id)} B: expected the {interface.UNIQUE_ID_BYTES} B of "
+                "gossamer.unique_id()"
+            )
         given = interface.CUniqueId.from_buffer_copy(unique_id)
-        config = _config(**settings)
+        config = config_of(**settings)
         session = cls.__new__(cls)
         session._join(lambda lib, slot: lib.gossamer_init_with_id(config, given, rank, rank_count, slot), Caller())
         return session
 
     @classmethod
-    def from_calls(cls, rank: int, rank_count: int, *, broadcast: "Optional[Callable[[memoryview, int], None]]" = None,
-                   all_gather: "Optional[Callable[[memoryview, memoryview], None]]" = None, name: str = "Python's calls",
-                   **settings: Any) -> "Session":
+    def from_calls(
+        cls,
+        rank: int,
+        rank_count: int,
+        *,
+        broadcast: "Optional[Callable[[memoryview, int], None]]" = None,
+        all_gather: "Optional[Callable[[memoryview, memoryview], None]]" = None,
+        name: str = "Python's calls",
+        **settings: Any,
+    ) -> "Session":
         """Joins by collectives that the program has already.
 
-        broadcast(data, root): the bytes of rank `root` come to all, into the memoryview `data`. all_gather(mine, all): `mine`
-        of each rank comes to all, into `all`, in the order of ranks. One of them may be None; with all_gather, ranks of one
-        host find that out. They are called in this thread, in the same order on each rank, and may block. What one raises
-        is raised here, on that rank.
+        broadcast(data, root): the bytes of rank `root` come to all, into the memoryview `data`. all_gather(mine, all):
+        `mine` of each rank comes to all, into `all`, in the order of ranks. One of them may be None; with all_gather,
+        ranks of one host find that out. They are called in this thread, in the same order on each rank, and may block.
+        What one raises is raised here, on that rank.
         """
         raised: "list[BaseException]" = []
 
@@ -164,13 +134,16 @@ class Session:
         if broadcast is not None:
             carry = broadcast
             launch.broadcast = calls["broadcast"](
-                lambda _, data, size, root: guarded(lambda: carry(memory(data, size), root)))
+                lambda _, data, size, root: guarded(lambda: carry(memory(data, size), root))
+            )
         if all_gather is not None:
             gather = all_gather
             launch.all_gather = calls["all_gather"](
                 lambda _, mine, all_, size: guarded(
-                    lambda: gather(memory(mine, size).toreadonly(), memory(all_, size * rank_count))))
-        config = _config(**settings)
+                    lambda: gather(memory(mine, size).toreadonly(), memory(all_, size * rank_count))
+                )
+            )
+        config = config_of(**settings)
         session = cls.__new__(cls)
         try:
             session._join(lambda lib, slot: lib.gossamer_init_with_launch(config, launch, slot), None)
@@ -184,18 +157,27 @@ class Session:
     def from_mpi(cls, communicator: Any = None, **settings: Any) -> "Session":
         """Joins with the ranks of a communicator of mpi4py (None: COMM_WORLD, where the program has imported mpi4py).
 
-        Collective over it; works on a copy, so that messages of the program are not disturbed. MPI is not used afterwards.
+        Collective over it; works on a copy, so that messages of the program are not disturbed. MPI is not used
+        afterwards.
         """
         if communicator is None:
             mpi = sys.modules.get("mpi4py.MPI")
             if mpi is None:
-                raise InvalidArgumentError("no communicator was given and mpi4py.MPI is not imported: import it first, or use "
-                                           "Session(), which finds the ranks under mpirun by itself")
+                raise InvalidArgumentError(
+                    "no communicator was given and mpi4py.MPI is not imported: import it first, or use "
+                    "Session(), which finds the ranks under mpirun by itself"
+                )
             communicator = mpi.COMM_WORLD
         own = communicator.Dup()
         try:
-            return cls.from_calls(own.Get_rank(), own.Get_size(), broadcast=lambda data, root: own.Bcast(data, root),
-                                  all_gather=lambda mine, all_: own.Allgather(mine, all_), name="mpi4py", **settings)
+            return cls.from_calls(
+                own.Get_rank(),
+                own.Get_size(),
+                broadcast=lambda data, root: own.Bcast(data, root),
+                all_gather=lambda mine, all_: own.Allgather(mine, all_),
+                name="mpi4py",
+                **settings,
+            )
         finally:
             own.Free()
 
@@ -208,7 +190,7 @@ class Session:
         self._plans: "weakref.WeakSet[Plan]" = weakref.WeakSet()
         self._in_flight: "set[Plan]" = set()
         self._groups: "weakref.WeakSet[Group]" = weakref.WeakSet()
-        self._blocks: "weakref.WeakValueDictionary[int, _Block]" = weakref.WeakValueDictionary()
+        self._blocks: "weakref.WeakValueDictionary[int, Block]" = weakref.WeakValueDictionary()
         self._kept: "list[Any]" = []  # memory that must stay until finalize
         self._later: "list[Any]" = []  # what is to be freed when the session is free for it
         self._is_damaged = self._is_leaving = False
@@ -245,15 +227,21 @@ class Session:
     def _take(self) -> None:
         """Begins a call: the lock is the caller's to release. Refuses what the library does not allow."""
         if not self._lock.acquire(False):
-            raise InvalidArgumentError("another thread is in a call of this session: its calls come from one thread at a time; "
-                                       "use a lock of your own, or a session for each thread")
+            raise InvalidArgumentError(
+                "another thread is in a call of this session: its calls come from one thread at a time; "
+                "use a lock of your own, or a session for each thread"
+            )
         if self._caller._running is not None and self._caller.is_busy():
             self._lock.release()
-            raise interface.BusyError("a call of this session that was interrupted is still under way: it ends by its own timeout "
-                                      "at the latest")
+            raise interface.BusyError(
+                "a call of this session that was interrupted is still under way: it ends by its own timeout "
+                "at the latest"
+            )
 
     def _closed_error(self, words: Optional[str] = None) -> InvalidArgumentError:
-        return InvalidArgumentError(words or "the session is closed: no call with it, or with what was made of it, is possible")
+        return InvalidArgumentError(
+            words or "the session is closed: no call with it, or with what was made of it, is possible"
+        )
 
     def _check(self, status: int) -> None:
         if status != 0:
@@ -328,17 +316,19 @@ class Session:
         return self._handle is None
 
     def __repr__(self) -> str:
-        return f"<gossamer.Session: rank {self._rank} of {self._rank_count}{', closed' if self._handle is None else ''}>"
+        return (
+            f"<gossamer.Session: rank {self._rank} of {self._rank_count}{', closed' if self._handle is None else ''}>"
+        )
 
     # ---- calls that are made now and then ----
 
     def all_reduce(self, data: Array, op: "Union[Op, int, str]" = "sum", timeout: Optional[float] = None) -> Any:
         """Reduces `data` over all ranks, in place, and returns it; of a float or an int, returns the result.
 
-        data: a writable, contiguous host array of any shape, of an element type of Type; the same size, type and op on every
-        rank, else MismatchError on all. op: "sum", "min", "max", "mean" or "bit-or". timeout: seconds (None: the init
-        timeout). Collective; blocks. Up to 8 KiB cost one round trip of the control plane. After an error `data` is undefined.
-        For a loop, make_all_reduce is faster.
+        data: a writable, contiguous host array of any shape, of an element type of Type; the same size, type and op on
+        every rank, else MismatchError on all. op: "sum", "min", "max", "mean" or "bit-or". timeout: seconds (None: the
+        init timeout). Collective; blocks. Up to 8 KiB cost one round trip of the control plane. After an error `data`
+        is undefined. For a loop, make_all_reduce is faster.
         """
         number = member(Op, op, "op")
         if isinstance(data, (bool, int, float)):
@@ -350,8 +340,10 @@ class Session:
         try:
             view = view_of("data", data, is_written=True)
             if view.type is None:
-                raise InvalidArgumentError(f"data has elements of type {view.words!r}: expected one of "
-                                           f"{', '.join(each.name.lower() for each in Type)}")
+                raise InvalidArgumentError(
+                    f"data has elements of type {view.words!r}: expected one of "
+                    f"{', '.join(each.name.lower() for each in Type)}"
+                )
         except (InvalidArgumentError, TypeError):
             self._tell_others(lambda handle: reduce(handle, None, 1, 0, 0, limit))
             raise
@@ -361,9 +353,9 @@ class Session:
     def broadcast(self, data: Array, root: int = 0, timeout: Optional[float] = None) -> Any:
         """Copies the bytes of `data` from rank `root` to all others, and returns `data`.
 
-        data: a contiguous host array of any type, of equally many bytes on every rank, writable but on the root. Collective;
-        blocks, at most `timeout` seconds (None: the init timeout). MismatchError on every rank if bytes or root differ. After
-        an error `data` is undefined on ranks other than the root.
+        data: a contiguous host array of any type, of equally many bytes on every rank, writable but on the root.
+        Collective; blocks, at most `timeout` seconds (None: the init timeout). MismatchError on every rank if bytes or
+        root differ. After an error `data` is undefined on ranks other than the root.
         """
         limit = nanoseconds(timeout, "timeout")
         carry = self._library.gossamer_broadcast
@@ -398,8 +390,8 @@ class Session:
     def allocate(self, shape: "Union[int, tuple[int, ...]]", dtype: Any = "float32") -> Any:
         """A zeroed numpy array in memory that ranks of this host may read in place, where the transport can map it.
 
-        Local. It belongs to the session, which close() therefore does not end while an array of it is in use. Freed when the
-        last array of it goes. OutOfResourcesError names the limit that is too small.
+        Local. It belongs to the session, which close() therefore does not end while an array of it is in use. Freed
+        when the last array of it goes. OutOfResourcesError names the limit that is too small.
         """
         import numpy
 
@@ -414,14 +406,15 @@ class Session:
             self._free_later()
             self._check(self._library.gossamer_allocate(self._handle, size, ctypes.addressof(slot)))
             address = slot.value or 0
-            block = _Block(self, address, size)
+            block = Block(self, address, size)
             self._blocks[address] = block
             return block.array(kind, lengths)
         finally:
             self._lock.release()
 
     def _view(self, name: str, array: Array, is_written: bool) -> "tuple[View, Any]":
-        """The memory of an array, and what must live as long as it is used: of allocate(), the block and not the array."""
+        """The memory of an array, and what must live as long as it is used: of allocate(), the block and not the
+        array."""
         view = view_of(name, array, is_written)
         for block in list(self._blocks.values()):
             if block.address <= view.address < block.address + block.size:
@@ -434,6 +427,7 @@ class Session:
     def make_compressor(self, tensors: "Union[Mapping[str, Any], Sequence[Tensor]]", **options: Any) -> "Compressor":
         """A Compressor of this session; arguments as there."""
         from gossamer._compressor import Compressor
+
         return Compressor(self, tensors, **options)
 
     def make_group(self, ranks: "Sequence[int]") -> "Group":
@@ -442,34 +436,42 @@ class Session:
 
     def _make(self, kind: str, output: Array, input: Array = None, **options: Any) -> "Collective":
         from gossamer._collective import Collective
+
         return Collective(self, kind, output, input, **options)
 
-    def make_all_reduce(self, output: Array, input: Array = None, op: "Union[Op, int, str]" = "sum", **options: Any) -> "Collective":
+    def make_all_reduce(
+        self, output: Array, input: Array = None, op: "Union[Op, int, str]" = "sum", **options: Any
+    ) -> "Collective":
         """The reduction of every rank's `input` in `output`; in place without an input. Options as of Collective."""
         return self._make("all-reduce", output, input, op=op, **options)
 
-    def make_reduce(self, output: Array, input: Array = None, op: "Union[Op, int, str]" = "sum", root: int = 0,
-                    **options: Any) -> "Collective":
-        """The reduction at rank `root` (of the group) alone; `output` may be None elsewhere, where an input is given."""
+    def make_reduce(
+        self, output: Array, input: Array = None, op: "Union[Op, int, str]" = "sum", root: int = 0, **options: Any
+    ) -> "Collective":
+        """The reduction at rank `root` (of the group) alone; `output` may be None elsewhere, where an input is
+        given."""
         return self._make("reduce", output, input, op=op, root=root, **options)
 
     def make_broadcast(self, output: Array, root: int = 0, **options: Any) -> "Collective":
         """`output` of rank `root` to all."""
         return self._make("broadcast", output, root=root, **options)
 
-    def make_reduce_scatter(self, output: Array, input: Array = None, op: "Union[Op, int, str]" = "sum",
-                            **options: Any) -> "Collective":
-        """This rank's slice of the reduction of `input`, in `output`; without an input `output` is the whole vector, and
-        the slice of it that Collective.slice() names is the result."""
+    def make_reduce_scatter(
+        self, output: Array, input: Array = None, op: "Union[Op, int, str]" = "sum", **options: Any
+    ) -> "Collective":
+        """This rank's slice of the reduction of `input`, in `output`; without an input `output` is the whole vector,
+        and the slice of it that Collective.slice() names is the result."""
         return self._make("reduce-scatter", output, input, op=op, **options)
 
     def make_all_gather(self, output: Array, input: Array = None, **options: Any) -> "Collective":
         """Every rank's slice, in `output`; without an input the own one lies there already."""
         return self._make("all-gather", output, input, **options)
 
-    def make_neighbor_reduce(self, output: Array, input: Array = None, graph: "Optional[Graph]" = None,
-                             **options: Any) -> "Collective":
-        """Each start moves `output` toward those of the neighbours in `graph` (None: Graph("one-peer")); docs/gossip.md."""
+    def make_neighbor_reduce(
+        self, output: Array, input: Array = None, graph: "Optional[Graph]" = None, **options: Any
+    ) -> "Collective":
+        """Each start moves `output` toward those of the neighbours in `graph` (None: Graph("one-peer"));
+        docs/gossip.md."""
         return self._make("neighbor-reduce", output, input, graph=graph, **options)
 
     def make_barrier(self, **options: Any) -> "Collective":
@@ -479,11 +481,13 @@ class Session:
     # ---- the end, and what was done ----
 
     def report(self) -> "dict[str, Any]":
-        """What this rank has done so far: for each compressor and collective bytes, times by phase, ratio, residual norm, ...
+        """What this rank has done so far: for each compressor and collective bytes, times by phase, ratio, residual
+        norm, ...
 
         The keys of gossamer_session_report (schema "gossamer.session/1"); times in ns, sizes in bytes. Local.
         """
         import json
+
         size = ctypes.c_size_t(4096)
         self._take()
         try:
@@ -498,8 +502,8 @@ class Session:
             self._lock.release()
 
     def abort(self) -> None:
-        """Gives the session up, from any thread, whatever another one is in: that one gets CancelledError within .1 s, every other
-        rank PeerLostError. Returns at once; close() follows, in the thread that owns the session."""
+        """Gives the session up, from any thread, whatever another one is in: that one gets CancelledError within .1 s,
+        every other rank PeerLostError. Returns at once; close() follows, in the thread that owns the session."""
         handle = self._handle
         if handle is None:
             raise self._closed_error()
@@ -510,8 +514,8 @@ class Session:
     def close(self) -> None:
         """Leaves the session and frees what was made of it. May be called twice.
 
-        Serves peers that are still in an operation, at most some 7 s in all. BufferError while arrays of allocate() are in
-        use, since their memory goes: delete them, or copy what you keep, first; views of them count.
+        Serves peers that are still in an operation, at most some 7 s in all. BufferError while arrays of allocate() are
+        in use, since their memory goes: delete them, or copy what you keep, first; views of them count.
         """
         if self._handle is None:
             return
@@ -523,11 +527,13 @@ class Session:
         if used:
             for plan in plans:
                 plan._take_arrays_again()
-            raise BufferError(f"{len(used)} arrays of allocate() are in use, the first of {used[0].size} B: delete them, or copy "
-                              "what you keep, before the session ends")
+            raise BufferError(
+                f"{len(used)} arrays of allocate() are in use, the first of {used[0].size} B: delete them, or copy "
+                "what you keep, before the session ends"
+            )
         self._leave()
 
-    def _used_blocks(self) -> "list[_Block]":
+    def _used_blocks(self) -> "list[Block]":
         return [block for block in list(self._blocks.values()) if block.is_used()]
 
     def _leave_if_unused(self) -> None:
@@ -588,37 +594,3 @@ def _close_all() -> None:
                 session._leave()
             except interface.GossamerError:
                 pass  # another thread is inside: the process ends, and peers see that
-
-
-class Group:
-    """Some ranks of the session, in an order of their own: rank i of the group is rank ranks[i] of the session.
-
-    Local: nothing is agreed on before a collective is made on it, with the same ranks in the same order on each of them.
-    InvalidArgumentError: a number that is no rank, one twice, or the own rank is not among them.
-    """
-
-    def __init__(self, session: Session, ranks: "Sequence[int]") -> None:
-        self._handle: Optional[int] = None
-        self._session = session
-        self.ranks = tuple(int(rank) for rank in ranks)
-        given = (ctypes.c_int32 * max(1, len(self.ranks)))(*self.ranks)
-        slot = ctypes.c_void_p()
-        session._take()
-        try:
-            session._check(session._library.gossamer_group_create(session._handle, ctypes.addressof(given), len(self.ranks),
-                                                                  ctypes.addressof(slot)))
-            self._handle = slot.value
-            session._groups.add(self)
-        finally:
-            session._lock.release()
-
-    @property
-    def rank_count(self) -> int:
-        return len(self.ranks)
-
-    def __repr__(self) -> str:
-        return f"<gossamer.Group of ranks {', '.join(map(str, self.ranks))}>"
-
-    def __del__(self) -> None:
-        if self._handle is not None:
-            self._session._dispose(self._session._library.gossamer_group_destroy, self._handle, None)

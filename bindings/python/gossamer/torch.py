@@ -3,13 +3,14 @@
     ddp = torch.nn.parallel.DistributedDataParallel(model)
     gossamer.torch.attach(ddp)                                  # gs-SGD; or algorithm="dense", "shared-top-k", ...
 
-The rest of the program stays as it is: the hook gives DDP the mean gradient that the algorithm recovers, and the user's optimiser does
-with it what it did before. In one line of more words:
+The rest of the program stays as it is: the hook gives DDP the mean gradient that the algorithm recovers, and the user's
+optimiser does with it what it did before. In one line of more words:
 ddp.register_comm_hook(gossamer.torch.State(ddp, density=.05), gossamer.torch.gs_sgd_hook).
 
-What a rank holds back (the residual) belongs to parameters, not to DDP's buckets, which change after the first step: parameters are
-put together in groups of our own, which stay, and each group is exchanged as soon as the buckets with its gradients are there. Calls of
-the session are made in a thread of the state, while backward runs on. See docs/python.md.
+What a rank holds back (the residual) belongs to parameters, not to DDP's buckets, which change after the first step:
+parameters are put together in groups of our own, which stay, and each group is exchanged as soon as the buckets with
+its gradients are there. Calls of the session are made in a thread of the state, while backward runs on. See
+docs/python.md.
 """
 import ctypes
 import queue
@@ -25,14 +26,15 @@ from gossamer._compressor import Compressor, Tensor
 from gossamer._interface import Algorithm, DeadlineError, InvalidArgumentError
 from gossamer._session import Session
 
-# How long the thread waits for one operation before it looks for new gradients; and how long it leaves the core to backward between two
-# looks at what is in flight, while gradients are yet to come.
+# How long the thread waits for one operation before it looks for new gradients; and how long it leaves the core to
+# backward between two looks at what is in flight, while gradients are yet to come.
 POLL_S = 0.0005
 REST_S = 0.0003
 
 
 def join(process_group: Any = None, **settings: Any) -> Session:
-    """A Session of the ranks of an initialised process group (None: the default one), whatever started them. Collective.
+    """A Session of the ranks of an initialised process group (None: the default one), whatever started them.
+    Collective.
 
     `settings` as of gossamer.Session.
     """
@@ -52,9 +54,11 @@ def join(process_group: Any = None, **settings: Any) -> Session:
         parts = [torch.empty(len(mine), dtype=torch.uint8) for _ in range(rank_count)]
         distributed.all_gather(parts, torch.frombuffer(bytearray(mine), dtype=torch.uint8), group=group)
         for i, part in enumerate(parts):
-            every[i * len(mine):(i + 1) * len(mine)] = part.numpy().tobytes()
+            every[i * len(mine) : (i + 1) * len(mine)] = part.numpy().tobytes()
 
-    return Session.from_calls(rank, rank_count, broadcast=broadcast, all_gather=all_gather, name="torch.distributed", **settings)
+    return Session.from_calls(
+        rank, rank_count, broadcast=broadcast, all_gather=all_gather, name="torch.distributed", **settings
+    )
 
 
 class _Group:
@@ -99,22 +103,33 @@ def _value(future: "torch.futures.Future[torch.Tensor]") -> torch.Tensor:
 
 
 class State:
-    """What the hook keeps for one DDP model: its session, a compressor for each group of parameters, and their residuals.
+    """What the hook keeps for one DDP model: its session, a compressor for each group of parameters, and their
+    residuals.
 
-    ddp: the DistributedDataParallel model. session: of the same ranks (None: join(); it is then closed with the state). algorithm:
-    any of gossamer.Algorithm, or its name. exact_numel: tensors of at most so many elements are always exchanged whole. group_bytes: of
-    gradients in one exchange. momentum and clip are off, unlike Compressor's, since the user's optimiser has its own. `options`:
-    others of Compressor (density, rows, cells, seed, ...), the same on every rank.
+    ddp: the DistributedDataParallel model. session: of the same ranks (None: join(); it is then closed with the state).
+    algorithm: any of gossamer.Algorithm, or its name. exact_numel: tensors of at most so many elements are always
+    exchanged whole. group_bytes: of gradients in one exchange. momentum and clip are off, unlike Compressor's, since
+    the user's optimiser has its own. `options`: others of Compressor (density, rows, cells, seed, ...), the same on
+    every rank.
 
     Collective. Parameters must be on the host, with dense gradients; they are exchanged as f32; with
     "dense" in their own type.
-    no_sync() and gradient accumulation work as with DDP's own all-reduce: what was accumulated is exchanged as one gradient.
-    A context manager; close() ends its thread.
+    no_sync() and gradient accumulation work as with DDP's own all-reduce: what was accumulated is exchanged as one
+    gradient. A context manager; close() ends its thread.
     """
 
-    def __init__(self, ddp: Any, session: Optional[Session] = None, *, algorithm: "Union[Algorithm, int, str]" = "gs-sgd",
-                 exact_numel: int = 1024, group_bytes: int = 8 << 20, momentum: float = 0.0, clip: float = 0.0,
-                 **options: Any) -> None:
+    def __init__(
+        self,
+        ddp: Any,
+        session: Optional[Session] = None,
+        *,
+        algorithm: "Union[Algorithm, int, str]" = "gs-sgd",
+        exact_numel: int = 1024,
+        group_bytes: int = 8 << 20,
+        momentum: float = 0.0,
+        clip: float = 0.0,
+        **options: Any,
+    ) -> None:
         if not isinstance(ddp, torch.nn.parallel.DistributedDataParallel):
             raise InvalidArgumentError(f"the model is a {type(ddp).__name__}: expected DistributedDataParallel(model)")
         self.algorithm = member(Algorithm, algorithm, "algorithm")
@@ -131,16 +146,27 @@ class State:
         self._owns_session = session is None
         self.session = join(ddp.process_group) if session is None else session
         if session is not None and session.rank_count != distributed.get_world_size(ddp.process_group):
-            raise InvalidArgumentError(f"the session has {session.rank_count} ranks and the model's process group "
-                                       f"{distributed.get_world_size(ddp.process_group)}: expected the same ranks")
+            raise InvalidArgumentError(
+                f"the session has {session.rank_count} ranks and the model's process group "
+                f"{distributed.get_world_size(ddp.process_group)}: expected the same ranks"
+            )
         self._to_come = len(self._groups)  # of this step
         for group in self._groups:
             if self.algorithm == Algorithm.DENSE and not options and momentum == 0 and clip == 0:
                 group.staged = torch.zeros(sum(tensor.count for tensor in group.tensors), dtype=group.dtype)
-                group.mean = Collective(self.session, "all-reduce", group.staged, op="mean", name=f"group {group.number}")
+                group.mean = Collective(
+                    self.session, "all-reduce", group.staged, op="mean", name=f"group {group.number}"
+                )
                 continue
-            group.compressor = Compressor(self.session, group.tensors, algorithm=self.algorithm, momentum=momentum, clip=clip,
-                                          name=f"group {group.number}", **options)
+            group.compressor = Compressor(
+                self.session,
+                group.tensors,
+                algorithm=self.algorithm,
+                momentum=momentum,
+                clip=clip,
+                name=f"group {group.number}",
+                **options,
+            )
         self._jobs: "queue.SimpleQueue[Optional[_Group]]" = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="gossamer-ddp", daemon=True)
         self._thread.start()
@@ -169,20 +195,26 @@ class State:
         if self.error is not None:
             raise self.error
         if buffer.is_sparse:
-            raise InvalidArgumentError("a gradient of the model is sparse: expected dense ones; make its Embedding with sparse=False")
+            raise InvalidArgumentError(
+                "a gradient of the model is sparse: expected dense ones; make its Embedding with sparse=False"
+            )
         if not buffer.dtype.is_floating_point:
             raise InvalidArgumentError(f"a bucket of the model has {buffer.dtype}: expected floating point")
-        taken = _Bucket(buffer, buffer.dtype if self._groups[0].mean is not None else torch.float32, torch.futures.Future())
+        taken = _Bucket(
+            buffer, buffer.dtype if self._groups[0].mean is not None else torch.float32, torch.futures.Future()
+        )
         ready, offset = [], 0
         for parameter in bucket.parameters():
             place = self._places.get(id(parameter))
             if place is None:
-                raise InvalidArgumentError(f"a parameter of shape {tuple(parameter.shape)} was not there when the state was made: make "
-                                           "a new State after the model's parameters have changed")
+                raise InvalidArgumentError(
+                    f"a parameter of shape {tuple(parameter.shape)} was not there when the state was made: make "
+                    "a new State after the model's parameters have changed"
+                )
             group, at = place
             if group.gradients[at] is not None:
                 raise InvalidArgumentError(f"the gradient of {group.tensors[at].name} came twice in one step")
-            group.gradients[at] = taken.work[offset:offset + parameter.numel()]
+            group.gradients[at] = taken.work[offset : offset + parameter.numel()]
             offset += parameter.numel()
             group.missing -= 1
             if taken not in group.buckets:
@@ -269,31 +301,46 @@ class State:
     # ---- what the user may ask ----
 
     def stats(self) -> "dict[str, Any]":
-        """Of all groups together: bytes_sent in the last step and total_bytes_sent, operations (steps), dimension, applied.
+        """Of all groups together: bytes_sent in the last step and total_bytes_sent, operations (steps), dimension,
+        applied.
 
         Empty for "dense" without options, which is a plain all-reduce and has no compressor."""
         each = [group.compressor.stats() for group in self._groups if group.compressor is not None]
         if not each:
             return {}
-        return {"operations": max(stats.operations for stats in each),
-                **{name: sum(getattr(stats, name) for stats in each)
-                   for name in ("bytes_sent", "total_bytes_sent", "dimension", "applied", "clipped")}}
+        return {
+            "operations": max(stats.operations for stats in each),
+            **{
+                name: sum(getattr(stats, name) for stats in each)
+                for name in ("bytes_sent", "total_bytes_sent", "dimension", "applied", "clipped")
+            },
+        }
 
     def state_dict(self) -> "dict[str, Any]":
-        """What this rank holds back and its momentum, by names of parameters, for torch.save: beside the model's state, from between
-        two steps, on every rank. Empty lists for "dense" without options."""
+        """What this rank holds back and its momentum, by names of parameters, for torch.save: beside the model's state,
+        from between two steps, on every rank. Empty lists for "dense" without options."""
         saved = [group.compressor.save() for group in self._groups if group.compressor is not None]
-        return {"algorithm": self.algorithm.name, "rank": self.session.rank, "rank_count": self.session.rank_count,
-                "groups": [torch.frombuffer(bytearray(each), dtype=torch.uint8) for each in saved]}
+        return {
+            "algorithm": self.algorithm.name,
+            "rank": self.session.rank,
+            "rank_count": self.session.rank_count,
+            "groups": [torch.frombuffer(bytearray(each), dtype=torch.uint8) for each in saved],
+        }
 
     def load_state_dict(self, *states: "dict[str, Any]") -> None:
-        """Takes over what state_dict() gave: of this rank, or where the number of ranks has changed, of all saved ranks. Collective.
+        """Takes over what state_dict() gave: of this rank, or where the number of ranks has changed, of all saved
+        ranks. Collective.
 
         group_bytes, density and the like may be others. MismatchError on every rank: of another model or algorithm.
         """
-        if len(states) == 1 and (states[0]["rank"], states[0]["rank_count"]) != (self.session.rank, self.session.rank_count):
-            raise InvalidArgumentError(f"the state is of rank {states[0]['rank']} of {states[0]['rank_count']}, and this is rank "
-                                       f"{self.session.rank} of {self.session.rank_count}: give the states of all saved ranks")
+        if len(states) == 1 and (states[0]["rank"], states[0]["rank_count"]) != (
+            self.session.rank,
+            self.session.rank_count,
+        ):
+            raise InvalidArgumentError(
+                f"the state is of rank {states[0]['rank']} of {states[0]['rank_count']}, and this is rank "
+                f"{self.session.rank} of {self.session.rank_count}: give the states of all saved ranks"
+            )
         for group in self._groups:
             if group.compressor is not None:
                 group.compressor.load(*[each for state in states for each in state["groups"]])
