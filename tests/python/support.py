@@ -58,6 +58,12 @@ def free_port():
         return free.getsockname()[1]
 
 
+def torchrun(ranks):
+    """Redirecting and copying as little as possible: without -r and -t Debian's torchrun fails on Python 3.11."""
+    words = ["-r", "1", "-t", "1", "--master_port", str(free_port()), "--nproc_per_node", str(ranks)]
+    return [sys.executable, "-B", "-m", "torch.distributed.run", *words]
+
+
 def interrupt_soon(seconds):
     """Ctrl-C, once the main thread has come to where it waits."""
     import threading

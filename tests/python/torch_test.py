@@ -22,27 +22,7 @@ if importlib.util.find_spec("torch") is None:
     print("skipped: PyTorch is not there for this python3 (tools/install-packages torch)")
     sys.exit(support.SKIPPED)
 if sys.argv[2:] == ["torchrun"]:
-    # Redirecting and copying as little as possible: without -r and -t this torchrun of Debian fails on Python 3.11.
-    sys.exit(
-        subprocess.run(
-            [
-                sys.executable,
-                "-B",
-                "-m",
-                "torch.distributed.run",
-                "-r",
-                "1",
-                "-t",
-                "1",
-                "--master_port",
-                str(support.free_port()),
-                "--nproc_per_node",
-                sys.argv[1],
-                __file__,
-            ],
-            check=False,
-        ).returncode
-    )
+    sys.exit(subprocess.run([*support.torchrun(sys.argv[1]), __file__], check=False).returncode)
 if len(sys.argv) == 2:
     with tempfile.TemporaryDirectory() as folder:
         children = [
