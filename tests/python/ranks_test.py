@@ -174,6 +174,22 @@ class Compressors(support.Case):
                 compressor.step(gradients[step], [kept], 0.1)
         numpy.testing.assert_array_equal(kept, weights)
 
+    def test_the_states_of_all_ranks_are_taken_over_by_one(self):
+        # What is held back is what was computed less what was sent, in the sum over ranks; a density of 1 sends all of it.
+        options = {"algorithm": "top-k", "momentum": 0, "clip": 0}
+        with session.make_compressor({"w": 400}, density=0.05, **options) as compressor:
+            sent = numpy.zeros(400, "f4")
+            compressor.start([vector(rank, 400, "f4")]).wait().apply([sent], ranks)
+            own = compressor.save()
+        states = [session.broadcast(bytearray(own), root) for root in range(ranks)]
+        left = numpy.zeros(400, "f4")
+        with gossamer.Session(rank=0, rank_count=1) as alone:
+            compressor = alone.make_compressor({"w": 400}, density=1.0, **options)
+            compressor.load(*states)
+            compressor.start([numpy.zeros(400, "f4")]).wait().apply([left])
+        numpy.testing.assert_allclose(left, everyones(400, "f4").sum(0) - sent, atol=1e-3)
+        self.assertTrue(left.any())
+
     def test_several_buckets_are_in_flight_at_once(self):
         buckets = [session.make_compressor({f"bucket {i}": 500}, algorithm="dense") for i in range(4)]
         operations = [bucket.start([numpy.full(500, rank + i, "f4")]) for i, bucket in enumerate(buckets)]
