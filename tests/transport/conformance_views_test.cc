@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 #include <fstream>
 
 #include "cluster.h"
@@ -116,8 +117,15 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+std::uint64_t processor_ns() {
+  timespec now = {};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * second_ns + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 // Goal: a view costs what is used of it. Method: a view of 1,000 ranks, of which one other is real; its opening, a
-// talk to that one and its closing are bounded in time, memory and descriptors.
+// talk to that one and its closing are bounded in time, memory and descriptors; opening in processor time too, which
+// other work on the machine does not change.
 TEST_P(ConformanceViews, AViewOfAThousandConnectsOnlyToThoseTalkedTo) {
   Cluster cluster(GetParam(), 2);
   View view{Epoch{1}, Rank{0}, {}};
@@ -126,11 +134,12 @@ TEST_P(ConformanceViews, AViewOfAThousandConnectsOnlyToThoseTalkedTo) {
   const std::size_t resident = resident_bytes();
   const SteadyClock clock;
   const std::uint64_t start_ns = clock.now_ns();
+  const std::uint64_t processor_start_ns = processor_ns();
   ASSERT_TRUE(cluster.at(0).open_view(view).ok());
-  const std::uint64_t opened_ns = clock.now_ns();
+  EXPECT_LT(processor_ns() - processor_start_ns, second_ns / 20);
+  EXPECT_LT(clock.now_ns() - start_ns, second_ns / 2);
   view.rank = Rank{1};
   ASSERT_TRUE(cluster.at(1).open_view(view).ok());
-  EXPECT_LT(opened_ns - start_ns, second_ns / 20);
   Block out(cluster.at(0), 8);
   Block in(cluster.at(1), 8);
   ASSERT_TRUE(cluster.at(0).start_send(Rank{1}, Tag{1}, out.slice(), 1).ok());
