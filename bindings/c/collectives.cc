@@ -235,7 +235,8 @@ gossamer_status gossamer_collective_start(gossamer_collective* collective, gossa
   return guarded([&] {
     if (collective == nullptr || operation == nullptr)
       return fail_argument(function, "collective or operation is NULL");
-    if (const auto status = check_session(function, collective->session); status != GOSSAMER_DONE) return status;
+    *operation = nullptr;
+    if (const auto status = check_start(function, collective->session); status != GOSSAMER_DONE) return status;
     return started(collective->operation.plan->start(), collective->operation, operation);
   });
 }

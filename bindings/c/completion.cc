@@ -58,6 +58,7 @@ gossamer_status gossamer_abort(gossamer_session* session) {
   constexpr const char* function = "gossamer_abort";
   if (session == nullptr) return fail_argument(function, "session is NULL");
   if (is_forked(*session)) return fail_forked(function);
+  session->is_aborted.store(true, std::memory_order_relaxed);
   try {
     session->session->abort();
   } catch (const std::bad_alloc&) {

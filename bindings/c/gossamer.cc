@@ -465,8 +465,8 @@ gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operat
   return guarded([&] {
     if (compressor == nullptr || operation == nullptr)
       return fail_argument("gossamer_reduce", "compressor or operation is NULL");
-    if (const auto status = check_session("gossamer_reduce", compressor->session); status != GOSSAMER_DONE)
-      return status;
+    *operation = nullptr;
+    if (const auto status = check_start("gossamer_reduce", compressor->session); status != GOSSAMER_DONE) return status;
     return started(compressor->compressor->reduce(), compressor->operation, operation);
   });
 }

@@ -5,6 +5,7 @@
 // it is destroyed. What it costs is the handle, some 80 bytes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -49,6 +50,7 @@ struct gossamer_collective {
 struct gossamer_session {
   std::unique_ptr<gossamer::runtime::Session> session;
   std::uint64_t forks = gossamer::fork_count();  // of the process that owns it
+  std::atomic<bool> is_aborted{false};
   std::list<gossamer_compressor> compressors;
   std::list<gossamer_collective> collectives;
   std::list<gossamer_group> groups;
@@ -65,6 +67,14 @@ inline gossamer_status check_session(const char* function, const gossamer_sessio
                          "its session was finalized: of what was made on it nothing is left but to destroy it");
   if (is_forked(*session)) [[unlikely]]
     return fail_forked(function);
+  return GOSSAMER_DONE;
+}
+
+// Whether operations may start: news of an abort comes to the data path a moment later, and not to what ends at once.
+inline gossamer_status check_start(const char* function, const gossamer_session* session) {
+  if (const auto status = check_session(function, session); status != GOSSAMER_DONE) return status;
+  if (session->is_aborted.load(std::memory_order_relaxed)) [[unlikely]]
+    return fail(Error{Code::cancelled, text(function, ": the session was aborted")});
   return GOSSAMER_DONE;
 }
 

@@ -486,6 +486,7 @@ Result<wire::Verdict> Mesh::collect(wire::Collect part) {
 }
 
 void Mesh::contribute(wire::Collect part) {
+  if (death_known_ && death_known_->aborted) return call_.fail(*death_known_);
   if (rank_.value == 0) return take_part(rank_, std::move(part));
   if (rank_0_left_) return call_.fail(*rank_0_left_);
   // A death that is not published yet ends the wait when it is.

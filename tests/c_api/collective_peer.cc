@@ -216,7 +216,8 @@ void abort_while(bool in_operation) {
   const auto hang = [&](bool operates) {
     if (!operates) return gossamer_barrier(session, 60'000'000'000);
     gossamer_operation* operation = nullptr;
-    expect(gossamer_reduce(compressor, &operation) == GOSSAMER_DONE, "reduce");
+    if (const gossamer_status refused = gossamer_reduce(compressor, &operation); refused != GOSSAMER_DONE)
+      return refused;
     const auto tell = [](void* context, int32_t code) { *static_cast<std::atomic<int32_t>*>(context) = code; };
     told = GOSSAMER_PENDING;
     expect(gossamer_operation_on_complete(operation, tell, &told) == GOSSAMER_DONE, "on_complete");

@@ -47,6 +47,9 @@ std::vector<SavedState> read_all(const std::vector<Bytes>& bytes) {
   return states;
 }
 
+// The states are spans of the bytes.
+std::vector<SavedState> read_all(std::vector<Bytes>&&) = delete;
+
 // Each rank with all states.
 void load_all(TestCluster& cluster, const std::vector<Bytes>& bytes) {
   const auto states = read_all(bytes);
@@ -158,10 +161,10 @@ TEST(SavedState, OtherBucketsFindTheirTensorsByName) {
     const auto taken = both.compressors[r]->take(states, false);
     ASSERT_TRUE(taken.ok()) << taken.error().message;
     ASSERT_TRUE(both.compressors[r]->load(*taken).ok());
-    const Bytes together = save(*both.compressors[r]);
+    const std::vector<Bytes> together = {save(*both.compressors[r])};
     for (const Kept which : {Kept::residual, Kept::momentum})
-      EXPECT_EQ(sums_of({together}, which), sums_of(apart, which));
-    const auto joined = read_all({together});
+      EXPECT_EQ(sums_of(together, which), sums_of(apart, which));
+    const auto joined = read_all(together);
     for (const auto& [cluster, bytes] : {std::pair{&first, &apart[0]}, std::pair{&second, &apart[1]}}) {
       const auto back = cluster->compressors[r]->take(joined, false);
       ASSERT_TRUE(back.ok()) << back.error().message;
@@ -171,7 +174,8 @@ TEST(SavedState, OtherBucketsFindTheirTensorsByName) {
   }
   // A layer that was put on is new; that is said first.
   TestCluster larger(2, with({a, b, {"d", 10, false}}), 1);
-  const auto states = read_all(save_all(first));
+  const auto saved = save_all(first);
+  const auto states = read_all(saved);
   const auto refused = larger.compressors[0]->take(states, false);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, Code::mismatch);
