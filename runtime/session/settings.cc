@@ -18,7 +18,8 @@ namespace gossamer::runtime {
 namespace {
 
 // Of no session: where the settings are, and what the gossamer command logs.
-constexpr std::array<std::string_view, 2> other_variables = {settings_file_variable, "GOSSAMER_LOG"};
+constexpr std::array<std::string_view, 3> other_variables = {settings_file_variable, "GOSSAMER_LOG",
+                                                             "GOSSAMER_LIBRARY"};  // where Python finds us
 
 // A launcher's processes must not each become a session of their own because nobody told them apart: those of a
 // launcher that nobody here can ask.
