@@ -77,6 +77,25 @@ foreach(place one moved)
     endif()
   endforeach()
 endforeach()
+# The file for environment modules, as its commands would read it.
+find_program(tclsh NAMES tclsh)
+if(tclsh)
+  file(GLOB module ${WORK}/moved/share/gossamer/modulefiles/gossamer/*)
+  file(WRITE ${WORK}/read.tcl "proc module-whatis {text} {}
+proc conflict {name} {}
+proc prepend-path {variable folder} { puts \"$variable=$folder\" }
+set ModulesCurrentModulefile {${module}}
+source \$ModulesCurrentModulefile
+")
+  run(${tclsh} ${WORK}/read.tcl)
+  foreach(line PATH=${WORK}/moved/bin LD_LIBRARY_PATH=${WORK}/moved/${LIBDIR} CMAKE_PREFIX_PATH=${WORK}/moved)
+    if(NOT "\n${out}" MATCHES "\n${line}\n")
+      message(FATAL_ERROR "the modulefile sets\n${out}\nexpected ${line}")
+    endif()
+  endforeach()
+else()
+  message(STATUS "skipped: there is no tclsh to read the modulefile")
+endif()
 # What is installed names no place, so it may move again.
 execute_process(COMMAND grep -rlIF -e ${WORK} -e ${BUILD} -e ${SOURCE} ${WORK}/moved OUTPUT_VARIABLE fixed)
 if(fixed)
