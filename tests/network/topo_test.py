@@ -148,8 +148,8 @@ class TopoTest(unittest.TestCase):
         print(output)
         return read_json(path)
 
-    def check_betas(self, measured, mbit):
-        """Every pair between hosts has the bandwidth of the slower of what leaves and what arrives, within 10 %."""
+    def check_betas(self, measured, mbit, within=0.1):
+        """Every pair between hosts has the bandwidth of the slower of what leaves and what arrives."""
         wrong, worst = [], 0.0
         for pair in measured["pairs"]:
             out, back = (measured["ranks"][pair[end]]["host"] for end in ("from", "to"))
@@ -158,7 +158,7 @@ class TopoTest(unittest.TestCase):
             ns_per_byte = 8e3 / mbit(out, back) / DATA_SHARE
             error = pair["fit"]["beta_ns_per_byte"][0] / ns_per_byte - 1
             worst = max(worst, abs(error))
-            if abs(error) > 0.1:
+            if abs(error) > within:
                 wrong.append(f"{pair['from']} to {pair['to']}: {100 * error:+.1f} %, {pair}")
         self.assertFalse(wrong, "\n".join(wrong))
         print(f"beta of every pair between hosts within {100 * worst:.1f} % of the links' own")
@@ -175,7 +175,8 @@ class Short(TopoTest):
         self.rate(1, "500mbit", "--way", "out")
         options = ["--time", "0.8", "--load", "idle", "--retest", "0", "--sizes", "8:1M"]
         measured = self.measure("0:1,1:2", *options)
-        self.check_betas(measured, lambda out, back: 500 if out == 1 else 1000)
+        # In so little time; what it gives itself is held to a tenth in the long tests.
+        self.check_betas(measured, lambda out, back: 500 if out == 1 else 1000, within=0.2)
         self.assertEqual([host["name"] for host in measured["hosts"]], ["10.77.0.1", "10.77.0.2"])
         self.assertRegex(measured["transport"], "^ucx")
 
