@@ -47,6 +47,15 @@ def folded(line):
     return lines + [line]
 
 
+def has_size(p, following):
+    """A pointer that its next parameter counts: `const int32_t* ranks, size_t rank_count`, `char* text, size_t capacity`."""
+    if following is None or following.base != "size_t" or following.pointers:
+        return False
+    if p.base == "char" and p.pointers == 1:
+        return not p.constant and following.name == "capacity"
+    return p.constant and p.base != "void" and following.name.endswith("_count")
+
+
 class Module:
     def __init__(self, header):
         self.header = header
@@ -103,8 +112,10 @@ class Module:
             lines += folded(f"    {declared} :: {name}{shape} = {self.initial(field, struct)}")
         return lines + ["  end type", ""]
 
-    def parameter(self, p):
+    def parameter(self, p, following):
         """How gossamer_c declares it."""
+        if has_size(p, following):
+            return f"{self.element(p)}, intent({'in' if p.constant else 'out'}) :: {p.name}(*)"
         if p.base in self.callbacks:
             return f"type(c_funptr), value :: {p.name}"
         if p.pointers == 0:
@@ -121,6 +132,9 @@ class Module:
             return f"{scalar(p.base)}, intent(in) :: {p.name}(*)"
         return f"{scalar(p.base)}, intent(out) :: {p.name}"
 
+    def element(self, p):
+        return "type(c_ptr)" if p.pointers == 2 else f"type({p.base})" if p.base in self.structs else scalar(p.base)
+
     def result(self, function):
         result = function.result
         if result.pointers:
@@ -133,7 +147,8 @@ class Module:
         kind = "function" if result else "subroutine"
         head = f"    {kind} c_{function.name}({names}) bind(c, name='{function.name}')" + (" result(outcome)" if result else "")
         lines = folded(head) + ["      import"]
-        lines += [f"      {self.parameter(p)}" for p in function.parameters]
+        lines += [f"      {self.parameter(p, following)}"
+                  for p, following in zip(function.parameters, function.parameters[1:] + [None])]
         lines += [f"      {result} :: outcome"] if result else []
         return lines + [f"    end {kind}"]
 
@@ -166,8 +181,8 @@ class Wrapper:
         while pointers:
             p = pointers.pop(0)
             following = pointers[0] if pointers else None
-            if p.pointers == 1 and p.constant and p.base in KINDS and following and following.base == "size_t":
-                self.argument(p.name, f"{scalar(p.base)}, intent(in), contiguous", "(:)")
+            if has_size(p, following):
+                self.argument(p.name, f"{module.element(p)}, intent({'in' if p.constant else 'out'}), contiguous", "(:)")
                 self.passed += [p.name, f"size({p.name}, kind=c_size_t)"]
                 pointers.pop(0)
             else:
@@ -187,7 +202,7 @@ class Wrapper:
             if ends:
                 self.after.append(f"{name}%handle = c_null_ptr")
         elif p.base in module.structs:
-            optional = p.base == "gossamer_config"
+            optional = p.base == "gossamer_config" and p.constant
             self.argument(name, f"type({p.base}), intent({'in' if p.constant else 'inout'})", optional=optional)
             if optional:
                 self.locals.append(f"type({p.base}) :: own_{name}")
