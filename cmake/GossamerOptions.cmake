@@ -87,6 +87,10 @@ function(gossamer_test name)
   elseif(GOSSAMER_SANITIZE AND arg_BRIEF)
     target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
   endif()
+  if(GOSSAMER_SANITIZE MATCHES address)
+    # Undefined behaviour is looked for in the library: in the tests' own sources it costs a third of their compile time.
+    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=undefined>)
+  endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "${arg_PREFIX}"
                        PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
 endfunction()
