@@ -25,6 +25,7 @@ LINTIAN_LEFT = {
     "postinst-must-call-ldconfig": "CPack writes these scripts",
     "no-copyright-file": "there is no licence yet",
     "package-contains-no-arch-dependent-files": "the development package belongs to the library of its architecture",
+    "pkg-config-unavailable-for-cross-compilation": "a build for /usr/local; with CMAKE_INSTALL_PREFIX=/usr it is where Debian has it",
     "bogus-mail-host": "whoever makes packages names himself: CPACK_DEBIAN_PACKAGE_MAINTAINER",
     "invalid-maintainer-address": "whoever makes packages names himself",
     "mail-address-loops-or-bounces": "whoever makes packages names himself",
@@ -127,8 +128,11 @@ def install_cleanly(made, folder):
                         "gossamer run -n 3 -- ./exchange")
         expect("weights are equal on 3 ranks" in output, output)
         said = inside("cd /root; lintian --no-cfg --fail-on none --tag-display-limit 0 *.deb")
-        left = [line for line in said.splitlines() if re.match("[EW]: ", line) and line.split()[2] not in LINTIAN_LEFT]
-        expect(not left, "lintian says:\n" + "\n".join(left))
+        tags = [line for line in said.splitlines() if re.match("[EW]: ", line)]
+        wrong = [line for line in tags if line.split()[2] not in LINTIAN_LEFT]
+        expect(not wrong, "lintian says:\n" + "\n".join(wrong))
+        for line in tags:
+            print(f"left: {line}: {LINTIAN_LEFT[line.split()[2]]}")
         inside("apt-get purge -yq gossamer libgossamer-dev libgossamer0")
         expect("gossamer" not in inside("find /usr -name '*gossamer*'"), "files are left after the packages were removed")
     finally:
