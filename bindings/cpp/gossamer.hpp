@@ -295,10 +295,12 @@ struct Core {
   [[nodiscard]] bool alive() const noexcept {
     return handle != nullptr && (session == nullptr || session->handle != nullptr);
   }
+  // Handles outlive their session in C, and are destroyed after it all the same.
   void close() noexcept {
-    if (alive()) close_handle(*this);
+    if (handle != nullptr) close_handle(*this);
     handle = nullptr;
   }
+  [[nodiscard]] bool session_has_ended() const noexcept { return session != nullptr && session->handle == nullptr; }
   void note_end(gossamer_status status) noexcept {
     may_be_written = status == GOSSAMER_PEER_LOST || status == GOSSAMER_DEADLINE;
     running = nullptr;
@@ -436,6 +438,17 @@ class [[nodiscard]] BasicOperation {
     const gossamer_status status = gossamer_operation_wait(operation_, detail::ns(timeout));
     note(status);
     return detail::finish<Errors>(status);
+  }
+
+  // Calls `completion` once, when it has ended: by whom, and what it may do, gossamer.h says.
+  Returned<void> on_complete(gossamer_completion completion, void* context) {
+    if (is_stale()) return stale<void>();
+    return detail::finish<Errors>(gossamer_operation_on_complete(operation_, completion, context));
+  }
+  // Writes the eight bytes of a 1 to an eventfd or a pipe instead.
+  Returned<void> notify(int descriptor) {
+    if (is_stale()) return stale<void>();
+    return detail::finish<Errors>(gossamer_operation_notify(operation_, descriptor));
   }
 
   [[nodiscard]] gossamer_operation* handle() const noexcept { return is_stale() ? nullptr : operation_; }
@@ -577,6 +590,32 @@ class BasicCompressor {
     return detail::finish<Errors>(gossamer_compressor_stats(handle(), &stats), [&] { return stats; });
   }
 
+  // This rank's residual, momentum and step, for a checkpoint.
+  [[nodiscard]] Returned<std::vector<std::byte>> save() {
+    std::size_t bytes = 0;
+    const gossamer_status sized = gossamer_compressor_state_size(handle(), &bytes);
+    std::vector<std::byte> state(sized == GOSSAMER_DONE ? bytes : 0);
+    const gossamer_status status =
+        sized == GOSSAMER_DONE ? gossamer_compressor_save(handle(), state.data(), state.size()) : sized;
+    return detail::finish<Errors>(status, [&] { return std::move(state); });
+  }
+  Returned<void> save_file(const char* path) {
+    return detail::finish<Errors>(gossamer_compressor_save_file(handle(), path));
+  }
+  // Collective. Which states each rank is given, gossamer.h says.
+  Returned<void> load(Span<const gossamer_state> states, bool allows_new = false, Timeout timeout = Timeout::zero()) {
+    return detail::finish<Errors>(
+        gossamer_compressor_load(handle(), states.data(), states.size(), allows_new ? 1 : 0, detail::ns(timeout)));
+  }
+  Returned<void> load(const std::vector<std::byte>& state, bool allows_new = false, Timeout timeout = Timeout::zero()) {
+    const gossamer_state one = {state.data(), state.size()};
+    return load(Span<const gossamer_state>(&one, 1), allows_new, timeout);
+  }
+  Returned<void> load_files(Span<const char* const> paths, bool allows_new = false, Timeout timeout = Timeout::zero()) {
+    return detail::finish<Errors>(
+        gossamer_compressor_load_files(handle(), paths.data(), paths.size(), allows_new ? 1 : 0, detail::ns(timeout)));
+  }
+
   [[nodiscard]] gossamer_compressor* handle() const noexcept { return core_.template handle<gossamer_compressor>(); }
 
  private:
@@ -716,6 +755,25 @@ class BasicSession {
   // Leaves now, and not at the end of the object. Blocks as gossamer_finalize does.
   void finalize() noexcept { core_.close(); }
 
+  // Gives the session up, from any thread, but not while or after it ends: calls that wait in another one end with
+  // CANCELLED.
+  Returned<void> abort() { return detail::finish<Errors>(gossamer_abort(handle())); }
+
+  // What this rank has done so far, as JSON.
+  [[nodiscard]] Returned<std::string> report() {
+    std::string text;
+    std::size_t bytes = 0;
+    gossamer_status status = gossamer_session_report(handle(), nullptr, 0, &bytes);
+    while (status == GOSSAMER_OUT_OF_RESOURCES && bytes > text.size()) {
+      text.resize(bytes + 256);  // numbers grow
+      status = gossamer_session_report(handle(), text.data(), text.size(), &bytes);
+    }
+    return detail::finish<Errors>(status, [&] {
+      text.resize(bytes - 1);
+      return std::move(text);
+    });
+  }
+
   [[nodiscard]] std::int32_t rank() const noexcept { return gossamer_rank(handle()); }
   [[nodiscard]] std::int32_t rank_count() const noexcept { return gossamer_rank_count(handle()); }
 
@@ -765,7 +823,7 @@ class BasicSession {
     if (count > SIZE_MAX / sizeof(T)) return detail::refuse<Errors, Memory<T>>("allocate: so much memory has no size");
     detail::Use<> core(new detail::Core(
         [](detail::Core& self) {
-          if (!self.may_be_written)
+          if (!self.may_be_written && !self.session_has_ended())
             (void)gossamer_free(static_cast<gossamer_session*>(self.session->handle), self.handle);
         },
         core_.get()));
@@ -873,6 +931,7 @@ class BasicSession {
   }
 
   static void close_collective(detail::Core& self) {
+    if (self.session_has_ended()) return gossamer_collective_destroy(static_cast<gossamer_collective*>(self.handle));
     if (self.running != nullptr) self.note_end(gossamer_operation_test(self.running));
     gossamer_collective_destroy(static_cast<gossamer_collective*>(self.handle));
     if (!self.may_be_written) return;

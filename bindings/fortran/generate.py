@@ -23,7 +23,8 @@ ELEMENTS = [("r4", "real(c_float)", "F32"), ("r8", "real(c_double)", "F64"), ("i
             ("i4", "integer(c_int32_t)", "I32"), ("i8", "integer(c_int64_t)", "I64")]
 # Wrappers that TYPED_IN has more of, under the same generic name.
 TYPED = ["gossamer_all_reduce", "gossamer_broadcast", "gossamer_check_equal", "gossamer_compress", "gossamer_update_apply",
-         "gossamer_compressor_create", "gossamer_collective_create", "gossamer_allocate", "gossamer_free"]
+         "gossamer_compressor_create", "gossamer_compressor_save", "gossamer_compressor_load",
+         "gossamer_collective_create", "gossamer_allocate", "gossamer_free"]
 
 
 def scalar(base):

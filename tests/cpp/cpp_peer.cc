@@ -89,6 +89,14 @@ void check_compressor(gossamer::Session& session) {
   const float* pointers[] = {gradient.data(), bias_gradient.data()};
   compressor.compress_pointers(pointers);
   expect(compressor.stats().operations == 1, "stats");
+  const auto state = compressor.save();
+  compressor.load(state);
+  expect(session.report().find("gossamer.session/1") != std::string::npos, "report");
+  compressor.compress_pointers(pointers);
+  static int completions = 0;  // stays until it is called
+  auto second = compressor.reduce();
+  second.on_complete([](void* context, std::int32_t) { ++*static_cast<int*>(context); }, &completions);
+  second.wait();
 }
 
 void check_results() {

@@ -107,6 +107,29 @@ gossamer_status gossamer_all_reduce(gossamer_session*, void*, uint64_t count, in
       ("all_reduce " + std::to_string(count) + " of type " + std::to_string(type) + ", op " + std::to_string(op))
           .c_str());
 }
+gossamer_status gossamer_operation_on_complete(gossamer_operation*, gossamer_completion, void*) {
+  return note("on_complete");
+}
+gossamer_status gossamer_operation_notify(gossamer_operation*, int) { return note("notify"); }
+gossamer_status gossamer_compressor_state_size(const gossamer_compressor*, size_t* bytes) {
+  *bytes = 3;
+  return note("state_size");
+}
+gossamer_status gossamer_compressor_save(gossamer_compressor*, void*, size_t) { return note("save"); }
+gossamer_status gossamer_compressor_save_file(gossamer_compressor*, const char*) { return note("save_file"); }
+gossamer_status gossamer_compressor_load(gossamer_compressor*, const gossamer_state*, size_t, int32_t, int64_t) {
+  return note("load");
+}
+gossamer_status gossamer_compressor_load_files(gossamer_compressor*, const char* const*, size_t, int32_t, int64_t) {
+  return note("load_files");
+}
+gossamer_status gossamer_abort(gossamer_session*) { return note("abort"); }
+gossamer_status gossamer_session_report(gossamer_session*, char* text, size_t capacity, size_t* bytes) {
+  *bytes = 3;
+  if (capacity < 3) return GOSSAMER_OUT_OF_RESOURCES;
+  std::memcpy(text, "{}", 3);
+  return note("report");
+}
 gossamer_status gossamer_barrier(gossamer_session*, int64_t) { return note("barrier"); }
 
 }  // extern "C"

@@ -128,6 +128,8 @@ contains
     type(gossamer_stats) :: stats
     real(4), target :: weights(50), bias(4), gradient(50), bias_gradient(4)
     real(c_float), pointer :: values(:)
+    integer(c_int8_t), allocatable :: state(:)
+    integer(c_int) :: status
     integer(c_int32_t), pointer :: indices(:)
     config%algorithm = GOSSAMER_DENSE
     call gossamer_compressor_create(session, [character(7) :: 'weights', 'bias'], [50_c_int64_t, 4_c_int64_t], compressor, &
@@ -146,6 +148,10 @@ contains
     call expect(all(weights == ranks - 1) .and. all(bias == 2 * (ranks - 1)), 'apply')
     call gossamer_compressor_stats(compressor, stats)
     call expect(stats%operations == 1 .and. stats%dimension == 54, 'stats')
+    call gossamer_compressor_save(compressor, state)
+    call gossamer_compressor_load(compressor, state)
+    call gossamer_compressor_load(compressor, state(1:8), status=status)
+    call expect(status /= GOSSAMER_DONE .and. size(state) > 8, 'a state that is cut off')
     call gossamer_compressor_destroy(compressor)
     call gossamer_compressor_destroy(compressor)  ! its handle is gone
   end subroutine
