@@ -29,6 +29,7 @@ constexpr std::size_t tensor_head_bytes = 24;
 constexpr std::uint32_t has_residual = 1;
 constexpr std::uint32_t has_momentum = 2;
 constexpr std::uint32_t has_shared_momentum = 4;
+constexpr std::uint64_t max_saved_elements = std::uint64_t{1} << 48;
 
 constexpr std::size_t padded(std::size_t bytes) { return (bytes + 7) / 8 * 8; }
 
@@ -105,6 +106,8 @@ Status read_tensors(std::string_view subject, Reader& reader, std::uint64_t coun
     return malformed("it says that it has ", count, " tensors, in ", reader.left(), " B");
   std::set<std::string_view> names;
   std::uint64_t elements = 0;
+  // What has numbers saved is no longer than they are; what has none is as long as it says.
+  const std::uint64_t most_elements = vectors_of(state.kept) > 0 ? state.bytes.size() / sizeof(float) : max_saved_elements;
   state.tensors.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) {
     const auto first = reader.take<std::uint64_t>();
@@ -116,13 +119,13 @@ Status read_tensors(std::string_view subject, Reader& reader, std::uint64_t coun
     const auto padding = reader.take_bytes(padded(name_bytes) - name_bytes);
     const bool is_padded = std::all_of(padding.begin(), padding.end(), [](std::byte b) { return b == std::byte{0}; });
     if (reader.is_short() || first != 0 || exact > 1 || !is_padded || tensor.count == 0 ||
-        tensor.count > state.bytes.size() / sizeof(float))
+        tensor.count > most_elements)
       return malformed("its tensor ", i, " of ", count, " is none");
     tensor.name.assign(reinterpret_cast<const char*>(name.data()), name.size());
     tensor.exact = exact == 1;
     elements += tensor.count;
     state.tensors.push_back(std::move(tensor));
-    if (elements > state.bytes.size()) return malformed("its tensors have more elements than it has bytes");
+    if (elements > most_elements) return malformed("its tensors have more elements than it has numbers");
   }
   for (const SavedTensor& tensor : state.tensors)
     if (!names.insert(tensor.name).second) return malformed("two of its tensors are named \"", tensor.name, "\"");

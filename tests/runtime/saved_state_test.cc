@@ -185,6 +185,20 @@ TEST(SavedState, OtherBucketsFindTheirTensorsByName) {
   EXPECT_EQ(taken->found, (std::vector<bool>{true, true, false}));
 }
 
+// Goal: a state that keeps no vectors, only step and tensors, is loaded however long its tensors are. Method: dense without
+// momentum, which keeps none; the state is shorter than one of its tensors.
+TEST(SavedState, AStateWithoutVectorsKeepsTheStep) {
+  CompressorConfig config = testing::small_config({AlgorithmKind::dense, 2, {}});
+  config.momentum = 0;
+  config.tensors = {{"weights", 100'000, false}, {"bias", 4, true}};
+  TestCluster saved(2, config, 1), loaded(2, config, 1);
+  ASSERT_NO_FATAL_FAILURE(saved.step(0));
+  const auto states = save_all(saved);
+  ASSERT_LT(states[0].size(), 1000u);
+  ASSERT_NO_FATAL_FAILURE(load_all(loaded, states));
+  EXPECT_EQ(save_all(loaded), states);
+}
+
 class Refused : public ::testing::Test {
  protected:
   Refused() : cluster(2, config, 1) {
