@@ -45,9 +45,9 @@ def make_model():
         nn.Conv2d(16, 32, 3, stride=2, padding=1),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(1568, 128),
+        nn.Linear(1568, 256),
         nn.ReLU(),
-        nn.Linear(128, 10),
+        nn.Linear(256, 10),
     )
 
 

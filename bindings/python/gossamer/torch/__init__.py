@@ -8,5 +8,6 @@ the same exchange inside its step(), and local steps and gossip besides. See doc
 """
 from gossamer.torch._groups import join
 from gossamer.torch._hook import State, attach, gs_sgd_hook, hook
+from gossamer.torch._optimizer import DistributedOptimizer
 
-__all__ = ["State", "attach", "gs_sgd_hook", "hook", "join"]
+__all__ = ["DistributedOptimizer", "State", "attach", "gs_sgd_hook", "hook", "join"]

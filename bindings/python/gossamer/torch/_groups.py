@@ -9,9 +9,11 @@ import torch.distributed as distributed
 from gossamer._collective import Collective
 from gossamer._compressor import Compressor, Tensor
 from gossamer._failure import GossamerError
-from gossamer._interface import Algorithm, InvalidArgumentError
+from gossamer._interface import Algorithm, InvalidArgumentError, NotFiniteError
 from gossamer._plans import Operation
 from gossamer._session import Session
+
+TIMEOUT_S = 1800.0  # as torch.distributed has it
 
 Named = "list[tuple[str, torch.nn.Parameter]]"
 
@@ -67,7 +69,7 @@ class Group:
     """Parameters that are exchanged together, in an order that stays."""
 
     def __init__(self, number: int, named: "Named", exact_numel: int) -> None:
-        self.number = number
+        self.number, self.name = number, ""
         self.parameters = [parameter for _, parameter in named]
         self.tensors = [Tensor(name, parameter.numel(), parameter.numel() <= exact_numel) for name, parameter in named]
         if all(tensor.exact for tensor in self.tensors):
@@ -170,11 +172,19 @@ def has_ended(operation: Operation, seconds: float) -> bool:
     return operation.test()
 
 
-def finish_all(started: "list[tuple[Group, Operation, list[torch.Tensor]]]", timeout: Optional[float]) -> None:
-    """Waits for all, in the caller's thread, `timeout` seconds in all."""
-    end = None if timeout is None else time.monotonic() + timeout
+def finish_all(started: "list[tuple[Group, Operation, list[torch.Tensor]]]", timeout: float) -> None:
+    """Waits for all, in the caller's thread, `timeout` seconds in all. What is not finite fails on every rank, after all
+    have ended, so that the next step can begin."""
+    end = time.monotonic() + timeout
+    failure = None
+    for _, operation, _ in started:
+        try:
+            operation.wait(max(0.0, end - time.monotonic()))
+        except NotFiniteError as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
     for group, operation, gradients in started:
-        operation.wait(None if end is None else max(0.0, end - time.monotonic()))
         group.finish(operation, gradients)
 
 
@@ -203,9 +213,7 @@ def save(session: Session, algorithm: Algorithm, groups: "Sequence[Group]") -> "
     }
 
 
-def load(
-    session: Session, algorithm: Algorithm, groups: "Sequence[Group]", states: "Sequence[dict[str, Any]]"
-) -> None:
+def load(session: Session, algorithm: Algorithm, groups: "Sequence[Group]", states: "Sequence[dict[str, Any]]") -> None:
     compressors = [group.compressor for group in groups if group.compressor is not None]
     try:
         for state in states:

@@ -27,7 +27,6 @@ from gossamer.torch._groups import Group, join
 # backward between two looks at what is in flight, while gradients are yet to come.
 POLL_S = 0.0005
 REST_S = 0.0003
-TIMEOUT_S = 1800.0  # as torch.distributed has it
 
 
 class _Arrivals:
@@ -93,7 +92,7 @@ class State:
         algorithm: "Union[Algorithm, int, str]" = "gs-sgd",
         exact_numel: int = 1024,
         group_bytes: int = 8 << 20,
-        timeout: float = TIMEOUT_S,
+        timeout: float = _groups.TIMEOUT_S,
         **options: Any,
     ) -> None:
         if not isinstance(ddp, torch.nn.parallel.DistributedDataParallel):
