@@ -9,7 +9,7 @@ import importlib.metadata
 import torch
 import torch.distributed as distributed
 from torch.nn.parallel import DistributedDataParallel
-from torch_support import Case, backward, gradients, make_model, rank, ranks, weights
+from torch_support import Case, backward, gradients, make_model, rank, ranks
 
 import gossamer
 import gossamer.torch

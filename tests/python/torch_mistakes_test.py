@@ -29,7 +29,9 @@ class Mistakes(Case):
 
     def test_a_rank_whose_program_fails_is_named_by_the_others(self):
         ours = DistributedDataParallel(make_model())
-        with self.fails(ZeroDivisionError if rank == 1 else RuntimeError, "" if rank == 1 else "rank 1 is lost: it left"):
+        with self.fails(
+            ZeroDivisionError if rank == 1 else RuntimeError, "" if rank == 1 else "rank 1 is lost: it left"
+        ):
             with gossamer.torch.attach(ours) as state:
                 warm_up(ours)
                 if rank == 1:

@@ -4,7 +4,6 @@
 Usage: torch_test.py RANKS MODULE...          starts the ranks; each runs every test of the modules, in the same order
        torch_test.py RANKS example PROGRAM    starts them by torchrun, with bindings/python/examples/fashion_mnist_ddp.py
 """
-import faulthandler
 import importlib.util
 import os
 import re
@@ -39,7 +38,6 @@ def run_rank(rank, ranks, modules):
     import torch.distributed as distributed
 
     torch.set_num_threads(1)
-    faulthandler.dump_traceback_later(8, exit=True)
     if ranks == 3:  # all of it over our own back end as well
         import gossamer.torch  # noqa: F401
     distributed.init_process_group(
