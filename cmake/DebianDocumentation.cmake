@@ -1,10 +1,10 @@
-# Run by CPack before it packs each tree of files: manual pages are compressed, as Debian has them, and each package has its changelog
-# and copyright.
+# Run by CPack before it packs each tree of files: manual pages are compressed, as Debian has them, the Python package goes to the folder
+# that all of Debian's Pythons look into, and each package has its changelog and copyright.
 if(NOT CPACK_GENERATOR STREQUAL "DEB")
   return()
 endif()
 set(packages library ${CPACK_DEBIAN_LIBRARY_PACKAGE_NAME} development ${CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME}
-             tools ${CPACK_DEBIAN_TOOLS_PACKAGE_NAME})
+             tools ${CPACK_DEBIAN_TOOLS_PACKAGE_NAME} python ${CPACK_DEBIAN_PYTHON_PACKAGE_NAME})
 foreach(component IN LISTS CPACK_COMPONENTS_ALL)
   list(FIND packages ${component} place)
   math(EXPR place "${place} + 1")
@@ -13,7 +13,14 @@ foreach(component IN LISTS CPACK_COMPONENTS_ALL)
   if(NOT EXISTS ${root})
     continue()
   endif()
-  file(GLOB pages ${root}${CPACK_PACKAGING_INSTALL_PREFIX}/share/man/man3/*.3)
+  file(GLOB versioned ${root}${CPACK_PACKAGING_INSTALL_PREFIX}/lib/python3.*/*-packages)
+  if(versioned)
+    file(MAKE_DIRECTORY ${root}${CPACK_PACKAGING_INSTALL_PREFIX}/lib/python3)
+    file(RENAME ${versioned} ${root}${CPACK_PACKAGING_INSTALL_PREFIX}/lib/python3/dist-packages)
+    cmake_path(GET versioned PARENT_PATH emptied)
+    file(REMOVE_RECURSE ${emptied})
+  endif()
+  file(GLOB pages ${root}${CPACK_PACKAGING_INSTALL_PREFIX}/share/man/man*/*.[13])
   if(pages)
     execute_process(COMMAND gzip -9n ${pages} COMMAND_ERROR_IS_FATAL ANY)
   endif()

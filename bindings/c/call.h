@@ -52,7 +52,7 @@ inline gossamer_status started(const Status& status, gossamer_operation& own, go
 // Threads that are started inside inherit the default floating-point environment.
 template <typename Body>
 gossamer_status guarded(Body body) {
-  if (is_in_observer) [[unlikely]]
+  if (is_in_observer()) [[unlikely]]
     return fail(Error{Code::invalid_argument, "a completion called into Gossamer: it may only take note of the end"});
   const gossamer::DefaultFloatEnvironment environment;
   try {

@@ -91,8 +91,8 @@ void drop(std::list<Handle>& handles, const Handle* handle) {
 
 // The void calls cannot refuse.
 inline bool refuses_in_observer(const char* function) {
-  if (is_in_observer) log(LogLevel::error, text(function, ": not within a completion; nothing was done"));
-  return is_in_observer;
+  if (is_in_observer()) log(LogLevel::error, text(function, ": not within a completion; nothing was done"));
+  return is_in_observer();
 }
 
 }  // namespace gossamer::c

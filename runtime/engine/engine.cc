@@ -16,9 +16,11 @@ Rank member(const Stage& stage, Rank place) {
 }
 
 void call(const Observer& observer, Code code) {
-  const bool outer = std::exchange(is_in_observer, true);
+  threads_in_observers.fetch_add(1, std::memory_order_relaxed);
+  const bool outer = std::exchange(has_observer_mark, true);
   observer.call(observer.context, static_cast<std::int32_t>(code));
-  is_in_observer = outer;
+  has_observer_mark = outer;
+  threads_in_observers.fetch_sub(1, std::memory_order_relaxed);
 }
 
 }  // namespace

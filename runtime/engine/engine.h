@@ -33,8 +33,14 @@ struct Observer {
   void (*call)(void* context, std::int32_t code) = nullptr;
   void* context = nullptr;
 };
+// A thread asks for its own mark only while some thread has one: reading it is a call, since a library that is opened
+// while the program runs may find no room for the kind that is not (static TLS).
+inline constinit std::atomic<std::uint32_t> threads_in_observers{0};
+inline constinit thread_local bool has_observer_mark = false;
 // This thread is inside of an observer.
-[[gnu::tls_model("initial-exec")]] inline constinit thread_local bool is_in_observer = false;
+[[nodiscard]] inline bool is_in_observer() {
+  return threads_in_observers.load(std::memory_order_relaxed) != 0 && has_observer_mark;
+}
 
 // How a plan's latest operation stands. Written by the engine, read by anyone.
 struct PlanState {

@@ -88,7 +88,8 @@ set ModulesCurrentModulefile {${module}}
 source \$ModulesCurrentModulefile
 ")
   run(${tclsh} ${WORK}/read.tcl)
-  foreach(line PATH=${WORK}/moved/bin LD_LIBRARY_PATH=${WORK}/moved/${LIBDIR} CMAKE_PREFIX_PATH=${WORK}/moved)
+  foreach(line PATH=${WORK}/moved/bin LD_LIBRARY_PATH=${WORK}/moved/${LIBDIR} CMAKE_PREFIX_PATH=${WORK}/moved
+               "PYTHONPATH=${WORK}/moved/lib[^\n]*-packages")
     if(NOT "\n${out}" MATCHES "\n${line}\n")
       message(FATAL_ERROR "the modulefile sets\n${out}\nexpected ${line}")
     endif()

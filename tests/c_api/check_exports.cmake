@@ -1,4 +1,4 @@
-# Fails unless the library exports exactly the functions that the header declares.
+# Fails unless the library exports exactly the functions that the header declares, and can be opened while a program runs.
 file(READ ${HEADER} header)
 string(REGEX MATCHALL "GOSSAMER_API [^;]*;" declarations "${header}")
 set(declared)
@@ -28,3 +28,10 @@ if(NOT declared STREQUAL exported)
   message(FATAL_ERROR "declared: ${declared}\nexported: ${exported}\nMake gossamer.h and gossamer.map agree.")
 endif()
 message(STATUS "${count} functions are declared and exported")
+
+# Variables of threads that are in no block of their own (static TLS) share some 2 KiB of a process with those of all other
+# libraries that are opened late, so opening such a library fails where others came first.
+execute_process(COMMAND ${READELF} -dW ${LIBRARY} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
+if(NOT dynamic MATCHES "SONAME" OR dynamic MATCHES "STATIC_TLS")
+  message(FATAL_ERROR "${LIBRARY} needs static TLS: find what is compiled with -ftls-model=initial-exec\n${dynamic}")
+endif()

@@ -1,4 +1,4 @@
-/* The header alone, as C99 with pedantic errors; C++ reads it in c_api_test.cc. */
+/* The header alone, with its initializers, as C99 with pedantic errors; tests/cpp compiles it in later standards and as C++ too. */
 #include <gossamer.h>
 
 gossamer_config config_of_the_initializer(void);

@@ -1,5 +1,5 @@
-# Compiles what uses every function of gossamer.hpp with each compiler in C++17 and C++20 and, what needs no exceptions,
-# without them; and sees that what must not compile does not.
+# Compiles gossamer.h with each compiler in every standard of C and C++ that users have, what uses every function of gossamer.hpp in
+# C++17 and C++20 and, what needs no exceptions, without them; and sees that what must not compile does not.
 set(folders)
 foreach(folder ${FOLDERS})
   list(APPEND folders -I${folder})
@@ -21,6 +21,12 @@ foreach(compiler ${COMPILERS})
     message(STATUS "skipped: there is no clang++")
     continue()
   endif()
+  foreach(standard 99 11 17)
+    must_compile(${compiler} -x c -std=c${standard} -pedantic-errors -Wstrict-prototypes ${C_HEADER})
+  endforeach()
+  foreach(standard 11 17 20)
+    must_compile(${compiler} -x c++ -std=c++${standard} -pedantic-errors ${C_HEADER})
+  endforeach()
   foreach(standard 17 20)
     must_compile(${compiler} -std=c++${standard} ${SOURCE}/cpp_peer.cc)
   endforeach()

@@ -4,6 +4,7 @@
 Usage: fortran_test.py SOURCE BUILD LIBRARY GOSSAMER C_COMPILER. Ends with 77, and why, where there is no gfortran.
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -108,7 +109,9 @@ class FortranTest(unittest.TestCase):
         self.assertIn("ERROR STOP", output)
 
     def test_the_example_solves_under_mpirun(self):
-        """Goal: docs/fortran.md's program. Method: built and run with each MPI that is there; a result better than the start."""
+        """Goal: docs/fortran.md's program, and what the page shows. Method: built and run with each MPI that is there; a result
+        better than the start. The page is compiled."""
+        self.write_page()
         flavours = [(wrapper, runner) for wrapper, runner in (("mpifort.openmpi", ["mpirun.openmpi", "--allow-run-as-root", "--oversubscribe"]),
                                                               ("mpifort.mpich", ["mpiexec.hydra"]))
                     if shutil.which(wrapper) and shutil.which(runner[0])]
@@ -121,6 +124,24 @@ class FortranTest(unittest.TestCase):
                 output = run([*runner, "-n", "3", program], self.folder)
                 self.assertRegex(output, r"conjugate gradients: \d\d iterations, error +\d\.\dE-1\d\n")
                 self.assertRegex(output, r"gradient descent: 120 steps, 0\.0\d* of the error is left, [1-9]\d* bytes a step")
+                run([wrapper, "-fsyntax-only", "page.f90"], self.folder)
+
+    def write_page(self):
+        """docs/fortran.md as a program: its block, and the calls that stand in its text."""
+        with open(os.path.join(SOURCE, "docs", "fortran.md"), encoding="utf-8") as file:
+            text = file.read()
+        block, = re.findall(r"^```fortran\n(.*?)^```$", text, re.M | re.S)
+        calls = [" ".join(call.split()) for call in re.findall(r"`(call gossamer_[^`]*)`", text)]
+        self.assertGreaterEqual(len(calls), 4)
+        used = re.findall(r"^use .*$", block, re.M)
+        lines = ["program page", *used, "use mpi", "implicit none", "integer :: ierror", "integer, parameter :: n = 8, m = 2",
+                 "real(8), target :: image(n)", "real(8) :: dot", "type(gossamer_config) :: session_config",
+                 "type(gossamer_compressor_config) :: config", "type(gossamer_compressor) :: compressor", "type(gossamer_group) :: group",
+                 re.sub(r"^use .*\n", "", block, flags=re.M)]
+        lines += [call.replace("(session, config)", "(session, session_config)").replace(", compressor, ", ", compressor, &\n  ")
+                  for call in calls] + ["end program", ""]
+        with open(os.path.join(self.folder, "page.f90"), "w", encoding="utf-8") as file:
+            file.write("\n".join(lines))
 
 
 if __name__ == "__main__":

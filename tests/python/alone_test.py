@@ -5,8 +5,10 @@ what.
 Goal: whatever a program does wrong is an exception that says so, and never a crash or a hang. Method: each mistake
 once; those that could end the interpreter, or that need it to end, in a child.
 """
+import asyncio
 import gc
 import os
+import pathlib
 import pickle
 import signal
 import subprocess
@@ -15,6 +17,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 import warnings
 import weakref
 
@@ -172,6 +175,39 @@ class Ends(support.Case):
             any(issubclass(each.category, ResourceWarning) and "was not closed" in str(each.message) for each in seen)
         )
 
+    def test_memory_of_operations_in_flight_stays_until_the_library_has_let_go(self):
+        session, there = alone(), []
+        arrays = [numpy.ones(5) for _ in range(3)]
+        left = [weakref.ref(each) for each in arrays]
+        for each in arrays:
+            session.make_all_reduce(each).start()
+        del arrays, each
+        finalize = session._library.gossamer_finalize
+
+        def look_and_finalize(handle):
+            there.extend(each() is not None for each in left)
+            return finalize(handle)
+
+        with unittest.mock.patch.object(session._library, "gossamer_finalize", look_and_finalize):
+            session.close()
+        self.assertEqual(there, [True] * 3)
+        gc.collect()
+        self.assertEqual([each() for each in left], [None] * 3)
+
+    def test_an_operation_that_has_ended_or_failed_may_be_awaited(self):
+        with alone() as session:
+            plan, compressor = session.make_all_reduce(numpy.ones(3)), session.make_compressor({"w": 10})
+
+            async def main():
+                operation = plan.start()
+                self.assertEqual((await operation).sum(), (await operation).sum())
+                with self.fails(gossamer.NotFiniteError):
+                    await compressor.start([numpy.full(10, numpy.nan, "f4")])
+
+            asyncio.run(main())
+        with self.fails(gossamer.InvalidArgumentError, "closed"):
+            asyncio.run(main())
+
     def test_a_program_may_end_with_everything_open(self):
         for ending in ("", "sys.exit(3)", "raise RuntimeError('mine')"):
             status, _, err = support.run_child(
@@ -262,6 +298,9 @@ class Mistakes(support.Case):
             (lambda: self.session.all_reduce(numpy.ones(3, bool)), ("data has elements of type '?'",)),
             (lambda: self.session.all_reduce(x, "bit-or"), ("bit",)),
             (lambda: self.session.barrier(timeout=-1), ("timeout is -1 s",)),
+            (lambda: make(support.FakeCuda()), ("output is in CUDA memory: expected host memory",)),
+            (lambda: self.session.all_reduce(x[::2]), ("data is not contiguous",)),
+            (lambda: self.session.broadcast(b"constant", root=1), ("data is read-only",)),
         ):
             with self.subTest(words), self.fails(gossamer.InvalidArgumentError, *words):
                 call()
@@ -286,6 +325,7 @@ class Mistakes(support.Case):
                 ("gradients['w'] has elements of type 'd' (f64)",),
             ),
             (lambda: compressor.compress([w["w"].T, w["b"]]), ("gradients['w'] is not contiguous",)),
+            (lambda: compressor.compress([support.FakeCuda((4, 5)), w["b"]]), ("gradients['w'] is in CUDA memory",)),
             (lambda: update.apply([read_only, w["b"]]), ("weights['w'] is read-only",)),
             (lambda: self.session.make_compressor(w, exact=["c"]), ("exact names c",)),
             (lambda: self.session.make_compressor(w, momentum=-0.5), ("momentum is -0.5",)),
@@ -327,6 +367,23 @@ class Mistakes(support.Case):
                 compressor.load(damaged)
         with self.fails(TypeError, "states[0] is a str"):
             compressor.load("path")
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "state")
+            compressor.save_file(path)
+            compressor.load_files(path)
+            with self.fails(gossamer.MismatchError, "v"):
+                self.session.make_compressor({"v": 100}).load_files(path)
+            path.write_bytes(path.read_bytes()[:-1])
+            with self.fails(gossamer.MalformedError, str(path)):
+                compressor.load_files(str(path))
+            for call, kind, words in (
+                (lambda: compressor.load_files(path.with_name("none")), gossamer.UnavailableError, "none"),
+                (lambda: compressor.save_file(path / "beneath"), gossamer.UnavailableError, "beneath"),
+                (lambda: compressor.load_files(path, 5), TypeError, "paths[1] is a int: expected a path"),
+                (lambda: compressor.save_file("a\0b"), gossamer.InvalidArgumentError, "file is 'a"),
+            ):
+                with self.fails(kind, words):
+                    call()
 
     def test_a_report_says_what_was_done(self):
         compressor = self.session.make_compressor({"w": 100}, name="the one")

@@ -10,21 +10,11 @@ import ctypes
 import sys
 import unittest
 
-import support  # noqa: F401  numpy is there, or the test is skipped
+import support
 import numpy
 import gossamer
 from gossamer._arrays import _DLTensor, check_count, check_type, view_of
-
-
-class FakeCuda:
-    def __init__(self, shape=(4,), typestr="<f4", strides=None, read_only=False):
-        self.__cuda_array_interface__ = {
-            "shape": shape,
-            "typestr": typestr,
-            "strides": strides,
-            "data": (4096, read_only),
-            "version": 3,
-        }
+from support import FakeCuda
 
 
 class FakeDlpack:

@@ -120,14 +120,25 @@ class Layout(unittest.TestCase):
         self.assertEqual(list(interface.FUNCTIONS), declared)
         self.assertGreater(len(declared), 30)
 
+    def test_every_status_has_its_answer_on_the_page_of_errors(self):
+        with open(os.path.join(HEADERS, "..", "..", "docs", "footguns.md"), encoding="utf-8") as file:
+            rows = re.findall(r"^\| (`[A-Z_`, ]+) \|", file.read(), re.M)
+        self.assertEqual(sorted(re.findall(r"\w+", " ".join(rows))), sorted(status.name for status in interface.Status))
+
     def test_what_generate_does_not_understand_is_refused(self):
         # A field of a type that nobody knows must not be left out, which would shift all behind it.
         sys.path.insert(0, os.path.join(HEADERS, "..", "python"))
         import generate
 
-        broken = self.header.replace("  int32_t rank;", "  long double rank;", 1)
-        with self.assertRaisesRegex(generate.HeaderError, "long double"):
-            generate.Header(broken)
+        with open(os.path.join(HEADERS, "gossamer.h"), encoding="utf-8") as file:
+            text = file.read()
+        for declared, broken in (
+            ("  int32_t rank; ", "  long double rank; "),
+            ("void gossamer_finalize(gossamer_session* session)", "void gossamer_finalize(some_other_type session)"),
+        ):
+            self.assertIn(declared, text)
+            with self.assertRaisesRegex(SystemExit, "long double|some_other_type"):
+                generate.python_of(generate.c_header.Reader(text.replace(declared, broken, 1)).read())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 Goal: results are those of numpy over all ranks, and what goes wrong on one rank is an error on all, soon. Method: each
 rank makes the data of all ranks from seeds; one session for all tests, but where a test ends it.
 """
+import asyncio
 import os
 import select
 import sys
@@ -27,6 +28,12 @@ def setUpModule():
 
 def tearDownModule():
     session.close()
+
+
+def join_another(**settings):
+    """A second session of the same ranks."""
+    made = bytearray(gossamer.unique_id() if rank == 0 else bytes(128))
+    return gossamer.Session.from_id(bytes(session.broadcast(made)), rank, ranks, **settings)
 
 
 def vector(of_rank, count, kind="f8"):
@@ -162,17 +169,23 @@ class Compressors(support.Case):
 
     def test_a_saved_state_goes_on_with_the_same_bits(self):
         gradients = [[vector(10 * rank + step, 400, "f4")] for step in range(6)]
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = os.path.join(folder.name, "state")
         with session.make_compressor({"w": 400}, density=0.1, name="whole") as compressor:
             weights = numpy.zeros(400, "f4")
             for step in range(6):
                 if step == 3:
                     state, kept = compressor.save(), weights.copy()
+                    compressor.save_file(path)
                 compressor.step(gradients[step], [weights], 0.1)
-        with session.make_compressor({"w": 400}, density=0.1, name="again") as compressor:
-            compressor.load(state)
-            for step in range(3, 6):
-                compressor.step(gradients[step], [kept], 0.1)
-        numpy.testing.assert_array_equal(kept, weights)
+        for take_over in (lambda compressor: compressor.load(state), lambda compressor: compressor.load_files(path)):
+            with session.make_compressor({"w": 400}, density=0.1, name="again") as compressor:
+                take_over(compressor)
+                again = kept.copy()
+                for step in range(3, 6):
+                    compressor.step(gradients[step], [again], 0.1)
+            numpy.testing.assert_array_equal(again, weights)
 
     def test_the_states_of_all_ranks_are_taken_over_by_one(self):
         # What is held back is what was computed less what was sent, in the sum over ranks; a density of 1 sends all of it.
@@ -267,8 +280,7 @@ class Waiting(support.Case):
         (plan.start() if rank else operation).wait()
 
     def test_the_end_of_an_operation_is_written_to_a_descriptor(self):
-        made = bytearray(gossamer.unique_id() if rank == 0 else bytes(128))
-        with gossamer.Session.from_id(bytes(session.broadcast(made)), rank, ranks, progress="thread") as second:
+        with join_another(progress="thread") as second:
             x = numpy.ones(100)
             plan, (reading, writing) = second.make_all_reduce(x), os.pipe()
             operation = plan.start()
@@ -279,6 +291,50 @@ class Waiting(support.Case):
             operation.notify(writing)  # has ended
             self.assertEqual(len(os.read(reading, 8)), 8)
             os.close(reading), os.close(writing)
+
+    def test_operations_are_awaited_while_other_tasks_go_on(self):
+        """With a progress thread, which rings, and inline, where the loop looks."""
+        for progress in ("thread", "inline"):
+            with self.subTest(progress), join_another(progress=progress) as second:
+                asyncio.run(self.await_in_every_way(second))
+
+    async def await_in_every_way(self, second):
+        vectors = [numpy.full(100, float(rank + i)) for i in range(4)]
+        plans = [second.make_all_reduce(x) for x in vectors]
+        late, never = second.make_all_reduce(numpy.ones(5)), second.make_barrier()
+        compressor = second.make_compressor({"w": 100})
+        for factor in (1, ranks):
+            results = await asyncio.gather(*(plans[(i + rank) % 4].start() for i in range(4)))
+            for i, result in enumerate(results):
+                self.assertEqual(result[0], factor * ((i + rank) % 4 * ranks + ranks * (ranks - 1) / 2))
+        # A task that gives up leaves the operation as it was, and several tasks may await one.
+        if rank == 0:
+            operation = late.start()
+            other = asyncio.ensure_future(operation._ended())
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(operation, 0.05)
+            other.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await other
+            self.assertFalse(operation.done)
+        await second.make_barrier().start()
+        if rank != 0:
+            operation = late.start()
+        for result in await asyncio.gather(operation, operation, asyncio.wait_for(operation, 30)):
+            self.assertEqual(result[0], ranks)
+        self.assertEqual((await operation)[0], ranks)
+        with self.assertRaises(gossamer.NotFiniteError):
+            await compressor.start([numpy.full(100, numpy.nan if rank == 1 else 1, "f4")])
+        self.assertEqual((await compressor.start([numpy.ones(100, "f4")])).count, compressor.stats().applied)
+        # What will never end: given up while a task awaits it.
+        if rank == 0:
+            task = asyncio.ensure_future(never.start()._ended())
+            await asyncio.sleep(0)
+            self.assertFalse(task.done())
+            never.close()
+            with self.assertRaises(gossamer.CancelledError):
+                await asyncio.wait_for(task, 30)
+        second.barrier()
 
     def test_a_rank_that_is_wrong_is_told_to_all_at_once(self):
         x = numpy.ones((4, 4))
@@ -312,8 +368,7 @@ class Waiting(support.Case):
         self.assertEqual(seen.error.rank, 1)
 
     def test_sessions_are_joined_by_an_id_by_calls_and_by_a_communicator(self):
-        made = bytearray(gossamer.unique_id() if rank == 0 else bytes(128))
-        with gossamer.Session.from_id(bytes(session.broadcast(made)), rank, ranks) as second:
+        with join_another() as second:
             self.assertEqual(second.all_reduce(rank), session.all_reduce(rank))
 
         def broadcast(data, root):
@@ -369,8 +424,7 @@ class ZLosses(support.Case):
     """Last: the session ends here."""
 
     def test_a_session_that_is_given_up_from_another_thread_ends_every_wait(self):
-        made = bytearray(gossamer.unique_id() if rank == 0 else bytes(128))
-        with gossamer.Session.from_id(bytes(session.broadcast(made)), rank, ranks) as second:
+        with join_another() as second:
             plan = second.make_all_reduce(numpy.ones(3))
             if rank == 0:
                 threading.Timer(0.1, second.abort).start()
@@ -382,9 +436,8 @@ class ZLosses(support.Case):
                     second.barrier()
 
     def test_a_rank_that_raises_ends_the_others_waits_with_its_number(self):
-        made = bytearray(gossamer.unique_id() if rank == 0 else bytes(128))
         last = ranks - 1
-        second = gossamer.Session.from_id(bytes(session.broadcast(made)), rank, ranks)
+        second = join_another()
         plan = second.make_all_reduce(numpy.ones(3))
         try:
             with second:

@@ -27,6 +27,19 @@ def run_child(code, *arguments, timeout=60, **environment):
     return done.returncode, done.stdout, done.stderr
 
 
+class FakeCuda:
+    """An array that says it is on a device."""
+
+    def __init__(self, shape=(4,), typestr="<f4", strides=None, read_only=False):
+        self.__cuda_array_interface__ = {
+            "shape": shape,
+            "typestr": typestr,
+            "strides": strides,
+            "data": (4096, read_only),
+            "version": 3,
+        }
+
+
 class Case(unittest.TestCase):
     def fails(self, kind, *words):
         """Like assertRaises, and each of `words` is in what it says."""

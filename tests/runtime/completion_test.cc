@@ -51,7 +51,7 @@ class Told {
  private:
   static void tell(void* context, std::int32_t code) {
     Told& self = *static_cast<Told*>(context);
-    EXPECT_TRUE(is_in_observer);
+    EXPECT_TRUE(is_in_observer());
     const std::lock_guard lock(self.mutex_);
     self.code_ = static_cast<Code>(code);
     self.thread_ = std::this_thread::get_id();
@@ -84,7 +84,7 @@ TEST(Completion, InlineIsToldByTheCallThatEndsIt) {
     }
     EXPECT_EQ(told.count(), 1);
     EXPECT_TRUE(told.was_here());
-    EXPECT_FALSE(is_in_observer);
+    EXPECT_FALSE(is_in_observer());
     // Ended already: told at once, by this call.
     Told late;
     ASSERT_TRUE((*made)->plan().observe(late.observer()).ok());

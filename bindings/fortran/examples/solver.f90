@@ -106,7 +106,7 @@ contains
     config%density = 0.1d0  ! fields that are left alone have their defaults
     config%momentum = 0
     config%clip = 0
-    call gossamer_compressor_create(session, ['x'], [int(n, c_int64_t)], compressor, config=config)
+    call gossamer_compressor_create(session, ['x'], [n], compressor, config=config)
     weights = 0
     first = sqrt(sum([(truth(j)**2, j = 1, n)]))
     do step = 1, steps

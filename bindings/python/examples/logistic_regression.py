@@ -5,7 +5,7 @@ Run: gossamer run -n 4 python3 logistic_regression.py
 import gossamer
 import numpy
 
-FEATURES, SAMPLES, BATCH, STEPS = 20_000, 512, 32, 200
+FEATURES, SAMPLES, BATCH, STEPS = 10_000, 512, 32, 100
 
 
 def make_samples(random, truth):

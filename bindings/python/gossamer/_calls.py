@@ -1,6 +1,7 @@
 """Calls that block in the library while Ctrl-C works, values as the header's enums, times in seconds."""
 import enum
 import math
+import os
 import queue
 import signal
 import threading
@@ -38,6 +39,17 @@ def text(value: Optional[str], argument: str) -> Optional[bytes]:
     if not isinstance(value, str) or "\0" in value:
         raise InvalidArgumentError(f"{argument} is {value!r}: expected text without zero characters")
     return value.encode()
+
+
+def path(value: "Union[str, bytes, os.PathLike[Any]]", argument: str) -> bytes:
+    """TypeError where it is no path."""
+    try:
+        encoded = os.fsencode(value)
+    except TypeError:
+        raise TypeError(f"{argument} is a {type(value).__name__}: expected a path") from None
+    if not encoded or b"\0" in encoded:
+        raise InvalidArgumentError(f"{argument} is {value!r}: expected a path")
+    return encoded
 
 
 def can_be_interrupted() -> bool:

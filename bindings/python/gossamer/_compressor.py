@@ -1,11 +1,12 @@
 """Gradients to updates: gs-SGD and the other algorithms."""
 import ctypes
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Collection, Mapping, Optional, Sequence, Union
 
 from gossamer import _interface as interface
 from gossamer._arrays import View, check_count, check_type, view_of
-from gossamer._calls import member, nanoseconds, text
+from gossamer._calls import member, nanoseconds, path, text
 from gossamer._interface import (
     Algorithm,
     Cells,
@@ -327,15 +328,47 @@ class Compressor(Plan):
         try:
             views = [view_of(f"states[{i}]", state) for i, state in enumerate(states)]
         except (InvalidArgumentError, TypeError):
-            self._session._tell_others(lambda _: load(self._handle, None, 1, 0, limit))
+            self._load_nothing()
             raise
         given = (interface.CState * max(1, len(views)))(*[interface.CState(view.address, view.bytes) for view in views])
+        self._blocking_load(load, given, views, allows_new, limit)
+
+    def save_file(self, file: "Union[str, os.PathLike[str]]") -> None:
+        """save(), to a file that afterwards is there whole or as it was. UnavailableError: it cannot be written."""
+        where, session = path(file, "file"), self._session
+        session._take()
+        try:
+            status = session._library.gossamer_compressor_save_file(self._handle, where)
+            if status != 0:
+                raise self._failure(status)
+        finally:
+            session._lock.release()
+
+    def load_files(
+        self, *paths: "Union[str, os.PathLike[str]]", allows_new: bool = False, timeout: Optional[float] = None
+    ) -> None:
+        """load() of what save_file wrote: the same rules. Collective."""
+        load = self._session._library.gossamer_compressor_load_files
+        limit = nanoseconds(timeout, "timeout")
+        try:
+            given = (ctypes.c_char_p * max(1, len(paths)))(*[path(p, f"paths[{i}]") for i, p in enumerate(paths)])
+        except (InvalidArgumentError, TypeError):
+            self._load_nothing()
+            raise
+        self._blocking_load(load, given, paths, allows_new, limit)
+
+    def _load_nothing(self) -> None:
+        """Wrongly, so that the other ranks fail at once."""
+        load = self._session._library.gossamer_compressor_load
+        self._session._tell_others(lambda _: load(self._handle, None, 1, 0, 0))
+
+    def _blocking_load(self, load: Any, given: Any, listed: "Sequence[Any]", allows_new: bool, limit_ns: int) -> None:
+        """`listed` is what `given` points at: it lives as long as the call, also where Ctrl-C came meanwhile."""
 
         def call(_: Optional[int]) -> int:
             if self._handle is None:
                 raise self._failure(-1)
-            status: int = load(self._handle, given, len(views), int(allows_new), limit)
-            assert len(views) == len(states)  # they live as long as the call
+            status: int = load(self._handle, given, len(listed), int(allows_new), limit_ns)
             return status
 
         self._session._blocking(call)

@@ -3,7 +3,7 @@ import ctypes
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Generator, Optional
 
 from gossamer import _interface as interface
 from gossamer._interface import BusyError, DeadlineError, InvalidArgumentError, Status
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SLICE_NS = 100_000_000  # of a wait in the library, between which Python looks at its signals
 DEFAULT_WAIT_S = 60.0
+LOOK_S = 0.001  # between the looks of an event loop, where no progress thread tells it
 
 
 class Operation:
@@ -21,12 +22,13 @@ class Operation:
     Not made by you: start() of what it belongs to gives it.
     """
 
-    __slots__ = ("_plan", "_error", "_has_ended", "__weakref__")
+    __slots__ = ("_plan", "_error", "_has_ended", "_is_told", "__weakref__")
 
     def __init__(self, plan: "Plan") -> None:
         self._plan = plan
         self._error: Optional[BaseException] = None
         self._has_ended = False
+        self._is_told = False  # its end is written to the plan's bell
 
     def test(self) -> bool:
         """Moves data on, without blocking, and says whether the operation has ended. Raises what it failed with."""
@@ -50,9 +52,9 @@ class Operation:
         """Writes the eight bytes of a 1 to `descriptor` (of os.eventfd, or a pipe) when the operation has ended; at
         once, if it has.
 
-        For event loops: loop.add_reader(descriptor, ...). With inline progress nothing ends but in a call; so for
-        progress="thread". test(), which is True then or raises, still has to be called. Once for each operation. The
-        descriptor stays yours.
+        For event loops other than asyncio's, where `await operation` does all of it. With inline progress nothing ends
+        but in a call; so for progress="thread". test(), which is True then or raises, still has to be called. Once for
+        each operation, and not beside an await. The descriptor stays yours, and open until the operation has ended.
         """
         plan = self._plan
         if self._has_ended:
@@ -102,6 +104,41 @@ class Operation:
         if self._error is not None:
             raise self._error
         return self._plan._result()
+
+    def __await__(self) -> "Generator[Any, None, Any]":
+        """`await operation`, in asyncio: the result, or what it failed with, as of wait(), while other tasks go on.
+
+        Best with progress="thread", which wakes the loop in microseconds; else the loop looks every millisecond, and
+        data moves at these looks. A task that is cancelled leaves the operation as it was: it goes on, and may be
+        awaited or waited for again. A limit of time is asyncio.wait_for's. Several tasks may await the same.
+        """
+        return self._ended().__await__()
+
+    async def _ended(self) -> Any:
+        if self.test():
+            return self._plan._result()
+        import asyncio
+
+        loop, woken, bell = asyncio.get_running_loop(), asyncio.Event(), self._plan._bell_for(self)
+        own = os.dup(bell.reading)  # a loop knows a descriptor once, and there may be several tasks
+        loop.add_reader(own, woken.set)
+        try:
+            while True:
+                look = None if self._plan._session._has_thread else loop.call_later(LOOK_S, woken.set)
+                try:
+                    await woken.wait()
+                finally:
+                    if look is not None:
+                        look.cancel()
+                woken.clear()
+                bell.silence()
+                if self.test():
+                    return self._plan._result()
+        finally:
+            loop.remove_reader(own)
+            os.close(own)
+            if self._has_ended:
+                bell.ring()  # for other tasks
 
     def _wait_on(self, timeout: float) -> None:
         session, plan = self._plan._session, self._plan
@@ -156,6 +193,32 @@ def _short(timeout: float) -> int:
     return max(1, int(timeout * 1e9))
 
 
+class Bell:
+    """A pipe that the library writes to when an operation has ended. Open as long as it may: until the operation's plan
+    is gone in the library too."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+        os.set_blocking(self.reading, False)
+        os.set_blocking(self.writing, False)
+
+    def ring(self) -> None:
+        try:
+            os.write(self.writing, (1).to_bytes(8, sys.byteorder))
+        except BlockingIOError:
+            pass  # it rings already
+
+    def silence(self) -> None:
+        try:
+            os.read(self.reading, 4096)
+        except BlockingIOError:
+            pass
+
+    def __del__(self) -> None:
+        os.close(self.reading)
+        os.close(self.writing)
+
+
 class Plan:
     """Base of Compressor and Collective."""
 
@@ -178,6 +241,7 @@ class Plan:
         self._wait = library.gossamer_operation_wait
         self._current: Optional[Operation] = None
         self._held: Any = None  # the memory of a collective
+        self._bell: Optional[Bell] = None
 
     def _made(self, handle: Optional[int]) -> None:
         self._handle = handle
@@ -199,6 +263,21 @@ class Plan:
             return operation
         finally:
             session._lock.release()
+
+    def _bell_for(self, operation: Operation) -> Bell:
+        """That rings at the end of the one in flight, or has rung."""
+        if self._bell is None:
+            self._bell = Bell()
+        if not operation._is_told:
+            self._bell.silence()  # of the one before
+            operation.notify(self._bell.writing)
+            operation._is_told = True
+        return self._bell
+
+    @property
+    def _kept(self) -> Any:
+        """What must be there until the library has destroyed it."""
+        return self._held, self._bell
 
     def _failure(self, status: int) -> interface.GossamerError:
         if self._handle is None:
@@ -234,7 +313,7 @@ class Plan:
                 True,
             )
             self._current = None
-        handle, held = self._handle, self._held
+        handle, held = self._handle, self._kept
         self._detach()
         self._session._in_flight.discard(self)
         self._session._dispose(self._destroy, handle, held)
@@ -244,7 +323,9 @@ class Plan:
         if (current := self._current) is not None and not current._has_ended:
             current._error = self._session._closed_error("the operation was in flight when its session ended")
             current._has_ended = True
-        self._current = self._handle = self._operation = self._held = None
+        if self._bell is not None:
+            self._bell.ring()
+        self._current = self._handle = self._operation = self._held = self._bell = None
 
     def __enter__(self: Any) -> Any:
         return self
@@ -254,4 +335,4 @@ class Plan:
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None) is not None:
-            self._session._dispose(self._destroy, self._handle, self._held)
+            self._session._dispose(self._destroy, self._handle, self._kept)

@@ -16,7 +16,7 @@ from gossamer._interface import InvalidArgumentError, Op, PeerLostError, Progres
 from gossamer._group import Group
 from gossamer._library import Library, library
 from gossamer._memory import Block
-from gossamer._settings import config_of
+from gossamer._settings import config_of, has_thread
 
 if TYPE_CHECKING:
     from gossamer._collective import Collective, Graph
@@ -81,7 +81,7 @@ class Session:
             secret,
             lease,
         )
-        self._join(lambda lib, slot: lib.gossamer_init(config, slot), Caller())
+        self._join(config, lambda lib, slot: lib.gossamer_init(config, slot), Caller())
 
     @classmethod
     def from_id(cls, unique_id: bytes, rank: int, rank_count: int, **settings: Any) -> "Session":
@@ -94,7 +94,8 @@ class Session:
         given = interface.CUniqueId.from_buffer_copy(unique_id)
         config = config_of(**settings)
         session = cls.__new__(cls)
-        session._join(lambda lib, slot: lib.gossamer_init_with_id(config, given, rank, rank_count, slot), Caller())
+        joins = (given, rank, rank_count)
+        session._join(config, lambda lib, slot: lib.gossamer_init_with_id(config, *joins, slot), Caller())
         return session
 
     @classmethod
@@ -146,7 +147,7 @@ class Session:
         config = config_of(**settings)
         session = cls.__new__(cls)
         try:
-            session._join(lambda lib, slot: lib.gossamer_init_with_launch(config, launch, slot), None)
+            session._join(config, lambda lib, slot: lib.gossamer_init_with_launch(config, launch, slot), None)
         except interface.GossamerError as error:
             if raised:
                 raise raised[0] from error
@@ -181,7 +182,9 @@ class Session:
         finally:
             own.Free()
 
-    def _join(self, call: "Callable[[Library, int], int]", caller: Optional[Caller]) -> None:
+    def _join(
+        self, config: interface.CConfig, call: "Callable[[Library, int], int]", caller: Optional[Caller]
+    ) -> None:
         self._handle: Optional[int] = None
         self._library = library()
         self._lock = threading.RLock()
@@ -194,6 +197,7 @@ class Session:
         self._kept: "list[Any]" = []  # memory that must stay until finalize
         self._later: "list[Any]" = []  # what is to be freed when the session is free for it
         self._is_damaged = self._is_leaving = False
+        self._has_thread = has_thread(config)
         lib, place = self._library, threading.Lock()
         state: "dict[str, Any]" = {"is_wanted": True, "handle": None}
 
@@ -546,20 +550,20 @@ class Session:
         try:
             self._caller.finish()
             handle, self._handle = self._handle, None
-            left = [(destroy, of_plan) for destroy, of_plan, _ in self._later]
+            left = list(self._later)  # with the memory that operations in flight work on until finalize has returned
             self._later.clear()
             for plan in list(self._plans):
-                left.append((plan._destroy, plan._handle))
+                left.append((plan._destroy, plan._handle, plan._kept))
                 plan._detach()
             self._in_flight.clear()
             for group in list(self._groups):
-                left.append((self._library.gossamer_group_destroy, group._handle))
+                left.append((self._library.gossamer_group_destroy, group._handle, None))
                 group._handle = None
             if os.getpid() == self._process and self._rank_count > 1:
                 self._caller(lambda: self._library.gossamer_finalize(handle))
             else:
                 self._library.gossamer_finalize(handle)
-            for destroy, of_plan in left:  # handles outlive their session, and are freed by this alone
+            for destroy, of_plan, _ in left:  # handles outlive their session, and are freed by this alone
                 destroy(of_plan)
             self._kept.clear()
             self._caller.end()

@@ -1,5 +1,6 @@
 """How a session is joined: arguments as the library's configuration, and ids."""
 import ctypes
+import os
 from typing import Optional, Union
 
 from gossamer import _interface as interface
@@ -41,6 +42,13 @@ def config_of(
     config.pin_threads = int(pin_threads)
     config.lease_ns = -1 if lease == float("inf") else nanoseconds(lease, "lease")
     return config
+
+
+def has_thread(config: interface.CConfig) -> bool:
+    """Whether a session of it has a progress thread for sure. With "auto" it has one where there are cores for it."""
+    if config.progress == Progress.AUTO:
+        return os.environ.get("GOSSAMER_PROGRESS") == "thread"
+    return bool(config.progress == Progress.THREAD)
 
 
 def unique_id(bind_host: Optional[str] = None) -> bytes:
