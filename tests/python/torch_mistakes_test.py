@@ -68,6 +68,19 @@ class Mistakes(Case):
                 self.assertIsInstance(state.error, gossamer.CancelledError)
             distributed.barrier()
 
+    def test_control_c_ends_a_collective_that_waits_and_the_group_can_go(self):
+        group = distributed.new_group(backend="gossamer")
+        distributed.barrier(group=group)
+        if rank == 0:
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            with self.assertRaises(KeyboardInterrupt):
+                distributed.all_reduce(torch.ones(3), group=group)
+            group.shutdown()
+        distributed.barrier()
+        if rank == 1:
+            with self.fails(gossamer.PeerLostError, "rank 0"):
+                distributed.all_reduce(torch.ones(3), group=group)
+
     def test_batch_norm_trains_for_longer_than_a_session_once_lived(self):
         # DDP sends its buffers in every step: over the back end they are broadcasts of a session.
         group = distributed.new_group(backend="gossamer")

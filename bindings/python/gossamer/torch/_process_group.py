@@ -21,6 +21,7 @@ from gossamer._session import Session
 
 ONE_OFF_BYTES = 8192  # what travels with one round trip of the control plane
 PLANS = 64  # that are kept, each with a copy of its vector
+GRACE_S = 1.0  # that shutdown() gives to what is under way
 LINE = 64  # bytes: slices are whole lines
 TYPES = (
     torch.float32,
@@ -263,10 +264,13 @@ class ProcessGroup(distributed.ProcessGroup):
     alltoall = alltoall_base = send = recv = recv_anysource = _is_not_there
 
     def shutdown(self) -> None:
-        """Ends what is under way, the thread and the session. May be called twice."""
+        """Ends the thread and the session, and gives up what is still under way after a second. May be called twice."""
         if not self._session.is_closed:
             self._jobs.put(None)
-            self._thread.join()
+            self._thread.join(GRACE_S)
+            if self._thread.is_alive():  # in a call that waits for ranks which do not come
+                self._session.abort()
+                self._thread.join()
             self._session.close()
 
     def __del__(self) -> None:
