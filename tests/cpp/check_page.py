@@ -10,11 +10,12 @@ import sys
 # What the page leaves to the reader.
 BEGINNING = """
 #include <chrono>
+#include <cstdint>
 #include <gossamer.hpp>
 #include <string>
 #include <vector>
 std::vector<double> local_sums();
-void give_up_on(int rank);
+void give_up_on(std::int64_t rank);
 int log(const std::string& text);
 extern gossamer::Session session;
 extern gossamer::Operation operation;
