@@ -163,8 +163,9 @@ class Driver {
   void charge();
   // The caller is back.
   void look_again(std::uint64_t now_ns);
-  // Something has moved, and before that nothing.
-  [[nodiscard]] bool was_idle() const { return now_ns_ > idle_from_ns_; }
+  // Something has moved, and before that nothing for a time that is worth to be told; less adds up until it is.
+  static constexpr std::uint64_t idle_least_ns = 128;
+  [[nodiscard]] bool was_idle() const { return now_ns_ > idle_from_ns_ + idle_least_ns; }
   void end_idleness(std::uint32_t plan, Rank ended_by);
   [[nodiscard]] Trace::Place place_of(const Action& action) const;
   void wake_waiters();
