@@ -68,9 +68,10 @@ def main(readme, build, python):
                     continue
                 printed, is_whole = "", True
                 for line in body.splitlines():
-                    missing = shutil.which(line.split()[0]) is None and line.split()[0] not in (".", "gossamer")
+                    word = line.split()[0]
+                    missing = shutil.which(word) is None and word not in (".", "gossamer")
                     if line.startswith(BUILDS) or missing:
-                        print(f"left out: {line}{': not installed' if missing else ''}")
+                        print(f"left out: {line}: {'this build is there' if line.startswith(BUILDS) else f'{word} is not installed'}")
                         is_whole = is_whole and not missing
                         continue
                     printed += run(line, folder, given)

@@ -23,7 +23,8 @@ sys.argv[1:] = []
 USE = (
     "import gossamer, numpy\nwith gossamer.Session(rank=0, rank_count=1) as s:\n"
     "    assert s.all_reduce(numpy.ones(3)).sum() == 3\n"
-    "print(gossamer.__file__); print(s._library.place.path)"
+    "print(gossamer.__file__); print(s._library.place.path)\n"
+    "import importlib.metadata\nassert importlib.metadata.version('gossamer') == gossamer.__version__"
 )
 
 

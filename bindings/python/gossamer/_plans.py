@@ -215,8 +215,9 @@ class Bell:
             pass
 
     def __del__(self) -> None:
-        os.close(self.reading)
-        os.close(self.writing)
+        if hasattr(self, "writing"):  # there were descriptors left
+            os.close(self.reading)
+            os.close(self.writing)
 
 
 class Plan:
