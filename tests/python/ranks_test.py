@@ -222,12 +222,12 @@ class Waiting(support.Case):
         if rank == 0:
             operation = plan.start()
             began = time.monotonic()
-            support.interrupt_soon(0.2)
             with self.fails(KeyboardInterrupt):
+                support.interrupt_soon(0.1)
                 operation.wait()
             self.assertLess(time.monotonic() - began, 5)
             with self.fails(gossamer.DeadlineError, "rank 0 waits for rank 1"):
-                operation.wait(0.15)
+                operation.wait(0.11)
         tell()
         if rank != 0:
             operation = plan.start()
@@ -243,8 +243,8 @@ class Waiting(support.Case):
         self.sign = os.path.join(session.broadcast(folder).rstrip(b"\0").decode(), "interrupted")
         told = session.make_broadcast(numpy.zeros(1))
         if rank == 0:
-            support.interrupt_soon(0.2)
             with self.fails(KeyboardInterrupt):
+                support.interrupt_soon(0.2)
                 session.barrier()
             with self.fails(gossamer.BusyError, "still under way"):
                 session.barrier()
@@ -272,7 +272,7 @@ class Waiting(support.Case):
             thread = threading.Thread(target=count)
             thread.start()
             with self.fails(gossamer.DeadlineError):
-                operation.wait(0.3)
+                operation.wait(0.15)
             stop.set()
             thread.join()
             self.assertGreater(turns[0], 1000)
