@@ -9,7 +9,7 @@ import io
 import torch
 import torch.distributed as distributed
 from torch.nn.parallel import DistributedDataParallel
-from torch_support import Case, backward, batch, gradients, make_model, rank, ranks, weights
+from torch_support import Case, backward, batch, gradients, loss_of, make_model, rank, ranks
 
 import gossamer
 import gossamer.torch
@@ -128,6 +128,36 @@ class Hook(Case):
                 other.load_state_dict(state)
             with self.fails(gossamer.InvalidArgumentError, "give the states of all saved ranks"):
                 other.load_state_dict({**state, "rank_count": ranks + 1})
+
+    def test_what_more_ranks_held_back_is_sent_by_fewer(self):
+        # With gradients of zero what is sent is what was held back. Its sum over ranks stays, so with half the ranks
+        # the mean is twice as large.
+        options = {"algorithm": "top-k", "density": 0.05, "exact_numel": 10}
+
+        def drain(ours):
+            sent = [torch.zeros_like(parameter) for parameter in ours.parameters()]
+            for step in range(60):
+                ours.zero_grad()
+                (loss_of(ours, step) * 0.0).backward()
+                for total, gradient in zip(sent, gradients(ours)):
+                    total += gradient
+            return sent
+
+        states = [None] * ranks
+        ours = DistributedDataParallel(make_model())
+        with gossamer.torch.attach(ours, **options) as state:
+            for step in range(2):
+                ours.zero_grad()
+                backward(ours, step)
+            distributed.all_gather_object(states, state.state_dict())
+            expected = drain(ours)
+        self.assertGreater(max(each.abs().max().item() for each in expected), 1e-3)
+        group = distributed.new_group(list(range(ranks // 2)))
+        if rank < ranks // 2:
+            ours = DistributedDataParallel(make_model(), process_group=group)
+            with gossamer.torch.attach(ours, **options) as state:
+                state.load_state_dict(*states)
+                self.assert_close(drain(ours), [2 * each for each in expected], rtol=1e-4, atol=1e-6)
 
     def test_every_algorithm_gives_all_ranks_the_same_gradient_for_fewer_bytes(self):
         for algorithm in gossamer.Algorithm:

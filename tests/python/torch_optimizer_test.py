@@ -6,7 +6,7 @@ all ranks would do is computed by hand on this one, from their seeds.
 import io
 
 import torch
-from torch_support import Case, backward, batch, gradients, loss_of, make_model, rank, ranks, weights
+from torch_support import Case, backward, batch, loss_of, make_model, rank, ranks, weights
 
 import gossamer
 import gossamer.torch

@@ -119,9 +119,14 @@ class State:
                 f"{distributed.get_world_size(ddp.process_group)}: expected the same ranks"
             )
         self._ready, self._to_come = 0, len(self._groups)  # of this step: all of whose gradients came; not yet started
-        name = _groups.name_of(self.session, "ddp")
-        for group in self._groups:
-            group.make(self.session, self.algorithm, name, options)
+        try:
+            name = _groups.name_of(self.session, "ddp")
+            for group in self._groups:
+                group.make(self.session, self.algorithm, name, options)
+        except BaseException:
+            if self._owns_session:
+                self.session.close()
+            raise
         self._jobs: "queue.SimpleQueue[Optional[_Arrivals]]" = queue.SimpleQueue()
         self._ended: "queue.SimpleQueue[None]" = queue.SimpleQueue()  # a step, or everything by a failure
         self._deadline = float("inf")
@@ -141,7 +146,7 @@ class State:
                 self._wait_for_step()
         except KeyboardInterrupt:
             self._fail(CancelledError("a backward was interrupted: make a new State, or end the program"))
-            raise
+            raise KeyboardInterrupt("while backward waited for the other ranks") from None
         except BaseException as error:
             self._fail(error)
             raise

@@ -74,16 +74,23 @@ class DistributedOptimizer(torch.optim.Optimizer):
             is_there = distributed.is_available() and distributed.is_initialized()
             session = _groups.join() if is_there else Session()
         self.session = session
-        name = _groups.name_of(session, "optimizer")
+        try:
+            self._make_plans(graph, options)
+            self._begin_together()
+        except BaseException:
+            if self._owns_session:
+                session.close()
+            raise
+
+    def _make_plans(self, graph: Optional[Graph], options: "dict[str, Any]") -> None:
+        name = _groups.name_of(self.session, "optimizer")
         for group in self._groups:
             if graph is None:
-                group.make(session, self.algorithm, name, options)
-            else:
-                group.name = f"{name} group {group.number}"
-                group.staged = torch.zeros(sum(tensor.count for tensor in group.tensors), dtype=group.dtype)
-                mixer = Collective(session, "neighbor-reduce", group.staged, graph=graph, name=group.name)
-                self._mixers.append(mixer)
-        self._begin_together()
+                group.make(self.session, self.algorithm, name, options)
+                continue
+            group.name = f"{name} group {group.number}"
+            group.staged = torch.zeros(sum(tensor.count for tensor in group.tensors), dtype=group.dtype)
+            self._mixers.append(Collective(self.session, "neighbor-reduce", group.staged, graph=graph, name=group.name))
 
     def _begin_together(self) -> None:
         for group in self._groups:
