@@ -297,6 +297,20 @@ class Waiting(support.Case):
         for progress in ("thread", "inline"):
             with self.subTest(progress), join_another(progress=progress) as second:
                 asyncio.run(self.await_in_every_way(second))
+                self.interrupt_an_await(second)
+
+    def interrupt_an_await(self, second):
+        never = second.make_barrier()
+
+        async def wait_for_others():
+            await never.start()
+
+        if rank == 0:
+            with self.fails(KeyboardInterrupt):
+                support.interrupt_soon(0.05)
+                asyncio.run(wait_for_others())
+            never.close()
+        second.barrier()
 
     async def await_in_every_way(self, second):
         vectors = [numpy.full(100, float(rank + i)) for i in range(4)]
