@@ -59,7 +59,6 @@ namespace {
 struct LogState {
   std::mutex mutex;
   LogSink sink;
-  std::atomic<int> least{static_cast<int>(LogLevel::error) + 1};
 };
 LogState& log_state() {
   static LogState state;
@@ -70,17 +69,15 @@ LogState& log_state() {
 void set_log_sink(LogLevel least, LogSink sink) {
   LogState& state = log_state();
   const std::lock_guard lock(state.mutex);
-  state.least = sink ? static_cast<int>(least) : static_cast<int>(LogLevel::error) + 1;
+  log_least = sink ? static_cast<int>(least) : static_cast<int>(LogLevel::error) + 1;
   state.sink = std::move(sink);
-}
-
-bool is_log_enabled(LogLevel level) {
-  return static_cast<int>(level) >= log_state().least.load(std::memory_order_relaxed);
 }
 
 void log(LogLevel level, std::string_view message) {
   if (!is_log_enabled(level)) return;
   LogState& state = log_state();
+  std::string line;
+  if (log_speaker != nullptr && !log_speaker->empty()) message = line = text(*log_speaker, ": ", message);
   const std::lock_guard lock(state.mutex);
   if (state.sink) state.sink(level, message);
 }

@@ -47,12 +47,15 @@ class CudaCopyQueue final : public CopyQueue {
     for (cudaEvent_t& event : self->events_)
       if (const auto error = cudaEventCreateWithFlags(&event, cudaEventDisableTiming); error != cudaSuccess)
         return cuda_error("make an event", error);
+    if (const auto error = cudaEventCreateWithFlags(&self->followed_, cudaEventDisableTiming); error != cudaSuccess)
+      return cuda_error("make an event", error);
     return std::unique_ptr<CopyQueue>(std::move(self));
   }
 
   ~CudaCopyQueue() override {
     for (const cudaEvent_t event : events_)
       if (event != nullptr) static_cast<void>(cudaEventDestroy(event));
+    if (followed_ != nullptr) static_cast<void>(cudaEventDestroy(followed_));
     if (stream_ != nullptr) static_cast<void>(cudaStreamDestroy(stream_));
   }
 
@@ -64,6 +67,15 @@ class CudaCopyQueue final : public CopyQueue {
     if (const auto error = cudaEventRecord(events_[started_ % in_flight_max], stream_); error != cudaSuccess)
       return cuda_error("record an event", error);
     ++started_;
+    return {};
+  }
+
+  // The event may be recorded again at once: who waits for it waits for what it was then.
+  Status follow(void* stream) override {
+    if (const auto error = cudaEventRecord(followed_, static_cast<cudaStream_t>(stream)); error != cudaSuccess)
+      return cuda_error("record an event in the caller's stream", error);
+    if (const auto error = cudaStreamWaitEvent(stream_, followed_, 0); error != cudaSuccess)
+      return cuda_error("wait for the caller's stream", error);
     return {};
   }
 
@@ -84,6 +96,7 @@ class CudaCopyQueue final : public CopyQueue {
   CudaCopyQueue() = default;
   cudaStream_t stream_ = nullptr;
   std::array<cudaEvent_t, in_flight_max> events_{};
+  cudaEvent_t followed_ = nullptr;
   std::uint64_t ended_ = 0;
 };
 

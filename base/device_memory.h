@@ -33,6 +33,10 @@ class CopyQueue {
   // nothing is known about the copies that had not ended.
   [[nodiscard]] virtual Result<std::uint64_t> ended() = 0;
 
+  // Copies that are started from now on begin after everything that this stream of the device (a cudaStream_t) has been
+  // given so far. Never blocks, and waits for no other stream. `unavailable` where the device refuses.
+  virtual Status follow(void* stream) = 0;
+
   [[nodiscard]] std::uint64_t started() const { return started_; }
 
  protected:

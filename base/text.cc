@@ -31,9 +31,43 @@ std::string hex(std::uint64_t value, int digits) {
 void append_number(std::string& out, std::int64_t value) { out += number_text(value); }
 void append_number(std::string& out, std::uint64_t value) { out += number_text(value); }
 
+namespace {
+
+// How many bytes the letter at the beginning has, as the Unicode standard's table 3-7 says; negative: so many are the
+// beginning of none.
+int letter_bytes(std::string_view words) {
+  const auto byte = [&](std::size_t i) { return i < words.size() ? static_cast<unsigned char>(words[i]) : 0u; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return -1;
+  const int bytes = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  unsigned least = 0x80;
+  unsigned most = 0xbf;
+  if (first == 0xe0) least = 0xa0;
+  if (first == 0xed) most = 0x9f;
+  if (first == 0xf0) least = 0x90;
+  if (first == 0xf4) most = 0x8f;
+  for (int i = 1; i < bytes; ++i, least = 0x80, most = 0xbf)
+    if (const unsigned next = byte(static_cast<std::size_t>(i)); next < least || next > most) return -i;
+  return bytes;
+}
+
+}  // namespace
+
+std::string valid_utf8(std::string_view words) {
+  std::string out;
+  while (!words.empty()) {
+    const int bytes = letter_bytes(words);
+    const auto taken = static_cast<std::size_t>(bytes < 0 ? -bytes : bytes);
+    out += bytes < 0 ? std::string_view("\xef\xbf\xbd") : words.substr(0, taken);
+    words.remove_prefix(taken);
+  }
+  return out;
+}
+
 std::string quoted_json(std::string_view words) {
   std::string json = "\"";
-  for (const char c : words) {
+  for (const char c : valid_utf8(words)) {
     if (c == '"' || c == '\\') json += '\\';
     if (static_cast<unsigned char>(c) < 0x20)
       json += ' ';

@@ -45,7 +45,10 @@ template <typename... Parts>
   return out;
 }
 
-// As a text of JSON; control characters become blanks.
+// The same where it is UTF-8; what is not becomes U+FFFD, one for each longest beginning of a letter.
+[[nodiscard]] std::string valid_utf8(std::string_view words);
+
+// As a text of JSON; control characters become blanks, and what is no UTF-8 U+FFFD.
 [[nodiscard]] std::string quoted_json(std::string_view words);
 
 // "17 B", "4.0 KiB", "63.9 MiB".

@@ -1,5 +1,6 @@
 // Groups, memory that peers read in place, and collectives of the C interface.
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,20 @@ static_assert(offsetof(gossamer_graph, reserved_) + sizeof(uint32_t) == sizeof(g
               "gossamer_graph ends in padding");
 static_assert(offsetof(gossamer_collective_config, reserved_) + sizeof(uint32_t) == sizeof(gossamer_collective_config),
               "gossamer_collective_config ends in padding");
+
+// Then `schedule` and `reserved_` were where the graph is now.
+constexpr std::size_t collective_config_size_before_graphs = 72;
+void move_schedule(gossamer_collective_config& c) {
+  struct Former {
+    int32_t schedule;
+    uint32_t reserved;
+  } former;
+  static_assert(sizeof former == sizeof c.graph);
+  std::memcpy(&former, &c.graph, sizeof former);
+  c.graph = nullptr;
+  c.schedule = former.schedule;
+  c.reserved_ = former.reserved;
+}
 
 gossamer_status read_vector(const char* function, uint64_t count, int32_t type, int32_t op, ElementVector& vector) {
   const auto element = sketch::find_element_type(type);
@@ -141,8 +156,8 @@ gossamer_status gossamer_group_create(gossamer_session* session, const int32_t* 
   return guarded([&] {
     if (group == nullptr) return fail_argument(function, "group is NULL, expected where to put it");
     *group = nullptr;
-    if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (is_forked(*session)) return fail_forked(function);
+    const Entered entered(check_given(function, session), session);
+    if (!entered.is_done()) return entered.status;
     if (ranks == nullptr || rank_count == 0)
       return fail_argument(function, "ranks is NULL or empty, expected this rank at least");
     const auto session_ranks = static_cast<int64_t>(session->session->rank_count());
@@ -178,8 +193,8 @@ gossamer_status gossamer_allocate(gossamer_session* session, size_t bytes, void*
   return guarded([&] {
     if (memory == nullptr) return fail_argument(function, "memory is NULL, expected where to put the address");
     *memory = nullptr;
-    if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (is_forked(*session)) return fail_forked(function);
+    const Entered entered(check_given(function, session), session);
+    if (!entered.is_done()) return entered.status;
     const auto made = session->session->allocate(bytes);
     if (!made.ok()) return fail(made.error());
     *memory = made->data();
@@ -190,8 +205,8 @@ gossamer_status gossamer_allocate(gossamer_session* session, size_t bytes, void*
 gossamer_status gossamer_free(gossamer_session* session, void* memory) {
   constexpr const char* function = "gossamer_free";
   return guarded([&] {
-    if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (is_forked(*session)) return fail_forked(function);
+    const Entered entered(check_given(function, session), session);
+    if (!entered.is_done()) return entered.status;
     if (memory != nullptr && !session->session->free(memory))
       return fail_argument(function, "memory is no address that gossamer_allocate gave for this session");
     return GOSSAMER_DONE;
@@ -203,8 +218,8 @@ gossamer_status gossamer_collective_create(gossamer_session* session, const goss
   constexpr const char* function = "gossamer_collective_create";
   return guarded([&] {
     if (collective != nullptr) *collective = nullptr;
-    if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (is_forked(*session)) return fail_forked(function);
+    const Entered entered(check_given(function, session), session);
+    if (!entered.is_done()) return entered.status;
     gossamer_collective_config c = GOSSAMER_COLLECTIVE_CONFIG_INIT;
     CollectiveConfig request;
     std::list<gossamer_collective> handle;
@@ -212,6 +227,7 @@ gossamer_status gossamer_collective_create(gossamer_session* session, const goss
     const auto mistake = mistake_of([&] {
       if (config == nullptr) return fail_argument(function, "config is NULL, expected at least the kind");
       if (const auto status = read_struct(function, config, c); status != GOSSAMER_DONE) return status;
+      if (config->struct_size == collective_config_size_before_graphs) move_schedule(c);
       if (c.group != nullptr && c.group->session != session)
         return fail_argument(function, "the group is of another session, or of one that was finalized");
       // From here on the others of the group hear of what is wrong.
@@ -236,7 +252,8 @@ gossamer_status gossamer_collective_start(gossamer_collective* collective, gossa
     if (collective == nullptr || operation == nullptr)
       return fail_argument(function, "collective or operation is NULL");
     *operation = nullptr;
-    if (const auto status = check_start(function, collective->session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_start(function, collective->session), collective->session);
+    if (!entered.is_done()) return entered.status;
     return started(collective->operation.plan->start(), collective->operation, operation);
   });
 }
@@ -246,6 +263,7 @@ void gossamer_collective_destroy(gossamer_collective* collective) {
   gossamer_session* session = collective->session;
   if (session == nullptr) return drop_kept(collective);
   if (is_forked(*session)) return;
+  const gossamer::LogScope scope(&session->session->who());
   session->session->destroy_collective(collective->collective);
   drop(session->collectives, collective);
 }
@@ -256,7 +274,8 @@ gossamer_status gossamer_collective_slice(const gossamer_collective* collective,
   return guarded([&] {
     if (collective == nullptr || first == nullptr || count == nullptr)
       return fail_argument(function, "collective, first or count is NULL");
-    if (const auto status = check_session(function, collective->session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_session(function, collective->session), collective->session);
+    if (!entered.is_done()) return entered.status;
     const auto rank_count = static_cast<int64_t>(collective->collective->rank_count());
     if (rank < 0 || rank >= rank_count)
       return fail_argument(function, text("rank is ", rank, ", expected one of the group, 0 to ", rank_count - 1));
@@ -271,8 +290,8 @@ gossamer_status gossamer_all_reduce(gossamer_session* session, void* data, uint6
                                     int64_t timeout_ns) {
   constexpr const char* function = "gossamer_all_reduce";
   return guarded([&] {
-    if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (is_forked(*session)) return fail_forked(function);
+    const Entered entered(check_given(function, session), session);
+    if (!entered.is_done()) return entered.status;
     uint64_t limit = 0;
     ElementVector vector;
     const auto mistake = mistake_of([&] {
@@ -290,8 +309,8 @@ gossamer_status gossamer_all_reduce(gossamer_session* session, void* data, uint6
 gossamer_status gossamer_barrier(gossamer_session* session, int64_t timeout_ns) {
   constexpr const char* function = "gossamer_barrier";
   return guarded([&] {
-    if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (is_forked(*session)) return fail_forked(function);
+    const Entered entered(check_given(function, session), session);
+    if (!entered.is_done()) return entered.status;
     uint64_t limit = 0;
     const auto mistake = mistake_of([&] { return read_limit(function, timeout_ns, 0, limit); });
     return outcome(session->session->barrier(limit, mistake));

@@ -16,7 +16,8 @@ namespace {
 
 gossamer_status observe(const char* function, gossamer_operation* operation,
                         const gossamer::runtime::Observer& observer) {
-  if (const auto status = check_session(function, operation->session); status != GOSSAMER_DONE) return status;
+  const Entered entered(check_session(function, operation->session), operation->session);
+  if (!entered.is_done()) return entered.status;
   return outcome(operation->plan->observe(observer));
 }
 
@@ -56,8 +57,8 @@ gossamer_status gossamer_operation_notify(gossamer_operation* operation, int des
 // Not guarded: it may come from a completion, too.
 gossamer_status gossamer_abort(gossamer_session* session) {
   constexpr const char* function = "gossamer_abort";
-  if (session == nullptr) return fail_argument(function, "session is NULL");
-  if (is_forked(*session)) return fail_forked(function);
+  const Entered entered(check_given(function, session), session);
+  if (!entered.is_done()) return entered.status;
   session->is_aborted.store(true, std::memory_order_relaxed);
   try {
     session->session->abort();

@@ -77,7 +77,7 @@ std::atomic<std::uint64_t> owner_forks{0};  // of the process that opened the la
 #define ENDS_WITH(Struct, field) \
   static_assert(offsetof(Struct, field) + sizeof(Struct::field) == sizeof(Struct), #Struct " ends in padding")
 ENDS_WITH(gossamer_config, lease_ns);
-ENDS_WITH(gossamer_compressor_config, tensor_size);
+ENDS_WITH(gossamer_compressor_config, stream);
 ENDS_WITH(gossamer_launch, name);
 ENDS_WITH(gossamer_update, compressor);
 ENDS_WITH(gossamer_stats, clipped);
@@ -173,7 +173,7 @@ gossamer_status init(const char* function, const gossamer_config* config, gossam
     if (const auto status = make_callers(callers); status != GOSSAMER_DONE) return status;
     auto joined = gossamer::runtime::Session::join(request, std::move(callers));
     if (!joined.ok()) return fail(joined.error());
-    *session = new gossamer_session{.session = std::move(*joined)};
+    *session = make_handle(*std::move(joined));
     owner_forks = (*session)->forks;
     ++open_sessions;
     return GOSSAMER_DONE;
@@ -260,6 +260,7 @@ gossamer_status read_compressor_config(const gossamer_compressor_config* given,
   config.cells = static_cast<gossamer::sketch::CellType>(c.cells);
   config.values = static_cast<gossamer::sketch::CellType>(c.values);
   if (c.memory != 0) config.memory = static_cast<gossamer::MemoryKind>(c.memory);
+  config.stream = c.stream;
   config.seed = c.seed;
   if (c.schedule != GOSSAMER_SCHEDULE_AUTO) config.schedule = static_cast<gossamer::topology::ScheduleKind>(c.schedule);
   return GOSSAMER_DONE;
@@ -361,27 +362,31 @@ gossamer_status gossamer_init_with_launch(const gossamer_config* config, const g
 }
 
 void gossamer_finalize(gossamer_session* session) {
-  if (session == nullptr || is_forked(*session) || refuses_in_observer("gossamer_finalize")) return;
-  session->session.reset();
+  if (session == nullptr || session->session == nullptr || is_forked(*session) ||
+      refuses_in_observer("gossamer_finalize"))
+    return;
+  {
+    const gossamer::LogScope scope(&session->session->who());
+    session->session.reset();
+  }
   keep_handles(*session);
-  delete session;
   --open_sessions;
 }
 
 int32_t gossamer_rank(const gossamer_session* session) {
-  return session != nullptr ? static_cast<int32_t>(session->session->rank().value) : -1;
+  return session != nullptr && session->session ? static_cast<int32_t>(session->session->rank().value) : -1;
 }
 
 int32_t gossamer_rank_count(const gossamer_session* session) {
-  return session != nullptr ? static_cast<int32_t>(session->session->rank_count()) : -1;
+  return session != nullptr && session->session ? static_cast<int32_t>(session->session->rank_count()) : -1;
 }
 
 gossamer_status gossamer_broadcast(gossamer_session* session, void* data, size_t bytes, int32_t root,
                                    int64_t timeout_ns) {
   constexpr const char* function = "gossamer_broadcast";
   return guarded([&] {
-    if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (is_forked(*session)) return fail_forked(function);
+    const Entered entered(check_given(function, session), session);
+    if (!entered.is_done()) return entered.status;
     uint64_t limit = 0;
     const auto mistake = mistake_of([&] {
       if (data == nullptr && bytes > 0) return fail_argument(function, "data is NULL");
@@ -397,8 +402,8 @@ gossamer_status gossamer_check_equal(gossamer_session* session, const char* name
                                      int64_t timeout_ns) {
   constexpr const char* function = "gossamer_check_equal";
   return guarded([&] {
-    if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (is_forked(*session)) return fail_forked(function);
+    const Entered entered(check_given(function, session), session);
+    if (!entered.is_done()) return entered.status;
     uint64_t limit = 0;
     const auto mistake = mistake_of([&] {
       if (name == nullptr) return fail_argument(function, "name is NULL, expected what is compared");
@@ -415,8 +420,8 @@ gossamer_status gossamer_compressor_create(gossamer_session* session, const goss
   constexpr const char* function = "gossamer_compressor_create";
   return guarded([&] {
     if (compressor != nullptr) *compressor = nullptr;
-    if (session == nullptr) return fail_argument(function, "session is NULL");
-    if (is_forked(*session)) return fail_forked(function);
+    const Entered entered(check_given(function, session), session);
+    if (!entered.is_done()) return entered.status;
     gossamer::runtime::CompressorConfig request;
     std::list<gossamer_compressor> handle;
     const auto mistake = mistake_of([&] {
@@ -442,6 +447,7 @@ void gossamer_compressor_destroy(gossamer_compressor* compressor) {
   gossamer_session* session = compressor->session;
   if (session == nullptr) return drop_kept(compressor);
   if (is_forked(*session)) return;
+  const gossamer::LogScope scope(&session->session->who());
   session->session->destroy_compressor(compressor->compressor);
   drop(session->compressors, compressor);
 }
@@ -450,7 +456,8 @@ gossamer_status gossamer_compress(gossamer_compressor* compressor, const float* 
   constexpr const char* function = "gossamer_compress";
   return guarded([&] {
     if (compressor == nullptr) return fail_argument(function, "compressor is NULL");
-    if (const auto status = check_session(function, compressor->session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_session(function, compressor->session), compressor->session);
+    if (!entered.is_done()) return entered.status;
     if (gradients == nullptr) return fail_argument(function, "gradients is NULL, expected one pointer for each tensor");
     const auto& layout = compressor->compressor->layout();
     for (std::size_t i = 0; i < layout.tensor_count(); ++i)
@@ -466,7 +473,8 @@ gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operat
     if (compressor == nullptr || operation == nullptr)
       return fail_argument("gossamer_reduce", "compressor or operation is NULL");
     *operation = nullptr;
-    if (const auto status = check_start("gossamer_reduce", compressor->session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_start("gossamer_reduce", compressor->session), compressor->session);
+    if (!entered.is_done()) return entered.status;
     return started(compressor->compressor->reduce(), compressor->operation, operation);
   });
 }
@@ -474,8 +482,8 @@ gossamer_status gossamer_reduce(gossamer_compressor* compressor, gossamer_operat
 gossamer_status gossamer_operation_test(gossamer_operation* operation) {
   return guarded([&] {
     if (operation == nullptr) return fail_argument("gossamer_operation_test", "operation is NULL");
-    if (const auto status = check_session("gossamer_operation_test", operation->session); status != GOSSAMER_DONE)
-      return status;
+    const Entered entered(check_session("gossamer_operation_test", operation->session), operation->session);
+    if (!entered.is_done()) return entered.status;
     const auto code = operation->plan->test();
     return code.ok() ? static_cast<gossamer_status>(*code) : fail(code.error());
   });
@@ -485,7 +493,8 @@ gossamer_status gossamer_operation_wait(gossamer_operation* operation, int64_t t
   constexpr const char* function = "gossamer_operation_wait";
   return guarded([&] {
     if (operation == nullptr) return fail_argument(function, "operation is NULL");
-    if (const auto status = check_session(function, operation->session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_session(function, operation->session), operation->session);
+    if (!entered.is_done()) return entered.status;
     uint64_t limit = 0;
     if (const auto status = read_limit(function, timeout_ns, 60'000'000'000, limit); status != GOSSAMER_DONE)
       return status;
@@ -497,7 +506,8 @@ gossamer_status gossamer_recover(gossamer_compressor* compressor, gossamer_updat
   constexpr const char* function = "gossamer_recover";
   return guarded([&] {
     if (compressor == nullptr || update == nullptr) return fail_argument(function, "compressor or update is NULL");
-    if (const auto status = check_session(function, compressor->session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_session(function, compressor->session), compressor->session);
+    if (!entered.is_done()) return entered.status;
     const auto found = compressor->compressor->update();
     if (!found.ok()) return fail(found.error());
     gossamer_update value = GOSSAMER_UPDATE_INIT;
@@ -512,10 +522,12 @@ gossamer_status gossamer_recover(gossamer_compressor* compressor, gossamer_updat
 gossamer_status gossamer_update_apply(const gossamer_update* update, float* const* weights, float scale) {
   constexpr const char* function = "gossamer_update_apply";
   return guarded([&] {
+    gossamer_update known = GOSSAMER_UPDATE_INIT;
     if (update == nullptr || update->compressor == nullptr || update->values == nullptr)
       return fail_argument(function, "update is empty: fill it with gossamer_recover");
-    if (const auto status = check_session(function, update->compressor->session); status != GOSSAMER_DONE)
-      return status;
+    if (const auto status = read_struct(function, update, known); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_session(function, update->compressor->session), update->compressor->session);
+    if (!entered.is_done()) return entered.status;
     const auto& layout = update->compressor->compressor->layout();
     if (weights == nullptr) return fail_argument(function, "weights is NULL, expected one pointer for each tensor");
     for (std::size_t i = 0; i < layout.tensor_count(); ++i)
@@ -531,7 +543,8 @@ gossamer_status gossamer_compressor_stats(const gossamer_compressor* compressor,
   constexpr const char* function = "gossamer_compressor_stats";
   return guarded([&] {
     if (compressor == nullptr || stats == nullptr) return fail_argument(function, "compressor or stats is NULL");
-    if (const auto status = check_session(function, compressor->session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_session(function, compressor->session), compressor->session);
+    if (!entered.is_done()) return entered.status;
     const auto s = compressor->compressor->stats();
     gossamer_stats value = GOSSAMER_STATS_INIT;
     value.operations = s.operations;

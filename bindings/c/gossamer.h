@@ -93,7 +93,9 @@ typedef enum gossamer_log_level {
 
 /* Sends log lines of `least` and above to `sink`, NULL for none (the default: the library is silent). The
  * sink may be called from any thread, one call at a time; `line` is valid during the call. It must not
- * call into Gossamer. */
+ * call into Gossamer. Lines of a session, from whichever thread, begin with whose they are, "rank 3 of 8 on node7: ":
+ * with GOSSAMER_HOST's name, else the system's. Those from before a rank is known, and of calls without a session, do
+ * not. */
 typedef void (*gossamer_log_sink)(gossamer_log_level level, const char* line, void* context);
 GOSSAMER_API void gossamer_set_log(gossamer_log_level least, gossamer_log_sink sink, void* context);
 
@@ -195,7 +197,8 @@ GOSSAMER_API gossamer_status gossamer_init_with_launch(const gossamer_config* co
 
 /* Leaves the session and frees it, with all that compressors, collectives and groups of it hold. Their handles stay, some
  * 80 bytes each, until they are destroyed, in any order, before or after: a call with one is INVALID_ARGUMENT, destroy
- * frees it. Destroyed twice, or a session used after this, is memory of nobody. NULL is allowed.
+ * frees it. Destroyed twice is memory of nobody. The session's own handle stays, some 120 bytes, until the process ends:
+ * a call with it is INVALID_ARGUMENT, its rank -1, and a second finalize does nothing. NULL is allowed.
  * A rank with an operation in flight gives it up and leaves at once. One whose operations have all ended first serves
  * its peers until theirs have, at most 5 s and a lease, so that nobody's last step is lost; it waits for nobody who
  * only computes between steps. Peers that start or wait for anything that needs this rank get PEER_LOST ("it left the
@@ -209,7 +212,7 @@ GOSSAMER_API void gossamer_finalize(gossamer_session* session);
  * allocates. A second one does nothing. */
 GOSSAMER_API gossamer_status gossamer_abort(gossamer_session* session);
 
-/* The own rank, 0 to rank_count - 1, and how many there are. -1 for NULL. */
+/* The own rank, 0 to rank_count - 1, and how many there are. -1 for NULL and after gossamer_finalize. */
 GOSSAMER_API int32_t gossamer_rank(const gossamer_session* session);
 GOSSAMER_API int32_t gossamer_rank_count(const gossamer_session* session);
 
@@ -332,16 +335,20 @@ typedef struct gossamer_compressor_config {
                           beyond it the operation ends with NOT_FINITE. DENSE divides by P before it rounds to F16 */
   int32_t decode;      /* a gossamer_decode: SHARDED for GS_SGD with SELECT_TOP */
   int32_t memory;      /* a gossamer_memory_kind. 0: HOST. CUDA for DENSE: what this rank passes and gets is there, and work
-                          on it in other streams has ended; ranks may differ. The payload travels through pinned host
+                          on it in other streams than `stream` has ended; ranks may differ. The payload travels through pinned host
                           memory of its size */
   uint32_t reserved_;  /* 0. Was padding: never given a meaning */
   size_t tensor_size; /* sizeof(gossamer_tensor), the step from one of `tensors` to the next; the initializer sets it */
+  void* stream;       /* a cudaStream_t of the device, for CUDA. Not NULL: gossamer_compress and gossamer_update_apply wait
+                         for what it has been given before the call, and for nothing else of the device; what it is given
+                         after they return, or after the operation has ended, sees what they wrote. What still reads an
+                         update is given to it before the next gossamer_compress. Lives as long as the compressor */
 } gossamer_compressor_config;
 #define GOSSAMER_COMPRESSOR_CONFIG_INIT                                                                         \
   {                                                                                                             \
     sizeof(gossamer_compressor_config), NULL, 0, NULL, 0, 0.0, 0, 0, 0.0, -1.0, -1.0, GOSSAMER_SELECT_TOP, 0, 1, \
         GOSSAMER_SCHEDULE_AUTO, GOSSAMER_CELLS_F32, GOSSAMER_CELLS_F32, GOSSAMER_DECODE_WHOLE, 0, 0,            \
-        sizeof(gossamer_tensor)                                                                                 \
+        sizeof(gossamer_tensor), NULL                                                                           \
   }
 
 /* Makes a compressor: buffers, registered memory and plans, once, to be started many times. Collective, in
@@ -646,6 +653,8 @@ GOSSAMER_API gossamer_status gossamer_barrier(gossamer_session* session, int64_t
  * answer, since numbers grow. Local; reads each residual once. Not in the middle of a step where that matters.
  *
  *   schema "gossamer.session/1"; keys are only added       version, rank, ranks, host, transport, control_bytes_sent
+ *   waited_for_ns: by rank, how long operations were under way here and nothing moved until that rank's part came; not
+ *     what the program does between its calls. A rank that others wait for, and that waits for nobody, is the late one
  *   compressors, collectives: a list of those there are, each with
  *     name, operations (that were seen to end DONE), bytes_sent, exchange_ns, waiting_ns, wire_ns, compute_ns (the last
  *     one's, as in gossamer_stats) and total_ of each of these five but operations: all together
@@ -653,9 +662,16 @@ GOSSAMER_API gossamer_status gossamer_barrier(gossamer_session* session, int64_t
  *     algorithm, tensors, dimension, compress_ns, total_compress_ns, applied, gradient_norm, clipped (as in gossamer_stats),
  *     total_dense_bytes: what an all-reduce of everything in f32 would have sent,
  *     ratio: that over total_bytes_sent, null where nothing was sent,
- *     residual_norm: L2 norm of what this rank holds back, null where it holds nothing or an operation is in flight
+ *     residual_norm: L2 norm of what this rank holds back, null where it holds nothing or an operation is in flight,
+ *     recovered: of the squares of what the last step could send (gradient, momentum and residual), the share that it
+ *       sent, 0 to 1; null where residual_norm is, and before the first step
  *   collectives, besides
- *     ranks: of its group */
+ *     ranks: of its group
+ *
+ * Where GOSSAMER_METRICS names a file ("%r" in it is the rank; without one ".RANK" follows where there are several), the
+ * same numbers go there as OpenMetrics text, whole (written beside, then renamed): with each report that is written, and
+ * by gossamer_finalize, then with what compressors and collectives did that were destroyed before. What fails is a
+ * warning in the log. docs/observability.md has the names. */
 GOSSAMER_API gossamer_status gossamer_session_report(gossamer_session* session, char* text, size_t capacity,
                                                      size_t* bytes);
 

@@ -1,6 +1,8 @@
-// Handles that outlive their sessions.
+// Handles that outlive what they stand for.
 #include <list>
+#include <memory>
 #include <mutex>
+#include <utility>
 
 #include "bindings/c/objects.h"
 
@@ -13,6 +15,7 @@ struct Kept {
   std::list<gossamer_compressor> compressors;
   std::list<gossamer_collective> collectives;
   std::list<gossamer_group> groups;
+  std::list<gossamer_session> sessions;  // all that there have been
 };
 Kept& kept() {
   static Kept* const handles = new Kept;  // never destroyed: programs destroy handles at their exit
@@ -35,6 +38,13 @@ void drop_from(std::list<Handle>& handles, const Handle* handle) {
 }
 
 }  // namespace
+
+gossamer_session* make_handle(std::unique_ptr<runtime::Session> joined) {
+  const std::lock_guard lock(kept().mutex);
+  gossamer_session& handle = kept().sessions.emplace_back();
+  handle.session = std::move(joined);
+  return &handle;
+}
 
 void keep_handles(gossamer_session& session) {
   const std::lock_guard lock(kept().mutex);

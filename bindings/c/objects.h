@@ -1,8 +1,9 @@
 // What the opaque objects of the C interface hold.
 //
-// Handles are in a list of their session. Finalize leaves those that the program has not destroyed in a list of the
-// process, without a session: so a handle is refused, not followed, and its address is not given to another one, until
-// it is destroyed. What it costs is the handle, some 80 bytes.
+// Sessions are in a list of the process and never leave it: one that was finalized is empty, some 120 bytes, so it is
+// refused, not followed, and its address is not given to another one. Other handles are in a list of their session.
+// Finalize leaves those that the program has not destroyed in a list of the process, without a session: the same is
+// true of them until they are destroyed. What that costs is the handle, some 80 bytes.
 #pragma once
 
 #include <atomic>
@@ -48,8 +49,8 @@ struct gossamer_collective {
 };
 
 struct gossamer_session {
-  std::unique_ptr<gossamer::runtime::Session> session;
-  std::uint64_t forks = gossamer::fork_count();  // of the process that owns it
+  std::unique_ptr<gossamer::runtime::Session> session;  // null: finalized
+  std::uint64_t forks = gossamer::fork_count();         // of the process that owns it
   std::atomic<bool> is_aborted{false};
   std::list<gossamer_compressor> compressors;
   std::list<gossamer_collective> collectives;
@@ -59,6 +60,15 @@ struct gossamer_session {
 inline bool is_forked(const gossamer_session& session) { return session.forks != gossamer::fork_count(); }
 
 namespace gossamer::c {
+
+// Whether calls may use the session that they were given.
+inline gossamer_status check_given(const char* function, const gossamer_session* session) {
+  if (session == nullptr) return fail_argument(function, "session is NULL");
+  if (session->session == nullptr)
+    return fail_argument(function, "the session was finalized: gossamer_init joins another one");
+  if (is_forked(*session)) return fail_forked(function);
+  return GOSSAMER_DONE;
+}
 
 // Whether calls may use the session of a handle.
 inline gossamer_status check_session(const char* function, const gossamer_session* session) {
@@ -77,6 +87,23 @@ inline gossamer_status check_start(const char* function, const gossamer_session*
     return fail(Error{Code::cancelled, text(function, ": the session was aborted")});
   return GOSSAMER_DONE;
 }
+
+// Within a call that one of these checks let through: what is logged meanwhile is that session's. Where nobody listens
+// it costs a load.
+class Entered {
+ public:
+  Entered(gossamer_status checked, const gossamer_session* session)
+      : status(checked), scope_(is_done() && is_log_enabled(LogLevel::error) ? &session->session->who() : nullptr) {}
+  [[nodiscard]] bool is_done() const { return status == GOSSAMER_DONE; }
+
+  const gossamer_status status;
+
+ private:
+  const LogScope scope_;
+};
+
+// A handle of what was joined; throws where no memory is left.
+[[nodiscard]] gossamer_session* make_handle(std::unique_ptr<runtime::Session> joined);
 
 // Handles that outlived their sessions.
 void keep_handles(gossamer_session& session);

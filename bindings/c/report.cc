@@ -13,16 +13,18 @@ extern "C" gossamer_status gossamer_session_report(gossamer_session* session, ch
   constexpr const char* function = "gossamer_session_report";
   return guarded([&] {
     if (bytes != nullptr) *bytes = 0;
-    if (session == nullptr || bytes == nullptr || (text == nullptr && capacity > 0))
-      return fail_argument(function, "session, bytes or text is NULL");
-    if (is_forked(*session)) return fail_forked(function);
-    const std::string report = session->session->report();
+    const Entered entered(check_given(function, session), session);
+    if (!entered.is_done()) return entered.status;
+    if (bytes == nullptr || (text == nullptr && capacity > 0)) return fail_argument(function, "bytes or text is NULL");
+    const gossamer::runtime::SessionReport numbers = session->session->report();
+    const std::string report = json_of(numbers);
     *bytes = report.size() + 1;
     if (capacity < *bytes)
       return fail(gossamer::Error{
           gossamer::Code::out_of_resources,
           gossamer::text(function, ": the report has ", *bytes, " B, and there is room for ", capacity)});
     std::memcpy(text, report.c_str(), *bytes);
+    session->session->write_metrics(numbers);
     return GOSSAMER_DONE;
   });
 }

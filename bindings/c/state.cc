@@ -35,7 +35,8 @@ gossamer_status load(const Load& call, Read read) {
   return guarded([&] {
     if (call.compressor == nullptr) return fail_argument(call.function, "compressor is NULL");
     gossamer_session* const session = call.compressor->session;
-    if (const auto status = check_session(call.function, session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_session(call.function, session), session);
+    if (!entered.is_done()) return entered.status;
     uint64_t limit = 0;
     States states;
     const auto mistake = mistake_of([&] {
@@ -66,7 +67,8 @@ gossamer_status gossamer_compressor_state_size(const gossamer_compressor* compre
   constexpr const char* function = "gossamer_compressor_state_size";
   return guarded([&] {
     if (compressor == nullptr || bytes == nullptr) return fail_argument(function, "compressor or bytes is NULL");
-    if (const auto status = check_session(function, compressor->session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_session(function, compressor->session), compressor->session);
+    if (!entered.is_done()) return entered.status;
     *bytes = compressor->compressor->state_bytes();
     return GOSSAMER_DONE;
   });
@@ -76,7 +78,8 @@ gossamer_status gossamer_compressor_save(gossamer_compressor* compressor, void* 
   constexpr const char* function = "gossamer_compressor_save";
   return guarded([&] {
     if (compressor == nullptr || state == nullptr) return fail_argument(function, "compressor or state is NULL");
-    if (const auto status = check_session(function, compressor->session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_session(function, compressor->session), compressor->session);
+    if (!entered.is_done()) return entered.status;
     const size_t needed = compressor->compressor->state_bytes();
     if (bytes < needed)
       return fail_argument(
@@ -89,10 +92,11 @@ gossamer_status gossamer_compressor_save_file(gossamer_compressor* compressor, c
   constexpr const char* function = "gossamer_compressor_save_file";
   return guarded([&] {
     if (compressor == nullptr || path == nullptr) return fail_argument(function, "compressor or path is NULL");
-    if (const auto status = check_session(function, compressor->session); status != GOSSAMER_DONE) return status;
+    const Entered entered(check_session(function, compressor->session), compressor->session);
+    if (!entered.is_done()) return entered.status;
     std::vector<std::byte> bytes(compressor->compressor->state_bytes());
     if (const auto saved = compressor->compressor->save(bytes); !saved.ok()) return fail(saved.error());
-    return outcome(gossamer::runtime::write_state_file(path, bytes));
+    return outcome(gossamer::write_whole_file(path, bytes, gossamer::Outlives::power));
   });
 }
 
@@ -120,7 +124,7 @@ gossamer_status gossamer_compressor_load_files(gossamer_compressor* compressor, 
       return fail_argument(function, "paths is NULL or empty, expected one at least");
     for (size_t i = 0; i < path_count; ++i) {
       if (paths[i] == nullptr) return fail_argument(function, text("paths[", i, "] is NULL"));
-      auto file = gossamer::runtime::read_state_file(paths[i]);
+      auto file = gossamer::read_whole_file(paths[i]);
       if (!file.ok()) return fail(file.error());
       files.push_back(std::move(*file));
       if (const auto status = add_state(read, paths[i], files.back()); status != GOSSAMER_DONE) return status;

@@ -25,6 +25,7 @@ Status Algorithm::read_kept(Kept which, std::size_t tensor, std::span<float> val
 Status Algorithm::write_kept(Kept which, std::size_t tensor, std::span<const float> values) {
   const std::span<float> all = which == Kept::residual ? kept_in_->residual() : kept_in_->momentum();
   std::copy(values.begin(), values.end(), all.begin() + static_cast<std::ptrdiff_t>(layout().inner_offset(tensor)));
+  kept_in_->forget_sent();
   return {};
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -57,6 +58,10 @@ class Algorithm : public Work {
   // Accumulated and not yet sent, in the layout's order; empty where there is none. For tests.
   [[nodiscard]] std::span<const float> residual() const {
     return kept_in_ != nullptr ? kept_in_->residual() : std::span<const float>();
+  }
+  // Feedback::sent_squares, of an algorithm which has that.
+  [[nodiscard]] std::optional<double> sent_squares() const {
+    return kept_in_ != nullptr ? kept_in_->sent_squares() : std::nullopt;
   }
 
  protected:

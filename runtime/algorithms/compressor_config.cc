@@ -84,6 +84,8 @@ Status check_decode(const CompressorConfig& config) {
 }
 
 Status check_memory(const CompressorConfig& config) {
+  if (config.memory == MemoryKind::host && config.stream != nullptr)
+    return wrong("a stream is given, but memory is host: expected none, or the memory of its device");
   if (config.memory == MemoryKind::host) return {};
   GOSSAMER_TRY(find_device_memory(config.memory));
   if (row_of(config.algorithm).make_on_device == nullptr)

@@ -25,6 +25,7 @@ struct CompressorOptions : NamedOptions {
   std::uint64_t seed = 1;
   std::optional<topology::ScheduleKind> schedule;  // none: chosen by the cost model
   MemoryKind memory = MemoryKind::host;            // of gradients, update and weights; ranks may differ
+  void* stream = nullptr;  // of that memory's device: what the caller does with it there; null: it waits by itself
 };
 
 struct CompressorConfig : CompressorOptions {

@@ -48,6 +48,7 @@ class DeviceDense final : public Algorithm {
 
   Result<GradientScan> compress(const float* const* gradients) override {
     GOSSAMER_TRY(check_pointers(gradients, "gradient"));
+    GOSSAMER_TRY(follow_caller());
     GradientScan scan;
     const bool clips = context_.shape.clip > 0.0;
     double squares = 0.0;
@@ -119,6 +120,7 @@ class DeviceDense final : public Algorithm {
 
   Status apply_to(float* const* weights, const Update& update, float scale) override {
     GOSSAMER_TRY(check_pointers(weights, "weights"));
+    GOSSAMER_TRY(follow_caller());
     for (std::size_t i = 0; i < layout().tensor_count(); ++i) {
       const std::array vectors = {
           DevicePump::Vector{weights[i], 4, true, true},
@@ -142,6 +144,12 @@ class DeviceDense final : public Algorithm {
                      text("the ", what, " of tensor \"", layout().tensor(i).name, "\" is not in ",
                           memory_kind_name(memory_.kind()), " memory, as the compressor was told")};
     return {};
+  }
+
+  // What the caller's stream was given so far comes before the copies of this call.
+  Status follow_caller() {
+    if (context_.shape.stream == nullptr) return {};
+    return callers_->follow(context_.shape.stream);
   }
 
   DenseWire wire() const { return {shape_.type, context_.rank_count}; }

@@ -25,6 +25,8 @@ constexpr std::uint32_t looks_in_a_pass = 8;
 constexpr std::uint64_t told_apart_bytes = 4'096;
 // A waiter that always finds something to move looks at its deadline after so many passes.
 constexpr std::uint32_t passes_without_clock = 64;
+// Between two calls that come as fast as they can there is less.
+constexpr std::uint64_t callers_own_ns = 20'000;
 
 }  // namespace
 
@@ -170,8 +172,7 @@ Status Driver::submit(std::uint32_t plan) {
   state.compute_ns = 0;
   state.wire_ns = wire_ns_.load(std::memory_order_relaxed);  // until it ends; then the difference
   if (!has_thread()) {
-    now_ns_ = state.started_ns;
-    is_now_ = true;
+    look_again(state.started_ns);
     begin(plan);
     if (!bound_[plan]->shared || !finish_at_once(state)) pass(false);
     return {};
@@ -210,6 +211,7 @@ bool Driver::take_starts() {
 }
 
 void Driver::begin(std::uint32_t plan) {
+  if (engine_.under_way() == 0) idle_from_ns_ = now_ns_;  // until now nobody was waited for
   engine_.start(plan);
   if (trace_ == nullptr) return;
   const PlanState& state = engine_.state(plan);
@@ -230,8 +232,7 @@ Code Driver::wait(std::uint32_t plan, std::uint64_t limit_ns) {
   const PlanState& state = engine_.state(plan);
   if (const Code code = state.code.load(std::memory_order_acquire); code != Code::pending) return code;
   if (has_thread()) return wait_for_thread(state, clock_.now_ns() + limit_ns);
-  now_ns_ = clock_.now_ns();
-  is_now_ = true;
+  look_again(clock_.now_ns());
   const std::uint64_t end_ns = now_ns_ + limit_ns;
   std::uint32_t idle = 0;
   const auto is_pending = [&] { return state.code.load(std::memory_order_acquire) == Code::pending; };
@@ -288,8 +289,29 @@ bool Driver::is_idle() {
 }
 
 bool Driver::progress() {
-  is_now_ = false;
+  look_again(clock_.now_ns());
   return pass(false);
+}
+
+void Driver::look_again(std::uint64_t now_ns) {
+  const std::uint64_t before_ns = std::exchange(now_ns_, now_ns);
+  is_now_ = true;
+  if (now_ns > before_ns + callers_own_ns && !simulated_) idle_from_ns_ += now_ns - before_ns;
+}
+
+// Not from before the operation: then nobody waited.
+void Driver::end_idleness(std::uint32_t plan, Rank ended_by) {
+  const std::uint64_t from_ns = std::max(idle_from_ns_, engine_.state(plan).started_ns);
+  idle_from_ns_ = now_ns_;
+  if (now_ns_ <= from_ns || ended_by.value >= waited_for_ns_.size()) return;
+  std::atomic<std::uint64_t>& waited = waited_for_ns_[ended_by.value];  // nobody else writes it
+  waited.store(waited.load(std::memory_order_relaxed) + now_ns_ - from_ns, std::memory_order_relaxed);
+}
+
+std::vector<std::uint64_t> Driver::waited_for_ns() const {
+  std::vector<std::uint64_t> waited;
+  for (const auto& each : waited_for_ns_) waited.push_back(each.load(std::memory_order_relaxed));
+  return waited;
 }
 
 bool Driver::pass(bool goes_on) {
@@ -314,6 +336,7 @@ bool Driver::pass(bool goes_on) {
 void Driver::charge() {
   if (!is_moving_ && computing_ == nullptr) return;
   const std::uint64_t before_ns = std::exchange(now_ns_, clock_.now_ns());
+  idle_from_ns_ += now_ns_ - before_ns;
   if (computing_ != nullptr)
     computing_->compute_ns += now_ns_ - before_ns;
   else  // nobody else writes it
@@ -340,6 +363,10 @@ bool Driver::poll_transport() {
   const std::size_t count = transport_.poll(completions_);
   if (count == 0) return false;
   silent_ns_ = 0;
+  if (was_idle()) {
+    const TransferId first = TransferId::unpack(completions_[0].context);
+    end_idleness(first.plan, engine_.peer_of(first));
+  }
   turn_to_moving();
   if (trace_ != nullptr) charge();
   for (std::size_t i = 0; i < count; ++i) {
@@ -388,6 +415,7 @@ bool Driver::run_staged() {
       continue;
     }
     moved |= *copied;
+    if (*copied) idle_from_ns_ = std::max(idle_from_ns_, now_ns_);  // nobody was waited for but the device
     Action action;
     while (!is_computing() && staged.next(action)) {
       run(action);
@@ -470,6 +498,7 @@ void Driver::pretend(PlanState& state, double cost_ns) {
   const std::uint64_t now_ns = clock_.now_ns();
   busy_until_ns_ = now_ns + static_cast<std::uint64_t>(cost_ns);
   state.compute_ns += busy_until_ns_ - now_ns;
+  idle_from_ns_ += busy_until_ns_ - now_ns;
 }
 
 Trace::Place Driver::place_of(const Action& action) const {

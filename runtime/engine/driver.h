@@ -58,6 +58,12 @@ class Driver {
   // Without a thread. What fails is logged.
   void write_trace();
 
+  // From now on it counts how long it waits for whom, of so many ranks. Before the first plan.
+  void count_waits(std::uint32_t rank_count) { waited_for_ns_ = std::vector<std::atomic<std::uint64_t>>(rank_count); }
+  // By rank: how long operations were under way and nothing moved, until a message of that rank came, or its part of
+  // shared memory. What the caller does between its calls is not counted. That rank may have waited itself.
+  [[nodiscard]] std::vector<std::uint64_t> waited_for_ns() const;
+
   // From now on a thread of the driver's own progresses, until stop_thread. out_of_resources where none can be made.
   Status start_thread();
   void stop_thread();
@@ -155,6 +161,11 @@ class Driver {
   void turn_to_moving();
   void turn_to_computing(PlanState& state);
   void charge();
+  // The caller is back.
+  void look_again(std::uint64_t now_ns);
+  // Something has moved, and before that nothing.
+  [[nodiscard]] bool was_idle() const { return now_ns_ > idle_from_ns_; }
+  void end_idleness(std::uint32_t plan, Rank ended_by);
   [[nodiscard]] Trace::Place place_of(const Action& action) const;
   void wake_waiters();
   // Where it sleeps.
@@ -207,6 +218,8 @@ class Driver {
   bool is_moving_ = false;                 // or whether something else has moved
   bool is_now_ = false;                    // it need not be read: it was just now, or what moves since then goes on
   std::atomic<std::uint64_t> wire_ns_{0};  // PlanState::wire_ns of all time
+  std::uint64_t idle_from_ns_ = 0;         // until `now_ns_` it has been idle for so long that nobody is charged with
+  std::vector<std::atomic<std::uint64_t>> waited_for_ns_;  // by rank
 
   std::thread thread_;
   std::mutex mutex_;  // over everything above, in thread mode; never taken by submit and test

@@ -56,8 +56,11 @@ bool Driver::move_shared() {
     const Sharing entry = sharing_[i];
     HostRun& run = *entry.run;
     const std::uint64_t steps = run.steps_taken();
+    const Rank awaited = run.awaited();
     const bool is_finished = !run.is_torn() && run.progress();
-    moved |= is_finished || run.steps_taken() != steps;
+    const bool has_moved = is_finished || run.steps_taken() != steps;
+    if (has_moved && was_idle()) end_idleness(entry.plan, engine_.member(entry.plan, awaited));
+    moved |= has_moved;
     if (!is_finished && !run.is_torn() && !run.strayed()) {
       ++i;
       continue;

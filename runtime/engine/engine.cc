@@ -112,6 +112,11 @@ Status Engine::observe(std::uint32_t plan, const Observer& observer) {
 void Engine::start(std::uint32_t plan) {
   Plan& p = at(plan);
   ++p.state.operations;
+  // It may have failed between claim and here.
+  if (!p.is_under_way && p.state.code.load(std::memory_order_relaxed) == Code::pending) {
+    p.is_under_way = true;
+    ++under_way_;
+  }
   p.state.bytes_sent = 0;
   p.stage = 0;
   p.is_in_stage = false;
@@ -200,11 +205,16 @@ void Engine::shared(std::uint32_t plan) {
 
 void Engine::strayed(std::uint32_t plan) {
   const Plan& p = at(plan);
-  const Rank peer = member(p.work->stages()[p.stage], *p.shared[p.stage]->strayed());
+  const Rank peer = member(plan, *p.shared[p.stage]->strayed());
   fail(plan, Error{Code::mismatch,
                    text("rank ", peer.value, " is in another operation of ", p.name, " than rank ", rank_.value,
                         " (step ", p.state.operations, "): one of them ended one by an error of its own; make it anew"),
                    peer});
+}
+
+Rank Engine::member(std::uint32_t plan, Rank place) const {
+  const Plan& p = at(plan);
+  return gossamer::runtime::member(p.work->stages()[p.stage], place);
 }
 
 std::optional<Rank> Engine::awaited(const Plan& plan) const {
@@ -212,7 +222,7 @@ std::optional<Rank> Engine::awaited(const Plan& plan) const {
   if (plan.shared[plan.stage] == nullptr) return {};
   const auto place = plan.shared[plan.stage]->waits_for();
   if (!place) return {};
-  return member(plan.work->stages()[plan.stage], *place);
+  return gossamer::runtime::member(plan.work->stages()[plan.stage], *place);
 }
 
 void Engine::merged(std::uint32_t plan) {
@@ -272,6 +282,7 @@ void Engine::finish(Plan& plan) {
 }
 
 void Engine::publish(Plan& plan, Code code) {
+  under_way_ -= std::exchange(plan.is_under_way, false) ? 1u : 0u;
   Observer observer;
   if (watches_ends_ && plan.watch.exchange(Watch::closed, std::memory_order_acq_rel) == Watch::set)
     observer = plan.observer;

@@ -129,6 +129,8 @@ class Engine {
   // Transfers started and not completed; memory may be freed only at 0.
   [[nodiscard]] std::uint32_t outstanding(std::uint32_t plan) const { return at(plan).outstanding; }
   [[nodiscard]] std::uint32_t in_flight() const { return in_flight_->load(std::memory_order_acquire); }
+  // Started and not ended.
+  [[nodiscard]] std::uint32_t under_way() const { return under_way_; }
   // The same for others: operations claimed and not ended, and whatever else its holders count as such.
   [[nodiscard]] const std::shared_ptr<std::atomic<std::uint32_t>>& in_flight_count() const { return in_flight_; }
   [[nodiscard]] std::size_t transfers_max(std::uint32_t plan, std::size_t stage) const {
@@ -138,6 +140,8 @@ class Engine {
     return at(plan).runs[stage].transfer_count();
   }
   [[nodiscard]] Rank peer_of(const TransferId& id) const { return at(id.plan).runs[id.stage].peer_of(id.index); }
+  // The rank of the session that has this place in the plan's present stage.
+  [[nodiscard]] Rank member(std::uint32_t plan, Rank place) const;
   [[nodiscard]] bool waits_for(std::uint32_t plan, Rank peer) const;
   [[nodiscard]] bool any_waits_for(Rank peer) const;
 
@@ -156,6 +160,7 @@ class Engine {
     std::size_t actions_max = 0;
     bool may_miss = false;
     bool is_in_stage = false;  // prepared, and not through
+    bool is_under_way = false;
     Ledger ledger;
     PlanState state;
     // The observer is written by the caller while it is unset, and read by who ends the operation, before that is
@@ -190,6 +195,7 @@ class Engine {
   std::size_t head_ = 0;
   std::size_t actions_max_ = 0;  // of all plans together
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight_ = std::make_shared<std::atomic<std::uint32_t>>(0);
+  std::uint32_t under_way_ = 0;
   std::optional<Error> broken_;
   bool is_out_ = false;  // and no plan goes on
   bool watches_ends_ = false;

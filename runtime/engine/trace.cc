@@ -1,9 +1,7 @@
 #include "runtime/engine/trace.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 namespace gossamer::runtime {
@@ -168,27 +166,11 @@ std::string Trace::json(std::uint64_t now_ns) const {
 }
 
 Status Trace::write(std::uint64_t now_ns) const {
-  const std::string whole = json(now_ns);
-  const std::string beside = config_.path + ".part";
-  const auto error = [&] {
-    return Error{Code::unavailable, text("the trace could not be written to ", config_.path, " (", std::strerror(errno),
-                                         "): GOSSAMER_TRACE names a file in a folder that this process may write to")};
-  };
-  std::FILE* const file = std::fopen(beside.c_str(), "we");
-  if (file == nullptr) return error();
-  const bool is_written = std::fwrite(whole.data(), 1, whole.size(), file) == whole.size();
-  if (std::fclose(file) != 0 || !is_written || std::rename(beside.c_str(), config_.path.c_str()) != 0) {
-    Error failure = error();
-    std::remove(beside.c_str());
-    return failure;
-  }
-  return {};
-}
-
-std::string trace_path(std::string_view setting, Rank rank, std::uint32_t rank_count) {
-  const std::size_t at = setting.find("%r");
-  if (at != std::string_view::npos) return text(setting.substr(0, at), rank.value, setting.substr(at + 2));
-  return rank_count > 1 ? text(setting, ".", rank.value) : std::string(setting);
+  const Status written = write_whole_file(config_.path, json(now_ns), Outlives::process);
+  if (written.ok()) return {};
+  return Error{written.error().code,
+               text("the trace could not be written to ", config_.path, " (", written.error().message,
+                    "): GOSSAMER_TRACE names a file in a folder that this process may write to")};
 }
 
 }  // namespace gossamer::runtime

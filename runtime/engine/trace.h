@@ -97,7 +97,4 @@ class Trace {
   std::uint64_t count_ = 0;  // ever added
 };
 
-// "%r" in the setting is the rank; without one, ".RANK" follows it where there is more than one rank.
-[[nodiscard]] std::string trace_path(std::string_view setting, Rank rank, std::uint32_t rank_count);
-
 }  // namespace gossamer::runtime

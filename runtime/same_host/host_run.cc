@@ -78,7 +78,9 @@ bool HostRun::progress() {
       const std::vector<HostStep>& steps = phases_[phase_];
       for (; step_ < steps.size(); ++step_) {
         const HostStep& step = steps[step_];
-        if (step.kind == HostStepKind::await ? !goal_of(step).is_reached() : !take(step, tick_ - phase_)) return false;
+        if (step.kind == HostStepKind::await ? goal_of(step).is_reached() : take(step, tick_ - phase_)) continue;
+        awaited_ = step.peer;
+        return false;
       }
     }
     publish();

@@ -68,6 +68,8 @@ class HostRun {
   // That the latest operation wrote for the others.
   [[nodiscard]] std::uint64_t bytes_shared() const { return bytes_shared_; }
 
+  // Whom the latest progress that was false has waited for.
+  [[nodiscard]] Rank awaited() const { return awaited_; }
   // Who has not come to where this rank waits for it.
   [[nodiscard]] std::optional<Rank> waits_for() const;
   // Sleeps until that rank has moved on, at most `limit_ns`; may come back early.
@@ -101,6 +103,7 @@ class HostRun {
 
   Operation operation_;
   HostLayout::Cut cut_;
+  Rank awaited_;
   bool is_running_ = false;
   bool is_torn_ = false;
   std::optional<Rank> strayed_;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/base.h"
@@ -43,6 +44,7 @@ class Compressor {
   }
   [[nodiscard]] CompressorStats stats() const;
   [[nodiscard]] std::span<const float> residual() const { return algorithm_->residual(); }
+  [[nodiscard]] std::optional<double> sent_squares() const { return algorithm_->sent_squares(); }
 
   // What outlives a step (saved_state.h), with no operation in flight. A payload that was not reduced is not in it.
   [[nodiscard]] std::size_t state_bytes() const { return saved_state_bytes(*algorithm_); }

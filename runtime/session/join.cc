@@ -128,6 +128,8 @@ Result<JoinedMembers> join_members(const SettingsRequest& request, std::unique_p
   joined.deadline.emplace(clock, settings.init_timeout_ns);
   GOSSAMER_ASSIGN(auto meeting, meet_as_launched(settings, std::move(callers), *joined.deadline));
   settings.rendezvous = meeting.rendezvous;
+  joined.who = text("rank ", settings.rank.value, " of ", settings.rank_count, " on ", host_name(settings.host));
+  const LogScope scope(&joined.who);
   GOSSAMER_TRY(check_descriptor_room("joining a session", descriptors_for(control_need, settings.rank_count)));
   UserSchedules schedules = read_user_schedules(settings.schedule);
   UserTopology topology = read_user_topology(settings.topology);
@@ -233,6 +235,7 @@ bool leave_members(JoinedMembers& joined) {
 
 Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, std::unique_ptr<Bootstrap> callers) {
   GOSSAMER_ASSIGN(auto joined, join_members(request, std::move(callers)));
+  const LogScope scope(&joined.who);
   const Settings& settings = joined.settings;
   const std::uint32_t local_ranks = joined.local_ranks;
 
@@ -243,21 +246,21 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, s
                             ? Result<ClockOffset>(ClockOffset{})
                             : measure_clock_offset(*joined.control, SteadyClock(), settings.rank, joined.left_ns());
     if (!offset.ok()) return joined.of_what_was_left(offset.error());
-    trace = std::make_unique<Trace>(TraceConfig{.path = trace_path(settings.trace, settings.rank, settings.rank_count),
-                                                .rank = settings.rank,
-                                                .rank_count = settings.rank_count,
-                                                .host = joined.host,
-                                                .offset_ns = offset->offset_ns,
-                                                .uncertainty_ns = offset->uncertainty_ns});
+    trace =
+        std::make_unique<Trace>(TraceConfig{.path = path_of_rank(settings.trace, settings.rank, settings.rank_count),
+                                            .rank = settings.rank,
+                                            .rank_count = settings.rank_count,
+                                            .host = joined.host,
+                                            .offset_ns = offset->offset_ns,
+                                            .uncertainty_ns = offset->uncertainty_ns});
   }
 
   const std::uint32_t cores = usable_cores();
   const bool threaded = settings.progress == ProgressMode::thread ||
                         (settings.progress == ProgressMode::automatic && cores >= 2 * local_ranks);
-  log(LogLevel::info,
-      text("rank ", settings.rank.value, " of ", settings.rank_count, ", ", local_ranks, " on this host with ", cores,
-           " cores: progress ", threaded ? "thread" : "inline", "; schedules for ",
-           joined.topology ? text("what ", settings.topology, " says") : joined.cost.name));
+  log(LogLevel::info, text(local_ranks, " of ", settings.rank_count, " ranks are on this host with ", cores,
+                           " cores: progress ", threaded ? "thread" : "inline", "; schedules for ",
+                           joined.topology ? text("what ", settings.topology, " says") : joined.cost.name));
   SessionParts parts;
   parts.rank = settings.rank;
   parts.rank_count = settings.rank_count;
@@ -277,6 +280,10 @@ Result<std::unique_ptr<Session>> Session::join(const SettingsRequest& request, s
   if (joined.topology) parts.policy = with_topology(std::move(parts.policy), *joined.topology, settings.cost != "auto");
   parts.pool = std::move(joined.pool);
   parts.trace = std::move(trace);
+  parts.host = host_name(settings.host);
+  parts.job = settings.job;
+  if (!settings.metrics.empty())
+    parts.metrics_path = path_of_rank(settings.metrics, settings.rank, settings.rank_count);
   auto session = Session::make(std::move(parts));
   GOSSAMER_TRY(session);
   if (threaded) GOSSAMER_TRY((*session)->start_thread());

@@ -20,6 +20,7 @@ namespace gossamer::runtime {
 
 struct JoinedMembers {
   Settings settings;
+  std::string who;  // "rank 3 of 8 on node7", for the log
   std::unique_ptr<Control> control;
   std::unique_ptr<transport::Transport> transport;  // its view is open, and every pair was tried
   std::unique_ptr<ThreadPool> pool;                 // null: one thread

@@ -100,6 +100,7 @@ void Session::destroy_collective(Collective* collective) {
   const auto found = std::find_if(collectives_.begin(), collectives_.end(),
                                   [&](const auto& entry) { return entry.get() == collective; });
   GOSSAMER_CHECK(found != collectives_.end(), "a collective of another session, or destroyed twice");
+  if (!parts_.metrics_path.empty()) remember([&] { past_.add(report_of(**found)); });
   std::unique_ptr<Plan> plan = (*found)->release_plan();
   collectives_.erase(found);
   retire(std::move(plan), retire_limit_ns);

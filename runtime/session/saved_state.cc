@@ -1,13 +1,8 @@
 #include "runtime/session/saved_state.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -107,7 +102,8 @@ Status read_tensors(std::string_view subject, Reader& reader, std::uint64_t coun
   std::set<std::string_view> names;
   std::uint64_t elements = 0;
   // What has numbers saved is no longer than they are; what has none is as long as it says.
-  const std::uint64_t most_elements = vectors_of(state.kept) > 0 ? state.bytes.size() / sizeof(float) : max_saved_elements;
+  const std::uint64_t most_elements =
+      vectors_of(state.kept) > 0 ? state.bytes.size() / sizeof(float) : max_saved_elements;
   state.tensors.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) {
     const auto first = reader.take<std::uint64_t>();
@@ -118,8 +114,7 @@ Status read_tensors(std::string_view subject, Reader& reader, std::uint64_t coun
     const auto name = reader.take_bytes(name_bytes);
     const auto padding = reader.take_bytes(padded(name_bytes) - name_bytes);
     const bool is_padded = std::all_of(padding.begin(), padding.end(), [](std::byte b) { return b == std::byte{0}; });
-    if (reader.is_short() || first != 0 || exact > 1 || !is_padded || tensor.count == 0 ||
-        tensor.count > most_elements)
+    if (reader.is_short() || first != 0 || exact > 1 || !is_padded || tensor.count == 0 || tensor.count > most_elements)
       return malformed("its tensor ", i, " of ", count, " is none");
     tensor.name.assign(reinterpret_cast<const char*>(name.data()), name.size());
     tensor.exact = exact == 1;
@@ -370,46 +365,6 @@ Status load_state(Algorithm& algorithm, const TakenState& taken) {
   GOSSAMER_TRY(put_vector(Kept::momentum, taken.momentum));
   algorithm.set_step(taken.step);
   return {};
-}
-
-Status write_state_file(const std::string& path, std::span<const std::byte> bytes) {
-  const std::string beside = text(path, ".", ::getpid(), ".new");
-  const auto failed = [&](std::string_view what) {
-    const int why = errno;
-    ::unlink(beside.c_str());
-    return Error{Code::unavailable, text("cannot ", what, " ", path, ": ", std::strerror(why))};
-  };
-  UniqueDescriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (!file.is_open()) return failed("write");
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file.value(), bytes.data(), std::min(bytes.size(), std::size_t{1} << 30));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed("write");
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  if (::fsync(file.value()) != 0 && errno != EINVAL && errno != EROFS) return failed("write");
-  file.close();
-  if (::rename(beside.c_str(), path.c_str()) != 0) return failed("put into place");
-  return {};
-}
-
-Result<std::vector<std::byte>> read_state_file(const std::string& path) {
-  const auto failed = [&] { return Error{Code::unavailable, text("cannot read ", path, ": ", std::strerror(errno))}; };
-  const UniqueDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat about {};
-  if (!file.is_open() || ::fstat(file.value(), &about) != 0) return failed();
-  if (!S_ISREG(about.st_mode)) return Error{Code::unavailable, text("cannot read ", path, ": it is no file")};
-  std::vector<std::byte> bytes(static_cast<std::size_t>(about.st_size));
-  std::size_t at = 0;
-  while (at < bytes.size()) {
-    const ssize_t got = ::read(file.value(), bytes.data() + at, bytes.size() - at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed();
-    if (got == 0) break;
-    at += static_cast<std::size_t>(got);
-  }
-  bytes.resize(at);
-  return bytes;
 }
 
 }  // namespace gossamer::runtime

@@ -72,8 +72,4 @@ struct TakenState {
 // Into the algorithm, which has no operation in flight.
 Status load_state(Algorithm& algorithm, const TakenState& taken);
 
-// A file that is there whole or as it was. `unavailable` says why not.
-Status write_state_file(const std::string& path, std::span<const std::byte> bytes);
-[[nodiscard]] Result<std::vector<std::byte>> read_state_file(const std::string& path);
-
 }  // namespace gossamer::runtime

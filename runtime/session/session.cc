@@ -28,6 +28,10 @@ Abandoned& abandoned() {
 }
 }  // namespace
 
+Session::Session(SessionParts parts)
+    : who_(text("rank ", parts.rank.value, " of ", parts.rank_count, parts.host.empty() ? "" : " on ", parts.host)),
+      parts_(std::move(parts)) {}
+
 Result<std::unique_ptr<Session>> Session::make(SessionParts parts) {
   auto engine = std::make_unique<Engine>(parts.rank, Epoch{1});
   GOSSAMER_ASSIGN(auto driver, Driver::make(*engine, *parts.transport, *parts.control, *parts.clock, parts.patience,
@@ -35,6 +39,7 @@ Result<std::unique_ptr<Session>> Session::make(SessionParts parts) {
   std::unique_ptr<Session> session(new Session(std::move(parts)));
   session->engine_ = std::move(engine);
   session->driver_ = std::move(driver);
+  session->driver_->count_waits(session->rank_count());
   if (session->parts_.trace) session->driver_->trace_to(*session->parts_.trace);
   session->parts_.control->watch(session->engine_->in_flight_count());
   return session;
@@ -45,6 +50,8 @@ Session::~Session() {
     parts_.control->settle(settle_limit_ns, [this] { return !driver_->has_thread() && driver_->progress(); });
   driver_->stop_thread();
   driver_->write_trace();
+  if (!parts_.metrics_path.empty()) remember([this] { write_metrics(report()); });
+  parts_.metrics_path.clear();
   while (!call_plans_.empty()) drop_call_plan(CallKind(call_plans_.begin()->first), retire_limit_ns);
   while (!collectives_.empty()) destroy_collective(collectives_.back().get());
   while (!compressors_.empty()) destroy_compressor(compressors_.back().get());
@@ -53,7 +60,7 @@ Session::~Session() {
     while (!allocations_.empty()) free(allocations_.begin()->first);
   parts_.control->leave();
   if (!closed.ok() || driver_->is_copying()) {
-    log(LogLevel::warning, text("rank ", rank().value, " keeps the memory of unfinished transfers: ",
+    log(LogLevel::warning, text("the memory of unfinished transfers is kept: ",
                                 closed.ok() ? "copies to or from device memory do not end" : closed.error().message));
     Abandoned& kept = abandoned();
     const std::lock_guard lock(kept.mutex);
@@ -117,23 +124,34 @@ Result<PlanDraw> Session::draw_compressor_plan(const std::vector<Blob>& blobs, c
   return draw_plan(offers);
 }
 
-std::string Session::report() const {
-  std::string report = report_head(
-      {rank().value, rank_count(), transport::describe_way(parts_.transport->capabilities()), control_bytes_sent()});
-  const auto add_list = [&](std::string_view name, const auto& objects, const auto&... rest) {
-    append(report, ",\"", name, "\":[");
-    for (std::size_t i = 0; i < objects.size(); ++i) append(report, i == 0 ? "" : ",", report_of(*objects[i], rest...));
-    append(report, "]");
-  };
-  add_list("compressors", compressors_, rank_count());
-  add_list("collectives", collectives_);
-  return report + "}";
+SessionReport Session::report() const {
+  SessionReport report;
+  report.rank = rank();
+  report.rank_count = rank_count();
+  report.host = parts_.host;
+  report.job = parts_.job;
+  report.way = transport::describe_way(parts_.transport->capabilities());
+  report.control_bytes_sent = control_bytes_sent();
+  report.waited_for_ns = driver_->waited_for_ns();
+  for (const auto& each : compressors_) report.compressors.push_back(report_of(*each, rank_count()));
+  for (const auto& each : collectives_) report.collectives.push_back(report_of(*each));
+  return report;
+}
+
+void Session::write_metrics(const SessionReport& report) const {
+  if (parts_.metrics_path.empty()) return;
+  const Status written = write_whole_file(parts_.metrics_path, metrics_of(report, past_), Outlives::process);
+  if (!written.ok())
+    log(LogLevel::warning,
+        text("the metrics could not be written to ", parts_.metrics_path, " (", written.error().message,
+             "): GOSSAMER_METRICS names a file in a folder that this process may write to"));
 }
 
 void Session::destroy_compressor(Compressor* compressor) {
   const auto found = std::find_if(compressors_.begin(), compressors_.end(),
                                   [&](const auto& entry) { return entry.get() == compressor; });
   GOSSAMER_CHECK(found != compressors_.end(), "a compressor of another session, or destroyed twice");
+  if (!parts_.metrics_path.empty()) remember([&] { past_.add(report_of(**found, rank_count())); });
   std::unique_ptr<Plan> plan = (*found)->release_plan();
   compressors_.erase(found);
   retire(std::move(plan), retire_limit_ns);

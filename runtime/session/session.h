@@ -18,6 +18,7 @@
 #include "runtime/bootstrap/bootstrap.h"
 #include "runtime/collectives/chunk_work.h"
 #include "runtime/control/control.h"
+#include "runtime/engine/contained.h"
 #include "runtime/engine/driver.h"
 #include "runtime/engine/plan.h"
 #include "runtime/engine/schedule_policy.h"
@@ -27,6 +28,7 @@
 #include "runtime/session/compressor_part.h"
 #include "runtime/session/deadline.h"
 #include "runtime/session/plan_numbers.h"
+#include "runtime/session/report.h"
 #include "runtime/session/settings.h"
 #include "transport/transport.h"
 
@@ -48,6 +50,9 @@ struct SessionParts {
   std::unique_ptr<ThreadPool> pool;           // null: one thread
   SchedulePolicy policy;                      // equal on all ranks
   std::unique_ptr<Trace> trace;               // null: none
+  std::string host;                           // its name; empty: not known
+  std::string job;
+  std::string metrics_path;  // empty: none are written
 };
 
 // One thread at a time.
@@ -103,8 +108,13 @@ class Session {
   // the destructor; does not block.
   void abort() { parts_.control->abort(); }
 
-  // What it has done so far (report.h). Reads residuals.
-  [[nodiscard]] std::string report() const;
+  // What it has done so far. Reads residuals.
+  [[nodiscard]] SessionReport report() const;
+  // As metrics, where the settings name a file for them, with what is gone already. What fails is logged.
+  void write_metrics(const SessionReport& report) const;
+
+  // "rank 3 of 8 on node7": whose lines of the log are this session's (LogScope).
+  [[nodiscard]] const std::string& who() const { return who_; }
 
   // Local: zeroed memory that the transport owns and ranks on this host can map.
   Result<std::span<std::byte>> allocate(std::size_t bytes);
@@ -121,7 +131,7 @@ class Session {
   // What giving a plan up may take.
   static constexpr std::uint64_t retire_limit_ns = 200'000'000;
 
-  explicit Session(SessionParts parts) : parts_(std::move(parts)) {}
+  explicit Session(SessionParts parts);
 
   // Memory of `allocate`: the transport's where peers can map it, else plain.
   struct Allocation {
@@ -163,10 +173,21 @@ class Session {
                      const Deadline& deadline);
   Result<CallPlan*> call_plan(const Call& call, const std::vector<Blob>& blobs, const Deadline& deadline);
   void drop_call_plan(const CallKind& kind, std::uint64_t limit_ns);
+  // Where there is no memory for what `note` notes, it is left out: destroying does not fail.
+  template <typename Note>
+  void remember(Note note) {
+    const Status noted = contained([&]() -> Status {
+      note();
+      return {};
+    });
+    if (!noted.ok()) log(LogLevel::warning, text("metrics lack something: ", noted.error().message));
+  }
   // Its number is free again where its memory is.
   void retire(std::unique_ptr<Plan> plan, std::uint64_t limit_ns);
 
+  const std::string who_;  // outlives all that may log
   SessionParts parts_;
+  PastReports past_;  // of what was destroyed; only where metrics are written
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Driver> driver_;
   PlanNumbers numbers_;

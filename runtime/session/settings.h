@@ -49,7 +49,8 @@ struct Settings {
   std::string topology;        // path of a file that topology::parse_topology_file takes; empty: none
   std::string host;            // this host's name; empty: found out
   std::string rank_hosts;      // as control/joining/rank_hosts.h has it; empty: not told
-  std::string trace;           // trace_path(); empty: none
+  std::string trace;           // path_of_rank(); empty: none
+  std::string metrics;         // the same
   std::string launcher;        // name of a LauncherRow, or "auto"
   std::string folder;          // where ranks meet by files; empty: none
 

@@ -1,13 +1,20 @@
 #include "base/base.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <locale>
 #include <memory>
 #include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
 
 namespace gossamer {
 namespace {
@@ -139,6 +146,84 @@ TEST(Log, SinkGetsOnlyItsLevelAndAbove) {
   set_log_sink(LogLevel::error, {});
   log(LogLevel::error, "off");
   EXPECT_EQ(count, 1);
+}
+
+// Goal: a line says for whom it is, from the threads that were made for them too. Method: two speakers, one inside of
+// the other, and a thread of each that speaks when its maker no longer does.
+TEST(Log, LinesSayForWhomTheyAre) {
+  std::vector<std::string> lines;
+  set_log_sink(LogLevel::info, [&](LogLevel, std::string_view line) { lines.emplace_back(line); });
+  std::atomic<bool> may_speak{false};
+  std::vector<std::thread> threads;
+  const auto speak_later = [&] {
+    auto made = make_thread("a test", [&] {
+      may_speak.wait(false);
+      log(LogLevel::info, "later");
+    });
+    ASSERT_TRUE(made.ok());
+    threads.push_back(*std::move(made));
+  };
+  log(LogLevel::info, "first");
+  {
+    const std::string outer = "rank 1 of 2 on a";
+    const LogScope outer_scope(&outer);
+    {
+      const std::string inner = "rank 0 of 1 on b";
+      const LogScope inner_scope(&inner);
+      log(LogLevel::info, "inside");
+      speak_later();
+    }
+    log(LogLevel::info, "outside");
+    speak_later();
+  }
+  log(LogLevel::info, "last");
+  may_speak = true;
+  may_speak.notify_all();
+  for (std::thread& thread : threads) thread.join();
+  set_log_sink(LogLevel::error, {});
+  std::sort(lines.begin() + 4, lines.end());
+  EXPECT_EQ(lines, (std::vector<std::string>{"first", "rank 0 of 1 on b: inside", "rank 1 of 2 on a: outside", "last",
+                                             "rank 0 of 1 on b: later", "rank 1 of 2 on a: later"}));
+}
+
+// Goal: a file is whole or as it was. Method: written twice, read back; a folder that is not there, and one in the
+// file's place.
+TEST(Files, AreThereWholeOrNotAtAll) {
+  char folder[] = "/tmp/gossamer-file-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  const std::string path = text(folder, "/rank-0");
+  ASSERT_TRUE(write_whole_file(path, "first and longer", Outlives::process).ok());
+  ASSERT_TRUE(write_whole_file(path, "second", Outlives::power).ok());
+  const auto read = read_whole_file(path);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(read->data()), read->size()), "second");
+  for (const std::string& wrong : {text(folder, "/none/rank-0"), std::string(folder)}) {
+    const Status written = write_whole_file(wrong, "third", Outlives::power);
+    ASSERT_FALSE(written.ok());
+    EXPECT_EQ(written.error().code, Code::unavailable);
+    EXPECT_NE(written.error().message.find(wrong), std::string::npos) << written.error().message;
+    EXPECT_FALSE(read_whole_file(wrong).ok());
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()), 1);
+  std::filesystem::remove_all(folder);
+}
+
+// Goal: any bytes become text that readers of JSON and metrics take. Method: letters of each length, and each way of
+// being none, by the Unicode standard's own examples.
+TEST(Text, WhatIsNoUtf8IsReplaced) {
+  const std::string good = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\x7f";
+  EXPECT_EQ(valid_utf8(good), good);
+  const std::string r = "\xef\xbf\xbd";
+  EXPECT_EQ(valid_utf8("\xff"), r);
+  EXPECT_EQ(valid_utf8("a\x80"), "a" + r);
+  EXPECT_EQ(valid_utf8("\xc0\xaf"
+                       "\xe0\x80\xbf\x41"),
+            r + r + r + r + r + "A");
+  EXPECT_EQ(valid_utf8("\xed\xa0\x80"), r + r + r);                                    // half a surrogate pair
+  EXPECT_EQ(valid_utf8("\xf4\x91\x92\x93\x41"), r + r + r + r + "A");                  // beyond U+10FFFF
+  EXPECT_EQ(valid_utf8("\xe1\x80\xe2\xf0\x91\x92\xf1\xbf\x41"), r + r + r + r + "A");  // cut off
+  EXPECT_EQ(valid_utf8("\xe2\x82"), r);
+  EXPECT_EQ(quoted_json("\xe2\x82\"\n"), "\"" + r + "\\\" \"");
 }
 
 }  // namespace

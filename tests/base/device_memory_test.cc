@@ -7,6 +7,9 @@
 #include <optional>
 
 #include "tests/support/fake_device.h"
+#ifdef GOSSAMER_EMULATED_CUDA
+#include <cuda_runtime_api.h>
+#endif
 
 namespace gossamer {
 namespace {
@@ -81,6 +84,65 @@ TEST_P(DeviceMemoryContract, CopiesEndInTheOrderOfTheirStarts) {
   EXPECT_TRUE(std::equal(values.begin(), values.end(), all.end() - count));
 }
 
+// A stream as a program has one.
+class ProgramsStream {
+ public:
+  explicit ProgramsStream(std::optional<FakeDevice>& fake) : fake_(fake) {
+    if (fake_) stream_ = fake_->make_stream();
+#ifdef GOSSAMER_EMULATED_CUDA
+    cudaStream_t made = nullptr;
+    if (!fake_ && cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking) == cudaSuccess) stream_ = made;
+#endif
+  }
+  ~ProgramsStream() {
+#ifdef GOSSAMER_EMULATED_CUDA
+    if (!fake_) static_cast<void>(cudaStreamDestroy(static_cast<cudaStream_t>(stream_)));
+#endif
+  }
+  ProgramsStream(const ProgramsStream&) = delete;
+  ProgramsStream& operator=(const ProgramsStream&) = delete;
+  [[nodiscard]] void* get() const { return stream_; }
+  void copy([[maybe_unused]] void* to, [[maybe_unused]] const void* from, [[maybe_unused]] std::size_t bytes) {
+    if (fake_) return fake_->enqueue(stream_, to, from, bytes);
+#ifdef GOSSAMER_EMULATED_CUDA
+    ASSERT_EQ(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(stream_)), cudaSuccess);
+#endif
+  }
+
+ private:
+  std::optional<FakeDevice>& fake_;
+  void* stream_ = nullptr;
+};
+
+// Goal: copies come after what a stream was given before, and wait for nothing that it is given later. Method: a stream
+// fills a vector, the queue follows it and reads the vector; what fills it otherwise afterwards is not seen, three
+// times.
+TEST_P(DeviceMemoryContract, CopiesFollowAStream) {
+  ProgramsStream stream(fake_);
+  if (stream.get() == nullptr) GTEST_SKIP() << "this program has no streams of the device of its own";
+  constexpr std::size_t count = 5'000;
+  DeviceArray<std::uint32_t> device(*memory_, count);
+  auto queue = memory_->make_queue();
+  ASSERT_TRUE(queue.ok());
+  const std::vector<std::uint32_t> later(count, 1u);
+  for (std::uint32_t round = 0; round < 3; ++round) {
+    std::vector<std::uint32_t> values = counting(count);
+    values[0] = round;
+    stream.copy(device.data(), values.data(), count * 4);
+    ASSERT_TRUE((*queue)->follow(stream.get()).ok());
+    stream.copy(device.data(), later.data(), count * 4);
+    std::vector<std::uint32_t> seen(count);
+    ASSERT_TRUE((*queue)->start(seen.data(), device.data(), count * 4).ok());
+    ASSERT_TRUE(wait_for_copies(**queue, (*queue)->started()).ok());
+    EXPECT_EQ(seen, values);
+  }
+  ASSERT_TRUE((*queue)->follow(stream.get()).ok());  // the last is waited for before the vectors go
+  std::uint32_t last = 0;
+  ASSERT_TRUE((*queue)->start(&last, device.data(), 4).ok());
+  ASSERT_TRUE(wait_for_copies(**queue, (*queue)->started()).ok());
+  EXPECT_EQ(last, 1u);
+}
+
 // Goal: a pointer's kind is known. Method: the first and last byte, the byte behind, host memory, a null pointer.
 TEST_P(DeviceMemoryContract, KnowsItsPointers) {
   DeviceArray<std::byte> device(*memory_, 4096);
@@ -125,7 +187,7 @@ TEST(EmulatedCuda, GivesEverythingBack) {
 
 // Goal: the number of tests that skip without a CUDA device is known. Method: a count of the registered ones.
 TEST(DeviceMemorySkips, ThisManyNeedADevice) {
-  constexpr int expected = 4;
+  constexpr int expected = 5;
   int count = 0;
   const ::testing::UnitTest& all = *::testing::UnitTest::GetInstance();
   for (int i = 0; i < all.total_test_suite_count(); ++i)

@@ -191,6 +191,37 @@ void finish_late(long between_ms) {
   }
 }
 
+// How long this rank has waited for that one, as the report says.
+long waited_ms(int for_rank) {
+  std::string report(4096, ' ');
+  size_t bytes = 0;
+  expect(gossamer_session_report(session, report.data(), report.size(), &bytes) == GOSSAMER_DONE, "report");
+  const std::string key = "\"waited_for_ns\":[";
+  const std::size_t at = report.find(key);
+  expect(at != std::string::npos, "the report has whom it waited for");
+  const char* number = report.c_str() + at + key.size();
+  for (int i = 0; i < for_rank; ++i) number = std::strchr(number, ',') + 1;
+  return static_cast<long>(std::strtoull(number, nullptr, 10) / 1'000'000);
+}
+
+// The last rank starts only when the others have waited for it in vain.
+void wait_for_the_last_rank() {
+  constexpr long limit_ms = 100;
+  gossamer_compressor* const compressor = make(1000);
+  compress(compressor, 1000, 1.0f);
+  gossamer_operation* operation = nullptr;
+  const int last = rank_count - 1;
+  if (rank != last) {
+    expect(gossamer_reduce(compressor, &operation) == GOSSAMER_DONE, "reduce");
+    expect(gossamer_operation_wait(operation, limit_ms * 1'000'000) == GOSSAMER_DEADLINE, "the last rank is late");
+  }
+  expect(gossamer_barrier(session, 0) == GOSSAMER_DONE, "barrier");
+  if (rank == last) expect(gossamer_reduce(compressor, &operation) == GOSSAMER_DONE, "reduce");
+  expect(gossamer_operation_wait(operation, 0) == GOSSAMER_DONE, "wait");
+  if (rank != last && waited_ms(last) < limit_ms * 9 / 10) fail("the late rank is named");
+  if (rank != last && waited_ms(rank) != 0) fail("nobody waits for itself");
+}
+
 // Rank 0 leaves after its last step; the others evaluate for a while, or start another step that needs it.
 void leave_early(long evaluate_ms) {
   expect_a_step_works();
@@ -353,6 +384,7 @@ int main(int argc, char** argv) {
   if (mode == "abort") abort_while(number == 1);
   if (mode == "descriptor") wait_for_a_descriptor();
   if (mode == "state") save_and_load(argv[2]);
+  if (mode == "straggler") wait_for_the_last_rank();
   const auto before = steady_clock::now();
   gossamer_finalize(session);
   std::printf("finalized in %ld ms\n", passed_ms(before));

@@ -104,6 +104,21 @@ TEST(Completion, ADescriptorBecomesReadable) {
   expect_all_end(group, 3);
 }
 
+// Goal: the report names the rank that others wait for. Method: the last of two ranks, and of three in shared memory,
+// starts when the others have waited for it in vain; in shared memory and over TCP, with a progress thread and without.
+TEST(Straggler, IsNamedInTheReport) {
+  for (const char* progress : {"inline", "thread"}) {
+    for (const bool is_shared : {true, false}) {
+      const unsigned ranks = is_shared ? 3 : 2;
+      PeerGroupOptions options = peers(ranks, {"straggler"});
+      options.environment = {{"GOSSAMER_PROGRESS", progress}};
+      if (!is_shared) options.environment["UCX_TLS"] = "tcp,self";
+      PeerGroup group(options);
+      ASSERT_NO_FATAL_FAILURE(expect_all_end(group, ranks)) << progress << is_shared;
+    }
+  }
+}
+
 // Goal: a state goes through a file into another compressor, on all ranks or on none. Method: two ranks, one of which
 // at first has no file.
 TEST(State, GoesThroughAFile) {

@@ -2,12 +2,13 @@
 // --device names by bits, on the host on the others. The library is linked statically, so that the fake device, which
 // no user's program can have, is found in it.
 //
-//   device_peer --device BITS --steps N [--values N] [--schedule N] [--progress N] [--nan-at STEP]
+//   device_peer --device BITS --steps N [--values N] [--schedule N] [--progress N] [--nan-at STEP] [--stream 1]
 #include <gossamer.h>
 
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <random>
 #include <string>
@@ -32,8 +33,8 @@ void check(gossamer_status status, const char* where) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::map<std::string, long> option = {{"--device", 0},   {"--steps", 5},    {"--values", 0},
-                                        {"--schedule", 0}, {"--progress", 0}, {"--nan-at", -1}};
+  std::map<std::string, long> option = {{"--device", 0},   {"--steps", 5},   {"--values", 0}, {"--schedule", 0},
+                                        {"--progress", 0}, {"--nan-at", -1}, {"--stream", 0}};
   for (int i = 1; i + 1 < argc; i += 2) option.at(argv[i]) = std::atol(argv[i + 1]);
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
 
@@ -54,6 +55,7 @@ int main(int argc, char** argv) {
   options.values = static_cast<int32_t>(option["--values"]);
   options.schedule = static_cast<int32_t>(option["--schedule"]);
   options.memory = on_device ? static_cast<int32_t>(gossamer::MemoryKind::fake_device) : 0;
+  if (on_device && option["--stream"] != 0) options.stream = device.make_stream();
   gossamer_compressor* compressor = nullptr;
   check(gossamer_compressor_create(session, &options, &compressor), "compressor");
 
@@ -78,7 +80,9 @@ int main(int argc, char** argv) {
     for (std::size_t i = 0; i < 2; ++i) {
       for (float& value : gradients[i]) value = static_cast<float>(random()) / 3e9f - 0.3f;
       if (step == option["--nan-at"] && rank == 1 && i == 1) gradients[1][5] = std::nanf("");
-      if (on_device) device_gradients[i].set(gradients[i]);
+      if (on_device && options.stream == nullptr) device_gradients[i].set(gradients[i]);
+      if (options.stream != nullptr)  // which does it only for who waits for it
+        device.enqueue(options.stream, device_gradients[i].data(), gradients[i].data(), counts[i] * sizeof(float));
     }
     check(gossamer_compress(compressor, from.data()), "compress");
     gossamer_operation* operation = nullptr;
@@ -96,8 +100,14 @@ int main(int argc, char** argv) {
     check(gossamer_update_apply(&update, to.data(), -0.1f), "apply");
     if (++done == 2) std::printf("ready\n");
   }
+  std::uint64_t hash = 14'695'981'039'346'656'037u;  // FNV-1a
   for (std::size_t i = 0; i < 2; ++i) {
     if (on_device) weights[i] = device_weights[i].values();
+    for (const float weight : weights[i]) {
+      std::uint32_t bits = 0;
+      std::memcpy(&bits, &weight, sizeof bits);
+      hash = (hash ^ bits) * 1'099'511'628'211u;
+    }
     check(gossamer_check_equal(session, tensors[i].name, weights[i].data(), counts[i] * sizeof(float), 0), "weights");
   }
   if (on_device) {  // a gradient of the wrong memory is a caller's mistake
@@ -106,6 +116,7 @@ int main(int argc, char** argv) {
   }
   gossamer_finalize(session);
   std::printf("copies under way %lld\n", static_cast<long long>(device.copies_under_way()));
+  std::printf("weights %016llx\n", static_cast<unsigned long long>(hash));
   std::printf("done %ld\n", done);
   return 0;
 }

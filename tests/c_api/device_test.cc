@@ -44,6 +44,18 @@ TEST(DeviceMemory, EveryMixtureOfMemoryEndsWithEqualWeights) {
     }
 }
 
+// Goal: gradients that the program's stream is still to write are waited for. Method: a stream that writes them only
+// for who waits for it; the weights have the bits of ranks on the host.
+TEST(DeviceMemory, WorkOfTheProgramsStreamIsWaitedFor) {
+  const auto weights_of = [](const std::string& output) {
+    const std::size_t at = output.find("weights ");
+    return at == std::string::npos ? output : output.substr(at, 24);
+  };
+  const std::string expected = weights_of(run_to_end(options_for({"--device", "0"}, 2)));
+  EXPECT_EQ(expected.size(), 24u) << expected;
+  EXPECT_EQ(weights_of(run_to_end(options_for({"--device", "3", "--stream", "1"}, 2))), expected);
+}
+
 // Goal: 16-bit cells and a schedule of slices work from device memory, too. Method: bf16 over a ring of four.
 TEST(DeviceMemory, TravelsAs16BitsOverARing) {
   EXPECT_THAT(run_to_end(options_for({"--device", "13", "--values", "1", "--schedule", "4"}, 4)), HasSubstr("done 5"));

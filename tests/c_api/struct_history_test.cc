@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <initializer_list>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,76 @@ class OldCaller {
 
 constexpr unsigned char garbages[] = {0x00, 0x01, 0xab, 0xff};
 
+// Every size that a struct of gossamer.h has had, with the end of its fields; the last is today's. A new size is a new
+// row, and none is ever taken away.
+template <typename Struct>
+struct History;
+template <>
+struct History<gossamer_config> {
+  static constexpr Version versions[] = {{64, 60}, {72, 68}, {88, 88}};
+};
+template <>
+struct History<gossamer_launch> {
+  static constexpr Version versions[] = {{48, 48}};
+};
+template <>
+struct History<gossamer_compressor_config> {  // 112 bytes were built without `decode` and with it
+  static constexpr Version versions[] = {{104, 100}, {112, 108}, {112, 112}, {120, 116}, {128, 128}, {136, 136}};
+};
+template <>
+struct History<gossamer_update> {
+  static constexpr Version versions[] = {{40, 40}};
+};
+template <>
+struct History<gossamer_stats> {
+  static constexpr Version versions[] = {{112, 112}, {128, 128}};
+};
+template <>
+struct History<gossamer_graph> {
+  static constexpr Version versions[] = {{48, 48}};
+};
+template <>
+struct History<gossamer_collective_config> {  // and 72, which had no graph: ACollectiveFromBeforeGraphsIsRead
+  static constexpr Version versions[] = {{80, 80}};
+};
+template <typename... Structs>
+constexpr bool end_today = ((std::end(History<Structs>::versions)[-1].size == sizeof(Structs)) && ...);
+static_assert(end_today<gossamer_config, gossamer_launch, gossamer_compressor_config, gossamer_update, gossamer_stats,
+                        gossamer_graph, gossamer_collective_config>,
+              "a struct has grown: add the size that it has now to its history");
+
+// Goal of what calls this: a function takes the struct of every caller there has been, and of those to come as far as
+// they ask for nothing new. Method: each earlier size, with garbage in its padding and behind its end; a longer one
+// with zeros, and with a bit in the first and in the last byte of what is new; sizes that are none.
+template <typename Struct, typename Call>
+void expect_every_size(const Struct& today, std::initializer_list<unsigned char> fillings, Call call) {
+  for (const Version& version : History<Struct>::versions) {
+    for (const unsigned char garbage : fillings) {
+      OldCaller<Struct> caller(today, version, garbage);
+      EXPECT_EQ(call(caller.get()), GOSSAMER_DONE)
+          << version.size << ", " << version.fields_end << " with " << int{garbage} << ": " << gossamer_last_error();
+    }
+  }
+  struct alignas(std::max_align_t) Later {
+    unsigned char bytes[sizeof(Struct) + 24] = {};
+  } later;
+  auto* const given = reinterpret_cast<Struct*>(later.bytes);
+  std::memcpy(later.bytes, &today, sizeof today);
+  given->struct_size = sizeof later.bytes;
+  EXPECT_EQ(call(given), GOSSAMER_DONE) << gossamer_last_error();
+  for (const std::size_t place : {sizeof(Struct), sizeof later.bytes - 1}) {
+    later.bytes[place] = 1;
+    EXPECT_EQ(call(given), GOSSAMER_INVALID_ARGUMENT) << place;
+    EXPECT_THAT(gossamer_last_error(), HasSubstr("has fields that this version of the library does not know"));
+    later.bytes[place] = 0;
+  }
+  for (const std::size_t wrong : {std::size_t{0}, std::size_t{7}, std::size_t{65537}}) {
+    given->struct_size = wrong;
+    EXPECT_EQ(call(given), GOSSAMER_INVALID_ARGUMENT) << wrong;
+    EXPECT_THAT(gossamer_last_error(), HasSubstr("struct_size is " + std::to_string(wrong)));
+  }
+}
+
 gossamer_session* join_alone(const gossamer_config* config) {
   gossamer_session* session = nullptr;
   EXPECT_EQ(gossamer_init(config, &session), GOSSAMER_DONE) << gossamer_last_error();
@@ -50,19 +122,44 @@ gossamer_config config_alone() {
   return config;
 }
 
-// Goal: a caller of every earlier gossamer_config gets the defaults for what it did not know. Method: each size, with
-// bytes in its padding and behind it that would be refused, or would start threads, if they were read.
+// Goal: a caller of every gossamer_config and gossamer_launch gets the defaults for what it did not know. Method: every
+// function that takes one, with bytes that would be refused, or would start threads, if they were read.
 TEST(StructHistory, EveryConfigThatThereHasBeenIsRead) {
-  ASSERT_EQ(sizeof(gossamer_config), 88u) << "add the size that it had to the list";
   const gossamer_config today = config_alone();
-  for (const Version& version : {Version{64, 60}, Version{72, 68}, Version{88, 88}}) {
-    for (const unsigned char garbage : garbages) {
-      OldCaller<gossamer_config> caller(today, version, garbage);
-      gossamer_session* const session = join_alone(caller.get());
-      ASSERT_NE(session, nullptr) << version.size << " with " << int{garbage};
-      gossamer_finalize(session);
-    }
-  }
+  const auto ended = [](gossamer_status status, gossamer_session* session) {
+    gossamer_finalize(session);
+    return status;
+  };
+  expect_every_size(today, {0x00, 0x01, 0xab, 0xff}, [&](const gossamer_config* config) {
+    gossamer_session* session = nullptr;
+    const gossamer_status status = gossamer_init(config, &session);
+    return ended(status, session);
+  });
+  expect_every_size(today, {0xab}, [](const gossamer_config* config) {
+    gossamer_unique_id id;
+    return gossamer_unique_id_create(config, &id);
+  });
+  expect_every_size(today, {0xab}, [&](const gossamer_config* config) {
+    gossamer_unique_id id;
+    gossamer_session* session = nullptr;
+    EXPECT_EQ(gossamer_unique_id_create(nullptr, &id), GOSSAMER_DONE) << gossamer_last_error();
+    const gossamer_status status = gossamer_init_with_id(config, &id, 0, 1, &session);
+    return ended(status, session);
+  });
+  gossamer_launch launch = GOSSAMER_LAUNCH_INIT;
+  launch.rank = 0;
+  launch.rank_count = 1;
+  launch.broadcast = [](void*, void*, size_t, int32_t) { return 0; };
+  expect_every_size(today, {0xab}, [&](const gossamer_config* config) {
+    gossamer_session* session = nullptr;
+    const gossamer_status status = gossamer_init_with_launch(config, &launch, &session);
+    return ended(status, session);
+  });
+  expect_every_size(launch, {0xab}, [&](const gossamer_launch* given) {
+    gossamer_session* session = nullptr;
+    const gossamer_status status = gossamer_init_with_launch(&today, given, &session);
+    return ended(status, session);
+  });
 }
 
 class CompressorHistory : public ::testing::Test {
@@ -103,16 +200,18 @@ class CompressorHistory : public ::testing::Test {
   gossamer_compressor_config options = GOSSAMER_COMPRESSOR_CONFIG_INIT;
 };
 
-// 112 bytes were built without `decode` and with it.
-constexpr Version compressor_versions[] = {{104, 100}, {112, 108}, {112, 112}, {120, 116}, {128, 128}};
-
 // Goal: a caller of every earlier gossamer_compressor_config gets the defaults for what it did not know. Method: each
 // size and set of fields, with garbage that would be other cells, another decode or another memory; the result is that
 // of today's initializer.
 TEST_F(CompressorHistory, EveryConfigThatThereHasBeenIsRead) {
-  ASSERT_EQ(sizeof(gossamer_compressor_config), 128u) << "add the size that it had to the list";
+  expect_every_size(options, {0xab}, [&](const gossamer_compressor_config* config) {
+    gossamer_compressor* compressor = nullptr;
+    const gossamer_status status = gossamer_compressor_create(session, config, &compressor);
+    gossamer_compressor_destroy(compressor);
+    return status;
+  });
   const std::vector<float> expected = two_steps(&options);
-  for (const Version& version : compressor_versions) {
+  for (const Version& version : History<gossamer_compressor_config>::versions) {
     for (const unsigned char garbage : garbages) {
       OldCaller<gossamer_compressor_config> caller(options, version, garbage);
       EXPECT_EQ(two_steps(caller.get()), expected) << version.size << ", " << version.fields_end << " " << int{garbage};
@@ -154,7 +253,7 @@ TEST_F(CompressorHistory, AnEarlierDenseKeepsItsMomentumAndClip) {
   const std::vector<float> expected = two_steps(&options);
   EXPECT_LT(expected[0], 0.1f);
   options.momentum = -1.0;
-  for (const Version& version : compressor_versions) {
+  for (const Version& version : History<gossamer_compressor_config>::versions) {
     if (version.size > 120) continue;
     OldCaller<gossamer_compressor_config> caller(options, version, 0);
     EXPECT_EQ(two_steps(caller.get()), expected) << version.size;
@@ -187,22 +286,105 @@ TEST_F(CompressorHistory, TensorsAreReadByTheirSize) {
   }
 }
 
-// Goal: nothing is written behind what a caller has. Method: every earlier gossamer_stats and gossamer_update, with
-// marks behind it.
+// What `fill` writes into the struct of every caller, those to come too, ends where that does, and is what today's has.
+template <typename Struct, typename Fill>
+void expect_every_output_size(const Struct& initial, Fill fill) {
+  Struct expected = initial;
+  ASSERT_EQ(fill(&expected), GOSSAMER_DONE) << gossamer_last_error();
+  std::vector<Version> versions(std::begin(History<Struct>::versions), std::end(History<Struct>::versions));
+  versions.push_back({sizeof(Struct) + 24, sizeof(Struct)});
+  for (const Version& version : versions) {
+    const std::size_t known = std::min(version.size, sizeof(Struct));
+    OldCaller<Struct> caller(initial, {version.size, known}, 0xab);
+    ASSERT_EQ(fill(caller.get()), GOSSAMER_DONE) << gossamer_last_error();
+    EXPECT_EQ(caller.get()->struct_size, version.size);
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(caller.get());
+    constexpr std::size_t first = sizeof(std::size_t);
+    EXPECT_EQ(std::memcmp(bytes + first, reinterpret_cast<const unsigned char*>(&expected) + first, known - first), 0);
+    for (std::size_t i = known; i < sizeof(Struct) + 64; ++i) ASSERT_EQ(bytes[i], 0xab) << version.size << " " << i;
+  }
+  for (const std::size_t wrong : {std::size_t{0}, std::size_t{7}, std::size_t{65537}}) {
+    Struct none = initial;
+    none.struct_size = wrong;
+    EXPECT_EQ(fill(&none), GOSSAMER_INVALID_ARGUMENT) << wrong;
+    EXPECT_THAT(gossamer_last_error(), HasSubstr("struct_size is " + std::to_string(wrong)));
+  }
+}
+
+// Goal: nothing is written behind what a caller has, and what it fills is taken again. Method: every gossamer_stats and
+// gossamer_update, with marks behind it.
 TEST_F(CompressorHistory, OutputsEndWhereTheCallersStructEnds) {
-  ASSERT_EQ(sizeof(gossamer_stats), 128u) << "add the size that it had to the list";
-  ASSERT_EQ(sizeof(gossamer_update), 40u) << "add the size that it had to the list";
   gossamer_compressor* compressor = nullptr;
   ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
-  const gossamer_stats empty = GOSSAMER_STATS_INIT;
-  for (const std::size_t size : {112u, 128u}) {
-    OldCaller<gossamer_stats> caller(empty, {size, size}, 0xab);
-    ASSERT_EQ(gossamer_compressor_stats(compressor, caller.get()), GOSSAMER_DONE);
-    EXPECT_EQ(caller.get()->struct_size, size);
-    EXPECT_EQ(caller.get()->dimension, 1010u);
-    for (std::size_t i = size; i < sizeof(gossamer_stats) + 64; ++i)
-      ASSERT_EQ(reinterpret_cast<unsigned char*>(caller.get())[i], 0xab) << size << " " << i;
-  }
+  std::vector<float> w(1000), b(10);
+  const std::vector<float> g(1000, 1.0f), h(10, 1.0f);
+  const float* gradients[] = {g.data(), h.data()};
+  float* weights[] = {w.data(), b.data()};
+  gossamer_operation* operation = nullptr;
+  ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE) << gossamer_last_error();
+  const gossamer_stats no_stats = GOSSAMER_STATS_INIT;
+  expect_every_output_size(no_stats, [&](gossamer_stats* stats) {
+    const gossamer_status status = gossamer_compressor_stats(compressor, stats);
+    EXPECT_TRUE(status != GOSSAMER_DONE || stats->dimension == 1010);
+    return status;
+  });
+  const gossamer_update no_update = GOSSAMER_UPDATE_INIT;
+  expect_every_output_size(no_update, [&](gossamer_update* update) { return gossamer_recover(compressor, update); });
+  gossamer_update update = GOSSAMER_UPDATE_INIT;
+  ASSERT_EQ(gossamer_recover(compressor, &update), GOSSAMER_DONE);
+  expect_every_size(update, {0x00, 0xab},
+                    [&](const gossamer_update* given) { return gossamer_update_apply(given, weights, 1.0f); });
+}
+
+// Goal: a caller of every gossamer_collective_config and gossamer_graph gets a collective. Method: every size of both;
+// a neighbour reduction, which reads the graph.
+TEST_F(CompressorHistory, EveryCollectiveThatThereHasBeenIsRead) {
+  std::vector<float> vector(10, 1.0f);
+  gossamer_graph graph = GOSSAMER_GRAPH_INIT;
+  gossamer_collective_config config = GOSSAMER_COLLECTIVE_CONFIG_INIT;
+  config.kind = GOSSAMER_NEIGHBOR_REDUCE;
+  config.count = vector.size();
+  config.output = vector.data();
+  config.graph = &graph;
+  const auto create = [&](const gossamer_collective_config* given) {
+    gossamer_collective* collective = nullptr;
+    const gossamer_status status = gossamer_collective_create(session, given, &collective);
+    gossamer_collective_destroy(collective);
+    return status;
+  };
+  expect_every_size(config, {0x00, 0xab}, create);
+  expect_every_size(graph, {0x00, 0xab}, [&](const gossamer_graph* given) {
+    config.graph = given;
+    return create(&config);
+  });
+}
+
+// Goal: the collectives of the header that had no graphs yet are read as they were laid out: `schedule` lay where the
+// graph is now. Method: 72 bytes, the last eight of them a schedule and reserved_; right ones and wrong ones.
+TEST_F(CompressorHistory, ACollectiveFromBeforeGraphsIsRead) {
+  std::vector<float> vector(10, 1.0f);
+  gossamer_collective_config today = GOSSAMER_COLLECTIVE_CONFIG_INIT;
+  today.kind = GOSSAMER_ALL_REDUCE;
+  today.count = vector.size();
+  today.output = vector.data();
+  const auto create = [&](uint32_t schedule, uint32_t reserved) {
+    OldCaller<gossamer_collective_config> caller(today, {72, 64}, 0xab);
+    auto* const bytes = reinterpret_cast<unsigned char*>(caller.get());
+    std::memcpy(bytes + 64, &schedule, sizeof schedule);
+    std::memcpy(bytes + 68, &reserved, sizeof reserved);
+    gossamer_collective* collective = nullptr;
+    const gossamer_status status = gossamer_collective_create(session, caller.get(), &collective);
+    gossamer_collective_destroy(collective);
+    return status;
+  };
+  EXPECT_EQ(create(GOSSAMER_SCHEDULE_AUTO, 0), GOSSAMER_DONE) << gossamer_last_error();
+  EXPECT_EQ(create(GOSSAMER_SCHEDULE_RING, 0), GOSSAMER_DONE) << gossamer_last_error();
+  EXPECT_EQ(create(17, 0), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("schedule is 17"));
+  EXPECT_EQ(create(0, 1), GOSSAMER_INVALID_ARGUMENT);
+  EXPECT_THAT(gossamer_last_error(), HasSubstr("reserved_ is not 0"));
 }
 
 // What a function writes equals what the macro has, and for other sizes as far as both go; nothing behind it is
@@ -256,7 +438,6 @@ TEST(StructHistory, InitialValuesAreThoseOfTheMacros) {
 // Goal: the caller's own ways take the structs that there have been, and say what is wrong with a call. Method: their
 // sizes; each mistake.
 TEST(StructHistory, TheCallersOwnWaysAreChecked) {
-  ASSERT_EQ(sizeof(gossamer_launch), 48u) << "add the size that it had to the list";
   ASSERT_EQ(sizeof(gossamer_unique_id), 128u) << "ids travel between programs: their size stays";
   gossamer_session* session = nullptr;
   const auto words_of = [&](gossamer_status status) {

@@ -4,9 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <limits>
 
 #include "runtime/algorithms/catalogue.h"
@@ -185,8 +183,8 @@ TEST(SavedState, OtherBucketsFindTheirTensorsByName) {
   EXPECT_EQ(taken->found, (std::vector<bool>{true, true, false}));
 }
 
-// Goal: a state that keeps no vectors, only step and tensors, is loaded however long its tensors are. Method: dense without
-// momentum, which keeps none; the state is shorter than one of its tensors.
+// Goal: a state that keeps no vectors, only step and tensors, is loaded however long its tensors are. Method: dense
+// without momentum, which keeps none; the state is shorter than one of its tensors.
 TEST(SavedState, AStateWithoutVectorsKeepsTheStep) {
   CompressorConfig config = testing::small_config({AlgorithmKind::dense, 2, {}});
   config.momentum = 0;
@@ -326,31 +324,6 @@ TEST(SavedState, LoadsOnAllRanksOrOnNone) {
     EXPECT_EQ(error.code, Code::done) << error.message;
     EXPECT_EQ(save(**made), two_steps[rank]);
   });
-}
-
-// Goal: a state's file is whole or as it was. Method: written, read back; a folder that is not there, and one in the
-// file's place.
-TEST(SavedState, AFileIsThereWholeOrNotAtAll) {
-  TestCluster cluster(1, testing::small_config({AlgorithmKind::gs_sgd, 1, {}}), 1);
-  ASSERT_NO_FATAL_FAILURE(cluster.step(0));
-  const Bytes state = save(*cluster.compressors[0]);
-  char folder[] = "/tmp/gossamer-state-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
-  const std::string path = text(folder, "/rank-0");
-  ASSERT_TRUE(write_state_file(path, state).ok());
-  ASSERT_TRUE(write_state_file(path, state).ok());  // over the first
-  const auto read = read_state_file(path);
-  ASSERT_TRUE(read.ok()) << read.error().message;
-  EXPECT_EQ(*read, state);
-  for (const std::string& wrong : {text(folder, "/none/rank-0"), std::string(folder)}) {
-    const Status written = write_state_file(wrong, state);
-    ASSERT_FALSE(written.ok());
-    EXPECT_EQ(written.error().code, Code::unavailable);
-    EXPECT_THAT(written.error().message, HasSubstr(wrong));
-    EXPECT_FALSE(read_state_file(wrong).ok());
-  }
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()), 1);
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

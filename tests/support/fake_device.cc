@@ -20,9 +20,17 @@ class FakeCopyQueue final : public CopyQueue {
     if (started_ - ended_ == in_flight_max)
       return Error{Code::busy, text(in_flight_max, " copies are under way: ask for their end before the next")};
     const auto polls = static_cast<std::uint32_t>(random_.below(device_.options_.polls_max + 1));
-    copies_[started_ % in_flight_max] = {device_.reach(to, bytes), device_.reach(from, bytes), bytes, polls};
+    copies_[started_ % in_flight_max] = {device_.reach(to, bytes), device_.reach(from, bytes), bytes, polls, followed_,
+                                         followed_until_};
     ++started_;
     ++device_.under_way_;
+    return {};
+  }
+
+  Status follow(void* stream) override {
+    if (device_.broken_) return Error{Code::unavailable, "the fake device is broken, as the test asked"};
+    followed_ = stream;
+    followed_until_ = device_.stream_given(stream);
     return {};
   }
 
@@ -31,6 +39,7 @@ class FakeCopyQueue final : public CopyQueue {
     while (ended_ < started_ && !device_.hangs_) {
       Copy& copy = copies_[ended_ % in_flight_max];
       if (copy.polls_left-- > 0) break;
+      if (copy.after != nullptr) device_.run_stream(copy.after, copy.after_until);
       std::memmove(copy.to, copy.from, copy.bytes);
       device_.bytes_ += copy.bytes;
       ++ended_;
@@ -46,10 +55,14 @@ class FakeCopyQueue final : public CopyQueue {
     const std::byte* from = nullptr;
     std::size_t bytes = 0;
     std::uint32_t polls_left = 0;
+    void* after = nullptr;  // a stream
+    std::size_t after_until = 0;
   };
   FakeDevice& device_;
   Random random_;
   Copy copies_[in_flight_max];
+  void* followed_ = nullptr;
+  std::size_t followed_until_ = 0;
   std::uint64_t ended_ = 0;
 };
 
@@ -121,6 +134,36 @@ std::byte* FakeDevice::reach(const void* memory, std::size_t bytes) const {
   if (offset >= entry->second.bytes) return at;
   GOSSAMER_CHECK(bytes <= entry->second.bytes - offset, "a copy beyond the end of device memory");
   return entry->second.alias + offset;
+}
+
+void* FakeDevice::make_stream() {
+  const std::lock_guard lock(mutex_);
+  return &streams_.emplace_back();
+}
+
+void FakeDevice::enqueue(void* stream, void* to, const void* from, std::size_t bytes) {
+  const Stream::Work work = {reach(to, bytes), reach(from, bytes), bytes};
+  const std::lock_guard lock(mutex_);
+  static_cast<Stream*>(stream)->work.push_back(work);
+}
+
+std::size_t FakeDevice::stream_given(void* stream) const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<Stream*>(stream)->work.size();
+}
+
+std::size_t FakeDevice::stream_done(void* stream) const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<Stream*>(stream)->done;
+}
+
+void FakeDevice::run_stream(void* stream, std::size_t until) {
+  const std::lock_guard lock(mutex_);
+  auto& known = *static_cast<Stream*>(stream);
+  for (; known.done < until; ++known.done) {
+    const Stream::Work& work = known.work[known.done];
+    std::memmove(work.to, work.from, work.bytes);
+  }
 }
 
 Result<std::unique_ptr<CopyQueue>> FakeDevice::make_queue() {

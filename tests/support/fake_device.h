@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -42,6 +43,14 @@ class FakeDevice final : public DeviceMemory {
   bool owns(const void* pointer) const override;
   Result<std::unique_ptr<CopyQueue>> make_queue() override;
 
+  // A stream of the program's, which does nothing by itself: what it is given happens when a copy must come after it.
+  // As long as the device.
+  [[nodiscard]] void* make_stream();
+  // A copy of the stream's; both ends stay.
+  void enqueue(void* stream, void* to, const void* from, std::size_t bytes);
+  // How much of what it was given has happened.
+  [[nodiscard]] std::size_t stream_done(void* stream) const;
+
   // Copies that have ended, and that are under way, over all queues.
   [[nodiscard]] std::uint64_t copies_ended() const { return ended_.load(); }
   [[nodiscard]] std::int64_t copies_under_way() const { return under_way_.load(); }
@@ -61,12 +70,24 @@ class FakeDevice final : public DeviceMemory {
   };
   // Where the copier reaches `bytes` bytes there: the alias of device memory, host memory as it is.
   [[nodiscard]] std::byte* reach(const void* memory, std::size_t bytes) const;
+  struct Stream {
+    struct Work {
+      std::byte* to = nullptr;
+      const std::byte* from = nullptr;
+      std::size_t bytes = 0;
+    };
+    std::vector<Work> work;
+    std::size_t done = 0;
+  };
+  [[nodiscard]] std::size_t stream_given(void* stream) const;
+  void run_stream(void* stream, std::size_t until);
 
   const FakeDeviceOptions options_;
   const std::string description_ = "fake device";
   mutable std::mutex mutex_;
   std::map<const std::byte*, Block> blocks_;
   std::map<void*, std::size_t> pinned_;
+  std::list<Stream> streams_;
   std::atomic<std::uint64_t> queues_{0};
   std::atomic<std::uint64_t> ended_{0};
   std::atomic<std::int64_t> under_way_{0};

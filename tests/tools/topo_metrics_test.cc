@@ -2,16 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <regex>
-#include <set>
-#include <sstream>
+#include <string>
 
 #include "example_measurement.h"
+#include "tests/support/metrics_text.h"
 #include "tools/topo/metrics.h"
 
 namespace gossamer::tools {
 namespace {
 
+using testing::expect_well_formed;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -19,40 +19,6 @@ std::size_t count_of(const std::string& all, const std::string& part) {
   std::size_t count = 0;
   for (std::size_t at = all.find(part); at != std::string::npos; at = all.find(part, at + 1)) ++count;
   return count;
-}
-
-// Goal: both OpenMetrics and Prometheus read it. Method: each line by their grammar: metadata before its samples, a
-// unit that ends the name, one block a metric, no series twice, the end marked.
-void expect_well_formed(const std::string& metrics) {
-  static const std::regex metadata(R"(# (HELP|TYPE|UNIT) ([a-z_0-9]+) (.+))");
-  static const std::regex sample(
-      R"re(([a-z_0-9]+)(\{[a-z_]+="(?:[^"\\\n]|\\["\\n])*"(?:,[a-z_]+="(?:[^"\\\n]|\\["\\n])*")*\})? ([-+0-9.e]+))re");
-  std::istringstream lines(metrics);
-  std::string line;
-  std::string current;
-  std::set<std::string> names;
-  std::set<std::string> series;
-  std::smatch match;
-  bool has_ended = false;
-  while (std::getline(lines, line)) {
-    ASSERT_FALSE(has_ended) << "behind the end: " << line;
-    if (line == "# EOF") {
-      has_ended = true;
-    } else if (std::regex_match(line, match, metadata)) {
-      if (match[1] == "HELP") {
-        current = match[2];
-        EXPECT_TRUE(names.insert(current).second) << "two blocks of " << current;
-      }
-      EXPECT_EQ(match[2], current);
-      EXPECT_TRUE(match[1] != "TYPE" || match[3] == "gauge") << line;
-      EXPECT_TRUE(match[1] != "UNIT" || current.ends_with("_" + match[3].str())) << line;
-    } else {
-      ASSERT_TRUE(std::regex_match(line, match, sample)) << line;
-      EXPECT_EQ(match[1], current);
-      EXPECT_TRUE(series.insert(match[1].str() + match[2].str()).second) << "twice: " << line;
-    }
-  }
-  EXPECT_TRUE(has_ended);
 }
 
 // Goal: figures are there in base units. Method: two hosts without noise.

@@ -223,9 +223,9 @@ TEST(TraceFile, CountsWhatItDropsAndMarksWhatHasNoEnd) {
 // Goal: a file is named after its rank, and what cannot be written says what to mend. Method: patterns, and a folder
 // that is not there.
 TEST(TraceFile, IsNamedAfterItsRank) {
-  EXPECT_EQ(runtime::trace_path("/tmp/t.%r.json", Rank{2}, 4), "/tmp/t.2.json");
-  EXPECT_EQ(runtime::trace_path("t.json", Rank{2}, 4), "t.json.2");
-  EXPECT_EQ(runtime::trace_path("t.json", Rank{0}, 1), "t.json");
+  EXPECT_EQ(path_of_rank("/tmp/t.%r.json", Rank{2}, 4), "/tmp/t.2.json");
+  EXPECT_EQ(path_of_rank("t.json", Rank{2}, 4), "t.json.2");
+  EXPECT_EQ(path_of_rank("t.json", Rank{0}, 1), "t.json");
   const Status written = Trace({.path = "/nowhere/t", .host = ""}).write(0);
   ASSERT_FALSE(written.ok());
   EXPECT_THAT(written.error().message, HasSubstr("/nowhere/t (No such file or directory)"));

@@ -50,6 +50,7 @@ class StartedPlans {
     std::unique_ptr<StartedPlans> self(new StartedPlans(config));
     GOSSAMER_ASSIGN(self->driver_, runtime::Driver::make(self->engine_, self->transport_, *self->control_, self->clock_,
                                                          runtime::Patience{}));
+    self->driver_->count_waits(ranks_max);
     return self;
   }
 

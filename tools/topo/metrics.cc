@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
@@ -16,45 +15,7 @@ namespace {
 using topology::Measurement;
 using topology::PairLoad;
 
-using Labels = std::vector<std::pair<const char*, std::string>>;
-
-// Both formats want UTF-8, and three letters escaped.
-std::string escaped(const std::string& raw) {
-  const std::string valid = nlohmann::json(raw).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  std::string out;
-  for (const char c : nlohmann::json::parse(valid).get<std::string>()) {
-    if (c == '\\' || c == '"') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
-class Writer {
- public:
-  // All samples of a metric follow it.
-  void begin(const char* name, const char* unit, const char* meaning) {
-    name_ = name;
-    append(out_, "# HELP ", name, ' ', meaning, "\n# TYPE ", name, " gauge\n");
-    if (*unit != '\0') append(out_, "# UNIT ", name, ' ', unit, '\n');
-  }
-  void add(const Labels& labels, double value) {
-    append(out_, name_, labels.empty() ? "" : "{");
-    for (std::size_t i = 0; i < labels.size(); ++i)
-      append(out_, i == 0 ? "" : ",", labels[i].first, "=\"", escaped(labels[i].second), '"');
-    append(out_, labels.empty() ? " " : "} ", general(value, 9), '\n');
-  }
-  [[nodiscard]] std::string end() && { return out_ + "# EOF\n"; }
-
- private:
-  const char* name_ = "";
-  std::string out_;
-};
+using Labels = MetricsWriter::Labels;
 
 struct Figures {
   std::vector<double> latency_ns, latency_p99_ns, gb_per_s;
@@ -81,12 +42,12 @@ struct SeriesNames {
   const char* of;
 };
 
-void write_series(Writer& writer, const Series& series, const SeriesNames& names) {
+void write_series(MetricsWriter& writer, const Series& series, const SeriesNames& names) {
   const auto write_one = [&](const char* suffix, const char* unit, const std::string& meaning, const auto& value,
                              bool even_without_figures = false) {
     const std::string name = text("gossamer_topo_", names.prefix, suffix);
     const std::string help = text(meaning, ' ', names.of);
-    writer.begin(name.c_str(), unit, help.c_str());
+    writer.begin_gauge(name, unit, help);
     for (const auto& [values, figures] : series) {
       if (figures.latency_ns.empty() && !even_without_figures) continue;
       Labels labels;
@@ -126,25 +87,26 @@ std::string metrics_text(const Measurement& measurement, std::size_t host_pairs_
     by_host[{to, "in", load}].add(pair);
     if (has_pairs && from != to) by_host_pair[{from, to, load}].add(pair);
   }
-  Writer writer;
-  writer.begin("gossamer_topo_info", "", "What was measured, and when");
+  MetricsWriter writer;
+  writer.begin_gauge("gossamer_topo_info", "", "What was measured, and when");
   writer.add({{"when", measurement.when},
               {"transport", measurement.transport},
               {"memory", measurement.memory},
               {"version", measurement.version}},
              1);
-  writer.begin("gossamer_topo_ranks", "", "Ranks that were measured");
+  writer.begin_gauge("gossamer_topo_ranks", "", "Ranks that were measured");
   writer.add({}, static_cast<double>(measurement.ranks.size()));
-  writer.begin("gossamer_topo_hosts", "", "Hosts that were measured");
+  writer.begin_gauge("gossamer_topo_hosts", "", "Hosts that were measured");
   writer.add({}, static_cast<double>(hosts));
   std::map<std::string, std::pair<double, double>> state;  // stolen CPU, dead ranks
   for (const topology::MeasuredHost& host : measurement.hosts)
     state[host.name].first = std::max(state[host.name].first, host.stolen_cpu);
   for (std::uint32_t rank = 0; rank < measurement.ranks.size(); ++rank)
     state[measurement.host_of(rank)].second += measurement.ranks[rank].died ? 1 : 0;
-  writer.begin("gossamer_topo_stolen_cpu_ratio", "ratio", "CPU time that the hypervisor took while it was measured");
+  writer.begin_gauge("gossamer_topo_stolen_cpu_ratio", "ratio",
+                     "CPU time that the hypervisor took while it was measured");
   for (const auto& [host, values] : state) writer.add({{"host", host}}, values.first);
-  writer.begin("gossamer_topo_dead_ranks", "", "Ranks that died while they were measured");
+  writer.begin_gauge("gossamer_topo_dead_ranks", "", "Ranks that died while they were measured");
   for (const auto& [host, values] : state) writer.add({{"host", host}}, values.second);
   write_series(writer, by_host, {"host_", {"host", "direction", "load"}, "of a host with the others"});
   write_series(writer, by_tier, {"tier_", {"tier", "load"}, "of a tier"});

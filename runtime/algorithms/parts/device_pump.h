@@ -35,6 +35,12 @@ class DevicePump {
   // device refuses or hangs. The copies of one pass do not touch vectors of another thread's.
   Status run(std::uint64_t count, std::span<const Vector> vectors, Compute compute);
 
+  // What comes next is after all that this stream has been given so far.
+  Status follow(void* stream) {
+    GOSSAMER_TRY(down_->follow(stream));
+    return up_->follow(stream);
+  }
+
   // A few bytes; returns when they are there.
   Status read(void* host, const void* device, std::size_t bytes) { return copy(host, device, bytes); }
   Status write(void* device, const void* host, std::size_t bytes) { return copy(device, host, bytes); }

@@ -162,15 +162,21 @@ void Feedback::commit(std::span<const std::uint32_t> sent, const SentRounding& r
     if (rounding.scale == 0.0f) return 0.0f;
     return value - std::clamp(std::nearbyint(value * rounding.scale), -limit, limit) * step;
   };
+  const std::span<float> exact = v.subspan(sparse_);
+  double squares = sketch::sum_squares(exact);
   for (std::size_t k = 0; k < sent.size(); ++k) {
     prefetch_ahead(v.data(), sent, k);
     const std::uint32_t i = sent[k];
-    v[i] = left_of(v[i]);
+    const float left = left_of(v[i]);
+    squares += (double{v[i]} - double{left}) * (double{v[i]} + double{left});
+    v[i] = left;
     if (u.empty()) continue;
     prefetch_ahead(u.data(), sent, k);
     u[i] = 0.0f;
   }
-  for (float& value : v.subspan(sparse_)) value = left_of(value);
+  for (float& value : exact) value = left_of(value);
+  if (rounding.scale > 0.0f) squares -= sketch::sum_squares(exact);
+  sent_squares_ = squares;
 }
 
 }  // namespace gossamer::runtime

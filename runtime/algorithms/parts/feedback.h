@@ -81,6 +81,11 @@ class Feedback {
   // `sent` (ascending, in the sparse range) and all exact coordinates were applied, as rounded by the wire.
   void commit(std::span<const std::uint32_t> sent, const SentRounding& rounding);
 
+  // By how much the last commit made the squares of v less: with those of the residual, the squares of what that step
+  // could send. Nothing before the first, and where the residual has been written otherwise since.
+  [[nodiscard]] std::optional<double> sent_squares() const { return sent_squares_; }
+  void forget_sent() { sent_squares_.reset(); }
+
  private:
   // What the ranges that begin within one alignment came to.
   struct Measured {
@@ -99,6 +104,7 @@ class Feedback {
   bool is_scanned_ = false;  // before it was absorbed
   std::vector<double> sums_;
   std::vector<Measured> measured_;
+  std::optional<double> sent_squares_;
   Buffer u_[2];
   Buffer v_[2];
   int current_ = 0;

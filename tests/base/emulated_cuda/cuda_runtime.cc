@@ -11,10 +11,12 @@ namespace {
 constexpr int polls_for_a_copy = 3;
 constexpr std::size_t device_bytes = std::size_t{1} << 32;
 
-struct Work {
-  void* to;
-  const void* from;
-  std::size_t bytes;
+struct Work {  // a copy, or a wait for another stream's work
+  void* to = nullptr;
+  const void* from = nullptr;
+  std::size_t bytes = 0;
+  cudaStream_t awaited = nullptr;
+  std::size_t behind = 0;
 };
 
 std::map<const std::byte*, std::size_t> device_blocks;
@@ -98,7 +100,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
-  stream->work.push_back({to, from, bytes});
+  stream->work.push_back({.to = to, .from = from, .bytes = bytes});
   ++stream->queued;
   return cudaSuccess;
 }
@@ -111,17 +113,27 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   *event = {stream, stream->queued};
   return cudaSuccess;
 }
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  CUstream_st& stream = *event->stream;
-  while (stream.done < event->behind) {
-    if (++stream.polls <= polls_for_a_copy) return cudaErrorNotReady;
-    const Work& work = stream.work.front();
-    std::memmove(work.to, work.from, work.bytes);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  stream->work.push_back({.awaited = event->stream, .behind = event->behind});
+  ++stream->queued;
+  return cudaSuccess;
+}
+namespace {
+bool is_done(CUstream_st& stream, std::size_t behind) {
+  while (stream.done < behind) {
+    if (++stream.polls <= polls_for_a_copy) return false;
+    const Work work = stream.work.front();
+    if (work.awaited != nullptr && !is_done(*work.awaited, work.behind)) return false;
+    if (work.bytes > 0) std::memmove(work.to, work.from, work.bytes);
     stream.work.pop_front();
     ++stream.done;
     stream.polls = 0;
   }
-  return cudaSuccess;
+  return true;
+}
+}  // namespace
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  return is_done(*event->stream, event->behind) ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
