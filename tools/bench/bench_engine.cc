@@ -1,5 +1,6 @@
 #include "tools/bench/bench_engine.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -50,7 +51,7 @@ class StartedPlans {
     std::unique_ptr<StartedPlans> self(new StartedPlans(config));
     GOSSAMER_ASSIGN(self->driver_, runtime::Driver::make(self->engine_, self->transport_, *self->control_, self->clock_,
                                                          runtime::Patience{}));
-    self->driver_->count_waits(ranks_max);
+    self->driver_->count_waits(*std::max_element(config.ranks.begin(), config.ranks.end()));
     return self;
   }
 
