@@ -7,6 +7,7 @@ Method: pip, without a network, into a folder, from a copy of the tree's part th
 whole build into a temporary prefix. Each package is then used from there, by an interpreter that sees nothing else of
 Gossamer.
 """
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -52,6 +53,13 @@ class Install(support.Case):
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
 
+    def check_back_end(self, folder):
+        """PyTorch finds it by the entry point of the package's metadata."""
+        (distribution,) = importlib.metadata.distributions(name="gossamer", path=[folder])
+        points = [each.value for each in distribution.entry_points if each.group == "torch.distributed.backends"]
+        self.assertEqual(points, ["gossamer.torch:register_backend"])
+        self.assertTrue(os.path.exists(os.path.join(folder, "gossamer", "torch", "__init__.py")))
+
     def test_pip_installs_the_package_without_a_network(self):
         missing = [name for name in ("pip", "setuptools", "wheel") if importlib.util.find_spec(name) is None]
         if missing:
@@ -88,6 +96,7 @@ class Install(support.Case):
         found = use(target, GOSSAMER_LIBRARY=os.path.join(BUILD, "bindings/c/libgossamer.so"))
         self.assertTrue(found[0].startswith(target))
         self.assertTrue(os.path.exists(os.path.join(target, "gossamer", "py.typed")))
+        self.check_back_end(target)
         with self.assertRaisesRegex(AssertionError, "was not found"):
             use(target)
 
@@ -101,6 +110,7 @@ class Install(support.Case):
             )
         found = [folder for folder, _, files in os.walk(prefix) if "_interface.py" in files]
         self.assertEqual(len(found), 1)
+        self.check_back_end(os.path.dirname(found[0]))
         path, library = use(os.path.dirname(found[0]))
         self.assertTrue(path.startswith(prefix))
         self.assertEqual(os.path.dirname(library), os.path.join(prefix, LIBDIR))

@@ -7,7 +7,9 @@ Goal: constants, enumerators, sizes, offsets and initializers that generate.py m
 program, made from the package's own list, prints those of the compiler; the number of what is listed is counted in the
 header itself.
 """
+import ast
 import ctypes
+import glob
 import os
 import re
 import subprocess
@@ -124,6 +126,26 @@ class Layout(unittest.TestCase):
         with open(os.path.join(HEADERS, "..", "..", "docs", "footguns.md"), encoding="utf-8") as file:
             rows = re.findall(r"^\| (`[A-Z_`, ]+) \|", file.read(), re.M)
         self.assertEqual(sorted(re.findall(r"\w+", " ".join(rows))), sorted(status.name for status in interface.Status))
+
+    def test_the_page_of_errors_has_the_words_that_the_package_says(self):
+        """Each message of its sections on Python, between the places for names and numbers, is a text of the package."""
+        root = os.path.join(HEADERS, "..", "..")
+        with open(os.path.join(root, "docs", "footguns.md"), encoding="utf-8") as file:
+            page = " ".join(re.search(r"^### Python\n(.*?)^### Joining\n", file.read(), re.M | re.S)[1].split())
+        said = ""
+        for path in glob.glob(os.path.join(root, "bindings", "python", "gossamer", "**", "*.py"), recursive=True):
+            with open(path, encoding="utf-8") as file:
+                for node in ast.walk(ast.parse(file.read())):
+                    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+                    said += "".join(str(getattr(part, "value", "")) if isinstance(part, ast.Constant) else "..." for part in parts) + "\n"
+        parts = []
+        for message in re.findall(r"\*\*`(.*?)`\*\*", page):
+            # Others' words: Python's, PyTorch's, and the C library's.
+            if not re.match("ModuleNotFoundError|'NoneType'|ResourceWarning|... the session belongs", message):
+                parts += re.split(r"`, `|\.\.\.|cuda:0|libgossamer.so.0", message)
+        parts = [part.strip(" :;,") for part in parts if len(part) > 10]
+        self.assertGreater(len(parts), 30)
+        self.assertEqual([part for part in parts if part not in said], [])
 
     def test_what_generate_does_not_understand_is_refused(self):
         # A field of a type that nobody knows must not be left out, which would shift all behind it.

@@ -3,7 +3,8 @@
 
 Usage: page_test.py PAGE GOSSAMER     A program is a block of Python whose first line is a comment with its name.
 
-Those that one launcher starts are run one after the other in the same processes, so that each library is imported once.
+They run one after the other in the same processes, so that each library is imported once: under torchrun where PyTorch is there, which
+the last ones need, else under `gossamer run`.
 """
 import importlib.util
 import os
@@ -31,26 +32,25 @@ class Page(support.Case):
             programs = re.findall(r"^```python\n# ([\w.]+\.py)(.*?)\n(.*?)^```$", file.read(), re.M | re.S)
         self.assertGreaterEqual(len(programs), 5)
         with tempfile.TemporaryDirectory() as folder:
-            paths = {"torchrun": [], "gossamer run": []}
+            paths, last = [], []
+            has_torch = importlib.util.find_spec("torch") is not None
             for name, how, body in programs:
                 path = os.path.join(folder, name)
                 with open(path, "w", encoding="utf-8") as file:
                     file.write(body)
-                if "import torch" in body and importlib.util.find_spec("torch") is None:
+                if "import torch" in body and not has_torch:
                     print(f"{name} is left out: PyTorch is not there")
                     continue
-                paths["torchrun" if "torchrun" in how else "gossamer run"].append(path)
+                (last if "torchrun" in how else paths).append(path)
             runner = os.path.join(folder, "one_after_the_other.py")
             with open(runner, "w", encoding="utf-8") as file:
                 file.write(ONE_AFTER_THE_OTHER)
-            for launcher, started in paths.items():
-                if not started:
-                    continue
-                launch = support.torchrun(2) if launcher == "torchrun" else [GOSSAMER, "run", "-n", "2", "--", sys.executable]
-                done = subprocess.run([*launch, runner, *started], capture_output=True, text=True, timeout=90, check=False)
-                self.assertEqual(done.returncode, 0, f"{launcher}:\n{done.stdout}{done.stderr}")
-                for path in started:
-                    self.assertIn(f"begins {os.path.basename(path)}", done.stdout)
+            launch = support.torchrun(2) if has_torch else [GOSSAMER, "run", "-n", "2", "--", sys.executable]
+            words = [*launch, runner, *paths, *last]
+            done = subprocess.run(words, capture_output=True, text=True, timeout=90, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            for path in paths + last:
+                self.assertEqual(done.stdout.count(f"begins {os.path.basename(path)}"), 2, done.stdout)
 
 
 if __name__ == "__main__":

@@ -222,12 +222,12 @@ class Waiting(support.Case):
         if rank == 0:
             operation = plan.start()
             began = time.monotonic()
-            support.interrupt_soon(0.2)
             with self.fails(KeyboardInterrupt):
+                support.interrupt_soon(0.1)
                 operation.wait()
             self.assertLess(time.monotonic() - began, 5)
             with self.fails(gossamer.DeadlineError, "rank 0 waits for rank 1"):
-                operation.wait(0.15)
+                operation.wait(0.11)
         tell()
         if rank != 0:
             operation = plan.start()
@@ -243,8 +243,8 @@ class Waiting(support.Case):
         self.sign = os.path.join(session.broadcast(folder).rstrip(b"\0").decode(), "interrupted")
         told = session.make_broadcast(numpy.zeros(1))
         if rank == 0:
-            support.interrupt_soon(0.2)
             with self.fails(KeyboardInterrupt):
+                support.interrupt_soon(0.2)
                 session.barrier()
             with self.fails(gossamer.BusyError, "still under way"):
                 session.barrier()
@@ -272,7 +272,7 @@ class Waiting(support.Case):
             thread = threading.Thread(target=count)
             thread.start()
             with self.fails(gossamer.DeadlineError):
-                operation.wait(0.3)
+                operation.wait(0.15)
             stop.set()
             thread.join()
             self.assertGreater(turns[0], 1000)
@@ -297,6 +297,20 @@ class Waiting(support.Case):
         for progress in ("thread", "inline"):
             with self.subTest(progress), join_another(progress=progress) as second:
                 asyncio.run(self.await_in_every_way(second))
+                self.interrupt_an_await(second)
+
+    def interrupt_an_await(self, second):
+        never = second.make_barrier()
+
+        async def wait_for_others():
+            await never.start()
+
+        if rank == 0:
+            with self.fails(KeyboardInterrupt):
+                support.interrupt_soon(0.05)
+                asyncio.run(wait_for_others())
+            never.close()
+        second.barrier()
 
     async def await_in_every_way(self, second):
         vectors = [numpy.full(100, float(rank + i)) for i in range(4)]

@@ -67,6 +67,45 @@ class Hook(Case):
                     atol=1e-7 if dtype == torch.float32 else 1e-14,
                 )
 
+    def test_unused_parameters_and_uneven_batches_work_as_without_the_hook(self):
+        class Branches(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.used, self.unused, self.last = (
+                    torch.nn.Linear(20, 9),
+                    torch.nn.Linear(20, 9),
+                    torch.nn.Linear(9, 5),
+                )
+
+            def forward(self, x):
+                return self.last(torch.relu(self.used(x)))
+
+        models = []
+        for _ in range(2):
+            torch.manual_seed(2)
+            models.append(
+                DistributedDataParallel(Branches(), find_unused_parameters=True, gradient_as_bucket_view=True)
+            )
+        with gossamer.torch.attach(models[1], algorithm="dense", group_bytes=100):
+            for model in models:
+                with model.join():
+                    for step in range(3 + rank):
+                        model.zero_grad()
+                        backward(model, step)
+            self.assert_close(gradients(models[1]), gradients(models[0]), rtol=1e-5, atol=1e-7)
+
+    def test_gradients_of_half_the_width_are_exchanged_as_f32(self):
+        group = distributed.new_group(backend="gossamer")  # PyTorch 1.13's Gloo has no bfloat16
+        self.addCleanup(group.shutdown)
+        ours = DistributedDataParallel(make_model().to(torch.bfloat16), process_group=group)
+        with gossamer.torch.attach(ours, density=0.1) as state:
+            for step in range(3):
+                ours.zero_grad()
+                backward(ours, step, dtype=torch.bfloat16)
+                every = torch.cat([each.reshape(-1) for each in gradients(ours)])
+                self.assertEqual((every.dtype, bool(every.isfinite().all())), (torch.bfloat16, True))
+                state.session.check_equal("gradients", every)
+
     def test_what_is_held_back_survives_the_rebuilding_of_buckets(self):
         # Without clip, momentum and loss, all that was ever computed is either sent or held back: after enough steps
         # with a gradient of zero the sum of what was sent is that of the first steps' gradients, of before and after

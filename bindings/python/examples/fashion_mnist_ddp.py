@@ -35,7 +35,8 @@ def load(folder, part, limit=None):
         with gzip.open(os.path.join(folder, f"{part}-images-idx3-ubyte.gz")) as images, gzip.open(
             os.path.join(folder, f"{part}-labels-idx1-ubyte.gz")
         ) as labels:
-            x = torch.frombuffer(bytearray(images.read()[16:]), dtype=torch.uint8).reshape(-1, 1, 28, 28)
+            pixels = images.read(16 + 784 * limit if limit else -1)
+            x = torch.frombuffer(bytearray(pixels[16:]), dtype=torch.uint8).reshape(-1, 1, 28, 28)
             y = torch.frombuffer(bytearray(labels.read()[8:]), dtype=torch.uint8)
     except OSError as problem:
         sys.exit(

@@ -1,5 +1,6 @@
 """`python3 -m gossamer`: what is installed, where it was found, what works here and what is missing."""
 import argparse
+import concurrent.futures
 import importlib.metadata
 import importlib.util
 import json
@@ -84,7 +85,9 @@ def explain(probes: bool) -> "dict[str, Any]":
         found["tried"] = [[place.path, place.reason, ""] for place in places()]
         return found
     if probes:
-        found["transports"] = {name: probe(name) for name in ("ucx", "libfabric")}
+        names = ("ucx", "libfabric")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            found["transports"] = dict(zip(names, pool.map(probe, names)))
         if all(found["transports"].values()):
             found["problems"].append("no transport works: see above what each misses")
     if not found["modules"]["numpy"]:

@@ -35,6 +35,7 @@ class _Mean:
         _groups.check_parameters([("of FSDP", vector)])  # type: ignore[list-item]
         if self.group is None:
             self.group = _groups.Group(0, [("vector", vector)], exact_numel=0)  # type: ignore[list-item]
+            self.group.parameters = []  # it does not keep the vector
             self.group.make(self.session, self.algorithm, _groups.name_of(self.session, "fsdp"), self.options)
         if vector.numel() != self.group.tensors[0].count or vector.dtype != self.group.dtype:
             raise InvalidArgumentError(
