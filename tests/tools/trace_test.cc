@@ -228,7 +228,7 @@ TEST(TraceFile, IsNamedAfterItsRank) {
   EXPECT_EQ(path_of_rank("t.json", Rank{0}, 1), "t.json");
   const Status written = Trace({.path = "/nowhere/t", .host = ""}).write(0);
   ASSERT_FALSE(written.ok());
-  EXPECT_THAT(written.error().message, HasSubstr("/nowhere/t (No such file or directory)"));
+  EXPECT_THAT(written.error().message, HasSubstr("/nowhere/t (cannot write /nowhere/t: No such file or directory)"));
 }
 
 // Goal: what is no trace, or does not belong together, is refused. Method: files that are made so.
