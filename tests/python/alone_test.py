@@ -334,6 +334,7 @@ class Mistakes(support.Case):
             (lambda: update.apply([read_only, w["b"]]), ("weights['w'] is read-only",)),
             (lambda: self.session.make_compressor(w, exact=["c"]), ("exact names c",)),
             (lambda: self.session.make_compressor(w, momentum=-0.5), ("momentum is -0.5",)),
+            (lambda: self.session.make_compressor(w, stream=4096), ("a stream is given, but memory is host",)),
             (
                 lambda: self.session.make_compressor(w, algorithm="adam"),
                 ("algorithm is 'adam': expected one of Algorithm",),

@@ -138,7 +138,8 @@ class Compressor(Plan):
     each means: algorithm "gs-sgd", "shared-top-k", "top-k" or "dense"; density, the part of the coordinates that is
     sent; momentum (None: the algorithm's, .3, and 0 for dense) and clip (None: 1, and 0 for dense), which are applied
     inside, so that the optimiser behind it is a plain `w -= rate * value`; cells and values, what travels ("f32",
-    "bf16", "f16", "i8", "i16").
+    "bf16", "f16", "i8", "i16"); stream, with memory "cuda", the address of a cudaStream_t, such as torch's
+    `current_stream().cuda_stream`.
 
     Collective, in the same order on all ranks; made on every one or on none. MismatchError names field and both values.
     Blocks, at most the init timeout. Several may have operations in flight at once, one each.
@@ -171,6 +172,7 @@ class Compressor(Plan):
         values: "Union[Cells, int, str]" = "f32",
         decode: "Union[Decode, int, str]" = "whole",
         memory: "Union[MemoryKind, int, str]" = "host",
+        stream: Optional[int] = None,
     ) -> None:
         super().__init__(session, "gossamer_reduce", "gossamer_compressor_destroy")
         create = session._library.gossamer_compressor_create
@@ -196,7 +198,7 @@ class Compressor(Plan):
             config.selection, config.keep_k = member(Selection, selection, "selection"), int(keep_k)
             config.seed, config.schedule = seed, member(Schedule, schedule, "schedule")
             config.cells, config.values = member(Cells, cells, "cells"), member(Cells, values, "values")
-            config.decode = member(Decode, decode, "decode")
+            config.decode, config.stream = member(Decode, decode, "decode"), stream
         except (InvalidArgumentError, TypeError):
             session._tell_others(lambda handle: create(handle, None, ctypes.addressof(slot)))
             raise
