@@ -56,14 +56,14 @@ class LauncherTest(unittest.TestCase):
         self.assertEqual((status, lines),
                          (0, sorted([f"rank {r} of {ranks}: sums are right" for r in range(ranks)] * sessions)), output)
 
-    def build_mpi_program(self, compiler):
-        """mpi_program.c with this MPI, as a user builds his own."""
+    def build_mpi_program(self, compiler, source=os.path.join(HERE, "mpi_program.c")):
+        """With this MPI, as a user builds his own."""
         folder = tempfile.TemporaryDirectory(prefix="gossamer-mpi-program-")
         self.addCleanup(folder.cleanup)
         program = os.path.join(folder.name, "mpi_program")
         status, output = run([compiler, "-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type", "-o", program,
-                              os.path.join(HERE, "mpi_program.c"), f"-I{HEADERS}", f"-I{HERE}", LIBRARY,
-                              f"-Wl,-rpath,{os.path.dirname(LIBRARY)}"])
+                              source, f"-I{HEADERS}", f"-I{HERE}", LIBRARY, f"-Wl,-rpath,{os.path.dirname(LIBRARY)}",
+                              "-lm"])
         self.assertEqual(status, 0, output)
         return program
 

@@ -1,11 +1,12 @@
 """Programs under Open MPI's mpirun: PMIx. Skips itself where there is none."""
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import time
 
-from launchers import LauncherTest, PROGRAM, environment, main, need, run
+from launchers import HEADERS, LauncherTest, PROGRAM, environment, main, need, run
 
 MPIRUN = ["mpirun.openmpi", "--allow-run-as-root", "--oversubscribe"]
 
@@ -26,6 +27,19 @@ class OpenMpiTest(LauncherTest):
                 self.assertEqual((status, output.count("MPI is right")), (0, 3), output)
                 for rank in range(3):
                     self.assertIn(f"rank {rank} of 3: sums are right", output)
+
+    def test_the_example_of_a_solver_has_mpis_solution(self):
+        """Goal: a solver with MPI solves with sums of Gossamer as with MPI's. Method: the example, both ways on 3 ranks;
+        it ends with 1 where its error is large."""
+        program = self.build_mpi_program("mpicc.openmpi", os.path.join(HEADERS, "examples", "poisson_mpi.c"))
+        iterations = []
+        for by, words in (("Gossamer", []), ("MPI", ["mpi"])):
+            status, output = run([*MPIRUN, "-n", "3", program, *words])
+            self.assertEqual(status, 0, output)
+            found = re.search(rf"(\d+) iterations, error \de-1\d, sums by {by} on 3 ranks", output)
+            self.assertTrue(found, output)
+            iterations.append(int(found[1]))
+        self.assertLess(abs(iterations[0] - iterations[1]), 10)
 
     def test_settings_that_contradict_the_launcher_are_refused(self):
         """Goal: a count that is not the launcher's ends with both, on every rank. Method: 4 said, 2 started; a rank that is
