@@ -37,6 +37,7 @@ LOCALE_ADVICE = "depends on the program's locale; use text(), fixed() or general
 # Files that may all the same: path to reason.
 LOCALE_EXCEPTIONS = {
     "bindings/c/examples/exchange.c": "a user's program",
+    "bindings/c/examples/poisson_mpi.c": "a user's program",
     "bindings/cpp/examples/exchange.cc": "a user's program",
 }
 
