@@ -42,6 +42,29 @@ int print_and_end(const CLI::App& app, const CLI::Success& success) {
   return std::cout ? status : complain("", text("cannot write to stdout: ", std::strerror(errno)), exit_failure);
 }
 
+// Of the words that are to name a command, and one of its own where it has any: 0, or the status where one does not.
+int complain_of_commands(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* within = &app;
+  std::string path;
+  for (std::size_t i = 0;; ++i) {
+    const auto commands = within->get_subcommands([](const CLI::App*) { return true; });
+    if (commands.empty() || (i < words.size() && words[i].starts_with('-'))) return 0;
+    const auto named = std::find_if(commands.begin(), commands.end(), [&](const CLI::App* each) {
+      return i < words.size() && each->get_name() == words[i];
+    });
+    if (named == commands.end()) {
+      std::string names;
+      for (std::size_t k = 0; k < commands.size(); ++k)
+        names += (k == 0 ? "" : k + 1 < commands.size() ? ", " : " or ") + commands[k]->get_name();
+      if (i == words.size()) return complain(path, "which command is missing; expected " + names, exit_usage);
+      return complain(path.empty() ? words[i] : path + " " + words[i], "there is no such command; expected " + names,
+                      exit_usage);
+    }
+    within = *named;
+    path += (path.empty() ? "" : " ") + words[i];
+  }
+}
+
 int run_main(int count, char** arguments) {
   // What stands behind the first "--" belongs to the program that is started and is not ours to read.
   const std::vector<std::string> all(arguments + 1, arguments + count);
@@ -70,14 +93,7 @@ int run_main(int count, char** arguments) {
   add("topo", "measure the links of a cluster, and what to make of them", add_topo_command);
   add("trace", "put together what ranks wrote for GOSSAMER_TRACE", add_trace_command);
   add("info", "versions, transports, limits and every setting with where it came from", add_info_command);
-  if (own.front().rfind('-', 0) != 0 && std::none_of(commands.begin(), commands.end(), [&](const auto& each) {
-        return each.first->get_name() == own.front();
-      })) {
-    std::string names;
-    for (std::size_t i = 0; i < commands.size(); ++i)
-      names += (i == 0 ? "" : i + 1 < commands.size() ? ", " : " or ") + commands[i].first->get_name();
-    return complain(own.front(), "there is no such command; expected " + names, exit_usage);
-  }
+  if (const int status = complain_of_commands(app, own); status != 0) return status;
   std::reverse(own.begin(), own.end());  // CLI11 takes them from the back
   try {
     app.parse(own);

@@ -337,7 +337,9 @@ TEST_F(Command, WrongFlagsEndWithStatus2AndAMessage) {
     EXPECT_THAT(ran.errors, HasSubstr(words));
     EXPECT_EQ(ran.output, "");
   };
-  expect({"fly"}, "fly");
+  expect({"fly"}, "gossamer fly: there is no such command; expected run, train, ");
+  expect({"topo", "fly"}, "gossamer topo fly: there is no such command; expected measure, ");
+  expect({"study"}, "gossamer study: which command is missing; expected ");
   expect({"run", "-n", "2"}, "no program: put it behind the options");
   expect({"run", "-n", "2", "--"}, "no program: put it behind the options");
   expect({"run", "--rank", "2", "./program"},
