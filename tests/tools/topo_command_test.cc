@@ -54,6 +54,8 @@ TEST_F(TopoCommand, DiffSaysByItsStatusWhatHappened) {
   EXPECT_EQ(usage.status, 2);
   EXPECT_THAT(usage.errors, HasSubstr("a threshold is a ratio of at least 1, not 0.5"));
   EXPECT_EQ(run({"topo", "diff", then}).status, 2);
+  EXPECT_THAT(run({"topo", "difff"}).errors,
+              HasSubstr("gossamer topo difff: there is no such command; expected measure, causes, report, diff, "));
   const Ran cut = run({"topo", "diff", then, folder_ / "diff.json"});
   EXPECT_EQ(cut.status, 3) << cut.errors;
   const Ran refused = run({"topo", "diff", then, other});
