@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/tools/temporary_folder.h"
+
 namespace gossamer {
 namespace {
 
@@ -189,23 +191,22 @@ TEST(Log, LinesSayForWhomTheyAre) {
 // Goal: a file is whole or as it was. Method: written twice, read back; a folder that is not there, and one in the
 // file's place.
 TEST(Files, AreThereWholeOrNotAtAll) {
-  char folder[] = "/tmp/gossamer-file-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
-  const std::string path = text(folder, "/rank-0");
+  const tools::TemporaryFolder folder;
+  const std::string path = folder / "rank-0";
   ASSERT_TRUE(write_whole_file(path, "first and longer", Outlives::process).ok());
   ASSERT_TRUE(write_whole_file(path, "second", Outlives::power).ok());
   const auto read = read_whole_file(path);
   ASSERT_TRUE(read.ok()) << read.error().message;
   EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(read->data()), read->size()), "second");
-  for (const std::string& wrong : {text(folder, "/none/rank-0"), std::string(folder)}) {
+  for (const std::string& wrong : {folder / "none/rank-0", folder.path()}) {
     const Status written = write_whole_file(wrong, "third", Outlives::power);
     ASSERT_FALSE(written.ok());
     EXPECT_EQ(written.error().code, Code::unavailable);
     EXPECT_NE(written.error().message.find(wrong), std::string::npos) << written.error().message;
     EXPECT_FALSE(read_whole_file(wrong).ok());
   }
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()), 1);
-  std::filesystem::remove_all(folder);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), std::filesystem::directory_iterator()),
+            1);
 }
 
 // Goal: any bytes become text that readers of JSON and metrics take. Method: letters of each length, and each way of

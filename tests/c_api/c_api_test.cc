@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "runtime/algorithms/options.h"
+#include "tests/c_api/log_lines.h"
 
 namespace {
 
@@ -491,17 +492,10 @@ TEST_F(OneRank, AnUnknownFieldOfANewerCallerIsRefused) {
 
 // Goal: log lines reach the sink with their level, and NULL ends it. Method: info lines of a new compressor.
 TEST_F(OneRank, LogLinesReachTheSink) {
-  std::vector<std::string> lines;
-  gossamer_set_log(
-      GOSSAMER_LOG_INFO,
-      [](gossamer_log_level, const char* line, void* context) {
-        static_cast<std::vector<std::string>*>(context)->push_back(line);
-      },
-      &lines);
+  gossamer::testing::LogLines log(GOSSAMER_LOG_INFO);
   gossamer_compressor* compressor = nullptr;
   ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE);
-  gossamer_set_log(GOSSAMER_LOG_INFO, nullptr, nullptr);
-  EXPECT_THAT(lines, ::testing::Contains(HasSubstr("gs-sgd sketch all-reduce over 1 ranks")));
+  EXPECT_THAT(log.end(), ::testing::Contains(HasSubstr("gs-sgd sketch all-reduce over 1 ranks")));
 }
 
 }  // namespace

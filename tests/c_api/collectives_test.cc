@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "tests/c_api/peer_group.h"
+#include "tests/tools/temporary_folder.h"
 
 namespace gossamer::testing {
 namespace {
@@ -122,11 +123,9 @@ TEST(Straggler, IsNamedInTheReport) {
 // Goal: a state goes through a file into another compressor, on all ranks or on none. Method: two ranks, one of which
 // at first has no file.
 TEST(State, GoesThroughAFile) {
-  char folder[] = "/tmp/gossamer-states-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
-  PeerGroup group(peers(2, {"state", folder}));
+  const tools::TemporaryFolder folder;
+  PeerGroup group(peers(2, {"state", folder.path()}));
   expect_all_end(group, 2);
-  std::filesystem::remove_all(folder);
 }
 
 // Goal: who finalizes waits neither for a peer that only computes nor for one that needs it in vain, and that one reads

@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/c_api/log_lines.h"
 #include "tests/support/metrics_text.h"
+#include "tests/tools/temporary_folder.h"
 
 namespace {
 
@@ -123,6 +125,14 @@ TEST(Handles, OutliveTheirSession) {
   gossamer_compressor_destroy(other);
 }
 
+void expect_step(gossamer_compressor* compressor, const std::vector<float>& gradient) {
+  const float* gradients[] = {gradient.data()};
+  gossamer_operation* operation = nullptr;
+  EXPECT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
+  ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
+  EXPECT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE);
+}
+
 // Sets a variable while it lives.
 class Variable {
  public:
@@ -139,13 +149,7 @@ class Variable {
 // that they name themselves; compressors of both in turns, one session ends, and the other goes on. What no session
 // says has nobody's name.
 TEST(Sessions, OfOneProcessAreApartAndNamedInTheLog) {
-  std::vector<std::string> lines;
-  gossamer_set_log(
-      GOSSAMER_LOG_INFO,
-      [](gossamer_log_level, const char* line, void* context) {
-        static_cast<std::vector<std::string>*>(context)->push_back(line);
-      },
-      &lines);
+  gossamer::testing::LogLines log(GOSSAMER_LOG_INFO);
   gossamer_session* sessions[2] = {};
   for (int i = 0; i < 2; ++i) {
     const Variable host("GOSSAMER_HOST", i == 0 ? "here" : "there");
@@ -163,19 +167,14 @@ TEST(Sessions, OfOneProcessAreApartAndNamedInTheLog) {
     config.tensor_count = 1;
     gossamer_compressor* compressor = nullptr;
     ASSERT_EQ(gossamer_compressor_create(sessions[i], &config, &compressor), GOSSAMER_DONE) << gossamer_last_error();
-    const std::vector<float> g(100, 1.0f);
-    const float* gradients[] = {g.data()};
-    gossamer_operation* operation = nullptr;
-    ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
-    ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
-    ASSERT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE);
+    expect_step(compressor, std::vector<float>(100, 1.0f));
   };
   step(0, "first");
   step(1, "second");
   gossamer_finalize(sessions[0]);
   step(1, "third");
   gossamer_finalize(sessions[1]);
-  gossamer_set_log(GOSSAMER_LOG_INFO, nullptr, nullptr);
+  const std::vector<std::string> lines = log.end();
   EXPECT_THAT(lines, ::testing::Contains(::testing::StartsWith("rank 0 of 1 on here: first sketch all-reduce")));
   EXPECT_THAT(lines, ::testing::Contains(::testing::StartsWith("rank 0 of 1 on there: second sketch all-reduce")));
   EXPECT_THAT(lines, ::testing::Contains(::testing::StartsWith("rank 0 of 1 on there: third sketch all-reduce")));
@@ -186,10 +185,9 @@ TEST(Sessions, OfOneProcessAreApartAndNamedInTheLog) {
 // destroyed before. Method: a step, the file of a report, the file after finalize; a folder that is not there is a
 // warning, and the report is given.
 TEST(Sessions, WriteTheirMetrics) {
-  char folder[] = "/tmp/gossamer-metrics-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
+  const gossamer::tools::TemporaryFolder folder;
   const auto read = [&] {
-    std::ifstream file(std::string(folder) + "/session.0.prom");
+    std::ifstream file(folder / "session.0.prom");
     return std::string{std::istreambuf_iterator<char>(file), {}};
   };
   gossamer_config config = GOSSAMER_CONFIG_INIT;
@@ -198,7 +196,7 @@ TEST(Sessions, WriteTheirMetrics) {
   config.job = "c_api_test";
   gossamer_session* session = nullptr;
   {
-    const Variable metrics("GOSSAMER_METRICS", std::string(folder) + "/session.%r.prom");
+    const Variable metrics("GOSSAMER_METRICS", folder / "session.%r.prom");
     ASSERT_EQ(gossamer_init(&config, &session), GOSSAMER_DONE) << gossamer_last_error();
   }
   const gossamer_tensor tensor = {"w", 100, 0};
@@ -208,12 +206,8 @@ TEST(Sessions, WriteTheirMetrics) {
   options.tensor_count = 1;
   gossamer_compressor* compressor = nullptr;
   ASSERT_EQ(gossamer_compressor_create(session, &options, &compressor), GOSSAMER_DONE) << gossamer_last_error();
-  const std::vector<float> g(100, 0.01f);
-  const float* gradients[] = {g.data()};
-  gossamer_operation* operation = nullptr;
-  ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
-  ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
-  ASSERT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE);
+  const std::vector<float> gradient(100, 0.01f);
+  expect_step(compressor, gradient);
   std::string text(4096, '#');
   size_t bytes = 0;
   EXPECT_EQ(gossamer_session_report(session, nullptr, 0, &bytes), GOSSAMER_OUT_OF_RESOURCES);
@@ -223,31 +217,23 @@ TEST(Sessions, WriteTheirMetrics) {
   const std::string first = read();
   gossamer::testing::expect_well_formed(first);
   EXPECT_THAT(first, HasSubstr("gossamer_operations_total" + of + "1\n"));
-  ASSERT_EQ(gossamer_compress(compressor, gradients), GOSSAMER_DONE);
-  ASSERT_EQ(gossamer_reduce(compressor, &operation), GOSSAMER_DONE);
-  ASSERT_EQ(gossamer_operation_wait(operation, 0), GOSSAMER_DONE);
+  expect_step(compressor, gradient);
   gossamer_compressor_destroy(compressor);
   gossamer_finalize(session);
   const std::string last = read();
   EXPECT_THAT(last, HasSubstr("gossamer_operations_total" + of + "2\n"));
   EXPECT_THAT(last, HasSubstr("gossamer_recovered_ratio{"));
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), std::filesystem::directory_iterator()),
+            1);
   gossamer::testing::expect_promtool_accepts(last);
-  std::filesystem::remove_all(folder);
 
-  std::vector<std::string> lines;
-  gossamer_set_log(
-      GOSSAMER_LOG_WARNING,
-      [](gossamer_log_level, const char* line, void* context) {
-        static_cast<std::vector<std::string>*>(context)->push_back(line);
-      },
-      &lines);
-  const Variable metrics("GOSSAMER_METRICS", std::string(folder) + "/gone");
+  gossamer::testing::LogLines log(GOSSAMER_LOG_WARNING);
+  const Variable metrics("GOSSAMER_METRICS", folder / "none/gone");
   ASSERT_EQ(gossamer_init(&config, &session), GOSSAMER_DONE) << gossamer_last_error();
   EXPECT_EQ(gossamer_session_report(session, text.data(), text.size(), &bytes), GOSSAMER_DONE);
-  gossamer_set_log(GOSSAMER_LOG_WARNING, nullptr, nullptr);
+  const std::vector<std::string> lines = log.end();
   gossamer_finalize(session);
-  EXPECT_THAT(lines, ::testing::ElementsAre(HasSubstr(": the metrics could not be written to " + std::string(folder))));
+  EXPECT_THAT(lines, ::testing::ElementsAre(HasSubstr(": the metrics could not be written to " + folder.path())));
 }
 
 }  // namespace

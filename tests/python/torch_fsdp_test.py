@@ -3,7 +3,7 @@ import unittest
 
 import torch
 import torch.distributed as distributed
-from torch_support import Case, make_model, rank, ranks
+from torch_support import SessionCase, make_model, rank, ranks
 
 import gossamer
 import gossamer.torch
@@ -16,15 +16,7 @@ def drawn(size, step, of_rank=rank):
     return torch.randn(size, generator=torch.Generator().manual_seed(100 * step + of_rank))
 
 
-class Fsdp(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.session = gossamer.torch.join()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.session.close()
-
+class Fsdp(SessionCase):
     def test_a_dense_reduce_scatter_is_the_part_of_the_mean_or_sum(self):
         comm = gossamer.torch.ReduceScatter(self.session, algorithm="dense")
         for step in range(3):

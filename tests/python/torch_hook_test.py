@@ -9,7 +9,7 @@ import io
 import torch
 import torch.distributed as distributed
 from torch.nn.parallel import DistributedDataParallel
-from torch_support import Case, backward, batch, gradients, loss_of, make_model, rank, ranks
+from torch_support import Case, backward, batch, gradients, loss_of, losses_of, make_model, rank, ranks
 
 import gossamer
 import gossamer.torch
@@ -215,15 +215,8 @@ class Hook(Case):
     def test_gs_sgd_trains_with_the_users_own_optimiser(self):
         ours = DistributedDataParallel(make_model())
         optimizer = torch.optim.Adam(ours.parameters(), 1e-3)
-        x, y = batch(7)
-        losses = []
         with gossamer.torch.attach(ours, density=0.05):
-            for _ in range(60):
-                optimizer.zero_grad()
-                loss = torch.nn.functional.cross_entropy(ours(x), y)
-                loss.backward()
-                optimizer.step()
-                losses.append(loss.item())
+            losses = losses_of(ours, optimizer, 60)
         self.assertLess(losses[-1], losses[0] / 2)
 
     def test_a_gradient_that_is_not_finite_fails_on_every_rank_with_the_parameters_name(self):

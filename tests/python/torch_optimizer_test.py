@@ -6,7 +6,7 @@ all ranks would do is computed by hand on this one, from their seeds.
 import io
 
 import torch
-from torch_support import Case, backward, batch, loss_of, make_model, rank, ranks, weights
+from torch_support import SessionCase, backward, loss_of, losses_of, make_model, rank, ranks, weights
 
 import gossamer
 import gossamer.torch
@@ -24,17 +24,7 @@ def step(model, optimizer, number, **of_batch):
     optimizer.step()
 
 
-class Optimizer(Case):
-    session: gossamer.Session
-
-    @classmethod
-    def setUpClass(cls):
-        cls.session = gossamer.torch.join()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.session.close()
-
+class Optimizer(SessionCase):
     def make(self, model, optimizer=None, **options):
         made = gossamer.torch.DistributedOptimizer(
             optimizer or sgd(model), model.named_parameters(), self.session, **options
@@ -62,14 +52,7 @@ class Optimizer(Case):
                 model = make_model(50)
                 before = weights(model)
                 ours = self.make(model, algorithm=algorithm, exact_numel=60, local_steps=local_steps)
-                x, y = batch(7)
-                losses = []
-                for _ in range(12):
-                    ours.zero_grad()
-                    loss = torch.nn.functional.cross_entropy(model(x), y)
-                    loss.backward()
-                    ours.step()
-                    losses.append(loss.item())
+                losses = losses_of(model, ours, 12)
                 self.assertLess(losses[-1], losses[0])
                 self.assertFalse(torch.equal(before, weights(model)))
                 self.session.check_equal("weights", weights(model))

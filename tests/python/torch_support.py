@@ -1,4 +1,5 @@
 """What the tests of gossamer.torch share: a model and drawn batches, the same for equal seeds."""
+import gossamer.torch
 import support
 import torch
 import torch.distributed as distributed
@@ -39,8 +40,35 @@ def backward(model, step, **of_batch):
     loss_of(model, step, **of_batch).backward()
 
 
+def losses_of(model, optimizer, steps):
+    """Trains on one batch."""
+    x, y = batch(7)
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
 class Case(support.Case):
     def assert_close(self, one, other, **limits):
         self.assertEqual(len(one), len(other))
         for a, b in zip(one, other):
             torch.testing.assert_close(a, b, **limits)
+
+
+class SessionCase(Case):
+    """With one session of all ranks for all of its tests."""
+
+    session: gossamer.Session
+
+    @classmethod
+    def setUpClass(cls):
+        cls.session = gossamer.torch.join()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.session.close()

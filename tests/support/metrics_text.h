@@ -2,8 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -11,6 +9,8 @@
 #include <set>
 #include <sstream>
 #include <string>
+
+#include "tests/tools/temporary_folder.h"
 
 namespace gossamer::testing {
 
@@ -62,9 +62,8 @@ inline void expect_promtool_accepts(const std::string& metrics) {
   std::istringstream all(metrics);
   for (std::string line; std::getline(all, line);)
     if (line.starts_with("# TYPE ") && line.ends_with(" counter")) counters.insert(line.substr(7, line.size() - 15));
-  char folder[] = "/tmp/gossamer-metrics-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
-  const std::string path = std::string(folder) + "/metrics";
+  const tools::TemporaryFolder folder;
+  const std::string path = folder / "metrics";
   {
     std::ofstream file(path);
     std::istringstream again(metrics);
@@ -76,14 +75,12 @@ inline void expect_promtool_accepts(const std::string& metrics) {
       file << line << '\n';
     }
   }
-  const std::string said = std::string(folder) + "/said";
+  const std::string said = folder / "said";
   const int status = std::system(("promtool check metrics <" + path + " >" + said + " 2>&1").c_str());
   std::ifstream file(said);
   const std::string words{std::istreambuf_iterator<char>(file), {}};
   EXPECT_EQ(status, 0) << words;
   EXPECT_EQ(words, "");
-  for (const std::string& each : {path, said}) ::unlink(each.c_str());
-  ::rmdir(folder);
 }
 
 }  // namespace gossamer::testing

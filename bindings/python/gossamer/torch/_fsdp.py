@@ -51,13 +51,8 @@ class _Mean:
             self.group.close()
 
 
-class ReduceScatter:
-    """For FSDPModule.set_custom_reduce_scatter: an own one for each FSDP module, since what is held back belongs to it.
-
-    session: of the ranks among which the module is sharded. algorithm, `options`: as of State. Every rank recovers
-    the mean of the whole vector and keeps its part; so memory is that of the gradient before it is sharded, and twice
-    more for a sparse algorithm. Blocks.
-    """
+class _OfVectors:
+    """What FSDP may be given: exchanges vectors of one length."""
 
     def __init__(
         self,
@@ -68,6 +63,18 @@ class ReduceScatter:
         **options: Any,
     ) -> None:
         self._mean = _Mean(session, algorithm, timeout, options)
+
+    def close(self) -> None:
+        self._mean.close()
+
+
+class ReduceScatter(_OfVectors):
+    """For FSDPModule.set_custom_reduce_scatter: an own one for each FSDP module, since what is held back belongs to it.
+
+    session: of the ranks among which the module is sharded. algorithm, `options`: as of State. Every rank recovers
+    the mean of the whole vector and keeps its part; so memory is that of the gradient before it is sharded, and twice
+    more for a sparse algorithm. Blocks.
+    """
 
     def allocate(self, size: "Sequence[int]", *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
         return torch.empty(*size, dtype=dtype, device=device)
@@ -97,31 +104,15 @@ class ReduceScatter:
         work._end(None)
         return work
 
-    def close(self) -> None:
-        self._mean.close()
 
-
-class AllReduceHook:
+class AllReduceHook(_OfVectors):
     """For FSDPModule.set_all_reduce_hook: an own one for each FSDP module. The mean over replicas of a shard, in the
     place of HSDP's own all-reduce, over the slower network.
 
     session: of the ranks that have the same shard, e.g. join(mesh.get_group("replicate")). Others as of ReduceScatter.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        *,
-        algorithm: "Union[Algorithm, int, str]" = "gs-sgd",
-        timeout: float = _groups.TIMEOUT_S,
-        **options: Any,
-    ) -> None:
-        self._mean = _Mean(session, algorithm, timeout, options)
-
     def __call__(self, reduce_output: torch.Tensor) -> None:
         mean = self._mean(reduce_output)
         with torch.no_grad():
             reduce_output.copy_(mean.view(reduce_output.shape))
-
-    def close(self) -> None:
-        self._mean.close()
